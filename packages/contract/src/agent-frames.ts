@@ -1,0 +1,201 @@
+/**
+ * The agent link: one WebSocket that the agent dials, JSON text frames both ways.
+ *
+ *     coordinator                                agent
+ *     challenge {nonce, protocols}        ->
+ *                                         <-     hello {node, signature, journal, attempts}
+ *     welcome {session, acknowledged, ..} ->            or refuse {problem}, then close
+ *     lease {groups}                      ->            a lease uses one credit; there is no accept step
+ *                                         <-     journal {first, entries}      what became of attempts, in order
+ *     ack {sequence}                      ->            durable: the agent forgets these entries
+ *                                         <-     heartbeat {usage}             renews every lease of the node
+ *     beat {}                             ->
+ *                                         <-     log {attempt, stream, offset, data}
+ *     stop {attempts}                     ->            cancelled or superseded: kill, report, forget
+ *                                         <-     capacity {capacity}           credits granted from now on
+ *                                         <-     goodbye {}                    drained: nothing runs, nothing is owed
+ *
+ * An attempt is named by (job, partition, fence); the fence counts the leases of its task. Journal entries carry
+ * sequence numbers that grow by one over the life of the journal and survive restarts of either side; entries at or
+ * below the acknowledged one are ignored, a gap is a protocol violation.
+ */
+import { z } from 'zod';
+import { digestSchema, jobIdSchema, nodeIdSchema } from './identifiers.ts';
+import { jobSpecSchema } from './job-spec.ts';
+import { LIMITS } from './limits.ts';
+import { capacitySchema, nodeDescriptionSchema } from './node-description.ts';
+import { failureReasonSchema } from './states.ts';
+
+/** Both sides must speak the same one; there is no downgrade. */
+export const AGENT_PROTOCOL = 1;
+export const AGENT_PATH = '/v1/agent';
+
+export const attemptNameSchema = z.strictObject({
+  job: jobIdSchema,
+  partition: z.int().min(0).max(LIMITS.partitions),
+  fence: z.int().min(1),
+});
+export type AttemptName = z.infer<typeof attemptNameSchema>;
+
+/** Unique text form of an attempt's name: `j…/12/1`. */
+export function attemptKey(name: AttemptName): string {
+  return `${name.job}/${name.partition}/${name.fence}`;
+}
+
+const messageText = z.string().max(LIMITS.messageBytes);
+
+export const usageSchema = z.strictObject({
+  wallMilliseconds: z.number().nonnegative(),
+  cpuMilliseconds: z.number().nonnegative().nullable(),
+  peakMemoryBytes: z.number().nonnegative().nullable(),
+});
+export type Usage = z.infer<typeof usageSchema>;
+
+export const taskOutputSchema = z.strictObject({
+  name: z.string().max(64),
+  /** folder: the digest names a folder manifest. */
+  type: z.enum(['file', 'folder']),
+  digest: digestSchema,
+  /** Of the file, or of all files of the folder. */
+  bytes: z.int().nonnegative(),
+});
+export type TaskOutput = z.infer<typeof taskOutputSchema>;
+
+const outcomeFields = { usage: usageSchema, engine: z.string().max(64), logBytes: z.int().nonnegative() };
+
+export const attemptReportSchema = z.discriminatedUnion('event', [
+  z.strictObject({ event: z.literal('prepare') }),
+  z.strictObject({ event: z.literal('start') }),
+  z.strictObject({ event: z.literal('upload') }),
+  z.strictObject({ event: z.literal('progress'), fraction: z.number().min(0).max(1), message: messageText }),
+  z.strictObject({
+    event: z.literal('succeed'),
+    outputs: z.array(taskOutputSchema).max(LIMITS.outputs + 1),
+    ...outcomeFields,
+  }),
+  z.strictObject({
+    event: z.literal('fail'),
+    reason: failureReasonSchema,
+    message: messageText,
+    exitCode: z.int().nullable(),
+    ...outcomeFields,
+  }),
+  z.strictObject({ event: z.literal('decline'), message: messageText }),
+]);
+export type AttemptReport = z.infer<typeof attemptReportSchema>;
+
+export const journalEntrySchema = z.strictObject({
+  attempt: attemptNameSchema,
+  atMilliseconds: z.int(),
+  report: attemptReportSchema,
+});
+export type JournalEntry = z.infer<typeof journalEntrySchema>;
+
+/** What the agent still holds of an attempt when it connects. */
+const heldAttemptSchema = z.strictObject({
+  attempt: attemptNameSchema,
+  state: z.enum(['leased', 'preparing', 'running', 'uploading', 'reported']),
+});
+export type HeldAttempt = z.infer<typeof heldAttemptSchema>;
+
+export const agentFrameSchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('hello'),
+    protocol: z.int(),
+    nodeId: nodeIdSchema,
+    /** Raw Ed25519 public key, base64url; the node id is a hash of it. */
+    publicKey: z.string().length(43),
+    /** Over `helloSigningInput`, base64url. */
+    signature: z.string().length(86),
+    /** Needed once, until the node is known. */
+    joinToken: z.string().max(256).optional(),
+    bootId: z.string().min(8).max(64),
+    /** Names the journal; a node that lost its journal starts another. */
+    journalId: z.string().min(8).max(64),
+    /** The sequence number the next new entry will carry. */
+    nextSequence: z.int().min(1),
+    node: nodeDescriptionSchema,
+    attempts: z.array(heldAttemptSchema).max(10_000),
+  }),
+  z.strictObject({
+    type: z.literal('journal'),
+    /** Sequence number of the first entry; the others follow by one. */
+    first: z.int().min(1),
+    entries: z.array(journalEntrySchema).min(1).max(LIMITS.journalEntries),
+  }),
+  z.strictObject({
+    type: z.literal('heartbeat'),
+    /** Busy share of the machine's processors, 0 to 1, and free memory; null where unknown. */
+    cpuBusy: z.number().min(0).max(1).nullable(),
+    memoryFreeBytes: z.number().nonnegative().nullable(),
+  }),
+  z.strictObject({
+    type: z.literal('log'),
+    attempt: attemptNameSchema,
+    stream: z.enum(['stdout', 'stderr']),
+    /** Bytes of both streams of this attempt before this chunk. */
+    offset: z.int().nonnegative(),
+    data: z.base64().max(LIMITS.logChunkBytes * 2),
+  }),
+  z.strictObject({ type: z.literal('capacity'), capacity: capacitySchema }),
+  z.strictObject({ type: z.literal('goodbye') }),
+]);
+export type AgentFrame = z.infer<typeof agentFrameSchema>;
+export type HelloFrame = Extract<AgentFrame, { type: 'hello' }>;
+
+const leaseSchema = z.strictObject({
+  partition: z.int().nonnegative(),
+  fence: z.int().min(1),
+});
+
+/** Leases of one job; the specification travels once for all of them. */
+const leaseGroupSchema = z.strictObject({
+  job: jobIdSchema,
+  /** Principal of the submitter, for the node's policy. */
+  submitter: z.string(),
+  submittedAtMilliseconds: z.int(),
+  partitions: z.int().min(1),
+  spec: jobSpecSchema,
+  /** Values of the secrets that the environment names. */
+  secrets: z.record(z.string(), z.string()),
+  leases: z.array(leaseSchema).min(1),
+});
+export type LeaseGroup = z.infer<typeof leaseGroupSchema>;
+
+const problemSchema = z.looseObject({ code: z.string(), detail: z.string() });
+
+export const coordinatorFrameSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('challenge'), nonce: z.string(), protocols: z.array(z.int()) }),
+  z.strictObject({
+    type: z.literal('welcome'),
+    session: z.int(),
+    coordinatorVersion: z.string(),
+    /** Entries up to this one are durable. */
+    acknowledged: z.int().nonnegative(),
+    heartbeatMilliseconds: z.int().min(1),
+    /** Bearer token for blobs, valid for this session. */
+    blobToken: z.string(),
+    /** Held attempts that go on; the bytes of log already stored for each. */
+    keep: z.array(z.strictObject({ attempt: attemptNameSchema, logBytes: z.int().nonnegative() })),
+    /** Held attempts that are decided: kill and forget. */
+    stop: z.array(attemptNameSchema),
+    /** No new work will be pushed. */
+    cordoned: z.boolean(),
+  }),
+  z.strictObject({ type: z.literal('refuse'), problem: problemSchema }),
+  z.strictObject({ type: z.literal('lease'), groups: z.array(leaseGroupSchema).min(1) }),
+  z.strictObject({ type: z.literal('ack'), sequence: z.int().nonnegative() }),
+  z.strictObject({ type: z.literal('beat') }),
+  z.strictObject({
+    type: z.literal('stop'),
+    attempts: z.array(z.strictObject({ attempt: attemptNameSchema, reason: failureReasonSchema })).min(1),
+  }),
+  /** Finish what runs within the deadline, then say goodbye. */
+  z.strictObject({ type: z.literal('drain'), deadlineMilliseconds: z.int().nonnegative() }),
+]);
+export type CoordinatorFrame = z.infer<typeof coordinatorFrameSchema>;
+
+/** What a node signs to prove its key: the challenge binds the signature to this connection. */
+export function helloSigningInput(nonce: string, nodeId: string, bootId: string): Uint8Array {
+  return new TextEncoder().encode(`fog agent link ${AGENT_PROTOCOL}\n${nonce}\n${nodeId}\n${bootId}`);
+}

@@ -1,0 +1,76 @@
+/**
+ * The append-only event log. One stream a job and one a node, each numbered from 1 without gaps; logs share the
+ * numbers of their job, so one number resumes either stream.
+ */
+import { z } from 'zod';
+import { taskOutputSchema } from './agent-frames.ts';
+import { failureReasonSchema } from './states.ts';
+
+const onTask = { partition: z.int().nonnegative() };
+const onAttempt = { ...onTask, fence: z.int().min(1), node: z.string() };
+
+/** Job, task and attempt events. The comment is the transition it stands for. */
+export const jobEventSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('job.submitted'), name: z.string(), tasks: z.int(), by: z.string() }),
+  z.strictObject({ type: z.literal('job.queued'), tasks: z.int() }),
+  z.strictObject({ type: z.literal('job.started') }),
+  z.strictObject({ type: z.literal('job.completed') }),
+  z.strictObject({ type: z.literal('job.failed'), failed: z.int() }),
+  z.strictObject({ type: z.literal('job.cancelled'), by: z.string() }),
+  z.strictObject({ type: z.literal('job.expired'), reason: failureReasonSchema }),
+  z.strictObject({ type: z.literal('task.leased'), ...onAttempt, nodeName: z.string() }),
+  z.strictObject({ type: z.literal('task.preparing'), ...onAttempt }),
+  z.strictObject({ type: z.literal('task.started'), ...onAttempt }),
+  z.strictObject({ type: z.literal('task.uploading'), ...onAttempt }),
+  z.strictObject({ type: z.literal('task.progress'), ...onAttempt, fraction: z.number(), message: z.string() }),
+  z.strictObject({
+    type: z.literal('task.succeeded'),
+    ...onAttempt,
+    engine: z.string(),
+    wallMilliseconds: z.number(),
+    outputs: z.array(taskOutputSchema),
+  }),
+  z.strictObject({ type: z.literal('task.declined'), ...onAttempt, message: z.string() }),
+  z.strictObject({
+    type: z.literal('attempt.failed'),
+    ...onAttempt,
+    reason: failureReasonSchema,
+    message: z.string(),
+    exitCode: z.int().nullable(),
+  }),
+  z.strictObject({ type: z.literal('attempt.lost'), ...onAttempt }),
+  z.strictObject({ type: z.literal('attempt.superseded'), ...onAttempt }),
+  z.strictObject({ type: z.literal('task.requeued'), ...onTask, retryAtMilliseconds: z.int() }),
+  z.strictObject({ type: z.literal('task.failed'), ...onTask, reason: failureReasonSchema, message: z.string() }),
+  z.strictObject({ type: z.literal('task.cancelled'), ...onTask }),
+  z.strictObject({ type: z.literal('task.expired'), ...onTask, reason: failureReasonSchema }),
+]);
+export type JobEventData = z.infer<typeof jobEventSchema>;
+
+export const nodeEventSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('node.joined'), name: z.string(), by: z.string() }),
+  z.strictObject({ type: z.literal('node.connected'), session: z.int() }),
+  z.strictObject({ type: z.literal('node.disconnected'), why: z.string() }),
+  z.strictObject({ type: z.literal('node.lost') }),
+  z.strictObject({ type: z.literal('node.cordoned'), by: z.string() }),
+  z.strictObject({ type: z.literal('node.uncordoned'), by: z.string() }),
+  z.strictObject({ type: z.literal('node.draining'), by: z.string() }),
+  z.strictObject({ type: z.literal('node.drained') }),
+]);
+export type NodeEventData = z.infer<typeof nodeEventSchema>;
+
+const numbered = { sequence: z.int().min(1), atMilliseconds: z.int() };
+export const jobEventRecordSchema = z.strictObject({ ...numbered, data: jobEventSchema });
+export type JobEventRecord = z.infer<typeof jobEventRecordSchema>;
+export const nodeEventRecordSchema = z.strictObject({ ...numbered, data: nodeEventSchema });
+export type NodeEventRecord = z.infer<typeof nodeEventRecordSchema>;
+
+export const logRecordSchema = z.strictObject({
+  ...numbered,
+  partition: z.int().nonnegative(),
+  fence: z.int().min(1),
+  stream: z.enum(['stdout', 'stderr']),
+  /** UTF-8 text; bytes that are not UTF-8 appear as U+FFFD. A character never straddles two chunks. */
+  text: z.string(),
+});
+export type LogRecord = z.infer<typeof logRecordSchema>;

@@ -1,0 +1,150 @@
+/** What the HTTP API answers with. Times are milliseconds since 1970 (UTC), sizes are bytes. */
+import { z } from 'zod';
+import { attemptNameSchema, taskOutputSchema, usageSchema } from './agent-frames.ts';
+import { digestSchema, jobIdSchema, nameSchema, nodeIdSchema, tokenIdSchema } from './identifiers.ts';
+import { jobSpecSchema } from './job-spec.ts';
+import { capacitySchema, nodeDescriptionSchema } from './node-description.ts';
+import { attemptStateSchema, failureReasonSchema, jobStateSchema, TASK_STATES, taskStateSchema } from './states.ts';
+
+const time = z.int().nonnegative();
+
+export const taskCountsSchema = z.strictObject(
+  Object.fromEntries(TASK_STATES.map((state) => [state, z.int().nonnegative()])) as Record<
+    (typeof TASK_STATES)[number],
+    z.ZodInt
+  >,
+);
+export type TaskCounts = z.infer<typeof taskCountsSchema>;
+
+export const jobSchema = z.strictObject({
+  id: jobIdSchema,
+  name: z.string(),
+  state: jobStateSchema,
+  submitter: z.string(),
+  submittedAt: time,
+  /** First lease of any of its tasks. */
+  startedAt: time.nullable(),
+  endedAt: time.nullable(),
+  tasks: taskCountsSchema,
+  /** Why it ended as failed or expired. */
+  reason: failureReasonSchema.nullable(),
+  spec: jobSpecSchema,
+});
+export type Job = z.infer<typeof jobSchema>;
+
+export const jobSummarySchema = jobSchema.omit({ spec: true });
+export type JobSummary = z.infer<typeof jobSummarySchema>;
+
+export const attemptSchema = z.strictObject({
+  fence: z.int().min(1),
+  state: attemptStateSchema,
+  nodeId: nodeIdSchema,
+  nodeName: z.string(),
+  leasedAt: time,
+  startedAt: time.nullable(),
+  endedAt: time.nullable(),
+  reason: failureReasonSchema.nullable(),
+  message: z.string().nullable(),
+  exitCode: z.int().nullable(),
+  engine: z.string().nullable(),
+  usage: usageSchema.nullable(),
+  progress: z.strictObject({ fraction: z.number(), message: z.string() }).nullable(),
+});
+export type Attempt = z.infer<typeof attemptSchema>;
+
+export const taskSchema = z.strictObject({
+  job: jobIdSchema,
+  partition: z.int().nonnegative(),
+  state: taskStateSchema,
+  fence: z.int().nonnegative(),
+  /** Attempts that count against retry.attempts, and failures of nodes, which do not. */
+  jobFailures: z.int().nonnegative(),
+  nodeFailures: z.int().nonnegative(),
+  /** A retry waits until then. */
+  notBefore: time.nullable(),
+  reason: failureReasonSchema.nullable(),
+  message: z.string().nullable(),
+  exitCode: z.int().nullable(),
+  /** Fence of the attempt whose result was accepted. */
+  acceptedFence: z.int().min(1).nullable(),
+  outputs: z.array(taskOutputSchema),
+});
+export type Task = z.infer<typeof taskSchema>;
+
+export const taskWithAttemptsSchema = taskSchema.extend({ attempts: z.array(attemptSchema) });
+export type TaskWithAttempts = z.infer<typeof taskWithAttemptsSchema>;
+
+export const NODE_STATES = ['connected', 'unknown', 'lost'] as const;
+export const nodeSchema = z.strictObject({
+  id: nodeIdSchema,
+  name: z.string(),
+  /** connected; unknown: the link is down, work may go on; lost: silent for longer than its jobs allow. */
+  state: z.enum(NODE_STATES),
+  cordoned: z.boolean(),
+  draining: z.boolean(),
+  /** Principal whose token it joined with. */
+  owner: z.string(),
+  joinedAt: time,
+  lastSeenAt: time,
+  description: nodeDescriptionSchema,
+  free: capacitySchema,
+  running: z.array(attemptNameSchema),
+  cpuBusy: z.number().nullable(),
+  memoryFreeBytes: z.number().nullable(),
+});
+export type Node = z.infer<typeof nodeSchema>;
+
+/** One hurdle and the nodes it keeps out; a node is counted at the first hurdle it fails. */
+export const exclusionSchema = z.strictObject({
+  constraint: z.string(),
+  nodes: z.int().min(1),
+  /** Present when an action of the user would help. */
+  hint: z.string().optional(),
+});
+export const planSchema = z.strictObject({
+  tasks: z.int(),
+  nodesKnown: z.int(),
+  /** Nodes that could run a task of this job, best first, and how many at the same time. */
+  nodes: z.array(z.strictObject({ id: nodeIdSchema, name: z.string(), slots: z.int(), freeSlots: z.int() })),
+  excluded: z.array(exclusionSchema),
+});
+export type Plan = z.infer<typeof planSchema>;
+
+export const SCOPES = ['admin', 'submit', 'node', 'read'] as const;
+export const scopeSchema = z.enum(SCOPES);
+export type Scope = (typeof SCOPES)[number];
+
+export const tokenSchema = z.strictObject({
+  id: tokenIdSchema,
+  scope: scopeSchema,
+  /** Whose token it is: the submitter of jobs, the owner of nodes, the holder of secrets. */
+  principal: nameSchema,
+  createdAt: time,
+  expiresAt: time.nullable(),
+  revokedAt: time.nullable(),
+});
+export type Token = z.infer<typeof tokenSchema>;
+export const createdTokenSchema = tokenSchema.extend({ token: z.string() });
+export type CreatedToken = z.infer<typeof createdTokenSchema>;
+
+export const secretSchema = z.strictObject({ name: nameSchema, principal: nameSchema, updatedAt: time });
+export type Secret = z.infer<typeof secretSchema>;
+
+export const blobSchema = z.strictObject({ digest: digestSchema, bytes: z.int().nonnegative() });
+export type Blob = z.infer<typeof blobSchema>;
+
+export const statusSchema = z.strictObject({
+  version: z.string(),
+  url: z.string(),
+  database: z.enum(['sqlite', 'postgres']),
+  startedAt: time,
+  nodes: z.strictObject({ connected: z.int(), unknown: z.int(), lost: z.int() }),
+  tasks: z.strictObject({ queued: z.int(), leased: z.int() }),
+  disk: z.strictObject({
+    databaseBytes: z.int().nullable(),
+    blobBytes: z.int(),
+    blobLimitBytes: z.int(),
+    blobs: z.int(),
+  }),
+});
+export type Status = z.infer<typeof statusSchema>;

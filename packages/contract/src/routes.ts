@@ -1,0 +1,282 @@
+/**
+ * Every HTTP route, defined once: the server registers and validates from this table, the client is typed by it, and
+ * the OpenAPI document is printed from it.
+ */
+import { z } from 'zod';
+import { jobEventRecordSchema, logRecordSchema, nodeEventRecordSchema } from './events.ts';
+import { digestSchema, jobIdSchema, nameSchema, nodeIdSchema, tokenIdSchema } from './identifiers.ts';
+import { LIMITS } from './limits.ts';
+import {
+  blobSchema,
+  createdTokenSchema,
+  jobSchema,
+  jobSummarySchema,
+  nodeSchema,
+  planSchema,
+  scopeSchema,
+  secretSchema,
+  statusSchema,
+  taskSchema,
+  taskWithAttemptsSchema,
+  tokenSchema,
+} from './resources.ts';
+import { jobStateSchema, taskStateSchema } from './states.ts';
+import { DURATION_PATTERN } from './units.ts';
+
+export interface RouteDefinition {
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  path: string;
+  summary: string;
+  /** Scopes that may call it; admin always may; an empty list is open to everybody. */
+  scopes: readonly ('submit' | 'node' | 'read')[];
+  params?: z.ZodObject;
+  query?: z.ZodObject;
+  body?: z.ZodType;
+  /** Body of the 200 answer; null is an empty 204. */
+  response: z.ZodType | null;
+  /** With `Accept: text/event-stream`: records of this schema, `id:` is the sequence number. */
+  stream?: z.ZodType;
+}
+
+const jobParams = z.strictObject({ job: jobIdSchema });
+const nodeParams = z.strictObject({ node: nodeIdSchema });
+const empty = z.strictObject({});
+
+/** `cursor` is opaque: the `next` of the page before. */
+const pageQuery = {
+  cursor: z.string().max(256).optional(),
+  limit: z.coerce.number().int().min(1).max(LIMITS.pageSize).default(100),
+};
+function page<Item extends z.ZodType>(item: Item) {
+  return z.strictObject({ items: z.array(item), next: z.string().nullable() });
+}
+
+/** Records after this sequence number; a reconnecting event stream sends it as `Last-Event-ID` instead. */
+const streamQuery = z.strictObject({
+  after: z.coerce.number().int().nonnegative().default(0),
+  limit: z.coerce.number().int().min(1).max(LIMITS.pageSize).default(LIMITS.pageSize),
+});
+
+export const submitSchema = z.strictObject({
+  /** Checked by `parseJobSpec`, which reports every fault at once. */
+  spec: z.unknown(),
+  /** The same key from the same submitter answers with the first job; with another spec it is an error. */
+  idempotencyKey: z.string().min(1).max(LIMITS.idempotencyKeyBytes).optional(),
+});
+
+export const ROUTES = {
+  status: {
+    method: 'GET',
+    path: '/v1/status',
+    summary: 'Version, storage and counts of this coordinator',
+    scopes: ['submit', 'read'],
+    response: statusSchema,
+  },
+  submitJob: {
+    method: 'POST',
+    path: '/v1/jobs',
+    summary: 'Submit a job; the answer means it is on disk',
+    scopes: ['submit'],
+    body: submitSchema,
+    response: jobSchema,
+  },
+  listJobs: {
+    method: 'GET',
+    path: '/v1/jobs',
+    summary: 'Jobs, newest first',
+    scopes: ['submit', 'read'],
+    query: z.strictObject({ ...pageQuery, state: jobStateSchema.optional() }),
+    response: page(jobSummarySchema),
+  },
+  getJob: {
+    method: 'GET',
+    path: '/v1/jobs/:job',
+    summary: 'One job with its specification',
+    scopes: ['submit', 'read'],
+    params: jobParams,
+    response: jobSchema,
+  },
+  listTasks: {
+    method: 'GET',
+    path: '/v1/jobs/:job/tasks',
+    summary: 'Tasks of a job by partition, with their attempts',
+    scopes: ['submit', 'read'],
+    params: jobParams,
+    query: z.strictObject({ ...pageQuery, state: taskStateSchema.optional() }),
+    response: page(taskWithAttemptsSchema),
+  },
+  getTask: {
+    method: 'GET',
+    path: '/v1/jobs/:job/tasks/:partition',
+    summary: 'One task with its attempts',
+    scopes: ['submit', 'read'],
+    params: z.strictObject({ job: jobIdSchema, partition: z.coerce.number().int().nonnegative() }),
+    response: taskWithAttemptsSchema,
+  },
+  cancelJob: {
+    method: 'POST',
+    path: '/v1/jobs/:job/cancel',
+    summary: 'Cancel a job and all its tasks that have not ended',
+    scopes: ['submit'],
+    params: jobParams,
+    response: jobSchema,
+  },
+  rerunJob: {
+    method: 'POST',
+    path: '/v1/jobs/:job/rerun',
+    summary: 'Submit the same specification again as a new job',
+    scopes: ['submit'],
+    params: jobParams,
+    response: jobSchema,
+  },
+  jobEvents: {
+    method: 'GET',
+    path: '/v1/jobs/:job/events',
+    summary: 'Events of a job and its tasks; as an event stream it follows until the job has ended',
+    scopes: ['submit', 'read'],
+    params: jobParams,
+    query: streamQuery,
+    response: z.strictObject({ items: z.array(jobEventRecordSchema), ended: z.boolean() }),
+    stream: jobEventRecordSchema,
+  },
+  jobLogs: {
+    method: 'GET',
+    path: '/v1/jobs/:job/logs',
+    summary: 'Output of the attempts of a job; as an event stream it follows until the job has ended',
+    scopes: ['submit', 'read'],
+    params: jobParams,
+    query: streamQuery.extend({ partition: z.coerce.number().int().nonnegative().optional() }),
+    response: z.strictObject({ items: z.array(logRecordSchema), ended: z.boolean() }),
+    stream: logRecordSchema,
+  },
+  plan: {
+    method: 'POST',
+    path: '/v1/plan',
+    summary: 'Where a job would run, or which constraint excludes how many nodes',
+    scopes: ['submit'],
+    body: z.strictObject({ spec: z.unknown() }),
+    response: planSchema,
+  },
+  listNodes: {
+    method: 'GET',
+    path: '/v1/nodes',
+    summary: 'Nodes by name',
+    scopes: ['submit', 'read'],
+    query: z.strictObject(pageQuery),
+    response: page(nodeSchema),
+  },
+  getNode: {
+    method: 'GET',
+    path: '/v1/nodes/:node',
+    summary: 'One node',
+    scopes: ['submit', 'read'],
+    params: nodeParams,
+    response: nodeSchema,
+  },
+  nodeEvents: {
+    method: 'GET',
+    path: '/v1/nodes/:node/events',
+    summary: 'Events of a node; as an event stream it follows',
+    scopes: ['read'],
+    params: nodeParams,
+    query: streamQuery,
+    response: z.strictObject({ items: z.array(nodeEventRecordSchema), ended: z.boolean() }),
+    stream: nodeEventRecordSchema,
+  },
+  cordonNode: {
+    method: 'POST',
+    path: '/v1/nodes/:node/cordon',
+    summary: 'Place nothing new on a node, or lift that',
+    scopes: [],
+    params: nodeParams,
+    body: z.strictObject({ cordoned: z.boolean() }),
+    response: nodeSchema,
+  },
+  drainNode: {
+    method: 'POST',
+    path: '/v1/nodes/:node/drain',
+    summary: 'Cordon a node and let it finish what runs within the deadline; the rest is placed elsewhere',
+    scopes: [],
+    params: nodeParams,
+    body: z.strictObject({ deadline: z.string().regex(DURATION_PATTERN).default('10m') }),
+    response: nodeSchema,
+  },
+  removeNode: {
+    method: 'DELETE',
+    path: '/v1/nodes/:node',
+    summary: 'Forget a node; to come back it must join again',
+    scopes: [],
+    params: nodeParams,
+    response: null,
+  },
+  createToken: {
+    method: 'POST',
+    path: '/v1/tokens',
+    summary: 'Create a token; its text is shown this once',
+    scopes: [],
+    body: z.strictObject({
+      scope: scopeSchema,
+      principal: nameSchema.optional(),
+      expires: z.string().regex(DURATION_PATTERN, 'must be a duration such as 30d').optional(),
+    }),
+    response: createdTokenSchema,
+  },
+  listTokens: {
+    method: 'GET',
+    path: '/v1/tokens',
+    summary: 'Tokens, newest first, without their text',
+    scopes: [],
+    query: z.strictObject(pageQuery),
+    response: page(tokenSchema),
+  },
+  revokeToken: {
+    method: 'DELETE',
+    path: '/v1/tokens/:token',
+    summary: 'Revoke a token at once',
+    scopes: [],
+    params: z.strictObject({ token: tokenIdSchema }),
+    response: tokenSchema,
+  },
+  setSecret: {
+    method: 'PUT',
+    path: '/v1/secrets/:name',
+    summary: 'Set a secret of the caller; no route ever answers with its value',
+    scopes: ['submit'],
+    params: z.strictObject({ name: nameSchema }),
+    body: z.strictObject({ value: z.string().max(LIMITS.secretBytes) }),
+    response: secretSchema,
+  },
+  listSecrets: {
+    method: 'GET',
+    path: '/v1/secrets',
+    summary: 'Names of the secrets of the caller',
+    scopes: ['submit'],
+    query: z.strictObject(pageQuery),
+    response: page(secretSchema),
+  },
+  deleteSecret: {
+    method: 'DELETE',
+    path: '/v1/secrets/:name',
+    summary: 'Delete a secret of the caller',
+    scopes: ['submit'],
+    params: z.strictObject({ name: nameSchema }),
+    response: null,
+  },
+} as const satisfies Record<string, RouteDefinition>;
+
+export type RouteName = keyof typeof ROUTES;
+
+/**
+ * Blobs travel as bytes, outside the JSON table above:
+ *
+ *     HEAD /v1/blobs/:digest            200 with Content-Length, or 404 with Fog-Upload-Offset: bytes already here
+ *     PUT  /v1/blobs/:digest?offset=N   the bytes from N to the end; 201 when the digest was verified and is on disk
+ *     GET  /v1/blobs/:digest            the bytes; Range and If-Range are understood
+ *
+ * A broken upload keeps what arrived; the next PUT goes on from the offset that HEAD tells.
+ */
+export const BLOB_PATH = '/v1/blobs/:digest';
+export const blobParamsSchema = z.strictObject({ digest: digestSchema });
+export const blobQuerySchema = z.strictObject({ offset: z.coerce.number().int().nonnegative().default(0) });
+export const UPLOAD_OFFSET_HEADER = 'fog-upload-offset';
+export { blobSchema, empty as emptySchema };

@@ -1,0 +1,174 @@
+/**
+ * The life of a job, a task and an attempt, as pure transition tables.
+ *
+ *     job      pending -> queued -> running -> completed | failed | cancelled | expired
+ *     task     queued -> scheduled -> running -> succeeded | failed | cancelled | expired
+ *                 ^__________ requeue __________|
+ *     attempt  leased -> preparing -> running -> uploading -> valid | failed | cancelled
+ *                 \-> declined             \-> lost -> (the node returned) running | valid | superseded
+ *
+ * A job is what the user asked for, a task one partition of it, an attempt one task on one node under one fence.
+ * A pair that is not in a table is not a transition: `transition` answers null and the caller ignores the message.
+ */
+import { z } from 'zod';
+
+type Table<State extends string, Event extends string> = Readonly<
+  Record<State, Readonly<Partial<Record<Event, State>>>>
+>;
+
+export const JOB_STATES = ['pending', 'queued', 'running', 'completed', 'failed', 'cancelled', 'expired'] as const;
+export const jobStateSchema = z.enum(JOB_STATES);
+export type JobState = (typeof JOB_STATES)[number];
+export type JobEvent = 'expand' | 'start' | 'requeue' | 'complete' | 'fail' | 'cancel' | 'expire';
+
+export const JOB_TRANSITIONS: Table<JobState, JobEvent> = {
+  pending: { expand: 'queued', cancel: 'cancelled', expire: 'expired' },
+  queued: {
+    start: 'running',
+    complete: 'completed',
+    fail: 'failed',
+    cancel: 'cancelled',
+    expire: 'expired',
+  },
+  running: { requeue: 'queued', complete: 'completed', fail: 'failed', cancel: 'cancelled', expire: 'expired' },
+  completed: {},
+  failed: {},
+  cancelled: {},
+  expired: {},
+};
+
+export const TASK_STATES = ['queued', 'scheduled', 'running', 'succeeded', 'failed', 'cancelled', 'expired'] as const;
+export const taskStateSchema = z.enum(TASK_STATES);
+export type TaskState = (typeof TASK_STATES)[number];
+export type TaskEvent = 'lease' | 'start' | 'requeue' | 'succeed' | 'fail' | 'cancel' | 'expire';
+
+export const TASK_TRANSITIONS: Table<TaskState, TaskEvent> = {
+  // A lost attempt may still deliver while its task waits for a replacement: the first valid result wins.
+  queued: { lease: 'scheduled', succeed: 'succeeded', fail: 'failed', cancel: 'cancelled', expire: 'expired' },
+  scheduled: {
+    start: 'running',
+    requeue: 'queued',
+    succeed: 'succeeded',
+    fail: 'failed',
+    cancel: 'cancelled',
+    expire: 'expired',
+  },
+  running: { requeue: 'queued', succeed: 'succeeded', fail: 'failed', cancel: 'cancelled', expire: 'expired' },
+  succeeded: {},
+  failed: {},
+  cancelled: {},
+  expired: {},
+};
+
+export const ATTEMPT_STATES = [
+  'leased',
+  'preparing',
+  'running',
+  'uploading',
+  'lost',
+  'valid',
+  'failed',
+  'declined',
+  'cancelled',
+  'superseded',
+] as const;
+export const attemptStateSchema = z.enum(ATTEMPT_STATES);
+export type AttemptState = (typeof ATTEMPT_STATES)[number];
+export type AttemptEvent =
+  | 'prepare'
+  | 'start'
+  | 'upload'
+  | 'succeed'
+  | 'fail'
+  | 'decline'
+  | 'cancel'
+  | 'lose'
+  | 'supersede';
+
+const LIVE_ATTEMPT = {
+  succeed: 'valid',
+  fail: 'failed',
+  cancel: 'cancelled',
+  lose: 'lost',
+  supersede: 'superseded',
+} as const;
+
+export const ATTEMPT_TRANSITIONS: Table<AttemptState, AttemptEvent> = {
+  leased: { ...LIVE_ATTEMPT, prepare: 'preparing', start: 'running', upload: 'uploading', decline: 'declined' },
+  preparing: { ...LIVE_ATTEMPT, start: 'running', upload: 'uploading', decline: 'declined' },
+  running: { ...LIVE_ATTEMPT, upload: 'uploading' },
+  uploading: LIVE_ATTEMPT,
+  // `start` and `upload`: the node came back with the attempt alive and the task undecided.
+  lost: {
+    start: 'running',
+    upload: 'uploading',
+    succeed: 'valid',
+    fail: 'failed',
+    cancel: 'cancelled',
+    supersede: 'superseded',
+  },
+  valid: {},
+  failed: {},
+  declined: {},
+  cancelled: {},
+  superseded: {},
+};
+
+/** The state after `event`, or null when the table has no such transition. */
+export function transition<State extends string, Event extends string>(
+  table: Table<State, Event>,
+  state: State,
+  event: Event,
+): State | null {
+  return table[state][event] ?? null;
+}
+
+/** A state that nothing leaves. */
+export function isTerminal<State extends string, Event extends string>(
+  table: Table<State, Event>,
+  state: State,
+): boolean {
+  return Object.keys(table[state]).length === 0;
+}
+
+/**
+ * Why an attempt failed. `blame` decides who pays: a failure of the job burns one of the attempts its author
+ * allowed, a failure of the node burns none of them and is bounded by `LIMITS.nodeFailures`.
+ */
+export const FAILURE_REASONS = {
+  'exit-code': { blame: 'job', meaning: 'the program ended with a code other than 0' },
+  'script-error': { blame: 'job', meaning: 'the script threw or could not be parsed' },
+  'invalid-module': { blame: 'job', meaning: 'the module is not wasm, or imports what is not offered' },
+  oom: { blame: 'job', meaning: 'the attempt needed more memory than it asked for' },
+  timeout: { blame: 'job', meaning: 'the attempt ran longer than timeouts.attempt' },
+  'heartbeat-timeout': { blame: 'job', meaning: 'no progress was reported for timeouts.heartbeat' },
+  'input-missing': { blame: 'job', meaning: 'an input blob does not exist or is not what the spec says' },
+  'output-missing': { blame: 'job', meaning: 'a declared output does not exist after the run' },
+  'output-too-large': { blame: 'job', meaning: 'more was written than resources.disk allows' },
+  'output-invalid': { blame: 'job', meaning: 'an output has a name or type that cannot be stored' },
+  rejected: { blame: 'job', meaning: 'no engine of the node may run this job, by the policy of its owner' },
+  sandbox: { blame: 'node', meaning: 'the sandbox could not be set up or broke down' },
+  upload: { blame: 'node', meaning: 'the outputs could not be stored' },
+  'node-lost': { blame: 'node', meaning: 'the node was not heard of for disconnect.lostAfter, or forgot the attempt' },
+  drained: { blame: 'node', meaning: 'the node was drained before the attempt ended' },
+  'stopped-on-node': { blame: 'node', meaning: 'the node stopped it after disconnect.stopOnNodeAfter without contact' },
+  'queue-timeout': { blame: 'job', meaning: 'no node took the task within timeouts.queue' },
+  'total-timeout': { blame: 'job', meaning: 'the job did not end within timeouts.total' },
+  'too-many-node-failures': { blame: 'job', meaning: 'too many nodes failed under this task' },
+  cancelled: { blame: 'job', meaning: 'the user cancelled it' },
+  superseded: { blame: 'job', meaning: 'another attempt of the task was accepted' },
+} as const satisfies Record<string, { blame: 'job' | 'node'; meaning: string }>;
+
+export type FailureReason = keyof typeof FAILURE_REASONS;
+export const failureReasonSchema = z.enum(Object.keys(FAILURE_REASONS) as [FailureReason, ...FailureReason[]]);
+
+/** Reasons that `retry.on` may name: those a second try can change. */
+export const RETRYABLE_REASONS = [
+  'exit-code',
+  'script-error',
+  'oom',
+  'timeout',
+  'heartbeat-timeout',
+  'output-missing',
+  'output-too-large',
+] as const satisfies readonly FailureReason[];

@@ -1,0 +1,145 @@
+/**
+ * The one interface behind which every engine runs an attempt.
+ *
+ * A runtime knows nothing of coordinators, leases or blobs: it gets files that already lie on this machine, runs
+ * one attempt in a sandbox, and returns an outcome. It never throws for what a job does wrong; that is an outcome
+ * with a reason. `start` returns at once; `outcome` never rejects.
+ *
+ *     start -> preparing -> running -> outcome (succeeded | failed)
+ *                 \________ kill() ________/   -> failed with the reason given to kill
+ */
+import type { FailureReason } from '@fog/contract';
+
+/** What a probe found on this machine. An unavailable runtime says why and what would help. */
+export type RuntimeProbe =
+  | { available: true; version: string; features: Record<string, string> }
+  | { available: false; reason: string; hint?: string };
+
+/** A file handed to the attempt. Its bytes lie in the agent's blob cache, read-only and already verified. */
+export interface InputFile {
+  /** Absolute path inside the sandbox, normalised, e.g. `/in/text/a.txt`. */
+  sandboxPath: string;
+  /** Absolute path on this machine. Under one of the `readablePaths` the runtime was created with. */
+  hostPath: string;
+  bytes: number;
+}
+
+export interface OutputRequest {
+  name: string;
+  /** Absolute path inside the sandbox; a file or a folder. */
+  sandboxPath: string;
+}
+
+export interface AttemptLimits {
+  memoryBytes: number;
+  /** Wall time of the run itself, from the moment the job's own code starts. */
+  runMilliseconds: number;
+  /** Sum over all files written in the sandbox, and so over all outputs. */
+  diskBytes: number;
+  /** Files and folders that may exist in the sandbox. */
+  files: number;
+}
+
+export interface AttemptRequest {
+  /** Unique on this machine; names processes and folders. */
+  attemptId: string;
+  /** The runtime's own block of the task, with blobs resolved to files on this machine. */
+  program: WasmProgram | JavascriptProgram;
+  args: readonly string[];
+  /** Complete: nothing of the host's environment is added. */
+  env: Readonly<Record<string, string>>;
+  /** Host path of the standard input, or its bytes; null is an empty one. */
+  stdin: { hostPath: string } | { data: Uint8Array } | null;
+  inputs: readonly InputFile[];
+  outputs: readonly OutputRequest[];
+  limits: AttemptLimits;
+  partition: { index: number; count: number };
+  /** Equal for every attempt of one task: the deterministic random stream and the virtual clock start from these. */
+  seed: Uint8Array;
+  submittedAtMilliseconds: number;
+  /** Whether the node's owner trusts the submitter like itself. Decides which engines are allowed. */
+  trusted: boolean;
+}
+
+export interface WasmProgram {
+  runtime: 'wasm';
+  /** Host path of the module. */
+  modulePath: string;
+  /** Names the module in the compile cache. */
+  moduleDigest: string;
+}
+
+export interface JavascriptProgram {
+  runtime: 'javascript';
+  scriptPath: string;
+  engine: 'auto' | 'v8' | 'quickjs';
+}
+
+/** What the runtime calls while the attempt runs. The callee never throws. */
+export interface AttemptHost {
+  /** The job's own code has started. Called once, before any log of it. */
+  started(): void;
+  log(stream: 'stdout' | 'stderr', data: Uint8Array): void;
+  progress(fraction: number, message: string): void;
+}
+
+export interface AttemptUsage {
+  wallMilliseconds: number;
+  /** User and system time of the processes that ran the job; null where the platform does not tell. */
+  cpuMilliseconds: number | null;
+  peakMemoryBytes: number | null;
+}
+
+/** One file of an output. `relativePath` is '' when the output is itself a file, otherwise `a/b.txt`, sorted by bytes. */
+export interface OutputFile {
+  relativePath: string;
+  content: { data: Uint8Array } | { hostPath: string; bytes: number };
+}
+
+export interface AttemptOutput {
+  name: string;
+  type: 'file' | 'folder';
+  files: OutputFile[];
+}
+
+export type AttemptOutcome =
+  | { status: 'succeeded'; exitCode: 0; outputs: AttemptOutput[]; usage: AttemptUsage; engine: string }
+  | {
+      status: 'failed';
+      reason: FailureReason;
+      /** One sentence for the user. Not part of any result. */
+      message: string;
+      exitCode: number | null;
+      usage: AttemptUsage;
+      engine: string;
+    };
+
+export interface RunningAttempt {
+  readonly outcome: Promise<AttemptOutcome>;
+  /** Ends the attempt within 100 ms whatever its code does. Idempotent. The outcome then carries `reason`. */
+  kill(reason: FailureReason, message: string): void;
+}
+
+export interface TaskRuntime {
+  readonly name: 'wasm' | 'javascript';
+  /** Looks at this machine once; the result is advertised to the coordinator. */
+  probe(): Promise<RuntimeProbe>;
+  /**
+   * Why this request may not run here, or null. Pure and quick: asked before the attempt is accepted, so that the
+   * agent can decline it without burning an attempt (e.g. engine v8 for a stranger where bubblewrap is missing).
+   */
+  refusal(request: Pick<AttemptRequest, 'program' | 'trusted' | 'limits'>): string | null;
+  start(request: AttemptRequest, host: AttemptHost): RunningAttempt;
+  /** Kills what runs and releases every process. */
+  close(): Promise<void>;
+}
+
+/** What every runtime is created with. */
+export interface RuntimeSettings {
+  /** Attempts that may run at the same time: the size of process pools. */
+  slots: number;
+  /** Folders a sandboxed process may read: the blob cache. */
+  readablePaths: readonly string[];
+  /** A folder for temporary files of attempts, emptied by the agent at start. */
+  scratchDirectory: string;
+}
