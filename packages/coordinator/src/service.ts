@@ -1,0 +1,75 @@
+/** What the routes need of the coordinator: the seam between HTTP and the store with its dispatcher. */
+import type {
+  Job,
+  JobEventRecord,
+  JobState,
+  JobSummary,
+  LogRecord,
+  Node,
+  NodeEventRecord,
+  Plan,
+  Status,
+  TaskState,
+  TaskWithAttempts,
+} from '@fog/contract';
+
+/** Who calls, as the token tells. */
+export interface Caller {
+  scope: 'admin' | 'submit' | 'node' | 'read';
+  principal: string;
+}
+
+export interface Page<Item> {
+  items: Item[];
+  next: string | null;
+}
+export interface PageRequest {
+  cursor?: string | undefined;
+  limit: number;
+}
+export interface StreamRequest {
+  after: number;
+  limit: number;
+}
+export interface StreamPage<Record> {
+  items: Record[];
+  /** No record will follow the last of `items`. */
+  ended: boolean;
+}
+
+/**
+ * Every method throws `FogError`. A caller of scope `submit` sees only jobs of its principal; to it those of others
+ * do not exist (`not-found`).
+ */
+export interface CoordinatorService {
+  submitJob(caller: Caller, request: { spec: unknown; idempotencyKey?: string | undefined }): Promise<Job>;
+  rerunJob(caller: Caller, jobId: string): Promise<Job>;
+  cancelJob(caller: Caller, jobId: string): Promise<Job>;
+  getJob(caller: Caller, jobId: string): Promise<Job>;
+  listJobs(caller: Caller, request: PageRequest & { state?: JobState | undefined }): Promise<Page<JobSummary>>;
+  listTasks(
+    caller: Caller,
+    jobId: string,
+    request: PageRequest & { state?: TaskState | undefined },
+  ): Promise<Page<TaskWithAttempts>>;
+  getTask(caller: Caller, jobId: string, partition: number): Promise<TaskWithAttempts>;
+  jobEvents(caller: Caller, jobId: string, request: StreamRequest): Promise<StreamPage<JobEventRecord>>;
+  jobLogs(
+    caller: Caller,
+    jobId: string,
+    request: StreamRequest & { partition?: number | undefined },
+  ): Promise<StreamPage<LogRecord>>;
+  plan(caller: Caller, request: { spec: unknown }): Promise<Plan>;
+  listNodes(request: PageRequest): Promise<Page<Node>>;
+  getNode(nodeId: string): Promise<Node>;
+  nodeEvents(nodeId: string, request: StreamRequest): Promise<StreamPage<NodeEventRecord>>;
+  cordonNode(caller: Caller, nodeId: string, cordoned: boolean): Promise<Node>;
+  drainNode(caller: Caller, nodeId: string, deadlineMilliseconds: number): Promise<Node>;
+  removeNode(caller: Caller, nodeId: string): Promise<void>;
+  status(): Promise<Status>;
+  /**
+   * Calls `wake` after something was appended to the stream of this job or node. Returns the end of the
+   * subscription. Wakes may come too often, never too rarely.
+   */
+  subscribe(stream: string, wake: () => void): () => void;
+}

@@ -1,0 +1,196 @@
+/**
+ * The tables, in the subset that SQLite and PostgreSQL share: text ids, times as BIGINT milliseconds, JSON as TEXT,
+ * booleans as 0 and 1. migrations/ creates them.
+ */
+import type { Insertable, Selectable, Updateable } from 'kysely';
+
+export interface Tables {
+  jobs: JobsTable;
+  tasks: TasksTable;
+  attempts: AttemptsTable;
+  placement_classes: PlacementClassesTable;
+  events: EventsTable;
+  logs: LogsTable;
+  nodes: NodesTable;
+  tokens: TokensTable;
+  secrets: SecretsTable;
+  blobs: BlobsTable;
+  job_blobs: JobBlobsTable;
+  coordinators: CoordinatorsTable;
+}
+
+export interface JobsTable {
+  id: string;
+  name: string;
+  state: string;
+  submitter: string;
+  /** The validated specification as JSON, defaults filled in. */
+  spec: string;
+  /** 100 - priority, so that ascending order is the order of dispatch. */
+  rank: number;
+  /** Null for ops jobs, whose tasks have a class each. */
+  class_id: string | null;
+  task_count: number;
+  /** Tasks 0 to expanded - 1 exist as rows. */
+  expanded: number;
+  /** Tasks by state; kept in the transaction that changes them. */
+  queued: number;
+  scheduled: number;
+  running: number;
+  succeeded: number;
+  failed: number;
+  cancelled: number;
+  expired: number;
+  /** Number of the next event or log of this job. */
+  next_sequence: number;
+  submitted_at: number;
+  started_at: number | null;
+  ended_at: number | null;
+  /** When timeouts.total has passed. */
+  expires_at: number;
+  reason: string | null;
+  idempotency_key: string | null;
+}
+
+export interface TasksTable {
+  job_id: string;
+  partition: number;
+  state: string;
+  class_id: string;
+  rank: number;
+  fence: number;
+  /** 1 while a queued task waits for not_before; such a task is not claimed. */
+  parked: number;
+  not_before: number | null;
+  /** timeouts.queue: it must have been leased once by then. Null once that happened. */
+  queue_deadline: number | null;
+  job_failures: number;
+  node_failures: number;
+  reason: string | null;
+  message: string | null;
+  exit_code: number | null;
+  accepted_fence: number | null;
+  /** JSON of TaskOutput[]. */
+  outputs: string | null;
+}
+
+export interface AttemptsTable {
+  job_id: string;
+  partition: number;
+  fence: number;
+  state: string;
+  node_id: string;
+  leased_at: number;
+  started_at: number | null;
+  ended_at: number | null;
+  reason: string | null;
+  message: string | null;
+  exit_code: number | null;
+  engine: string | null;
+  /** JSON of Usage. */
+  usage: string | null;
+  /** JSON of {fraction, message}. */
+  progress: string | null;
+  log_bytes: number;
+}
+
+/** Tasks with the same needs: the dispatcher matches classes with nodes, never single tasks. */
+export interface PlacementClassesTable {
+  /** Hash of the requirements. */
+  id: string;
+  /** JSON of Requirements. */
+  requirements: string;
+}
+
+export interface EventsTable {
+  /** Id of the job or node. */
+  stream: string;
+  sequence: number;
+  at: number;
+  /** JSON of JobEventData or NodeEventData. */
+  data: string;
+}
+
+export interface LogsTable {
+  job_id: string;
+  sequence: number;
+  at: number;
+  partition: number;
+  fence: number;
+  stream: string;
+  text: string;
+}
+
+export interface NodesTable {
+  id: string;
+  /** Raw Ed25519 key, base64url. */
+  public_key: string;
+  name: string;
+  owner: string;
+  state: string;
+  cordoned: number;
+  draining: number;
+  /** JSON of NodeDescription. */
+  description: string;
+  /** Counts the connections of the node; an older session is not listened to. */
+  session: number;
+  /** The coordinator that holds the session. */
+  coordinator_id: string | null;
+  boot_id: string;
+  journal_id: string;
+  /** Journal entries up to this one are applied. */
+  acknowledged: number;
+  /** SHA-256 of the session's blob token, hex. */
+  blob_token_hash: string;
+  joined_at: number;
+  last_seen_at: number;
+  /** When the node went silent; its lost attempts are judged from here. Null while connected. */
+  silent_since: number | null;
+  next_sequence: number;
+}
+
+export interface TokensTable {
+  id: string;
+  scope: string;
+  principal: string;
+  /** SHA-256 of the secret part, hex. */
+  secret_hash: string;
+  created_at: number;
+  expires_at: number | null;
+  revoked_at: number | null;
+}
+
+export interface SecretsTable {
+  principal: string;
+  name: string;
+  /** AES-256-GCM: nonce, ciphertext, tag; base64. */
+  sealed: string;
+  updated_at: number;
+}
+
+export interface BlobsTable {
+  digest: string;
+  bytes: number;
+  stored_at: number;
+}
+
+/** Which blobs a job names: program, inputs and outputs. Folder manifests are followed when blobs are collected. */
+export interface JobBlobsTable {
+  job_id: string;
+  digest: string;
+}
+
+export interface CoordinatorsTable {
+  id: string;
+  url: string;
+  started_at: number;
+  seen_at: number;
+}
+
+export type JobRow = Selectable<JobsTable>;
+export type NewJob = Insertable<JobsTable>;
+export type TaskRow = Selectable<TasksTable>;
+export type AttemptRow = Selectable<AttemptsTable>;
+export type NodeRow = Selectable<NodesTable>;
+export type NodeUpdate = Updateable<NodesTable>;
+export type TokenRow = Selectable<TokensTable>;
