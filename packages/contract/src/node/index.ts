@@ -1,0 +1,2 @@
+/** The parts of the contract that need Node: everything else of it runs in browsers too. */
+export * from './pinned-connection.ts';
