@@ -39,6 +39,7 @@ export const jobEventSchema = z.discriminatedUnion('type', [
     exitCode: z.int().nullable(),
   }),
   z.strictObject({ type: z.literal('attempt.lost'), ...onAttempt }),
+  z.strictObject({ type: z.literal('attempt.resumed'), ...onAttempt }),
   z.strictObject({ type: z.literal('attempt.superseded'), ...onAttempt }),
   z.strictObject({ type: z.literal('task.requeued'), ...onTask, retryAtMilliseconds: z.int() }),
   z.strictObject({ type: z.literal('task.failed'), ...onTask, reason: failureReasonSchema, message: z.string() }),

@@ -16,7 +16,6 @@ import {
   scopeSchema,
   secretSchema,
   statusSchema,
-  taskSchema,
   taskWithAttemptsSchema,
   tokenSchema,
 } from './resources.ts';

@@ -3,7 +3,7 @@
  *
  *     job      pending -> queued -> running -> completed | failed | cancelled | expired
  *     task     queued -> scheduled -> running -> succeeded | failed | cancelled | expired
- *                 ^__________ requeue __________|
+ *                 ^------- requeue, resume -----|
  *     attempt  leased -> preparing -> running -> uploading -> valid | failed | cancelled
  *                 \-> declined             \-> lost -> (the node returned) running | valid | superseded
  *
@@ -19,7 +19,7 @@ type Table<State extends string, Event extends string> = Readonly<
 export const JOB_STATES = ['pending', 'queued', 'running', 'completed', 'failed', 'cancelled', 'expired'] as const;
 export const jobStateSchema = z.enum(JOB_STATES);
 export type JobState = (typeof JOB_STATES)[number];
-export type JobEvent = 'expand' | 'start' | 'requeue' | 'complete' | 'fail' | 'cancel' | 'expire';
+export type JobEvent = 'expand' | 'start' | 'complete' | 'fail' | 'cancel' | 'expire';
 
 export const JOB_TRANSITIONS: Table<JobState, JobEvent> = {
   pending: { expand: 'queued', cancel: 'cancelled', expire: 'expired' },
@@ -30,7 +30,7 @@ export const JOB_TRANSITIONS: Table<JobState, JobEvent> = {
     cancel: 'cancelled',
     expire: 'expired',
   },
-  running: { requeue: 'queued', complete: 'completed', fail: 'failed', cancel: 'cancelled', expire: 'expired' },
+  running: { complete: 'completed', fail: 'failed', cancel: 'cancelled', expire: 'expired' },
   completed: {},
   failed: {},
   cancelled: {},
@@ -40,11 +40,18 @@ export const JOB_TRANSITIONS: Table<JobState, JobEvent> = {
 export const TASK_STATES = ['queued', 'scheduled', 'running', 'succeeded', 'failed', 'cancelled', 'expired'] as const;
 export const taskStateSchema = z.enum(TASK_STATES);
 export type TaskState = (typeof TASK_STATES)[number];
-export type TaskEvent = 'lease' | 'start' | 'requeue' | 'succeed' | 'fail' | 'cancel' | 'expire';
+export type TaskEvent = 'lease' | 'start' | 'requeue' | 'resume' | 'succeed' | 'fail' | 'cancel' | 'expire';
 
 export const TASK_TRANSITIONS: Table<TaskState, TaskEvent> = {
-  // A lost attempt may still deliver while its task waits for a replacement: the first valid result wins.
-  queued: { lease: 'scheduled', succeed: 'succeeded', fail: 'failed', cancel: 'cancelled', expire: 'expired' },
+  // While a task waits for a replacement, its lost attempt may come back alive or deliver: the first result wins.
+  queued: {
+    lease: 'scheduled',
+    resume: 'running',
+    succeed: 'succeeded',
+    fail: 'failed',
+    cancel: 'cancelled',
+    expire: 'expired',
+  },
   scheduled: {
     start: 'running',
     requeue: 'queued',

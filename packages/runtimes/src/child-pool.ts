@@ -59,6 +59,8 @@ export function isRefusal(result: object): result is LeaseRefusal {
 export class ChildPool<Child extends PooledChild> {
   readonly #options: ChildPoolOptions<Child>;
   readonly #alive = new Set<Child>();
+  /** Killed, but not yet gone. */
+  readonly #ending = new Set<Child>();
   /** Least recently used first. */
   readonly #idle = new Set<Child>();
   readonly #waiting: Waiting<Child>[] = [];
@@ -116,9 +118,9 @@ export class ChildPool<Child extends PooledChild> {
     for (const waiting of this.#waiting.splice(0)) {
       waiting.settle({ refused: 'closed', message: 'The runtime is closed.' });
     }
-    const ends = [...this.#alive].map((child) => child.ended);
-    for (const child of [...this.#alive]) child.kill();
-    await Promise.all(ends);
+    const children = [...this.#alive, ...this.#ending];
+    for (const child of children) child.kill();
+    await Promise.all(children.map((child) => child.ended));
   }
 
   #start(): void {
@@ -139,6 +141,7 @@ export class ChildPool<Child extends PooledChild> {
       clearTimeout(timer);
       const discarded = !this.#alive.delete(child);
       this.#idle.delete(child);
+      this.#ending.delete(child);
       if (!ready && !discarded) this.#startFailed(end);
       else this.warm();
     });
@@ -146,8 +149,9 @@ export class ChildPool<Child extends PooledChild> {
 
   /** The place of a discarded child is free at once; its process may take some milliseconds to be gone. */
   #discard(child: Child): void {
+    if (!this.#alive.delete(child)) return;
     this.#idle.delete(child);
-    this.#alive.delete(child);
+    this.#ending.add(child);
     child.kill();
     this.warm();
   }

@@ -18,6 +18,8 @@ export const WASM_LIMITS = {
   moduleBytes: 256 << 20,
   /** Reading, checking and compiling, before the job's own code starts and its own limit counts. */
   prepareMilliseconds: 60_000,
+  /** From the end of the run to the last byte of the outputs: 2 GiB at 20 MB/s of a slow memory card. */
+  deliverMilliseconds: 120_000,
   /** 65,536 pages: the most that a 32-bit memory can have. */
   memoryBytes: 2 ** 32,
   /** The file system is in memory; this is what a node may be asked to hold for one attempt. */
@@ -47,6 +49,37 @@ export const WASM_LIMITS = {
   heapMebibytes: 256,
   /** Stack of a child. Main threads have 8 MiB on Linux and macOS; deep recursion of CPython needs 2 MiB and more. */
   stackKibibytes: 3936,
+  /** A path inside an output, in bytes of UTF-8: what a folder manifest holds. */
+  outputPathBytes: 1024,
   /** Output files up to this size come back in memory; larger ones lie in the scratch folder. */
   inlineOutputBytes: 1 << 20,
+} as const;
+
+export const JAVASCRIPT_LIMITS = {
+  /** A bundled program with its libraries; the parser and QuickJS read it as a whole. */
+  scriptBytes: 16 << 20,
+  /** The result is kept in memory until it is stored. */
+  resultBytes: 256 << 20,
+  /** Reading and parsing, before the script's own code starts and its own limit counts. */
+  prepareMilliseconds: 30_000,
+  /** Heap that Node and the realm take before the script does: 9 MiB after start, with room to collect garbage. */
+  ownHeapMebibytes: 16,
+  /** Resident memory beyond the job's own: young generation, compiled code, what waits for garbage collection. */
+  residentSlackBytes: 48 << 20,
+  /** A script that touches memory as fast as it can takes some 80 MiB in this time; a look costs 0.03 ms. */
+  memoryPollMilliseconds: 20,
+  /** A warm process is 45 MiB; more spares than this would only wait. */
+  spareChildren: 4,
+  /** Attempts before a process is replaced: bounds what leaks and what fragments. */
+  attemptsPerChild: 200,
+  /** Resident memory of an idle process above which it is replaced; a fresh one has 45 MiB. */
+  idleResidentBytes: 192 << 20,
+  /** JavaScript heap of a QuickJS process: what it reads of files and what waits to be sent. The engine lies outside. */
+  quickjsHeapMebibytes: 512,
+  /** Stack of the engine inside wasm, as deep as QuickJS itself allows: some 2,500 calls. */
+  quickjsStackBytes: 400 * 1024,
+  /** Stack of a QuickJS process: what the engine's stack needs outside wasm. Main threads have 8 MiB. */
+  stackKibibytes: 3936,
+  /** A progress message, in UTF-16 code units. */
+  messageBytes: 4096,
 } as const;

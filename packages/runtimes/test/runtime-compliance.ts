@@ -158,7 +158,9 @@ async function within<Value>(promise: Promise<Value>, what: string): Promise<Val
 const MEBIBYTE = 1 << 20;
 
 /** A stage on a temporary folder; for tests of one runtime beyond this suite too. */
-export async function createStage(): Promise<Stage & { settings(slots: number): RuntimeSettings; [Symbol.asyncDispose](): Promise<void> }> {
+export async function createStage(): Promise<
+  Stage & { settings(slots: number): RuntimeSettings; [Symbol.asyncDispose](): Promise<void> }
+> {
   const root = await mkdtemp(join(tmpdir(), 'fog-runtime-'));
   const readable = join(root, 'blobs');
   const scratch = join(root, 'scratch');
@@ -460,8 +462,9 @@ function registerEnding({ stage, runtime, createRuntime, programs }: Subject): v
     await killed(staying, 'cancelled', stayingHost);
   });
 
-  it('close() ends what runs and what waits, and nothing starts afterwards', async () => {
+  it('close() ends what runs and what waits, and nothing starts afterwards', async (context) => {
     const own = createRuntime(stage().settings(1));
+    context.after(() => own.close());
     const hosts = [new HostRecord(), new HostRecord()] as const;
     const request = await programs.loop(stage());
     const running = own.start(request, hosts[0]);

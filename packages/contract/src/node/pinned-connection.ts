@@ -6,7 +6,7 @@
  * name it is reached by. Nothing is sent before the comparison.
  */
 import { X509Certificate } from 'node:crypto';
-import { type ConnectionOptions, connect } from 'node:tls';
+import { connect, type SecureContextOptions } from 'node:tls';
 import { Agent, fetch as undiciFetch } from 'undici';
 import type { Fetch } from '../client.ts';
 import { FogError } from '../errors.ts';
@@ -14,8 +14,10 @@ import { FogError } from '../errors.ts';
 export interface PinnedConnection {
   fetch: Fetch;
   /** For `ws` and other TLS clients; undefined where nothing is pinned. */
-  tls: ConnectionOptions | undefined;
+  tls: PinnedTls | undefined;
 }
+
+export type PinnedTls = SecureContextOptions & { checkServerIdentity: () => undefined };
 
 const CONNECT_MILLISECONDS = 10_000;
 
@@ -39,7 +41,7 @@ export async function pinnedConnection(url: string, fingerprint: string | null):
       },
     );
   }
-  const tls: ConnectionOptions = { ca: certificate.toString(), checkServerIdentity: () => undefined };
+  const tls: PinnedTls = { ca: certificate.toString(), checkServerIdentity: () => undefined };
   const dispatcher = new Agent({ connect: tls });
   const pinnedFetch: Fetch = (target, init) =>
     undiciFetch(target, { ...init, dispatcher } as Parameters<typeof undiciFetch>[1]) as unknown as Promise<Response>;

@@ -48,6 +48,10 @@ export interface JobsTable {
   ended_at: number | null;
   /** When timeouts.total has passed. */
   expires_at: number;
+  /** Set when all its tasks are to be ended: `cancelled` or `total-timeout`. */
+  closing: string | null;
+  /** Principal who cancelled it. */
+  closed_by: string | null;
   reason: string | null;
   idempotency_key: string | null;
 }
@@ -66,9 +70,8 @@ export interface TasksTable {
   queue_deadline: number | null;
   job_failures: number;
   node_failures: number;
-  reason: string | null;
-  message: string | null;
-  exit_code: number | null;
+  /** JSON of Failure: why the task failed. */
+  failure: string | null;
   accepted_fence: number | null;
   /** JSON of TaskOutput[]. */
   outputs: string | null;
@@ -83,12 +86,8 @@ export interface AttemptsTable {
   leased_at: number;
   started_at: number | null;
   ended_at: number | null;
-  reason: string | null;
-  message: string | null;
-  exit_code: number | null;
-  engine: string | null;
-  /** JSON of Usage. */
-  usage: string | null;
+  /** JSON of AttemptOutcomeRecord: how it ended. */
+  outcome: string | null;
   /** JSON of {fraction, message}. */
   progress: string | null;
   log_bytes: number;

@@ -1,0 +1,110 @@
+/** Whether a leased attempt is taken. Pure. */
+import {
+  type Capacity,
+  type JobSpec,
+  type LeaseGroup,
+  type NodeDescription,
+  parseBytes,
+  parseCpu,
+  parseDuration,
+  policyIncludes,
+} from '@fog/contract';
+import type { AttemptLimits } from '@fog/runtimes';
+import { AGENT_LIMITS } from './limits.ts';
+
+/** What one attempt of a job needs, in numbers. */
+export interface Demand {
+  milliCpu: number;
+  memoryBytes: number;
+  diskBytes: number;
+  runMilliseconds: number;
+  /** Longest time between two progress reports; null is any. */
+  heartbeatMilliseconds: number | null;
+  stopWithoutContactMilliseconds: number;
+}
+
+export function demandOf({ spec }: JobSpec): Demand {
+  const { resources } = spec.task;
+  const { attempt, heartbeat } = spec.timeouts;
+  return {
+    milliCpu: parseCpu(resources.cpu),
+    memoryBytes: parseBytes(resources.memory),
+    diskBytes: parseBytes(resources.disk),
+    runMilliseconds: parseDuration(attempt),
+    heartbeatMilliseconds: heartbeat === undefined ? null : parseDuration(heartbeat),
+    stopWithoutContactMilliseconds: parseDuration(spec.disconnect.stopOnNodeAfter),
+  };
+}
+
+export function limitsOf(demand: Demand): AttemptLimits {
+  const { memoryBytes, diskBytes, runMilliseconds } = demand;
+  return { memoryBytes, diskBytes, runMilliseconds, files: AGENT_LIMITS.attemptFiles };
+}
+
+/** Sum of what attempts use. */
+export interface Load {
+  slots: number;
+  milliCpu: number;
+  memoryBytes: number;
+  diskBytes: number;
+}
+
+export const NO_LOAD: Load = { slots: 0, milliCpu: 0, memoryBytes: 0, diskBytes: 0 };
+
+export function addLoad(load: Load, demand: Demand, sign: 1 | -1 = 1): Load {
+  return {
+    slots: load.slots + sign,
+    milliCpu: load.milliCpu + sign * demand.milliCpu,
+    memoryBytes: load.memoryBytes + sign * demand.memoryBytes,
+    diskBytes: load.diskBytes + sign * demand.diskBytes,
+  };
+}
+
+/** Why another attempt does not fit, or null. */
+export function overload(capacity: Capacity, load: Load, demand: Demand): string | null {
+  const sum = addLoad(load, demand);
+  if (sum.slots > capacity.slots) return `all ${capacity.slots} slots are taken`;
+  for (const [what, name] of [
+    ['milliCpu', 'thousandths of a processor'],
+    ['memoryBytes', 'bytes of memory'],
+    ['diskBytes', 'bytes of disk'],
+  ] as const) {
+    if (sum[what] > capacity[what]) {
+      return `it needs ${demand[what]} ${name}, ${Math.max(0, capacity[what] - load[what])} of ${capacity[what]} are free`;
+    }
+  }
+  return null;
+}
+
+export interface AdmissionQuestion {
+  group: Pick<LeaseGroup, 'submitter' | 'spec'>;
+  demand: Demand;
+  node: Pick<NodeDescription, 'policy' | 'runtimes'>;
+  capacity: Capacity;
+  /** Of all attempts that will go on. */
+  load: Load;
+  isDraining: boolean;
+  /** What the runtime says. */
+  refusal(): string | null;
+}
+
+/** Why the attempt is declined, or null. */
+export function declineReason({
+  group,
+  demand,
+  node,
+  capacity,
+  load,
+  isDraining,
+  refusal,
+}: AdmissionQuestion): string | null {
+  if (isDraining) return 'the node is draining';
+  if (!policyIncludes(node.policy.accept, group.submitter)) {
+    return `the owner of this node does not run jobs of "${group.submitter}"`;
+  }
+  const name = group.spec.spec.task.runtime;
+  const probe = node.runtimes[name];
+  if (probe === undefined) return `this node has no runtime "${name}"`;
+  if (!probe.available) return `runtime "${name}" is not available: ${probe.reason}`;
+  return refusal() ?? overload(capacity, load, demand);
+}

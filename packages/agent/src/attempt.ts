@@ -1,0 +1,283 @@
+import { createHash } from 'node:crypto';
+import {
+  type AttemptName,
+  type AttemptReport,
+  attemptKey,
+  type FailureReason,
+  type HeldAttempt,
+  type LeaseGroup,
+  policyIncludes,
+  type TaskOutput,
+} from '@fog/contract';
+import type {
+  AttemptHost,
+  AttemptOutcome,
+  AttemptOutput,
+  AttemptRequest,
+  AttemptUsage,
+  RunningAttempt,
+  TaskRuntime,
+} from '@fog/runtimes';
+import { type Demand, limitsOf } from './admission.ts';
+import { AttemptFailure } from './attempt-failure.ts';
+import { AGENT_LIMITS } from './limits.ts';
+import { AttemptLog, type LogStream } from './logs.ts';
+import { reportText, usageOf } from './reports.ts';
+import type { Program, StagedFiles } from './staging.ts';
+import { contentBytes } from './uploads.ts';
+
+export interface AttemptDependencies {
+  runtime: Pick<TaskRuntime, 'start'>;
+  program: Program;
+  /** Principals whose scripts are trusted like the owner's own. */
+  trusted: readonly string[];
+  isStaged(): boolean;
+  stage(signal: AbortSignal): Promise<StagedFiles>;
+  upload(outputs: readonly AttemptOutput[], signal: AbortSignal): Promise<TaskOutput[]>;
+  /** Removes what the run left in the scratch folder. */
+  discard(attemptId: string, outputs: readonly AttemptOutput[]): Promise<void>;
+  report(report: AttemptReport): void;
+  /** The log has unsent bytes. */
+  logged(log: AttemptLog): void;
+  /** Monotonic, in milliseconds. */
+  now(): number;
+}
+
+type State = Exclude<HeldAttempt['state'], 'reported'>;
+type TerminalReport = Extract<AttemptReport, { event: 'succeed' | 'fail' }>;
+
+interface Stop {
+  reason: FailureReason;
+  message: string;
+  /** The coordinator has decided already: nothing is reported. */
+  isDecided: boolean;
+}
+
+const NO_USAGE: AttemptUsage = { wallMilliseconds: 0, cpuMilliseconds: null, peakMemoryBytes: null };
+
+/**
+ * One attempt on this node, from its lease to its report.
+ *
+ *     leased -> preparing -> running -> uploading -> ended: reported as succeeded or failed
+ *        \__________\___________\___________\
+ *                      stop(reason)          -> ended: reported as failed, or, when the coordinator decided, silent
+ *
+ * Who runs it asks `deadlineFault` now and then and calls `stop` with the answer.
+ */
+export class Attempt {
+  readonly name: AttemptName;
+  readonly key: string;
+  readonly demand: Demand;
+  readonly log = new AttemptLog();
+  readonly #group: LeaseGroup;
+  readonly #dependencies: AttemptDependencies;
+  readonly #abort = new AbortController();
+  #state: State = 'leased';
+  #stop: Stop | null = null;
+  #running: RunningAttempt | null = null;
+  /** When the job's code started or last reported progress; null while it does not run. */
+  #aliveMilliseconds: number | null = null;
+  #progressSentMilliseconds = Number.NEGATIVE_INFINITY;
+  #usage: AttemptUsage = NO_USAGE;
+  #engine = '';
+
+  constructor(group: LeaseGroup, name: AttemptName, demand: Demand, dependencies: AttemptDependencies) {
+    this.name = name;
+    this.key = attemptKey(name);
+    this.demand = demand;
+    this.#group = group;
+    this.#dependencies = dependencies;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** It has been told to stop and holds its resources until it has. */
+  get isStopping(): boolean {
+    return this.#stop !== null;
+  }
+
+  get isDecided(): boolean {
+    return this.#stop?.isDecided ?? false;
+  }
+
+  /** Ends it with this reason. Only the first call counts, but a decision of the coordinator always silences it. */
+  stop(reason: FailureReason, message: string, { isDecided = false } = {}): void {
+    if (this.#stop !== null) {
+      this.#stop.isDecided ||= isDecided;
+      return;
+    }
+    this.#stop = { reason, message, isDecided };
+    this.#abort.abort(new AttemptFailure(reason, message));
+    this.#running?.kill(reason, message);
+  }
+
+  /** What its own time limits say: a reason to stop it, or null. */
+  deadlineFault(
+    nowMilliseconds: number,
+    contactMilliseconds: number,
+  ): { reason: FailureReason; message: string } | null {
+    const { stopWithoutContactMilliseconds: contact, heartbeatMilliseconds: heartbeat } = this.demand;
+    if (nowMilliseconds - contactMilliseconds > contact) {
+      return { reason: 'stopped-on-node', message: `no contact with the coordinator for ${contact} ms` };
+    }
+    if (
+      heartbeat !== null &&
+      this.#aliveMilliseconds !== null &&
+      nowMilliseconds - this.#aliveMilliseconds > heartbeat
+    ) {
+      return { reason: 'heartbeat-timeout', message: `no progress was reported for ${heartbeat} ms` };
+    }
+    return null;
+  }
+
+  /** Runs it to its end. Resolves with what is to be reported, or null when nobody wants to know. Never rejects. */
+  async run(): Promise<TerminalReport | null> {
+    const { report, logged } = this.#dependencies;
+    let ending: TerminalReport;
+    try {
+      const outputs = await this.#produce();
+      this.log.end();
+      ending = { event: 'succeed', outputs, ...this.#facts() };
+    } catch (error) {
+      this.log.end();
+      const { reason, message } = this.#stop ?? failureOf(error);
+      const exitCode = error instanceof FailedRun ? error.exitCode : null;
+      ending = { event: 'fail', reason, message: this.#text(message), exitCode, ...this.#facts() };
+    }
+    if (this.isDecided) return null;
+    logged(this.log);
+    report(ending);
+    return ending;
+  }
+
+  async #produce(): Promise<TaskOutput[]> {
+    const { isStaged, stage, upload, discard, report } = this.#dependencies;
+    const { signal } = this.#abort;
+    signal.throwIfAborted();
+    this.#state = 'preparing';
+    if (!isStaged()) report({ event: 'prepare' }); // where nothing is fetched it would tell nobody anything
+    const files = await stage(signal);
+    let outcome: AttemptOutcome;
+    try {
+      signal.throwIfAborted();
+      outcome = await this.#execute(files);
+    } finally {
+      this.#running = null;
+      this.#aliveMilliseconds = null;
+      files.release();
+    }
+    this.#usage = outcome.usage;
+    this.#engine = outcome.engine;
+    const outputs = outcome.status === 'succeeded' ? outcome.outputs : [];
+    try {
+      if (outcome.status === 'failed') throw new FailedRun(outcome.reason, outcome.message, outcome.exitCode);
+      signal.throwIfAborted();
+      this.#state = 'uploading';
+      const bytes = outputs
+        .flatMap((output) => output.files)
+        .reduce((sum, file) => sum + contentBytes(file.content), 0);
+      if (bytes > AGENT_LIMITS.directUploadBytes) report({ event: 'upload' });
+      return outputs.length === 0 ? [] : await upload(outputs, signal);
+    } finally {
+      await discard(attemptId(this.name), outputs);
+    }
+  }
+
+  #execute(files: StagedFiles): Promise<AttemptOutcome> {
+    this.#state = 'running';
+    const { runtime, now, report, logged } = this.#dependencies;
+    const host: AttemptHost = {
+      started: () => {
+        if (this.isStopping) return;
+        this.#aliveMilliseconds = now();
+        report({ event: 'start' });
+      },
+      log: (stream: LogStream, data) => {
+        this.log.append(stream, data);
+        logged(this.log);
+      },
+      progress: (fraction, message) => {
+        if (this.isStopping) return;
+        this.#aliveMilliseconds = now();
+        if (now() - this.#progressSentMilliseconds < AGENT_LIMITS.progressMilliseconds) return;
+        this.#progressSentMilliseconds = now();
+        const share = Number.isFinite(fraction) ? Math.min(1, Math.max(0, fraction)) : 0;
+        report({ event: 'progress', fraction: share, message: this.#text(message) });
+      },
+    };
+    try {
+      this.#running = runtime.start(this.#request(files), host);
+    } catch (error) {
+      throw new AttemptFailure('sandbox', `the runtime broke: ${(error as Error).message}`, { cause: error });
+    }
+    return this.#running.outcome;
+  }
+
+  #request(files: StagedFiles): AttemptRequest {
+    const { job, partition } = this.name;
+    const { task } = this.#group.spec.spec;
+    return {
+      attemptId: attemptId(this.name),
+      program: this.#dependencies.program,
+      args: task.args,
+      env: this.#environment(),
+      stdin: files.stdin,
+      inputs: files.inputs,
+      outputs: task.outputs.map(({ name, path }) => ({ name, sandboxPath: path })),
+      limits: limitsOf(this.demand),
+      partition: { index: partition, count: this.#group.partitions },
+      seed: createHash('sha256').update(`${job}/${partition}`).digest(),
+      submittedAtMilliseconds: this.#group.submittedAtMilliseconds,
+      trusted: policyIncludes(this.#dependencies.trusted, this.#group.submitter),
+    };
+  }
+
+  /** Equal for all attempts of a task, so that their results can be compared: no fence, no node. */
+  #environment(): Record<string, string> {
+    const { secrets, spec, partitions } = this.#group;
+    const variables: Record<string, string> = {};
+    for (const [name, value] of Object.entries(spec.spec.task.env)) {
+      const text =
+        typeof value === 'string' ? value : Object.hasOwn(secrets, value.secret) ? secrets[value.secret] : undefined;
+      if (text === undefined)
+        throw new AttemptFailure('input-missing', `the value of variable ${name}, a secret, was not delivered`);
+      variables[name] = text;
+    }
+    return {
+      ...variables,
+      FOG_JOB_ID: this.name.job,
+      FOG_PARTITION_INDEX: String(this.name.partition),
+      FOG_PARTITION_COUNT: String(partitions),
+    };
+  }
+
+  #facts(): Pick<TerminalReport, 'usage' | 'engine' | 'logBytes'> {
+    return { usage: usageOf(this.#usage), engine: this.#engine.slice(0, 64), logBytes: this.log.totalBytes };
+  }
+
+  /** Messages are written to disk: secrets are not. */
+  #text(message: string): string {
+    return reportText(message, Object.values(this.#group.secrets));
+  }
+}
+
+/** Names files and processes of the attempt on this machine. */
+export function attemptId({ job, partition, fence }: AttemptName): string {
+  return `${job}.${partition}.${fence}`;
+}
+
+class FailedRun extends AttemptFailure {
+  readonly exitCode: number | null;
+
+  constructor(reason: FailureReason, message: string, exitCode: number | null) {
+    super(reason, message);
+    this.exitCode = exitCode;
+  }
+}
+
+function failureOf(error: unknown): { reason: FailureReason; message: string } {
+  if (error instanceof AttemptFailure) return error;
+  return { reason: 'sandbox', message: `the node broke: ${error instanceof Error ? error.message : String(error)}` };
+}

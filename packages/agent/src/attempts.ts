@@ -1,0 +1,226 @@
+/**
+ * All attempts this node holds.
+ *
+ *     lease -> declined ------------------------------------> reported -> acknowledged: forgotten
+ *           -> waiting (for those being stopped) -> running -> reported
+ *                                   stopped by the coordinator: forgotten without a report
+ *
+ * Two sums are kept. What is *committed* decides whether a lease is taken: attempts being stopped are as good as
+ * gone, the coordinator has counted them off already. What is *used* decides when it starts: never above capacity.
+ */
+import {
+  type AttemptName,
+  type AttemptReport,
+  attemptKey,
+  type Capacity,
+  type FailureReason,
+  type HeldAttempt,
+  type JournalEntry,
+  type LeaseGroup,
+  type NodeDescription,
+  policyIncludes,
+} from '@fog/contract';
+import type { AttemptRequest } from '@fog/runtimes';
+import { addLoad, type Demand, declineReason, demandOf, type Load, limitsOf, NO_LOAD, overload } from './admission.ts';
+import { Attempt, type AttemptDependencies } from './attempt.ts';
+import { AGENT_LIMITS } from './limits.ts';
+import type { AttemptLog } from './logs.ts';
+import { isTerminalReport } from './reports.ts';
+import type { Program } from './staging.ts';
+
+export interface AttemptsDependencies {
+  node: Pick<NodeDescription, 'policy' | 'runtimes' | 'capacity'>;
+  programOf(group: LeaseGroup): Program | null;
+  /** Asks the runtime of the job. */
+  refusal(request: Pick<AttemptRequest, 'program' | 'trusted' | 'limits'>): string | null;
+  /** What an attempt runs with. */
+  attemptDependencies(group: LeaseGroup, program: Program): Omit<AttemptDependencies, 'report' | 'logged' | 'program'>;
+  report(attempt: AttemptName, report: AttemptReport): void;
+  logged(attempt: AttemptName, log: AttemptLog): void;
+  /** The log of this attempt is wanted no more. */
+  forgotten(log: AttemptLog): void;
+}
+
+interface Reported {
+  name: AttemptName;
+  /** Null after a restart: logs are kept in memory only. */
+  log: AttemptLog | null;
+}
+
+export class Attempts {
+  readonly #dependencies: AttemptsDependencies;
+  /** Leased to uploading, those being stopped included. */
+  readonly #live = new Map<string, Attempt>();
+  /** Live ones that have not started for lack of room, in order. */
+  readonly #waiting: Attempt[] = [];
+  readonly #reported = new Map<string, Reported>();
+  #committed: Load = NO_LOAD;
+  #used: Load = NO_LOAD;
+  #isDraining = false;
+
+  constructor(dependencies: AttemptsDependencies, unacknowledged: readonly JournalEntry[]) {
+    this.#dependencies = dependencies;
+    for (const { attempt, report } of unacknowledged) {
+      if (isTerminalReport(report)) this.#reported.set(attemptKey(attempt), { name: attempt, log: null });
+    }
+  }
+
+  get isIdle(): boolean {
+    return this.#live.size === 0;
+  }
+
+  /** Attempts that hold resources. */
+  get count(): number {
+    return this.#live.size;
+  }
+
+  get capacity(): Capacity {
+    return this.#isDraining
+      ? { slots: 0, milliCpu: 0, memoryBytes: 0, diskBytes: 0 }
+      : this.#dependencies.node.capacity;
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** From now on every lease is declined. */
+  drain(): void {
+    this.#isDraining = true;
+  }
+
+  /** What hello tells. */
+  held(): HeldAttempt[] {
+    const held: HeldAttempt[] = [];
+    for (const attempt of this.#live.values()) {
+      if (!attempt.isDecided) held.push({ attempt: attempt.name, state: attempt.state });
+    }
+    for (const { name } of this.#reported.values()) held.push({ attempt: name, state: 'reported' });
+    return held.slice(0, AGENT_LIMITS.heldAttempts);
+  }
+
+  /** Takes or declines every lease of the group; one that is held already is a repetition. */
+  lease(group: LeaseGroup): void {
+    const demand = demandOf(group.spec);
+    for (const { partition, fence } of group.leases) {
+      const name: AttemptName = { job: group.job, partition, fence };
+      const key = attemptKey(name);
+      if (!this.#live.has(key) && !this.#reported.has(key)) this.#admit(group, name, demand);
+    }
+    this.#startWaiting();
+  }
+
+  /** The coordinator has decided these: killed and forgotten. */
+  stop(name: AttemptName, reason: FailureReason): void {
+    const key = attemptKey(name);
+    const live = this.#live.get(key);
+    if (live !== undefined) this.#stopLive(live, reason, 'the coordinator stopped it', { isDecided: true });
+    this.#startWaiting();
+    const reported = this.#reported.get(key);
+    if (reported === undefined) return;
+    this.#reported.delete(key);
+    if (reported.log !== null) this.#dependencies.forgotten(reported.log);
+  }
+
+  /** A session began: logs go on where the coordinator has them; what it does not name it does not want. */
+  welcomed(keep: readonly { attempt: AttemptName; logBytes: number }[], stop: readonly AttemptName[]): void {
+    const kept = new Map(keep.map(({ attempt, logBytes }) => [attemptKey(attempt), logBytes]));
+    for (const name of stop) this.stop(name, 'superseded');
+    for (const { key, name, log } of [...this.#live.values()]) {
+      const logBytes = kept.get(key);
+      if (logBytes === undefined) this.stop(name, 'superseded');
+      else this.#resumeLog(name, log, logBytes);
+    }
+    for (const [key, { name, log }] of [...this.#reported]) {
+      if (log !== null) this.#resumeLog(name, log, kept.get(key) ?? log.totalBytes);
+    }
+  }
+
+  /** These entries are durable on the other side. */
+  acknowledged(entries: readonly JournalEntry[]): void {
+    for (const { attempt, report } of entries) {
+      if (!isTerminalReport(report)) continue;
+      const key = attemptKey(attempt);
+      const log = this.#reported.get(key)?.log;
+      this.#reported.delete(key);
+      if (log) this.#dependencies.forgotten(log);
+    }
+  }
+
+  /** Stops what is over its time. `contactMilliseconds` is when the coordinator was last heard. */
+  watch(nowMilliseconds: number, contactMilliseconds: number): void {
+    for (const attempt of this.#live.values()) {
+      if (attempt.isStopping) continue;
+      const fault = attempt.deadlineFault(nowMilliseconds, contactMilliseconds);
+      if (fault !== null) this.#stopLive(attempt, fault.reason, fault.message);
+    }
+    this.#startWaiting();
+  }
+
+  /** Stops everything; reported unless `isDecided`. */
+  stopAll(reason: FailureReason, message: string, options: { isDecided?: boolean } = {}): void {
+    for (const attempt of [...this.#live.values()]) this.#stopLive(attempt, reason, message, options);
+    this.#startWaiting();
+  }
+
+  #admit(group: LeaseGroup, name: AttemptName, demand: Demand): void {
+    const { node, refusal, programOf, attemptDependencies, report, logged } = this.#dependencies;
+    const program = programOf(group);
+    const trusted = policyIncludes(node.policy.trusted, group.submitter);
+    const reason = declineReason({
+      group,
+      demand,
+      node,
+      capacity: node.capacity,
+      load: this.#committed,
+      isDraining: this.#isDraining,
+      refusal: () =>
+        program === null ? 'the job names no program' : refusal({ program, trusted, limits: limitsOf(demand) }),
+    });
+    if (reason !== null || program === null) {
+      this.#reported.set(attemptKey(name), { name, log: null });
+      report(name, { event: 'decline', message: reason ?? 'the job names no program' });
+      return;
+    }
+    const attempt = new Attempt(group, name, demand, {
+      ...attemptDependencies(group, program),
+      program,
+      report: (it) => report(name, it),
+      logged: (log) => logged(name, log),
+    });
+    this.#live.set(attempt.key, attempt);
+    this.#waiting.push(attempt);
+    this.#committed = addLoad(this.#committed, demand);
+  }
+
+  #stopLive(attempt: Attempt, reason: FailureReason, message: string, options?: { isDecided?: boolean }): void {
+    if (!attempt.isStopping) this.#committed = addLoad(this.#committed, attempt.demand, -1);
+    attempt.stop(reason, message, options);
+  }
+
+  /** In order: a small one does not overtake a large one, which might else wait for ever. */
+  #startWaiting(): void {
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      const isFree = next.isStopping || overload(this.#dependencies.node.capacity, this.#used, next.demand) === null;
+      if (!isFree) return;
+      this.#waiting.shift();
+      this.#used = addLoad(this.#used, next.demand);
+      void this.#run(next);
+    }
+  }
+
+  async #run(attempt: Attempt): Promise<void> {
+    const ending = await attempt.run();
+    this.#live.delete(attempt.key);
+    this.#used = addLoad(this.#used, attempt.demand, -1);
+    if (!attempt.isStopping) this.#committed = addLoad(this.#committed, attempt.demand, -1);
+    if (ending !== null) this.#reported.set(attempt.key, { name: attempt.name, log: attempt.log });
+    else this.#dependencies.forgotten(attempt.log);
+    this.#startWaiting();
+  }
+
+  #resumeLog(name: AttemptName, log: AttemptLog, storedBytes: number): void {
+    log.rewind(storedBytes);
+    this.#dependencies.logged(name, log);
+  }
+}

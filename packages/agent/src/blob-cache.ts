@@ -1,0 +1,276 @@
+/**
+ * Verified blobs on this machine, by digest, the least recently used ones dropped when space is short.
+ *
+ *     absent -> downloading (one flight, however many wait) -> cached -> in use <-> idle -> evicted
+ *
+ * Files are read-only under `sha256/ab/<hex>`, the place that sandboxes may read. Bytes on their way lie under
+ * `partial/`, out of their reach, and go on where a broken connection left them.
+ */
+import { createHash, type Hash } from 'node:crypto';
+import { unlinkSync } from 'node:fs';
+import { chmod, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FogError } from '@fog/contract';
+import { AttemptFailure } from './attempt-failure.ts';
+import { AGENT_LIMITS } from './limits.ts';
+import type { BlobClient, Transfers } from './transfers.ts';
+
+export interface CachedBlob {
+  digest: string;
+  hostPath: string;
+  bytes: number;
+}
+
+interface Entry extends CachedBlob {
+  users: number;
+}
+
+interface Flight {
+  waiting: number;
+  state: 'flying' | 'landed';
+  readonly abort: AbortController;
+  readonly landed: Promise<Entry>;
+}
+
+export interface BlobCacheOptions {
+  directory: string;
+  /** All files together, those on their way included. */
+  capacityBytes: number;
+  transfers: Pick<Transfers, 'run'>;
+}
+
+export class BlobCache {
+  readonly #options: BlobCacheOptions;
+  /** Least recently used first. */
+  readonly #entries = new Map<string, Entry>();
+  readonly #flights = new Map<string, Flight>();
+  #usedBytes = 0;
+
+  /** Finds what earlier runs left. Unfinished downloads of theirs are dropped: their hash state is gone. */
+  static async open(options: BlobCacheOptions): Promise<BlobCache> {
+    const cache = new BlobCache(options);
+    await rm(join(options.directory, 'partial'), { recursive: true, force: true });
+    await mkdir(join(options.directory, 'partial'), { recursive: true, mode: 0o700 });
+    await mkdir(cache.readableFolder, { recursive: true, mode: 0o700 });
+    await cache.#scan();
+    return cache;
+  }
+
+  private constructor(options: BlobCacheOptions) {
+    this.#options = options;
+  }
+
+  /** Where sandboxes read. */
+  get readableFolder(): string {
+    return join(this.#options.directory, 'sha256');
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  has(digest: string): boolean {
+    return this.#entries.has(digest);
+  }
+
+  /** Where the blob lies, or will lie. */
+  pathOf(digest: string): string {
+    const hex = digest.slice('sha256:'.length);
+    return join(this.readableFolder, hex.slice(0, 2), hex);
+  }
+
+  /**
+   * The blob, fetched if need be, kept from eviction until `release`. Throws `AttemptFailure`: `input-missing` when
+   * the coordinator has no such blob, `sandbox` when it cannot be had or there is no room.
+   */
+  async acquire(digest: string, signal: AbortSignal): Promise<CachedBlob> {
+    const entry = this.#entries.get(digest);
+    if (entry === undefined) return await this.#join(digest, signal);
+    this.#entries.delete(digest);
+    this.#entries.set(digest, entry);
+    entry.users += 1;
+    return entry;
+  }
+
+  release(digest: string): void {
+    const entry = this.#entries.get(digest);
+    if (entry !== undefined) entry.users -= 1;
+  }
+
+  async #join(digest: string, signal: AbortSignal): Promise<CachedBlob> {
+    signal.throwIfAborted();
+    const flight = this.#flights.get(digest) ?? this.#depart(digest);
+    flight.waiting += 1;
+    const aborted = Promise.withResolvers<never>();
+    let hasLeft = false;
+    const leave = (): void => {
+      hasLeft = true;
+      aborted.reject(signal.reason);
+    };
+    signal.addEventListener('abort', leave);
+    try {
+      return await Promise.race([flight.landed, aborted.promise]);
+    } catch (error) {
+      if (hasLeft && flight.state === 'landed') this.release(digest); // in the same moment
+      flight.waiting -= 1;
+      if (flight.waiting === 0) flight.abort.abort(new FogError('cancelled', 'nobody waits for this blob'));
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', leave);
+    }
+  }
+
+  #depart(digest: string): Flight {
+    const abort = new AbortController();
+    const landing = this.#download(digest, abort.signal);
+    const landed = landing.then(
+      (bytes) => {
+        const entry = { digest, hostPath: this.pathOf(digest), bytes, users: flight.waiting };
+        this.#flights.delete(digest);
+        this.#entries.set(digest, entry);
+        flight.state = 'landed';
+        return entry;
+      },
+      (error: unknown) => {
+        this.#flights.delete(digest);
+        throw error;
+      },
+    );
+    landed.catch(() => {}); // those who wait are told; that nobody may wait any more is no fault
+    const flight: Flight = { waiting: 0, state: 'flying', abort, landed };
+    this.#flights.set(digest, flight);
+    return flight;
+  }
+
+  /** Answers the size of the blob, which then lies in its place. Failing, it leaves nothing behind. */
+  async #download(digest: string, signal: AbortSignal): Promise<number> {
+    const partial = join(this.#options.directory, 'partial', digest.slice('sha256:'.length));
+    const download = new PartialBlob(digest, await open(partial, 'w', 0o600), (bytes) => this.#reserve(bytes));
+    try {
+      await this.#options.transfers.run(
+        (client, tryFor) => download.goOn(client, tryFor),
+        () => download.bytes,
+        signal,
+      );
+      await download.file.datasync();
+      await download.file.close();
+      await chmod(partial, 0o400);
+      await mkdir(join(this.pathOf(digest), '..'), { recursive: true, mode: 0o700 });
+      await rename(partial, this.pathOf(digest));
+      this.#usedBytes -= download.reservedBytes - download.bytes;
+      return download.bytes;
+    } catch (error) {
+      this.#usedBytes -= download.reservedBytes;
+      await download.file.close().catch(() => {});
+      await rm(partial, { force: true }).catch(() => {});
+      throw downloadFailure(digest, error);
+    }
+  }
+
+  /** Makes room by dropping idle blobs. Throws when what is in use leaves none. */
+  #reserve(bytes: number): void {
+    this.#usedBytes += bytes;
+    for (const [digest, entry] of this.#entries) {
+      if (this.#usedBytes <= this.#options.capacityBytes) return;
+      if (entry.users > 0) continue;
+      this.#entries.delete(digest);
+      this.#usedBytes -= entry.bytes;
+      try {
+        unlinkSync(entry.hostPath); // at once, for the same blob may be fetched again at any time
+      } catch {
+        // gone already
+      }
+    }
+    if (this.#usedBytes <= this.#options.capacityBytes) return;
+    this.#usedBytes -= bytes;
+    throw new AttemptFailure(
+      'sandbox',
+      `the blobs in use do not fit into the cache of the node (${this.#options.capacityBytes} bytes, setting agent.cache)`,
+    );
+  }
+
+  async #scan(): Promise<void> {
+    const found: (Entry & { usedMilliseconds: number })[] = [];
+    for (const folder of await readdir(this.readableFolder)) {
+      for (const name of await readdir(join(this.readableFolder, folder)).catch(() => [])) {
+        const digest = `sha256:${name}`;
+        const facts = await stat(this.pathOf(digest)).catch(() => null);
+        if (facts === null || !/^[0-9a-f]{64}$/.test(name)) continue;
+        found.push({
+          digest,
+          hostPath: this.pathOf(digest),
+          bytes: facts.size,
+          users: 0,
+          usedMilliseconds: facts.mtimeMs,
+        });
+      }
+    }
+    found.sort((left, right) => left.usedMilliseconds - right.usedMilliseconds);
+    for (const { digest, hostPath, bytes } of found) {
+      this.#entries.set(digest, { digest, hostPath, bytes, users: 0 });
+      this.#usedBytes += bytes;
+    }
+    this.#reserve(0);
+  }
+}
+
+/** A file that grows as bytes arrive, with the hash of what it has. */
+class PartialBlob {
+  readonly file: FileHandle;
+  bytes = 0;
+  /** Room taken in the cache; never given back while the download lives. */
+  reservedBytes = 0;
+  readonly #digest: string;
+  readonly #reserve: (bytes: number) => void;
+  #hash: Hash = createHash('sha256');
+  #wrongDigests = 0;
+
+  constructor(digest: string, file: FileHandle, reserve: (bytes: number) => void) {
+    this.#digest = digest;
+    this.file = file;
+    this.#reserve = reserve;
+  }
+
+  /** Fetches what is missing and verifies the whole. Throws what broke the connection, or `AttemptFailure`. */
+  async goOn(client: BlobClient, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      if (this.bytes > 0 && this.#isRight()) return; // the connection broke after the last byte
+      const body = await client.getBlob(this.#digest, { offset: this.bytes, signal });
+      for await (const chunk of body) await this.#take(chunk);
+      if (this.#isRight()) return;
+      this.#wrongDigests += 1;
+      if (this.#wrongDigests > AGENT_LIMITS.digestRetries) {
+        throw new AttemptFailure('sandbox', `the bytes fetched for blob ${this.#digest} have another digest`);
+      }
+      await this.file.truncate(0);
+      this.bytes = 0;
+      this.#hash = createHash('sha256');
+    }
+  }
+
+  async #take(chunk: Uint8Array): Promise<void> {
+    const more = this.bytes + chunk.length - this.reservedBytes;
+    if (more > 0) {
+      this.#reserve(more);
+      this.reservedBytes += more;
+    }
+    const { bytesWritten } = await this.file.write(chunk, 0, chunk.length, this.bytes);
+    if (bytesWritten !== chunk.length) throw new Error('the disk is full');
+    this.#hash.update(chunk);
+    this.bytes += chunk.length;
+  }
+
+  #isRight(): boolean {
+    return `sha256:${this.#hash.copy().digest('hex')}` === this.#digest;
+  }
+}
+
+function downloadFailure(digest: string, error: unknown): unknown {
+  if (error instanceof AttemptFailure) return error;
+  if (error instanceof FogError && error.code === 'cancelled') return error;
+  if (error instanceof FogError && (error.code === 'blob-not-found' || error.code === 'not-found')) {
+    return new AttemptFailure('input-missing', `blob ${digest} does not exist`, { cause: error });
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return new AttemptFailure('sandbox', `blob ${digest} could not be fetched: ${message}`, { cause: error });
+}

@@ -1,0 +1,88 @@
+/**
+ * The folder an agent owns.
+ *
+ *     agent.lock         held while an agent runs
+ *     identity.key       who the node is
+ *     coordinator.json   whose certificate was pinned at the first join
+ *     journal.jsonl      what the coordinator has not acknowledged yet
+ *     cache/             blobs; may be deleted while no agent runs
+ *     scratch/           files of running attempts; emptied at every start
+ */
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { FogError } from '@fog/contract';
+import { z } from 'zod';
+import { writeFileDurably } from './durable-file.ts';
+
+export interface DataDirectory extends Disposable {
+  path: string;
+  journalPath: string;
+  cachePath: string;
+  scratchPath: string;
+}
+
+/** Creates and locks the folder. Throws `data-directory` when it cannot be used or another agent uses it. */
+export async function openDataDirectory(path: string): Promise<DataDirectory> {
+  const root = resolve(path);
+  const scratchPath = join(root, 'scratch');
+  let lock: Disposable | undefined;
+  try {
+    await mkdir(root, { recursive: true, mode: 0o700 });
+    lock = lockFolder(root);
+    await rm(scratchPath, { recursive: true, force: true });
+    await mkdir(scratchPath, { mode: 0o700 });
+  } catch (cause) {
+    lock?.[Symbol.dispose]();
+    if (cause instanceof FogError) throw cause;
+    throw new FogError('data-directory', `cannot use ${root}: ${(cause as Error).message}`, { cause });
+  }
+  const held = lock;
+  return {
+    path: root,
+    journalPath: join(root, 'journal.jsonl'),
+    cachePath: join(root, 'cache'),
+    scratchPath,
+    [Symbol.dispose]: () => held[Symbol.dispose](),
+  };
+}
+
+/**
+ * The lock of an SQLite file is one of the operating system: it ends with the process, however that ends, while a
+ * file with a process id outlives a kill and lies after a restart of the machine.
+ */
+function lockFolder(root: string): Disposable {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(join(root, 'agent.lock'), { timeout: 0 });
+    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+  } catch (cause) {
+    database?.close();
+    if (!/locked|busy/.test((cause as Error).message)) throw cause;
+    throw new FogError('data-directory', `another agent is running with ${root}`, {
+      cause,
+      hint: 'stop it, or give this one another data directory',
+    });
+  }
+  const held = database;
+  return { [Symbol.dispose]: () => held.isOpen && held.close() };
+}
+
+const pinSchema = z.strictObject({ url: z.string(), fingerprint: z.string().nullable() });
+
+/** The fingerprint pinned for this coordinator, or null. Throws `data-directory` when the file is unreadable. */
+export async function readPin(root: string, url: string): Promise<string | null> {
+  const path = join(root, 'coordinator.json');
+  try {
+    const pin = pinSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+    return pin.url === url ? pin.fingerprint : null;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw new FogError('data-directory', `${path} is unreadable`, { cause, hint: 'delete it and join again' });
+  }
+}
+
+/** Remembers the certificate, so that the join token is needed once. */
+export async function writePin(root: string, url: string, fingerprint: string | null): Promise<void> {
+  await writeFileDurably(join(root, 'coordinator.json'), `${JSON.stringify({ url, fingerprint })}\n`, 0o600);
+}

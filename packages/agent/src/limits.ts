@@ -1,0 +1,54 @@
+/** Every limit of the agent, with its reason. Sizes in bytes, times in milliseconds. */
+export const AGENT_LIMITS = {
+  /** First and longest pause before another connection; the pause itself is random below it (full jitter). */
+  reconnectFirstMilliseconds: 200,
+  reconnectMostMilliseconds: 15_000,
+  /** From dialling to welcome; a coordinator that needs longer is treated as down. */
+  handshakeMilliseconds: 10_000,
+  /** A session that lasted this long was a good one: the pause before the next starts small again. */
+  steadySessionMilliseconds: 5_000,
+  /** Heartbeats missed before the connection counts as dead: one may be late, two are not. */
+  silentHeartbeats: 2.5,
+  /** Heartbeats are sent this share of the period early at most, so that a fleet does not beat in step. */
+  heartbeatJitter: 0.1,
+  /** Bytes waiting in the socket above which logs and further journal entries wait in their own buffers. */
+  socketBacklogBytes: 1 << 20,
+  /** How often a full socket is looked at again. */
+  socketPollMilliseconds: 20,
+  /** Held attempts listed in hello; the schema of the frame allows no more. */
+  heldAttempts: 10_000,
+
+  /** Acknowledged bytes in the journal file before it is rewritten without them. */
+  journalDeadBytes: 1 << 20,
+  /** One journal frame; half of a frame, because JSON text may grow when its messages are escaped. */
+  journalFrameBytes: 2 << 20,
+  /** Pause after a failed write (full disk) before the next try. */
+  journalRetryMilliseconds: 1_000,
+
+  /** Log kept and sent of one attempt; the rest is dropped with a notice. It bounds memory: slots times this. */
+  logBytes: 1 << 20,
+  /** Log of one attempt is sent this often; short outputs of many tasks share a turn. */
+  logFlushMilliseconds: 50,
+  /** Progress is journaled this often per attempt; it is shown to people, who read no faster. */
+  progressMilliseconds: 500,
+
+  /** How often deadlines of held attempts (heartbeat, contact, drain) are looked at. */
+  watchMilliseconds: 100,
+  /** Time for the coordinator to acknowledge the last results of a drain. */
+  drainAcknowledgeMilliseconds: 10_000,
+  /** Files and folders in one sandbox: as many as one folder manifest can have. */
+  attemptFiles: 100_000,
+
+  /** Files of one attempt that are fetched or stored at the same time. */
+  transfersPerAttempt: 4,
+  /** Transfers of all attempts together: more only divide the same line, and each holds a connection. */
+  transfers: 16,
+  /** Blobs up to this size are stored without asking first what is there already: one request instead of two. */
+  directUploadBytes: 65_536,
+  /** Failures in a row, without a byte of progress and with the link up, before an attempt gives up a transfer. */
+  transferFailures: 10,
+  transferRetryFirstMilliseconds: 100,
+  transferRetryMostMilliseconds: 5_000,
+  /** Times that bytes with a wrong digest are fetched or stored again. */
+  digestRetries: 1,
+} as const;

@@ -1,0 +1,40 @@
+/** Texts and numbers of reports, cut to what the contract allows. Pure. */
+import { type AttemptName, type AttemptReport, LIMITS, type Usage } from '@fog/contract';
+import type { AttemptUsage } from '@fog/runtimes';
+import { characterBoundary } from './logs.ts';
+
+/** Shorter ones would also be found where they are no secret, and make messages unreadable. */
+const LEAST_SECRET_CHARACTERS = 4;
+
+/** The message without secrets, at most `LIMITS.messageBytes` bytes of UTF-8. */
+export function reportText(message: string, secrets: readonly string[]): string {
+  let text = message;
+  for (const secret of secrets) {
+    if (secret.length >= LEAST_SECRET_CHARACTERS) text = text.replaceAll(secret, '[secret]');
+  }
+  const bytes = Buffer.from(text);
+  if (bytes.length <= LIMITS.messageBytes) return text;
+  return bytes.toString('utf8', 0, characterBoundary(bytes, LIMITS.messageBytes));
+}
+
+/** Numbers that are no measurements become null. */
+export function usageOf(usage: AttemptUsage): Usage {
+  const measured = (value: number | null): number | null =>
+    value !== null && Number.isFinite(value) && value >= 0 ? value : null;
+  return {
+    wallMilliseconds: measured(usage.wallMilliseconds) ?? 0,
+    cpuMilliseconds: measured(usage.cpuMilliseconds),
+    peakMemoryBytes: measured(usage.peakMemoryBytes),
+  };
+}
+
+/** Whether nothing follows this report of an attempt. */
+export function isTerminalReport(report: AttemptReport): boolean {
+  return report.event === 'succeed' || report.event === 'fail' || report.event === 'decline';
+}
+
+export interface StampedReport {
+  attempt: AttemptName;
+  atMilliseconds: number;
+  report: AttemptReport;
+}

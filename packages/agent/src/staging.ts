@@ -1,0 +1,138 @@
+/** Brings everything an attempt reads onto this machine before it starts. */
+import { readFile } from 'node:fs/promises';
+import { decodeFolderManifest, FogError, type FolderEntry, type JobInput, LIMITS, type TaskSpec } from '@fog/contract';
+import type { AttemptRequest, InputFile, JavascriptProgram, WasmProgram } from '@fog/runtimes';
+import { AttemptFailure } from './attempt-failure.ts';
+import type { BlobCache, CachedBlob } from './blob-cache.ts';
+import { AGENT_LIMITS } from './limits.ts';
+import { forEachAtOnce } from './transfers.ts';
+
+export type Program = WasmProgram | JavascriptProgram;
+type Cache = Pick<BlobCache, 'acquire' | 'release' | 'has' | 'pathOf'>;
+
+export interface StagedFiles {
+  stdin: AttemptRequest['stdin'];
+  inputs: InputFile[];
+  /** The blobs may be evicted from then on. Idempotent. */
+  release(): void;
+}
+
+/** The digest of the module or script, or null where the specification lacks it. */
+function programDigest(task: TaskSpec): string | null {
+  return (task.runtime === 'wasm' ? task.wasm?.module : task.javascript?.script) ?? null;
+}
+
+/** The program as runtimes want it, whether its blob is here yet or not; null where the specification lacks it. */
+export function programOf(task: TaskSpec, cache: Pick<BlobCache, 'pathOf'>): Program | null {
+  const digest = programDigest(task);
+  if (digest === null) return null;
+  const path = cache.pathOf(digest);
+  if (task.runtime === 'wasm') return { runtime: 'wasm', modulePath: path, moduleDigest: digest };
+  return { runtime: 'javascript', scriptPath: path, engine: task.javascript?.engine ?? 'auto' };
+}
+
+/** Whether nothing has to be fetched, as far as can be told without opening folder manifests. */
+export function isStaged(task: TaskSpec, cache: Pick<BlobCache, 'has'>): boolean {
+  return task.inputs.every(({ source }) => cache.has(source)) && [...otherDigests(task)].every((it) => cache.has(it));
+}
+
+function* otherDigests(task: TaskSpec): Generator<string> {
+  const program = programDigest(task);
+  if (program !== null) yield program;
+  if (task.stdin !== undefined && 'source' in task.stdin) yield task.stdin.source;
+}
+
+/**
+ * Fetches program, standard input and inputs. Throws `AttemptFailure`: `input-missing` when a blob does not exist or
+ * is not what the specification says, `sandbox` when it cannot be had. Nothing stays acquired when it throws.
+ */
+export async function stage(task: TaskSpec, cache: Cache, signal: AbortSignal): Promise<StagedFiles> {
+  const held: string[] = [];
+  const release = (): void => {
+    for (const digest of held.splice(0)) cache.release(digest);
+  };
+  const acquire = async (digest: string, what: string, until: AbortSignal): Promise<CachedBlob> => {
+    try {
+      const blob = await cache.acquire(digest, until);
+      held.push(digest);
+      return blob;
+    } catch (error) {
+      if (error instanceof AttemptFailure) {
+        throw new AttemptFailure(error.reason, `${what}: ${error.message}`, { cause: error });
+      }
+      throw error;
+    }
+  };
+  try {
+    const program = programDigest(task);
+    if (program !== null) await acquire(program, 'the program', signal);
+    let stdin: StagedFiles['stdin'] = null;
+    if (task.stdin !== undefined) {
+      stdin =
+        'text' in task.stdin
+          ? { data: Buffer.from(task.stdin.text) }
+          : { hostPath: (await acquire(task.stdin.source, 'the standard input', signal)).hostPath };
+    }
+    const inputs = task.inputs.length === 0 ? [] : await stageInputs(task.inputs, acquire, signal);
+    return { stdin, inputs, release };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+type Acquire = (digest: string, what: string, until: AbortSignal) => Promise<CachedBlob>;
+
+async function stageInputs(inputs: readonly JobInput[], acquire: Acquire, signal: AbortSignal): Promise<InputFile[]> {
+  const files: InputFile[] = [];
+  const folderEntries: { entry: FolderEntry; sandboxPath: string; what: string }[] = [];
+  const { transfersPerAttempt } = AGENT_LIMITS;
+  await forEachAtOnce(inputs, transfersPerAttempt, signal, async (input, until) => {
+    const what = `input ${input.path}`;
+    const blob = await acquire(input.source, what, until);
+    if (input.type === 'file') {
+      files.push({ sandboxPath: input.path, hostPath: blob.hostPath, bytes: blob.bytes });
+      return;
+    }
+    for (const entry of await readManifest(blob, what)) {
+      folderEntries.push({ entry, sandboxPath: `${input.path}/${entry.path}`, what: `${what}/${entry.path}` });
+    }
+  });
+  await forEachAtOnce(folderEntries, transfersPerAttempt, signal, async ({ entry, sandboxPath, what }, until) => {
+    const blob = await acquire(entry.digest, what, until);
+    if (blob.bytes !== entry.bytes) {
+      throw new AttemptFailure('input-missing', `${what} has ${blob.bytes} bytes, its manifest says ${entry.bytes}`);
+    }
+    files.push({ sandboxPath, hostPath: blob.hostPath, bytes: blob.bytes });
+  });
+  checkPaths(files);
+  return files;
+}
+
+async function readManifest(blob: CachedBlob, what: string): Promise<FolderEntry[]> {
+  if (blob.bytes > LIMITS.folderManifestBytes) {
+    throw new AttemptFailure('input-missing', `${what} is no folder manifest: it has ${blob.bytes} bytes`);
+  }
+  try {
+    return decodeFolderManifest(await readFile(blob.hostPath, 'utf8'));
+  } catch (error) {
+    if (!(error instanceof FogError)) throw error;
+    throw new AttemptFailure('input-missing', `${what}: ${error.message}`, { cause: error });
+  }
+}
+
+/** Two inputs may not claim one place, nor one lie inside another that is a file. */
+function checkPaths(files: readonly InputFile[]): void {
+  const paths = new Set<string>();
+  for (const { sandboxPath } of files) {
+    if (paths.has(sandboxPath)) throw new AttemptFailure('input-missing', `two inputs are named ${sandboxPath}`);
+    paths.add(sandboxPath);
+  }
+  for (const path of paths) {
+    for (let slash = path.indexOf('/', 1); slash !== -1; slash = path.indexOf('/', slash + 1)) {
+      const parent = path.slice(0, slash);
+      if (paths.has(parent))
+        throw new AttemptFailure('input-missing', `input ${path} lies in ${parent}, which is a file`);
+    }
+  }
+}

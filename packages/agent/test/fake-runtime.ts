@@ -1,0 +1,81 @@
+/** A runtime whose attempts do what the test says. */
+import type { FailureReason } from '@fog/contract';
+import type {
+  AttemptHost,
+  AttemptOutcome,
+  AttemptOutput,
+  AttemptRequest,
+  AttemptUsage,
+  RunningAttempt,
+  RuntimeProbe,
+  TaskRuntime,
+} from '@fog/runtimes';
+
+const usage: AttemptUsage = { wallMilliseconds: 1, cpuMilliseconds: 1, peakMemoryBytes: 1024 };
+
+export class FakeAttempt implements RunningAttempt {
+  readonly request: AttemptRequest;
+  readonly host: AttemptHost;
+  readonly outcome: Promise<AttemptOutcome>;
+  killed: FailureReason | null = null;
+  readonly #settle: (outcome: AttemptOutcome) => void;
+
+  constructor(request: AttemptRequest, host: AttemptHost) {
+    this.request = request;
+    this.host = host;
+    const { promise, resolve } = Promise.withResolvers<AttemptOutcome>();
+    this.outcome = promise;
+    this.#settle = resolve;
+  }
+
+  succeed(outputs: AttemptOutput[] = []): void {
+    this.#settle({ status: 'succeeded', exitCode: 0, outputs, usage, engine: 'fake' });
+  }
+
+  fail(reason: FailureReason, message: string, exitCode: number | null = null): void {
+    this.#settle({ status: 'failed', reason, message, exitCode, usage, engine: 'fake' });
+  }
+
+  kill(reason: FailureReason, message: string): void {
+    this.killed ??= reason;
+    this.fail(reason, message);
+  }
+}
+
+export class FakeRuntime implements TaskRuntime {
+  readonly name = 'wasm';
+  readonly attempts: FakeAttempt[] = [];
+  mostAtOnce = 0;
+  closed = false;
+  probed: RuntimeProbe = { available: true, version: 'fake 1', features: {} };
+  refused: string | null = null;
+  /** What an attempt does by itself. */
+  behaviour: (attempt: FakeAttempt) => void = () => {};
+  #running = 0;
+
+  async probe(): Promise<RuntimeProbe> {
+    return this.probed;
+  }
+
+  refusal(): string | null {
+    return this.refused;
+  }
+
+  start(request: AttemptRequest, host: AttemptHost): RunningAttempt {
+    const attempt = new FakeAttempt(request, host);
+    this.attempts.push(attempt);
+    this.#running += 1;
+    this.mostAtOnce = Math.max(this.mostAtOnce, this.#running);
+    void attempt.outcome.then(() => {
+      this.#running -= 1;
+    });
+    host.started();
+    this.behaviour(attempt);
+    return attempt;
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    for (const attempt of this.attempts) attempt.kill('sandbox', 'the runtime is closed');
+  }
+}

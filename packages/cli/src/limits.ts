@@ -1,0 +1,24 @@
+/** Every limit of the command line, with its reason. docs/limits.md lists them for users. */
+export const CLI_LIMITS = {
+  /** Two signals within this time are one: a terminal and a parent process both pass on the same Ctrl-C. */
+  sameSignalMilliseconds: 250,
+  /** `fog up`: time for the nodes to connect before it says which are missing. */
+  connectMilliseconds: 20_000,
+  /** `fog up`: time for a node to stop before it is killed. Together with the next one below 5 s. */
+  stopNodeMilliseconds: 2500,
+  stopCoordinatorMilliseconds: 2000,
+  /** Pauses before a node that died is started again. */
+  restartMilliseconds: 1000,
+  restartLongestMilliseconds: 30_000,
+  /** A node that lived this long starts again without the memory of earlier failures. */
+  restartForgetMilliseconds: 60_000,
+  /** `fog node join`: time on SIGINT for what runs. */
+  interruptDrainMilliseconds: 5000,
+  /** Rows that a person reads; `--all` shows the rest. */
+  shownTasks: 50,
+  shownJobs: 50,
+  /** A result that `fog run` prints; more is downloaded. */
+  printedResultBytes: 64 << 10,
+  /** Smallest time between two drawings of the progress line. */
+  drawMilliseconds: 100,
+} as const;

@@ -1,0 +1,76 @@
+/** Events and log records for people. */
+import type { JobEventData, JobEventRecord, LogRecord, NodeEventRecord } from '@fog/contract';
+import { formatBytes, formatDuration } from '@fog/contract';
+import type { Colours } from '../terminal.ts';
+import { safeText } from './table.ts';
+
+export function eventLine(record: JobEventRecord | NodeEventRecord, colours: Colours): string {
+  const time = new Date(record.atMilliseconds).toISOString().slice(11, 23);
+  const { data } = record;
+  const what = 'partition' in data ? `task ${data.partition}` : '';
+  const attempt = 'fence' in data ? ` attempt ${data.fence}` : '';
+  const detail = 'partition' in data || data.type.startsWith('job.') ? jobDetail(data as JobEventData) : nodeDetail(data);
+  const parts = [colours.dim(time), data.type.padEnd(18), `${what}${attempt}`, safeText(detail)];
+  return parts.filter((part) => part !== '').join('  ');
+}
+
+function jobDetail(data: JobEventData): string {
+  switch (data.type) {
+    case 'job.submitted':
+      return `${data.name}, ${data.tasks} tasks, by ${data.by}`;
+    case 'job.cancelled':
+      return `by ${data.by}`;
+    case 'job.failed':
+      return `${data.failed} failed`;
+    case 'job.expired':
+    case 'task.expired':
+      return data.reason;
+    case 'task.leased':
+      return `on ${data.nodeName}`;
+    case 'task.progress':
+      return `${Math.round(data.fraction * 100)} % ${data.message}`.trim();
+    case 'task.succeeded': {
+      const bytes = data.outputs.reduce((sum, output) => sum + output.bytes, 0);
+      return `${formatDuration(data.wallMilliseconds)} in ${data.engine}, ${formatBytes(bytes)} of outputs`;
+    }
+    case 'task.declined':
+      return data.message;
+    case 'attempt.failed':
+    case 'task.failed':
+      return `${data.reason}: ${data.message}`;
+    case 'task.requeued':
+      return `not before ${new Date(data.retryAtMilliseconds).toISOString().slice(11, 23)}`;
+    default:
+      return '';
+  }
+}
+
+function nodeDetail(data: object): string {
+  const { by, why, name } = data as { by?: string; why?: string; name?: string };
+  return [name, why, by === undefined ? undefined : `by ${by}`].filter((part) => part !== undefined).join(', ');
+}
+
+/**
+ * Cuts log chunks into whole lines, one memory for each attempt and stream, so that lines of tasks that run at the
+ * same time do not run into each other.
+ */
+export class LogLines {
+  readonly #rests = new Map<string, { text: string; record: LogRecord }>();
+
+  /** Whole lines that this record completes. */
+  push(record: LogRecord): { record: LogRecord; line: string }[] {
+    const key = `${record.partition}/${record.fence}/${record.stream}`;
+    const lines = `${this.#rests.get(key)?.text ?? ''}${record.text}`.split('\n');
+    const text = lines.pop() ?? '';
+    if (text === '') this.#rests.delete(key);
+    else this.#rests.set(key, { text, record });
+    return lines.map((line) => ({ record, line }));
+  }
+
+  /** What did not end with a line break. */
+  rest(): { record: LogRecord; line: string }[] {
+    const rests = [...this.#rests.values()].map(({ text, record }) => ({ record, line: text }));
+    this.#rests.clear();
+    return rests;
+  }
+}

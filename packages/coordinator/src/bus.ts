@@ -1,0 +1,97 @@
+/**
+ * Hints between the coordinators of one database: "there may be work of this class", "this stream grew", "stop this".
+ * A lost hint costs time, never correctness: what it says stands in the database, and is looked for now and then.
+ */
+import { EventEmitter } from 'node:events';
+import pg from 'pg';
+
+export type Hint =
+  | { kind: 'streams'; ids: string[] }
+  | { kind: 'queue'; classIds: string[] }
+  | { kind: 'stop'; job: string }
+  | { kind: 'node'; node: string };
+
+export interface Bus {
+  publish(hint: Hint): void;
+  /** Calls back for hints of all coordinators, this one included. */
+  subscribe(listener: (hint: Hint) => void): () => void;
+  close(): Promise<void>;
+}
+
+export function localBus(): Bus {
+  const emitter = new EventEmitter().setMaxListeners(0);
+  return {
+    publish: (hint) => void emitter.emit('hint', hint),
+    subscribe(listener) {
+      emitter.on('hint', listener);
+      return () => void emitter.off('hint', listener);
+    },
+    async close() {
+      emitter.removeAllListeners();
+    },
+  };
+}
+
+const CHANNEL = 'fog_hints';
+/** A NOTIFY payload ends at 8000 bytes. */
+const IDS_PER_HINT = 200;
+const RECONNECT_MILLISECONDS = 1000;
+
+/** LISTEN/NOTIFY. Own hints are delivered at once, without the round trip. */
+export async function postgresBus(url: string, coordinatorId: string): Promise<Bus> {
+  const local = localBus();
+  let closed = false;
+  let client = await connect();
+
+  async function connect(): Promise<pg.Client> {
+    const fresh = new pg.Client({ connectionString: url });
+    fresh.on('notification', ({ payload }) => receive(payload));
+    fresh.on('error', () => reconnect(fresh));
+    fresh.on('end', () => reconnect(fresh));
+    await fresh.connect();
+    await fresh.query(`LISTEN ${CHANNEL}`);
+    return fresh;
+  }
+
+  function reconnect(broken: pg.Client): void {
+    if (closed || broken !== client) return;
+    setTimeout(() => {
+      if (closed || broken !== client) return;
+      connect().then(
+        (fresh) => {
+          client = fresh;
+        },
+        () => reconnect(broken),
+      );
+    }, RECONNECT_MILLISECONDS).unref();
+  }
+
+  function receive(payload: string | undefined): void {
+    const { from, hint } = JSON.parse(payload ?? '{}') as { from?: string; hint?: Hint };
+    if (from !== coordinatorId && hint !== undefined) local.publish(hint);
+  }
+
+  return {
+    publish(hint) {
+      local.publish(hint);
+      for (const part of split(hint)) {
+        client.query('SELECT pg_notify($1, $2)', [CHANNEL, JSON.stringify({ from: coordinatorId, hint: part })]).catch(() => undefined);
+      }
+    },
+    subscribe: local.subscribe,
+    async close() {
+      closed = true;
+      await local.close();
+      await client.end();
+    },
+  };
+}
+
+function* split(hint: Hint): Generator<Hint> {
+  const ids = hint.kind === 'streams' ? hint.ids : hint.kind === 'queue' ? hint.classIds : null;
+  if (ids === null) yield hint;
+  for (let start = 0; ids !== null && start < ids.length; start += IDS_PER_HINT) {
+    const part = ids.slice(start, start + IDS_PER_HINT);
+    yield hint.kind === 'queue' ? { kind: 'queue', classIds: part } : { kind: 'streams', ids: part };
+  }
+}

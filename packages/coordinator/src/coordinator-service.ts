@@ -1,0 +1,201 @@
+/** The service behind the routes: checks who may see what, reads the store, hands changes to the dispatcher's parts. */
+import {
+  FogError,
+  type Job,
+  type JobEventRecord,
+  type Node,
+  type NodeEventRecord,
+  parseJobSpec,
+  type Plan,
+  type Status,
+  type TaskWithAttempts,
+} from '@fog/contract';
+import { decodeCursor, encodeCursor } from './access/page-cursor.ts';
+import type { BlobTotals } from './blobs/blob-store.ts';
+import type { Bus } from './bus.ts';
+import type { Dispatcher } from './dispatch/dispatcher.ts';
+import type { JobCache } from './dispatch/job-cache.ts';
+import type { Jobs } from './dispatch/jobs.ts';
+import type { Nodes } from './dispatch/nodes.ts';
+import { placementClass, requirementsOf } from './dispatch/requirements.ts';
+import type { Caller, CoordinatorService, Page, PageRequest, StreamPage, StreamRequest } from './service.ts';
+import type { Database } from './store/database.ts';
+import { readEvents, readJob, readJobs, readLogs, readTasks } from './store/job-queries.ts';
+import { explainPlacement, readNodes } from './store/node-queries.ts';
+
+export interface CoordinatorServiceDependencies {
+  database: Database;
+  bus: Bus;
+  dispatcher: Dispatcher;
+  jobs: Jobs;
+  jobCache: JobCache;
+  nodes: Nodes;
+  version: string;
+  url: () => string;
+  startedAt: number;
+  blobTotals: () => Promise<BlobTotals>;
+  databaseBytes: () => Promise<number | null>;
+}
+
+const ALL_NODES = 100_000;
+
+export function createCoordinatorService(dependencies: CoordinatorServiceDependencies): CoordinatorService {
+  const { database, jobs, nodes } = dependencies;
+  const subscribers = subscriptions(dependencies.bus);
+  const visibleJob = (caller: Caller, id: string) => readVisibleJob(dependencies, caller, id);
+  const node = (id: string) => readNode(dependencies, id);
+
+  return {
+    async submitJob(caller, request) {
+      const id = await jobs.submit(caller, request);
+      return await visibleJob(caller, id);
+    },
+    async rerunJob(caller, id) {
+      const { spec, submitter } = await visibleJob(caller, id);
+      const again = await jobs.submit({ ...caller, principal: submitter }, { spec });
+      return await visibleJob(caller, again);
+    },
+    async cancelJob(caller, id) {
+      await visibleJob(caller, id);
+      await jobs.close(id, 'cancelled', caller.principal);
+      return await visibleJob(caller, id);
+    },
+    getJob: visibleJob,
+    async listJobs(caller, { state, cursor, limit }) {
+      const before = decodeCursor(cursor, /^j[0-9a-z]{18}$/);
+      const submitter = caller.scope === 'submit' ? caller.principal : null;
+      const items = await readJobs(database.read, { submitter, state, before, limit: limit + 1 });
+      return toPage(items, limit, (job) => job.id);
+    },
+    async listTasks(caller, id, { state, cursor, limit }) {
+      await visibleJob(caller, id);
+      const from = Number(decodeCursor(cursor, /^\d{1,7}$/) ?? -1) + 1;
+      const items = await readTasks(database.read, id, { state, from, limit: limit + 1 });
+      return toPage(items, limit, (task) => String(task.partition));
+    },
+    async getTask(caller, id, partition): Promise<TaskWithAttempts> {
+      await visibleJob(caller, id);
+      const [task] = await readTasks(database.read, id, { from: partition, limit: 1 });
+      if (task?.partition !== partition) throw new FogError('not-found', `job ${id} has no task ${partition}`);
+      return task;
+    },
+    async jobEvents(caller, id, request) {
+      // The end is looked up first: what is read afterwards is then complete.
+      const { endedAt } = await visibleJob(caller, id);
+      const items = (await readEvents(database.read, id, request)) as JobEventRecord[];
+      return endOf(items, request, endedAt !== null);
+    },
+    async jobLogs(caller, id, request) {
+      const { endedAt } = await visibleJob(caller, id);
+      return endOf(await readLogs(database.read, id, request), request, endedAt !== null);
+    },
+    async plan(caller, request): Promise<Plan> {
+      const spec = parseJobSpec(request.spec);
+      const placement = placementClass(requirementsOf(spec, caller.principal));
+      const known = await readNodes(database.read, dependencies.jobCache, { limit: ALL_NODES });
+      const plan = explainPlacement(placement, known, spec.spec.count);
+      return { ...plan, tasks: spec.spec.type === 'ops' ? plan.nodes.length : plan.tasks };
+    },
+    listNodes: (request) => listNodes(dependencies, request),
+    getNode: node,
+    async nodeEvents(id, request) {
+      await node(id);
+      return { items: (await readEvents(database.read, id, request)) as NodeEventRecord[], ended: false };
+    },
+    async cordonNode(caller, id, cordoned) {
+      await nodes.cordon(id, cordoned, caller.principal);
+      return await node(id);
+    },
+    async drainNode(caller, id, deadlineMilliseconds) {
+      await nodes.drain(id, deadlineMilliseconds, caller.principal);
+      return await node(id);
+    },
+    removeNode: (_caller, id) => nodes.remove(id),
+    status: () => readStatus(dependencies),
+    subscribe: subscribers,
+  };
+}
+
+/** To a submitter, jobs of others do not exist. */
+async function readVisibleJob({ database }: Pick<CoordinatorServiceDependencies, 'database'>, caller: Caller, id: string): Promise<Job> {
+  const job = await readJob(database.read, id);
+  if (job === null || (caller.scope === 'submit' && job.submitter !== caller.principal)) {
+    throw new FogError('not-found', `there is no job ${id}`, { hint: 'fog job ls' });
+  }
+  return job;
+}
+
+async function listNodes(dependencies: CoordinatorServiceDependencies, { cursor, limit }: PageRequest): Promise<Page<Node>> {
+  const key = decodeCursor(cursor, /^n[0-9a-f]{32} .{1,63}$/);
+  const after = key === undefined ? undefined : { id: key.slice(0, 33), name: key.slice(34) };
+  const items = await readNodes(dependencies.database.read, dependencies.jobCache, { after, limit: limit + 1 });
+  return toPage(items.map((item) => withVitals(dependencies, item)), limit, (item) => `${item.id} ${item.name}`);
+}
+
+async function readNode(dependencies: CoordinatorServiceDependencies, id: string): Promise<Node> {
+  const [node] = await readNodes(dependencies.database.read, dependencies.jobCache, { id, limit: 1 });
+  if (node === undefined) throw new FogError('not-found', `there is no node ${id}`, { hint: 'fog node ls' });
+  return withVitals(dependencies, node);
+}
+
+/** What only the coordinator that holds the link knows. */
+function withVitals({ dispatcher }: Pick<CoordinatorServiceDependencies, 'dispatcher'>, node: Node): Node {
+  const session = dispatcher.sessions.get(node.id);
+  if (session === undefined) return node;
+  return { ...node, cpuBusy: session.cpuBusy, memoryFreeBytes: session.memoryFreeBytes };
+}
+
+async function readStatus(dependencies: CoordinatorServiceDependencies): Promise<Status> {
+  const { database, version, startedAt, url } = dependencies;
+  const count = database.read.fn.countAll<number>().as('count');
+  const states = await database.read.selectFrom('nodes').select(['state', count]).groupBy('state').execute();
+  const tasks = await database.read
+    .selectFrom('jobs')
+    .select(({ fn }) => [fn.sum<number | null>('queued').as('queued'), fn.sum<number | null>('scheduled').as('scheduled'), fn.sum<number | null>('running').as('running')])
+    .where('ended_at', 'is', null)
+    .executeTakeFirst();
+  const nodesIn = (state: string) => Number(states.find((row) => row.state === state)?.count ?? 0);
+  const blobs = await dependencies.blobTotals();
+  return {
+    version,
+    url: url(),
+    database: database.engine,
+    startedAt,
+    nodes: { connected: nodesIn('connected'), unknown: nodesIn('unknown'), lost: nodesIn('lost') },
+    tasks: { queued: Number(tasks?.queued ?? 0), leased: Number(tasks?.scheduled ?? 0) + Number(tasks?.running ?? 0) },
+    disk: {
+      databaseBytes: await dependencies.databaseBytes(),
+      blobBytes: blobs.blobBytes,
+      blobLimitBytes: blobs.limitBytes,
+      blobs: blobs.blobs,
+    },
+  };
+}
+
+function toPage<Item>(items: Item[], limit: number, key: (item: Item) => string): Page<Item> {
+  const page = items.slice(0, limit);
+  const last = page.at(-1);
+  return { items: page, next: items.length > limit && last !== undefined ? encodeCursor(key(last)) : null };
+}
+
+function endOf<Item>(items: Item[], request: StreamRequest, jobEnded: boolean): StreamPage<Item> {
+  return { items, ended: jobEnded && items.length < request.limit };
+}
+
+/** Wakes the readers of a stream whenever any coordinator has appended to it. */
+function subscriptions(bus: Bus): CoordinatorService['subscribe'] {
+  const wakes = new Map<string, Set<() => void>>();
+  bus.subscribe((hint) => {
+    if (hint.kind !== 'streams' || wakes.size === 0) return;
+    for (const id of hint.ids) for (const wake of wakes.get(id) ?? []) wake();
+  });
+  return (stream, wake) => {
+    const set = wakes.get(stream) ?? new Set();
+    set.add(wake);
+    wakes.set(stream, set);
+    return () => {
+      set.delete(wake);
+      if (set.size === 0 && wakes.get(stream) === set) wakes.delete(stream);
+    };
+  };
+}

@@ -1,0 +1,401 @@
+/**
+ * The dispatcher: everything that happens to tasks goes through its turns, one at a time.
+ *
+ *     idle --wake()--> turn: take inputs -> [transaction: load, decide, claim, save] -> apply -> idle | next turn
+ *
+ * A turn runs inside a group commit, so a submit that waits at the same moment is committed and its tasks are leased
+ * by the same sync of the disk. Nothing in memory changes before the commit; what a turn decided is applied after
+ * it: acknowledgements and leases are sent, places are taken and freed. If a turn fails, its inputs are kept and
+ * tried again, in the end one by one, so that one bad input cannot stop the rest.
+ */
+import { randomBytes } from 'node:crypto';
+import { type AttemptName, FogError } from '@fog/contract';
+import type { Bus } from '../bus.ts';
+import { DISPATCH_LIMITS } from '../limits.ts';
+import { type BulkStatement, runBulk } from '../store/bulk.ts';
+import { claimTasks, queueHead } from '../store/claim.ts';
+import type { Database, Writer } from '../store/database.ts';
+import { insertLeases, loadAttempts, saveAttempts, saveJobs } from '../store/turn-rows.ts';
+import { admitNode, reconcile } from './hello.ts';
+import { type DispatcherInput, type HelloOutcome, namesIn } from './inputs.ts';
+import type { JobCache } from './job-cache.ts';
+import { groupLeases, type Lease, leaseFrame, leaseGroupText } from './leases.ts';
+import type { PlacementClasses } from './placement-classes.ts';
+import { compareHeads, type QueueHead, QueueHints } from './queue-hints.ts';
+import { AgentSession, Reservations, Sessions } from './sessions.ts';
+import { Turn } from './turn.ts';
+
+export interface DispatcherMetrics {
+  leases(count: number): void;
+  turn(seconds: number, inputs: number): void;
+}
+
+export interface DispatcherDependencies {
+  database: Database;
+  bus: Bus;
+  jobs: JobCache;
+  classes: PlacementClasses;
+  coordinatorId: string;
+  version: string;
+  heartbeatMilliseconds: number;
+  logLimitBytes: number;
+  now: () => number;
+  random: () => number;
+  /** Values of a submitter's secrets. Throws `not-found` for a name that is gone. */
+  resolveSecrets: (principal: string, names: readonly string[]) => Promise<Record<string, string>>;
+  metrics: DispatcherMetrics;
+  warn: (message: string, data: Record<string, unknown>) => void;
+}
+
+interface HintUpdate {
+  classId: string;
+  head: QueueHead | null;
+  version: number;
+}
+
+/** What a committed turn has to do outside of the database. */
+interface TurnResult {
+  turn: Turn;
+  leases: Lease[];
+  /** Sessions whose entries are durable, up to which. Those not named are connected elsewhere by now. */
+  acknowledged: Map<AgentSession, number>;
+  hellos: { input: Extract<DispatcherInput, { kind: 'hello' }>; outcome: HelloOutcome }[];
+  hints: HintUpdate[];
+  streams: string[];
+  moreToClaim: boolean;
+}
+
+const RETRY_MILLISECONDS = 250;
+
+const MOVE_JOURNALS: BulkStatement = {
+  text: `UPDATE nodes SET acknowledged = d.upto, last_seen_at = d.at
+    FROM ROWS AS d WHERE nodes.id = d.node AND nodes.session = d.session RETURNING nodes.id, nodes.session`,
+  columns: { node: 'text', session: 'bigint', upto: 'bigint', at: 'bigint' },
+};
+
+export class Dispatcher {
+  readonly sessions = new Sessions();
+  readonly hints = new QueueHints();
+  readonly #dependencies: DispatcherDependencies;
+  #inputs: DispatcherInput[] = [];
+  #running: Promise<void> | null = null;
+  #again = false;
+  #stopped = false;
+  #mostInputs: number = DISPATCH_LIMITS.reportsPerTurn;
+
+  constructor(dependencies: DispatcherDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** Takes something in; it is decided on in the next turn. */
+  take(...inputs: DispatcherInput[]): void {
+    this.#inputs.push(...inputs);
+    this.wake();
+  }
+
+  get waitingInputs(): number {
+    return this.#inputs.length;
+  }
+
+  /** Something may be possible that was not: a place has become free, a task has been queued. */
+  wake(): void {
+    this.#again = true;
+    if (this.#stopped || this.#running !== null) return;
+    this.#running = this.#run().finally(() => {
+      this.#running = null;
+    });
+  }
+
+  /** Resolves when everything taken in so far has been decided on. */
+  async settled(): Promise<void> {
+    while (this.#running !== null && !this.#stopped) await this.#running;
+  }
+
+  /** Ends after the turn that is under way. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#again && !this.#stopped) {
+      this.#again = false;
+      const inputs = this.#inputs.splice(0, this.#mostInputs);
+      const started = performance.now();
+      try {
+        const result = await this.#dependencies.database.write((writer) => this.#decide(writer, inputs));
+        this.#mostInputs = Math.min(DISPATCH_LIMITS.reportsPerTurn, this.#mostInputs * 2);
+        this.#apply(result);
+        this.#again ||= this.#inputs.length > 0 || result.moreToClaim;
+        this.#dependencies.metrics.turn((performance.now() - started) / 1000, inputs.length);
+      } catch (error) {
+        await this.#recover(inputs, error);
+      }
+    }
+  }
+
+  async #recover(inputs: DispatcherInput[], error: unknown): Promise<void> {
+    this.#dependencies.warn('a turn of the dispatcher failed', { error: String(error), inputs: inputs.length });
+    const only = inputs.length === 1 ? inputs[0] : undefined;
+    if (only === undefined) this.#inputs.unshift(...inputs);
+    else if (only.kind === 'hello') only.answer({ accepted: false, code: 'internal', message: 'try again later' });
+    else if ('session' in only) only.session.link.close('a message could not be processed');
+    this.#mostInputs = 1;
+    this.#again = true;
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
+  }
+
+  /** The transaction. Has no effect but its statements and its result: it may be run twice. */
+  async #decide(writer: Writer, inputs: readonly DispatcherInput[]): Promise<TurnResult> {
+    const { jobs, now, random } = this.#dependencies;
+    const at = now();
+    const turn = new Turn({ now: at, random, specOf: (job) => jobs.get(job).spec });
+    const acknowledged = await this.#acknowledge(writer, inputs, at);
+    const hellos: TurnResult['hellos'] = [];
+    const live = await this.#stillTrue(writer, inputs, acknowledged);
+    const names = namesIn(live);
+    await jobs.load(writer, new Set(names.map((name) => name.job)));
+    const rows = await loadAttempts(writer, names);
+    turn.load(rows.tasks, rows.attempts);
+    for (const input of live) {
+      if (input.kind === 'hello') hellos.push({ input, outcome: await this.#hello(writer, turn, input, at) });
+      else this.#applyInput(turn, input);
+    }
+    await saveAttempts(writer, turn);
+    const claims = await this.#claim(writer, turn);
+    await insertLeases(writer, claims.leases.map(({ name, session }) => ({ name, node: session.nodeId })), at);
+    const streams = await saveJobs(writer, turn.counts, turn.entries, at);
+    return { turn, acknowledged, hellos, ...claims, streams };
+  }
+
+  #applyInput(turn: Turn, input: Exclude<DispatcherInput, { kind: 'hello' }>): void {
+    switch (input.kind) {
+      case 'entry':
+        return turn.report(input.session.nodeId, input.entry.attempt, input.entry.report);
+      case 'log': {
+        const { name, stream, text, offset, bytes, session } = input;
+        return turn.log(session.nodeId, { ...name, stream, text }, offset, bytes, this.#dependencies.logLimitBytes);
+      }
+      case 'lost':
+        return turn.lose(input.name);
+      case 'queue-deadline':
+        return turn.expire(input.name);
+      case 'close':
+        return turn.close(input.name, input.why);
+      case 'undelivered':
+        return turn.forgotten(input.name, 'undelivered');
+      case 'unfillable':
+        return turn.failLease(input.name, input.reason, input.message);
+    }
+  }
+
+  /** Moves the journals on. A session that a newer one has replaced, here or elsewhere, is not listened to. */
+  async #acknowledge(writer: Writer, inputs: readonly DispatcherInput[], at: number): Promise<Map<AgentSession, number>> {
+    const upTo = new Map<AgentSession, number>();
+    for (const input of inputs) if (input.kind === 'entry') upTo.set(input.session, input.sequence);
+    if (upTo.size === 0) return upTo;
+    const rows = [...upTo].map(([session, sequence]) => [session.nodeId, session.session, sequence, at]);
+    const moved = await runBulk<{ id: string; session: number }>(writer, MOVE_JOURNALS, rows);
+    const valid = new Set(moved.map((row) => `${row.id} ${row.session}`));
+    for (const session of upTo.keys()) if (!valid.has(`${session.nodeId} ${session.session}`)) upTo.delete(session);
+    return upTo;
+  }
+
+  /** Drops entries of replaced sessions, and losses of nodes that are back by now. */
+  async #stillTrue(
+    writer: Writer,
+    inputs: readonly DispatcherInput[],
+    acknowledged: ReadonlyMap<AgentSession, number>,
+  ): Promise<DispatcherInput[]> {
+    const nodes = [...new Set(inputs.flatMap((input) => (input.kind === 'lost' ? [input.node] : [])))];
+    const silent = new Set<string>();
+    if (nodes.length > 0) {
+      const query = writer.selectFrom('nodes').select('id').where('silent_since', 'is not', null).where('id', 'in', nodes);
+      for (const row of await query.execute()) silent.add(row.id);
+    }
+    return inputs.filter((input) => {
+      if (input.kind === 'entry') return acknowledged.has(input.session);
+      if (input.kind === 'lost') return silent.has(input.node);
+      return true;
+    });
+  }
+
+  async #hello(
+    writer: Writer,
+    turn: Turn,
+    { hello, owner, link }: Extract<DispatcherInput, { kind: 'hello' }>,
+    at: number,
+  ): Promise<HelloOutcome> {
+    const { coordinatorId, jobs, version, heartbeatMilliseconds } = this.#dependencies;
+    const blobToken = `fogblob_${hello.nodeId}_${randomBytes(32).toString('base64url')}`;
+    try {
+      const admitted = await admitNode(writer, hello, { owner, coordinatorId, blobToken, now: at });
+      const { resume, stop, forgotten } = reconcile(hello.attempts, admitted.believed);
+      const names = [...resume, ...forgotten].map((entry) => entry.name);
+      await jobs.load(writer, new Set(names.map((name) => name.job)));
+      const rows = await loadAttempts(writer, names);
+      turn.load(rows.tasks, rows.attempts);
+      for (const entry of forgotten) turn.forgotten(entry.name, entry.why);
+      const keep: { attempt: AttemptName; logBytes: number }[] = [];
+      const session = new AgentSession(link, {
+        nodeId: hello.nodeId,
+        session: admitted.session,
+        description: hello.node,
+        cordoned: admitted.cordoned,
+        draining: admitted.draining,
+        received: admitted.acknowledged,
+      });
+      for (const { name, logBytes } of resume) {
+        if (!turn.resume(name)) {
+          stop.push(name);
+          continue;
+        }
+        keep.push({ attempt: name, logBytes });
+        session.hold(name, jobs.get(name.job).needs);
+      }
+      const welcome = JSON.stringify({
+        type: 'welcome',
+        session: admitted.session,
+        coordinatorVersion: version,
+        acknowledged: admitted.acknowledged,
+        heartbeatMilliseconds,
+        blobToken,
+        keep,
+        stop,
+        cordoned: admitted.cordoned,
+      });
+      return { accepted: true, session, welcome };
+    } catch (error) {
+      if (!(error instanceof FogError) || error.code !== 'unauthenticated') throw error;
+      return { accepted: false, code: 'unauthenticated', message: error.message, ...(error.hint ? { hint: error.hint } : {}) };
+    }
+  }
+
+  /** Leases queued tasks to free places, in the order of the queue across all classes. */
+  async #claim(writer: Writer, turn: Turn): Promise<Pick<TurnResult, 'leases' | 'hints' | 'moreToClaim'>> {
+    const { database, jobs } = this.#dependencies;
+    const taken = new Reservations();
+    for (const name of turn.released) this.#giveBack(taken, turn, name);
+    await this.#hintRequeued(writer, turn);
+    const leases: Lease[] = [];
+    const hints: HintUpdate[] = [];
+    const order = this.hints.inOrder();
+    const tries = Math.min(order.length, DISPATCH_LIMITS.classesPerTurn);
+    for (let tried = 0; tried < tries && order.length > 0 && leases.length < DISPATCH_LIMITS.leasesPerTurn; tried += 1) {
+      const current = order.shift();
+      if (current === undefined) break;
+      const { placement, version } = current;
+      const places = this.sessions.places(placement, DISPATCH_LIMITS.leasesPerTurn - leases.length, taken);
+      if (places.length === 0) continue;
+      const until = order[0]?.head ?? null;
+      const claimed = await claimTasks(writer, database.engine, { classId: placement.id, most: places.length, until });
+      await jobs.load(writer, claimed.map((task) => task.job));
+      claimed.forEach((task, index) => {
+        const session = places[index] as AgentSession;
+        leases.push({ name: task, session, job: jobs.get(task.job) });
+        turn.leased(task, { id: session.nodeId, name: session.description.name });
+      });
+      for (const session of places.slice(claimed.length)) taken.giveBack(session, placement.requirements);
+      const isExhausted = claimed.length < places.length;
+      const last = claimed.at(-1);
+      const head =
+        isExhausted && until === null
+          ? null
+          : isExhausted || last === undefined
+            ? await queueHead(writer, placement.id)
+            : { rank: current.head.rank, job: last.job };
+      hints.push({ classId: placement.id, head, version });
+      if (head !== null && isExhausted) insertInOrder(order, { ...current, head });
+    }
+    return { leases, hints, moreToClaim: leases.length >= DISPATCH_LIMITS.leasesPerTurn || tries < this.hints.size };
+  }
+
+  /** Tasks that this turn has put back into the queue can be claimed in it. Hinting too much does no harm. */
+  async #hintRequeued(writer: Writer, turn: Turn): Promise<void> {
+    if (turn.requeued.length === 0) return;
+    const ids = [...new Set(turn.requeued.map((task) => task.classId))];
+    const byId = new Map((await this.#dependencies.classes.load(writer, ids)).map((placement) => [placement.id, placement]));
+    for (const { classId, rank, job } of turn.requeued) {
+      const placement = byId.get(classId);
+      if (placement !== undefined) this.hints.add(placement, { rank, job });
+    }
+  }
+
+  #giveBack(taken: Reservations, turn: Turn, name: AttemptName): void {
+    const attempt = turn.attempt(name);
+    const session = attempt === undefined ? undefined : this.sessions.get(attempt.node);
+    const needs = session?.needsOf(name);
+    if (session !== undefined && needs !== undefined) taken.giveBack(session, needs);
+  }
+
+  /** After the commit. */
+  #apply(result: TurnResult): void {
+    const { bus, metrics } = this.#dependencies;
+    for (const name of result.turn.released) {
+      const node = result.turn.attempt(name)?.node;
+      if (node !== undefined) this.sessions.get(node)?.release(name);
+    }
+    for (const { input, outcome } of result.hellos) this.#admit(input, outcome);
+    for (const [session, sequence] of result.acknowledged) {
+      session.acknowledged = sequence;
+      session.link.send(`{"type":"ack","sequence":${sequence}}`);
+    }
+    for (const update of result.hints) this.hints.update(update.classId, update.head, update.version);
+    this.#sendLeases(result.leases);
+    this.#sendStops(result.turn);
+    if (result.streams.length > 0) bus.publish({ kind: 'streams', ids: result.streams });
+    metrics.leases(result.leases.length);
+  }
+
+  #admit(input: Extract<DispatcherInput, { kind: 'hello' }>, outcome: HelloOutcome): void {
+    if (outcome.accepted) {
+      this.sessions.add(outcome.session)?.link.close('the node has connected again');
+      this.#again = true;
+    }
+    input.answer(outcome);
+    this.#dependencies.bus.publish({ kind: 'streams', ids: [input.hello.nodeId] });
+    this.#dependencies.bus.publish({ kind: 'node', node: input.hello.nodeId });
+  }
+
+  #sendLeases(leases: readonly Lease[]): void {
+    for (const { name, session, job } of leases) session.hold(name, job.needs);
+    for (const [session, byJob] of groupLeases(leases)) {
+      const texts: string[] = [];
+      for (const [job, group] of byJob) {
+        if (job.secretNames.length === 0) texts.push(leaseGroupText(job, group, {}));
+        else void this.#sendWithSecrets(session, job.secretNames, group);
+      }
+      if (texts.length > 0 && !session.link.send(leaseFrame(texts))) this.#undelivered([...byJob.values()].flat());
+    }
+  }
+
+  async #sendWithSecrets(session: AgentSession, names: readonly string[], group: readonly Lease[]): Promise<void> {
+    const job = (group[0] as Lease).job;
+    try {
+      const secrets = await this.#dependencies.resolveSecrets(job.submitter, names);
+      if (!session.link.send(leaseFrame([leaseGroupText(job, group, secrets)]))) this.#undelivered(group);
+    } catch (error) {
+      const message = FogError.from(error).message;
+      this.take(...group.map(({ name }) => ({ kind: 'unfillable', name, reason: 'input-missing', message }) as const));
+    }
+  }
+
+  #undelivered(leases: readonly Lease[]): void {
+    this.take(...leases.map(({ name }) => ({ kind: 'undelivered', name }) as const));
+  }
+
+  #sendStops(turn: Turn): void {
+    const elsewhere = new Set<string>();
+    for (const stop of turn.stops) {
+      const session = this.sessions.get(stop.node);
+      if (session === undefined) elsewhere.add(stop.attempt.job);
+      else session.link.send(JSON.stringify({ type: 'stop', attempts: [{ attempt: stop.attempt, reason: stop.reason }] }));
+    }
+    for (const job of elsewhere) this.#dependencies.bus.publish({ kind: 'stop', job });
+  }
+}
+
+function insertInOrder<Item extends { head: QueueHead }>(order: Item[], item: Item): void {
+  const index = order.findIndex((other) => compareHeads(item.head, other.head) < 0);
+  order.splice(index === -1 ? order.length : index, 0, item);
+}

@@ -1,0 +1,79 @@
+/** Specifications of jobs, parsed once. They never change, so the cache is never wrong; it only forgets. */
+import { type JobSpec, parseDuration } from '@fog/contract';
+import { DISPATCH_LIMITS } from '../limits.ts';
+import { type BulkStatement, runBulk } from '../store/bulk.ts';
+import type { Reader } from '../store/database.ts';
+import { type Needs, requirementsOf } from './requirements.ts';
+
+export interface CachedJob {
+  id: string;
+  submitter: string;
+  submittedAt: number;
+  taskCount: number;
+  classId: string | null;
+  spec: JobSpec;
+  /** JSON of `spec`, as it travels in leases. */
+  specText: string;
+  needs: Needs;
+  lostAfterMilliseconds: number;
+  /** Names of the secrets that the environment refers to. */
+  secretNames: string[];
+}
+
+interface JobColumns {
+  id: string;
+  submitter: string;
+  submitted_at: number;
+  task_count: number;
+  class_id: string | null;
+  spec: string;
+}
+
+const LOAD_JOBS: BulkStatement = {
+  text: 'SELECT j.id, j.submitter, j.submitted_at, j.task_count, j.class_id, j.spec FROM ROWS AS k CROSS JOIN jobs j WHERE j.id = k.id',
+  columns: { id: 'text' },
+};
+
+export class JobCache {
+  readonly #jobs = new Map<string, CachedJob>();
+
+  add(job: Omit<CachedJob, 'spec' | 'needs' | 'lostAfterMilliseconds' | 'secretNames'>): CachedJob {
+    const spec = JSON.parse(job.specText) as JobSpec;
+    const environment = Object.values(spec.spec.task.env);
+    const cached: CachedJob = {
+      ...job,
+      spec,
+      needs: requirementsOf(spec, job.submitter),
+      lostAfterMilliseconds: parseDuration(spec.spec.disconnect.lostAfter),
+      secretNames: environment.flatMap((value) => (typeof value === 'string' ? [] : [value.secret])),
+    };
+    const oldest = this.#jobs.keys().next();
+    if (this.#jobs.size >= DISPATCH_LIMITS.cachedJobs && !oldest.done) this.#jobs.delete(oldest.value);
+    this.#jobs.set(job.id, cached);
+    return cached;
+  }
+
+  /** The job, which must have been loaded in this turn. */
+  get(id: string): CachedJob {
+    const job = this.#jobs.get(id);
+    if (job === undefined) throw new Error(`job ${id} is not loaded`);
+    return job;
+  }
+
+  /** Makes sure that these jobs are there. Ids without a job are left out. */
+  async load(reader: Reader, ids: Iterable<string>): Promise<void> {
+    const missing = [...new Set(ids)].filter((id) => !this.#jobs.has(id));
+    if (missing.length === 0) return;
+    const rows = await runBulk<JobColumns>(reader, LOAD_JOBS, missing.map((id) => [id]));
+    for (const row of rows) {
+      this.add({
+        id: row.id,
+        submitter: row.submitter,
+        submittedAt: row.submitted_at,
+        taskCount: row.task_count,
+        classId: row.class_id,
+        specText: row.spec,
+      });
+    }
+  }
+}

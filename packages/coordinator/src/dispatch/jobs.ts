@@ -1,0 +1,385 @@
+/** Submitting, spreading out and closing jobs. */
+import {
+  type Digest,
+  FogError,
+  type JobEventData,
+  type JobSpec,
+  LIMITS,
+  newId,
+  parseDuration,
+  parseJobSpec,
+  type TaskState,
+} from '@fog/contract';
+import { sql } from 'kysely';
+import type { Caller } from '../service.ts';
+import { DISPATCH_LIMITS } from '../limits.ts';
+import { type BulkStatement, runBulk } from '../store/bulk.ts';
+import type { Database, Writer } from '../store/database.ts';
+import { insertEvents, insertJobBlobs, rowLock, saveJobs } from '../store/turn-rows.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import type { JobCache } from './job-cache.ts';
+import type { PlacementClasses } from './placement-classes.ts';
+import { hurdleOf, type PlacementNode, placementClass, requirementsOf } from './requirements.ts';
+
+export interface JobsDependencies {
+  database: Database;
+  dispatcher: Dispatcher;
+  jobs: JobCache;
+  classes: PlacementClasses;
+  now: () => number;
+  randomBytes: (count: number) => Uint8Array;
+  /** How many more tasks may be queued. */
+  queueRoom: () => number;
+  /** Names of the secrets that this principal has. */
+  secretNames: (principal: string) => Promise<ReadonlySet<string>>;
+  /** All nodes that are connected to any coordinator. */
+  connectedNodes: () => Promise<PlacementNode[]>;
+  publishStreams: (ids: string[]) => void;
+}
+
+type Submitted = { jobId: string } | { fault: FogError };
+
+export class Jobs {
+  readonly #dependencies: JobsDependencies;
+  /** Jobs that this process is spreading out or closing. */
+  readonly #working = new Set<string>();
+
+  constructor(dependencies: JobsDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** Answers the id of the job once it is on disk. The same idempotency key answers the same job. */
+  async submit(caller: Caller, request: { spec: unknown; idempotencyKey?: string | undefined }): Promise<string> {
+    const { database, dispatcher, now, randomBytes } = this.#dependencies;
+    const spec = parseJobSpec(request.spec);
+    await this.#checkSecrets(spec, caller.principal);
+    const pinned = spec.spec.type === 'ops' ? await this.#matchingNodes(spec, caller.principal) : null;
+    const id = newId('j', now(), randomBytes(9));
+    const room = this.#dependencies.queueRoom();
+    if ((pinned?.length ?? spec.spec.count) > room) {
+      throw new FogError('too-many-requests', `the queue has room for ${room} more tasks`, { details: { room } });
+    }
+    const submission: Submission = { id, spec, submitter: caller.principal, key: request.idempotencyKey ?? null, pinned };
+    const stored = database.write((writer) => this.#store(writer, submission));
+    // Let the turn that follows in the same transaction lease its first tasks.
+    const rank = 100 - spec.spec.priority;
+    const classes = requirementsFor(submission).map(placementClass);
+    const hint = () => {
+      for (const placement of classes) dispatcher.hints.add(placement, { rank, job: id });
+      dispatcher.wake();
+    };
+    hint();
+    const outcome = await stored;
+    if ('fault' in outcome) throw outcome.fault;
+    if (outcome.jobId !== id) return outcome.jobId;
+    hint();
+    this.#dependencies.publishStreams([id]);
+    if (taskCountOf(submission) > DISPATCH_LIMITS.jobStep) void this.spreadOut(id);
+    return id;
+  }
+
+  /** Inserts the tasks of a large job step by step, so that nothing else waits for long. Goes on after a restart. */
+  async spreadOut(jobId: string): Promise<void> {
+    await this.#exclusively(jobId, async () => {
+      const { database, dispatcher, classes } = this.#dependencies;
+      for (;;) {
+        const step = await database.write((writer) => this.#expand(writer, jobId));
+        if (step === null) return;
+        const [placement] = await classes.load(database.read, [step.classId]);
+        if (placement !== undefined) dispatcher.hints.add(placement, { rank: step.rank, job: jobId });
+        dispatcher.wake();
+      }
+    });
+  }
+
+  /** Marks the job and ends its tasks. Resolves when all have ended. */
+  async close(jobId: string, why: 'cancelled' | 'total-timeout', by: string | null): Promise<void> {
+    const { database } = this.#dependencies;
+    await database.write((writer) =>
+      writer
+        .updateTable('jobs')
+        .set({ closing: why, closed_by: by })
+        .where('id', '=', jobId)
+        .where('ended_at', 'is', null)
+        .where('closing', 'is', null)
+        .execute(),
+    );
+    await this.finishClosing(jobId);
+  }
+
+  /** Ends what is left of a job that is being closed. */
+  async finishClosing(jobId: string): Promise<void> {
+    const { database, dispatcher } = this.#dependencies;
+    await this.#exclusively(`close ${jobId}`, async () => {
+      for (;;) {
+        const job = await database.read
+          .selectFrom('jobs')
+          .select(['closing', 'ended_at', 'queued', 'scheduled', 'running'])
+          .where('id', '=', jobId)
+          .executeTakeFirst();
+        if (job === undefined || job.closing === null || job.ended_at !== null) return;
+        const why = job.closing as 'cancelled' | 'total-timeout';
+        const rows = await database.read
+          .selectFrom('tasks')
+          .select(['partition', 'fence'])
+          .where('job_id', '=', jobId)
+          .where('state', 'in', ['queued', 'scheduled', 'running'] satisfies TaskState[])
+          .orderBy('partition')
+          .limit(DISPATCH_LIMITS.jobStep)
+          .execute();
+        if (rows.length === 0) await this.#endEmptyJob(jobId);
+        else {
+          dispatcher.take(
+            ...rows.map(({ partition, fence }) => ({ kind: 'close' as const, name: { job: jobId, partition, fence }, why })),
+          );
+        }
+        await dispatcher.settled();
+      }
+    });
+  }
+
+  /** A job closed before any of its tasks existed has none to end it. */
+  async #endEmptyJob(jobId: string): Promise<void> {
+    const { database, now } = this.#dependencies;
+    await database.write((writer) => saveJobs(writer, new Map([[jobId, {}]]), new Map(), now()));
+  }
+
+  async #exclusively(key: string, work: () => Promise<void>): Promise<void> {
+    if (this.#working.has(key)) return;
+    this.#working.add(key);
+    try {
+      await work();
+    } finally {
+      this.#working.delete(key);
+    }
+  }
+
+  async #store(writer: Writer, submission: Submission): Promise<Submitted> {
+    const { spec } = submission;
+    const missing = await missingBlobs(writer, blobsOf(spec));
+    if (missing.length > 0) {
+      const fault = new FogError('blob-not-found', `the coordinator does not have ${missing.join(', ')}`, {
+        details: { digests: missing },
+        hint: 'upload it first: fog blob put FILE',
+      });
+      return { fault };
+    }
+    const inserted = await this.#insertJob(writer, submission);
+    if (!inserted) return this.#repeated(writer, submission);
+    await this.#expand(writer, submission.id, submission);
+    return { jobId: submission.id };
+  }
+
+  async #insertJob(writer: Writer, submission: Submission): Promise<boolean> {
+    const { now, classes, jobs } = this.#dependencies;
+    const { id, spec, submitter, key } = submission;
+    const at = now();
+    const stored = await classes.store(writer, requirementsFor(submission));
+    const specText = JSON.stringify(spec);
+    const classId = submission.pinned === null ? (stored[0]?.id ?? null) : null;
+    const taskCount = taskCountOf(submission);
+    const result = await writer
+      .insertInto('jobs')
+      .values({
+        id,
+        name: spec.metadata.name,
+        state: 'pending',
+        submitter,
+        spec: specText,
+        rank: 100 - spec.spec.priority,
+        class_id: classId,
+        task_count: taskCount,
+        expanded: 0,
+        queued: 0,
+        scheduled: 0,
+        running: 0,
+        succeeded: 0,
+        failed: 0,
+        cancelled: 0,
+        expired: 0,
+        next_sequence: 2,
+        submitted_at: at,
+        started_at: null,
+        ended_at: null,
+        expires_at: at + parseDuration(spec.spec.timeouts.total),
+        closing: null,
+        closed_by: null,
+        reason: null,
+        idempotency_key: key,
+      })
+      .onConflict((conflict) => conflict.doNothing())
+      .executeTakeFirst();
+    if (result.numInsertedOrUpdatedRows === 0n) return false;
+    const event: JobEventData = { type: 'job.submitted', name: spec.metadata.name, tasks: taskCount, by: submitter };
+    await insertEvents(writer, [[id, 1, at, JSON.stringify(event)]]);
+    await insertJobBlobs(writer, blobsOf(spec).map((digest) => ({ job: id, digest })));
+    jobs.add({ id, submitter, submittedAt: at, taskCount, classId, specText });
+    return true;
+  }
+
+  /** The key was used before: the same specification answers the same job. */
+  async #repeated(writer: Writer, { spec, submitter, key }: Submission): Promise<Submitted> {
+    const existing = await writer
+      .selectFrom('jobs')
+      .select(['id', 'spec'])
+      .where('submitter', '=', submitter)
+      .where('idempotency_key', '=', key)
+      .executeTakeFirstOrThrow();
+    if (existing.spec === JSON.stringify(spec)) return { jobId: existing.id };
+    const fault = new FogError('idempotency-mismatch', `the idempotency key belongs to job ${existing.id}, which differs`, {
+      details: { job: existing.id },
+      hint: 'use a new key for a new job',
+    });
+    return { fault };
+  }
+
+  /** Inserts the next tasks of a job. Answers null when all are there. */
+  async #expand(
+    writer: Writer,
+    jobId: string,
+    submission: Submission | null = null,
+  ): Promise<{ classId: string; rank: number } | null> {
+    const { database, now, jobs } = this.#dependencies;
+    const { rows } = await sql<ExpandingJob>`
+      SELECT id, state, rank, class_id, task_count, expanded, submitted_at, closing FROM jobs
+      WHERE id = ${jobId} ${rowLock(database.engine, 'FOR UPDATE')}`.execute(writer);
+    const job = rows[0];
+    if (job === undefined || job.closing !== null || job.expanded >= job.task_count) return null;
+    await jobs.load(writer, [jobId]);
+    const { timeouts } = jobs.get(jobId).spec.spec;
+    const isPinned = job.class_id === null;
+    const end = isPinned ? job.task_count : Math.min(job.task_count, job.expanded + DISPATCH_LIMITS.jobStep);
+    const deadline = job.submitted_at + parseDuration(timeouts.queue);
+    if (job.class_id === null) await insertPinnedTasks(writer, job, deadline, submission?.pinned ?? []);
+    else await insertTasks(writer, job, { from: job.expanded, to: end, classId: job.class_id, deadline });
+    await sql`UPDATE jobs SET expanded = ${sql.lit(end)}, queued = queued + ${sql.lit(end - job.expanded)},
+        state = CASE WHEN state = 'pending' THEN 'queued' ELSE state END,
+        next_sequence = next_sequence + ${sql.lit(end === job.task_count ? 1 : 0)}
+      WHERE id = ${jobId}`.execute(writer);
+    if (end === job.task_count) {
+      const { next_sequence: next } = await writer
+        .selectFrom('jobs')
+        .select('next_sequence')
+        .where('id', '=', jobId)
+        .executeTakeFirstOrThrow();
+      const event: JobEventData = { type: 'job.queued', tasks: job.task_count };
+      await insertEvents(writer, [[jobId, next - 1, now(), JSON.stringify(event)]]);
+    }
+    return end < job.task_count ? { classId: job.class_id ?? '', rank: job.rank } : null;
+  }
+
+  async #checkSecrets(spec: JobSpec, principal: string): Promise<void> {
+    const wanted = Object.entries(spec.spec.task.env).flatMap(([name, value]) =>
+      typeof value === 'string' ? [] : [{ name, secret: value.secret }],
+    );
+    if (wanted.length === 0) return;
+    const known = await this.#dependencies.secretNames(principal);
+    const faults = wanted
+      .filter(({ secret }) => !known.has(secret))
+      .map(({ name, secret }) => ({
+        path: `spec.task.env.${name}.secret`,
+        code: 'invalid' as const,
+        message: `there is no secret "${secret}"`,
+      }));
+    if (faults.length === 0) return;
+    throw new FogError('invalid-spec', `${faults[0]?.path}: ${faults[0]?.message}`, {
+      details: { faults },
+      hint: 'fog secret set NAME',
+    });
+  }
+
+  async #matchingNodes(spec: JobSpec, principal: string): Promise<string[]> {
+    const placement = placementClass(requirementsOf(spec, principal));
+    const nodes = (await this.#dependencies.connectedNodes()).filter((node) => hurdleOf(placement, node) === null);
+    if (nodes.length === 0) {
+      throw new FogError('conflict', 'no connected node matches this ops job', { hint: 'fog plan FILE tells why' });
+    }
+    return nodes.slice(0, LIMITS.partitions).map((node) => node.id);
+  }
+}
+
+interface Submission {
+  id: string;
+  spec: JobSpec;
+  submitter: string;
+  key: string | null;
+  /** The node of each task of an ops job. */
+  pinned: string[] | null;
+}
+
+interface ExpandingJob {
+  id: string;
+  state: string;
+  rank: number;
+  class_id: string | null;
+  task_count: number;
+  expanded: number;
+  submitted_at: number;
+  closing: string | null;
+}
+
+function taskCountOf(submission: Submission): number {
+  return submission.pinned?.length ?? submission.spec.spec.count;
+}
+
+function requirementsFor({ spec, submitter, pinned }: Submission) {
+  if (pinned === null) return [requirementsOf(spec, submitter)];
+  return pinned.map((node) => requirementsOf(spec, submitter, node));
+}
+
+/** Blobs that the specification names. */
+export function blobsOf(spec: JobSpec): Digest[] {
+  const { task } = spec.spec;
+  const digests = task.inputs.map((input) => input.source);
+  if (task.wasm !== undefined) digests.push(task.wasm.module);
+  if (task.javascript !== undefined) digests.push(task.javascript.script);
+  if (task.stdin !== undefined && 'source' in task.stdin) digests.push(task.stdin.source);
+  return digests;
+}
+
+const FIND_BLOBS: BulkStatement = {
+  text: 'SELECT b.digest FROM ROWS AS k CROSS JOIN blobs b WHERE b.digest = k.digest',
+  columns: { digest: 'text' },
+};
+
+async function missingBlobs(writer: Writer, digests: readonly Digest[]): Promise<Digest[]> {
+  const wanted = [...new Set(digests)];
+  const rows = await runBulk<{ digest: string }>(writer, FIND_BLOBS, wanted.map((digest) => [digest]));
+  const known = new Set(rows.map((row) => row.digest));
+  return wanted.filter((digest) => !known.has(digest));
+}
+
+/** Partitions from `from` to `to` (exclusive), made by the database itself: nothing travels. */
+async function insertTasks(
+  writer: Writer,
+  job: ExpandingJob,
+  range: { from: number; to: number; classId: string; deadline: number },
+): Promise<void> {
+  await sql`INSERT INTO tasks (job_id, partition, state, class_id, rank, fence, parked, queue_deadline, job_failures, node_failures)
+    WITH RECURSIVE n(i) AS (
+      SELECT CAST(${range.from} AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i + 1 < CAST(${range.to} AS BIGINT))
+    SELECT CAST(${job.id} AS TEXT), CAST(i AS INTEGER), 'queued', CAST(${range.classId} AS TEXT),
+           ${sql.lit(job.rank)}, 0, 0, ${sql.lit(range.deadline)}, 0, 0 FROM n`.execute(writer);
+}
+
+async function insertPinnedTasks(
+  writer: Writer,
+  job: ExpandingJob,
+  deadline: number,
+  nodes: readonly string[],
+): Promise<void> {
+  const spec = await writer.selectFrom('jobs').select(['spec', 'submitter']).where('id', '=', job.id).executeTakeFirstOrThrow();
+  const parsed = JSON.parse(spec.spec) as JobSpec;
+  const { id, rank } = job;
+  const rows = nodes.map((node, partition) => {
+    const { id: classId } = placementClass(requirementsOf(parsed, spec.submitter, node));
+    return [id, partition, classId, rank, deadline];
+  });
+  await runBulk(writer, INSERT_PINNED_TASKS, rows);
+}
+
+const INSERT_PINNED_TASKS: BulkStatement = {
+  text: `INSERT INTO tasks (job_id, partition, state, class_id, rank, fence, parked, queue_deadline, job_failures, node_failures)
+    SELECT job_id, partition, 'queued', class_id, rank, 0, 0, queue_deadline, 0, 0 FROM ROWS AS d`,
+  columns: { job_id: 'text', partition: 'integer', class_id: 'text', rank: 'integer', queue_deadline: 'bigint' },
+};

@@ -1,0 +1,39 @@
+/** Lease frames. The specification of a job is serialised once and copied as text into every frame. */
+import type { AttemptName } from '@fog/contract';
+import type { CachedJob } from './job-cache.ts';
+import type { AgentSession } from './sessions.ts';
+
+export interface Lease {
+  name: AttemptName;
+  session: AgentSession;
+  job: CachedJob;
+}
+
+/** Leases by session and job, in the order they were made. */
+export function groupLeases(leases: readonly Lease[]): Map<AgentSession, Map<CachedJob, Lease[]>> {
+  const bySession = new Map<AgentSession, Map<CachedJob, Lease[]>>();
+  for (const lease of leases) {
+    let byJob = bySession.get(lease.session);
+    if (byJob === undefined) {
+      byJob = new Map();
+      bySession.set(lease.session, byJob);
+    }
+    const group = byJob.get(lease.job);
+    if (group === undefined) byJob.set(lease.job, [lease]);
+    else group.push(lease);
+  }
+  return bySession;
+}
+
+/** One group of a `lease` frame as JSON. */
+export function leaseGroupText(job: CachedJob, leases: readonly Lease[], secrets: Record<string, string>): string {
+  const names = leases.map(({ name }) => `{"partition":${name.partition},"fence":${name.fence}}`);
+  return (
+    `{"job":"${job.id}","submitter":${JSON.stringify(job.submitter)},"submittedAtMilliseconds":${job.submittedAt},` +
+    `"partitions":${job.taskCount},"spec":${job.specText},"secrets":${JSON.stringify(secrets)},"leases":[${names.join(',')}]}`
+  );
+}
+
+export function leaseFrame(groups: readonly string[]): string {
+  return `{"type":"lease","groups":[${groups.join(',')}]}`;
+}

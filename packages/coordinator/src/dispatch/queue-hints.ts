@@ -1,0 +1,56 @@
+/**
+ * Which placement classes may have tasks waiting, and how far ahead in the order their first task stands.
+ *
+ * Only a hint: the queue is in the database. A class that is hinted at but empty costs one fruitless claim; a class
+ * that is not hinted at is found by the next look into the database.
+ */
+import type { PlacementClass } from './requirements.ts';
+
+export interface QueueHead {
+  rank: number;
+  job: string;
+}
+
+export interface HungryClass {
+  placement: PlacementClass;
+  head: QueueHead;
+  /** Grows with every hint, so that an older finding does not overrule a newer hint. */
+  version: number;
+}
+
+export class QueueHints {
+  readonly #hungry = new Map<string, HungryClass>();
+
+  get size(): number {
+    return this.#hungry.size;
+  }
+
+  /** Tasks of this class may wait from `head` on. */
+  add(placement: PlacementClass, head: QueueHead): void {
+    const known = this.#hungry.get(placement.id);
+    if (known === undefined) {
+      this.#hungry.set(placement.id, { placement, head, version: 0 });
+      return;
+    }
+    known.version += 1;
+    if (compareHeads(head, known.head) < 0) known.head = head;
+  }
+
+  /** What a claim has found out: where the class stands now, or that nothing waits. */
+  update(classId: string, head: QueueHead | null, version: number): void {
+    const known = this.#hungry.get(classId);
+    if (known === undefined || known.version !== version) return;
+    if (head === null) this.#hungry.delete(classId);
+    else known.head = head;
+  }
+
+  /** In the order of dispatch. */
+  inOrder(): HungryClass[] {
+    return [...this.#hungry.values()].map((hungry) => ({ ...hungry })).sort((left, right) => compareHeads(left.head, right.head));
+  }
+}
+
+export function compareHeads(left: QueueHead, right: QueueHead): number {
+  if (left.rank !== right.rank) return left.rank - right.rank;
+  return left.job < right.job ? -1 : left.job > right.job ? 1 : 0;
+}

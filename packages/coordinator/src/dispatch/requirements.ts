@@ -1,0 +1,143 @@
+/**
+ * What a task needs of a node, and whether a node has it. Pure.
+ *
+ * Tasks with equal requirements form a placement class; the dispatcher matches classes with nodes.
+ */
+import { createHash } from 'node:crypto';
+import {
+  type Capacity,
+  type Constraint,
+  type JobSpec,
+  type NodeDescription,
+  parseBytes,
+  parseConstraint,
+  parseCpu,
+  policyIncludes,
+  type RuntimeName,
+  satisfies,
+} from '@fog/contract';
+
+export interface Needs {
+  milliCpu: number;
+  memoryBytes: number;
+  diskBytes: number;
+}
+
+export interface Requirements extends Needs {
+  runtime: RuntimeName;
+  /** The engine a script insists on. */
+  engine: 'v8' | 'quickjs' | null;
+  submitter: string;
+  constraints: readonly string[];
+  /** Only this node: tasks of ops jobs. */
+  node: string | null;
+}
+
+export interface PlacementClass {
+  id: string;
+  requirements: Requirements;
+  constraints: readonly Constraint[];
+}
+
+export function requirementsOf(spec: JobSpec, submitter: string, node: string | null = null): Requirements {
+  const { task, placement } = spec.spec;
+  const engine = task.javascript?.engine ?? 'auto';
+  return {
+    runtime: task.runtime,
+    engine: engine === 'auto' ? null : engine,
+    milliCpu: parseCpu(task.resources.cpu),
+    memoryBytes: parseBytes(task.resources.memory),
+    diskBytes: parseBytes(task.resources.disk),
+    submitter,
+    constraints: placement.constraints,
+    node,
+  };
+}
+
+export function placementClass(requirements: Requirements): PlacementClass {
+  const text = JSON.stringify(requirements);
+  return {
+    id: createHash('sha256').update(text).digest('hex').slice(0, 16),
+    requirements,
+    constraints: requirements.constraints.map(parseConstraint),
+  };
+}
+
+/** What placement knows of a node. */
+export interface PlacementNode {
+  id: string;
+  description: NodeDescription;
+  state: 'connected' | 'unknown' | 'lost';
+  cordoned: boolean;
+}
+
+export interface Hurdle {
+  constraint: string;
+  hint?: string;
+}
+
+/** The first hurdle that keeps this class off the node whatever runs there now, or null. */
+export function hurdleOf(placement: PlacementClass, node: PlacementNode): Hurdle | null {
+  const { requirements } = placement;
+  const { description } = node;
+  if (requirements.node !== null && requirements.node !== node.id) return { constraint: 'is the node of the task' };
+  if (node.state !== 'connected') return { constraint: 'node is connected' };
+  if (node.cordoned) return { constraint: 'node is not cordoned', hint: 'fog node uncordon NAME' };
+  if (!policyIncludes(description.policy.accept, requirements.submitter)) {
+    return { constraint: `node accepts jobs of ${requirements.submitter}` };
+  }
+  return runtimeHurdle(requirements, description) ?? labelHurdle(placement, description) ?? sizeHurdle(requirements, description);
+}
+
+/** Whether this much is free, a slot included. */
+export function fits(needs: Needs, free: Capacity): boolean {
+  return (
+    free.slots >= 1 &&
+    free.milliCpu >= needs.milliCpu &&
+    free.memoryBytes >= needs.memoryBytes &&
+    free.diskBytes >= needs.diskBytes
+  );
+}
+
+/** How many tasks fit at the same time. */
+export function capacityFor(needs: Needs, free: Capacity): number {
+  const times = [
+    free.slots,
+    Math.floor(free.milliCpu / Math.max(1, needs.milliCpu)),
+    Math.floor(free.memoryBytes / Math.max(1, needs.memoryBytes)),
+    Math.floor(free.diskBytes / Math.max(1, needs.diskBytes)),
+  ];
+  return Math.max(0, Math.min(...times));
+}
+
+function runtimeHurdle(requirements: Requirements, description: NodeDescription): Hurdle | null {
+  const probe = description.runtimes[requirements.runtime];
+  if (probe === undefined) return { constraint: `runtime ${requirements.runtime}` };
+  if (!probe.available) {
+    const constraint = `runtime ${requirements.runtime}: ${probe.reason}`;
+    return probe.hint === undefined ? { constraint } : { constraint, hint: probe.hint };
+  }
+  const feature = requirements.engine === null ? null : probe.features[requirements.engine];
+  if (feature === undefined) return { constraint: `engine ${requirements.engine}` };
+  const isStranger = !policyIncludes(description.policy.trusted, requirements.submitter);
+  if (requirements.engine === 'v8' && isStranger && feature?.startsWith('trusted only')) {
+    return { constraint: `engine v8 for jobs of ${requirements.submitter}: ${feature}` };
+  }
+  return null;
+}
+
+function labelHurdle(placement: PlacementClass, description: NodeDescription): Hurdle | null {
+  const failed = placement.constraints.findIndex((constraint) => !satisfies(constraint, description.labels));
+  return failed === -1 ? null : { constraint: placement.requirements.constraints[failed] ?? '' };
+}
+
+function sizeHurdle(requirements: Requirements, { capacity }: NodeDescription): Hurdle | null {
+  if (capacity.slots < 1) return { constraint: 'slots' };
+  for (const dimension of ['milliCpu', 'memoryBytes', 'diskBytes'] as const) {
+    if (requirements[dimension] > capacity[dimension]) {
+      const name = { milliCpu: 'cpu', memoryBytes: 'memory', diskBytes: 'disk' }[dimension];
+      return { constraint: `${name}: needs ${requirements[dimension]}, the node offers ${capacity[dimension]}` };
+    }
+  }
+  return null;
+}

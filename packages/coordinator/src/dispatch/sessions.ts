@@ -1,0 +1,202 @@
+/** The agents that are connected here, what they are free to take, and which of them suit a placement class. */
+import { type AttemptName, attemptKey, type Capacity, type NodeDescription } from '@fog/contract';
+import { fits, hurdleOf, type Needs, type PlacementClass } from './requirements.ts';
+
+export interface SessionLink {
+  /** Sends a frame that is already JSON. Answers false when the link is gone. */
+  send(frame: string): boolean;
+  close(reason: string): void;
+}
+
+export class AgentSession {
+  readonly nodeId: string;
+  readonly session: number;
+  readonly link: SessionLink;
+  description: NodeDescription;
+  cordoned: boolean;
+  draining: boolean;
+  /** Journal entries up to this one have been taken over into a turn. */
+  received: number;
+  /** Up to this one they are durable. */
+  acknowledged: number;
+  open = true;
+  cpuBusy: number | null = null;
+  memoryFreeBytes: number | null = null;
+  readonly held = new Map<string, { name: AttemptName; needs: Needs }>();
+  readonly #used: Capacity = { slots: 0, milliCpu: 0, memoryBytes: 0, diskBytes: 0 };
+
+  constructor(
+    link: SessionLink,
+    node: Pick<AgentSession, 'nodeId' | 'session' | 'description' | 'cordoned' | 'draining' | 'received'>,
+  ) {
+    this.link = link;
+    this.nodeId = node.nodeId;
+    this.session = node.session;
+    this.description = node.description;
+    this.cordoned = node.cordoned;
+    this.draining = node.draining;
+    this.received = node.received;
+    this.acknowledged = node.received;
+  }
+
+  get free(): Capacity {
+    const { capacity } = this.description;
+    return {
+      slots: capacity.slots - this.#used.slots,
+      milliCpu: capacity.milliCpu - this.#used.milliCpu,
+      memoryBytes: capacity.memoryBytes - this.#used.memoryBytes,
+      diskBytes: capacity.diskBytes - this.#used.diskBytes,
+    };
+  }
+
+  /** A quick look before the exact one. */
+  takesWork(): boolean {
+    return this.open && !this.cordoned && !this.draining && this.#used.slots < this.description.capacity.slots;
+  }
+
+  hold(name: AttemptName, needs: Needs): void {
+    const key = attemptKey(name);
+    if (this.held.has(key)) return;
+    this.held.set(key, { name, needs });
+    this.#add(needs, 1);
+  }
+
+  needsOf(name: AttemptName): Needs | undefined {
+    return this.held.get(attemptKey(name))?.needs;
+  }
+
+  release(name: AttemptName): void {
+    const key = attemptKey(name);
+    const entry = this.held.get(key);
+    if (entry === undefined) return;
+    this.held.delete(key);
+    this.#add(entry.needs, -1);
+  }
+
+  #add(needs: Needs, sign: 1 | -1): void {
+    this.#used.slots += sign;
+    this.#used.milliCpu += sign * needs.milliCpu;
+    this.#used.memoryBytes += sign * needs.memoryBytes;
+    this.#used.diskBytes += sign * needs.diskBytes;
+  }
+}
+
+/** The nodes that suit a class. Sessions that ended stay in the list until they are many. */
+interface ClassCandidates {
+  placement: PlacementClass;
+  sessions: AgentSession[];
+  /** Where the next search begins: round robin spreads tasks evenly. */
+  cursor: number;
+  ended: number;
+}
+
+const KEPT_CLASSES = 1000;
+
+export class Sessions {
+  readonly #byNode = new Map<string, AgentSession>();
+  readonly #candidates = new Map<string, ClassCandidates>();
+
+  get size(): number {
+    return this.#byNode.size;
+  }
+
+  get(nodeId: string): AgentSession | undefined {
+    return this.#byNode.get(nodeId);
+  }
+
+  all(): IterableIterator<AgentSession> {
+    return this.#byNode.values();
+  }
+
+  /** Answers the session that this one replaces. */
+  add(session: AgentSession): AgentSession | undefined {
+    const previous = this.#byNode.get(session.nodeId);
+    if (previous !== undefined) this.remove(previous);
+    this.#byNode.set(session.nodeId, session);
+    for (const candidates of this.#candidates.values()) {
+      if (suits(candidates.placement, session)) candidates.sessions.push(session);
+    }
+    return previous;
+  }
+
+  remove(session: AgentSession): void {
+    session.open = false;
+    if (this.#byNode.get(session.nodeId) !== session) return;
+    this.#byNode.delete(session.nodeId);
+    for (const candidates of this.#candidates.values()) {
+      candidates.ended += 1;
+      if (candidates.ended * 4 > candidates.sessions.length) {
+        candidates.sessions = candidates.sessions.filter((candidate) => candidate.open);
+        candidates.ended = 0;
+      }
+    }
+  }
+
+  /** What a node offers has changed for good, so the lists of candidates are made anew. */
+  changed(): void {
+    this.#candidates.clear();
+  }
+
+  /**
+   * Up to `most` places for tasks of this class, one a node and round, so that a burst is spread. They are reserved
+   * in `taken`, which knows what this turn has given away.
+   */
+  places(placement: PlacementClass, most: number, taken: Reservations): AgentSession[] {
+    const candidates = this.#candidatesOf(placement);
+    const { sessions } = candidates;
+    const places: AgentSession[] = [];
+    let misses = 0;
+    while (places.length < most && misses < sessions.length) {
+      candidates.cursor = (candidates.cursor + 1) % sessions.length;
+      const session = sessions[candidates.cursor] as AgentSession;
+      if (session.takesWork() && taken.reserve(session, placement.requirements)) {
+        places.push(session);
+        misses = 0;
+      } else misses += 1;
+    }
+    return places;
+  }
+
+  #candidatesOf(placement: PlacementClass): ClassCandidates {
+    const known = this.#candidates.get(placement.id);
+    if (known !== undefined) return known;
+    const sessions = [...this.#byNode.values()].filter((session) => suits(placement, session));
+    const fresh = { placement, sessions, cursor: -1, ended: 0 };
+    const oldest = this.#candidates.keys().next();
+    if (this.#candidates.size >= KEPT_CLASSES && !oldest.done) this.#candidates.delete(oldest.value);
+    this.#candidates.set(placement.id, fresh);
+    return fresh;
+  }
+}
+
+function suits(placement: PlacementClass, session: AgentSession): boolean {
+  const { nodeId: id, description } = session;
+  return hurdleOf(placement, { id, description, state: 'connected', cordoned: false }) === null;
+}
+
+/** What a turn gives away before it is committed. */
+export class Reservations {
+  readonly #free = new Map<AgentSession, Capacity>();
+
+  /** Takes a place if there is one. */
+  reserve(session: AgentSession, needs: Needs): boolean {
+    const free = this.#free.get(session) ?? session.free;
+    if (!session.open || !fits(needs, free)) return false;
+    free.slots -= 1;
+    free.milliCpu -= needs.milliCpu;
+    free.memoryBytes -= needs.memoryBytes;
+    free.diskBytes -= needs.diskBytes;
+    this.#free.set(session, free);
+    return true;
+  }
+
+  /** Gives a place back: the claim found fewer tasks, or an attempt of this turn has ended. */
+  giveBack(session: AgentSession, needs: Needs): void {
+    const free = this.#free.get(session) ?? session.free;
+    free.slots += 1;
+    free.milliCpu += needs.milliCpu;
+    free.memoryBytes += needs.memoryBytes;
+    free.diskBytes += needs.diskBytes;
+    this.#free.set(session, free);
+  }
+}

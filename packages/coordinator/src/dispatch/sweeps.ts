@@ -1,0 +1,293 @@
+/**
+ * What time alone makes due: retries, deadlines, lost nodes, half-done jobs, dead coordinators, old records.
+ *
+ * Each sweep reads what is due and hands it to the dispatcher or to the jobs, which decide under lock. A sweep that
+ * fails is tried again at its next turn.
+ */
+import { parseDuration } from '@fog/contract';
+import { sql } from 'kysely';
+import { DISPATCH_LIMITS } from '../limits.ts';
+import { type BulkStatement, runBulk } from '../store/bulk.ts';
+import type { Database } from '../store/database.ts';
+import { rowLock } from '../store/turn-rows.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import type { JobCache } from './job-cache.ts';
+import type { Jobs } from './jobs.ts';
+import type { PlacementClasses } from './placement-classes.ts';
+
+export interface SweepsDependencies {
+  database: Database;
+  dispatcher: Dispatcher;
+  jobs: Jobs;
+  jobCache: JobCache;
+  classes: PlacementClasses;
+  coordinatorId: string;
+  url: string;
+  startedAt: number;
+  keepJobs: string;
+  /** Removes blobs that nothing refers to. */
+  collectBlobs: () => Promise<void>;
+  /** Whether other coordinators share the database. */
+  onPeers: (peers: number) => void;
+  now: () => number;
+  warn: (message: string, data: Record<string, unknown>) => void;
+}
+
+const SEE_NODES: BulkStatement = {
+  text: 'UPDATE nodes SET last_seen_at = d.at FROM ROWS AS d WHERE nodes.id = d.node AND nodes.session = d.session',
+  columns: { node: 'text', session: 'bigint', at: 'bigint' },
+};
+
+interface Sweep {
+  name: string;
+  everyMilliseconds: number;
+  run: () => Promise<void>;
+}
+
+export class Sweeps {
+  readonly #dependencies: SweepsDependencies;
+  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #running = new Set<Promise<void>>();
+  #stopped = false;
+  /** Tasks waiting over all jobs, as of the last count. */
+  queuedTasks = 0;
+
+  constructor(dependencies: SweepsDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** Takes stock once, so that what a crash left is known before the first agent connects, then starts the timers. */
+  async start(): Promise<void> {
+    await this.#beat();
+    await this.#silenceOrphans();
+    await this.#lookIntoQueue();
+    const sweeps: Sweep[] = [
+      { name: 'retries', everyMilliseconds: DISPATCH_LIMITS.sweepMilliseconds, run: () => this.#unpark() },
+      { name: 'queue deadlines', everyMilliseconds: 1000, run: () => this.#expireQueued() },
+      { name: 'lost nodes', everyMilliseconds: 1000, run: () => this.#loseSilent() },
+      { name: 'total deadlines', everyMilliseconds: 1000, run: () => this.#expireJobs() },
+      { name: 'unfinished jobs', everyMilliseconds: 2000, run: () => this.#finishJobs() },
+      { name: 'coordinators', everyMilliseconds: 5000, run: () => this.#beat() },
+      { name: 'orphans', everyMilliseconds: 5000, run: () => this.#silenceOrphans() },
+      { name: 'queue', everyMilliseconds: 5000, run: () => this.#lookIntoQueue() },
+      { name: 'retention', everyMilliseconds: 60_000, run: () => this.#removeOldJobs() },
+      { name: 'blobs', everyMilliseconds: 600_000, run: () => this.#dependencies.collectBlobs() },
+    ];
+    for (const sweep of sweeps) this.#schedule(sweep);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const timer of this.#timers) clearInterval(timer);
+    await Promise.allSettled(this.#running);
+  }
+
+  #schedule(sweep: Sweep): void {
+    let busy = false;
+    const timer = setInterval(() => {
+      if (busy || this.#stopped) return;
+      busy = true;
+      const running: Promise<void> = sweep
+        .run()
+        .catch((error: unknown) => this.#dependencies.warn(`the sweep of ${sweep.name} failed`, { error: String(error) }))
+        .finally(() => {
+          busy = false;
+          this.#running.delete(running);
+        });
+      this.#running.add(running);
+    }, sweep.everyMilliseconds);
+    this.#timers.push(timer.unref());
+  }
+
+  /** Retries whose time has come go back into the queue. */
+  async #unpark(): Promise<void> {
+    const { database, dispatcher, now } = this.#dependencies;
+    const due = await database.read
+      .selectFrom('tasks')
+      .select('partition')
+      .where('state', '=', 'queued')
+      .where('parked', '=', 1)
+      .where('not_before', '<=', now())
+      .limit(1)
+      .executeTakeFirst();
+    if (due === undefined) return;
+    const rows = await database.write(async (writer) => {
+      const { rows: moved } = await sql<{ class_id: string; rank: number; job_id: string }>`
+        UPDATE tasks SET parked = 0, not_before = NULL WHERE (job_id, partition) IN (
+          SELECT job_id, partition FROM tasks WHERE state = 'queued' AND parked = 1 AND not_before <= ${now()}
+          ORDER BY not_before LIMIT ${sql.lit(DISPATCH_LIMITS.sweepRows)} ${rowLock(database.engine, 'FOR UPDATE SKIP LOCKED')})
+        RETURNING class_id, rank, job_id`.execute(writer);
+      return moved;
+    });
+    await this.#hint(rows.map((row) => ({ classId: row.class_id, rank: row.rank, job: row.job_id })));
+    dispatcher.wake();
+  }
+
+  async #expireQueued(): Promise<void> {
+    const { database, dispatcher, now } = this.#dependencies;
+    const rows = await database.read
+      .selectFrom('tasks')
+      .select(['job_id', 'partition'])
+      .where('state', '=', 'queued')
+      .where('queue_deadline', '<=', now())
+      .limit(DISPATCH_LIMITS.sweepRows)
+      .execute();
+    if (rows.length === 0) return;
+    dispatcher.take(...rows.map((row) => ({ kind: 'queue-deadline' as const, name: { job: row.job_id, partition: row.partition } })));
+    await dispatcher.settled();
+  }
+
+  /** Attempts on nodes that have been silent for longer than the job allows. */
+  async #loseSilent(): Promise<void> {
+    const { database, dispatcher, jobCache, now } = this.#dependencies;
+    const at = now();
+    const rows = await database.read
+      .selectFrom('nodes')
+      .innerJoin('attempts', 'attempts.node_id', 'nodes.id')
+      .select(['attempts.job_id', 'attempts.partition', 'attempts.fence', 'nodes.id', 'nodes.silent_since'])
+      .where('nodes.silent_since', 'is not', null)
+      .where('attempts.state', 'in', ['leased', 'preparing', 'running', 'uploading'])
+      .execute();
+    await jobCache.load(database.read, new Set(rows.map((row) => row.job_id)));
+    const due = rows.filter((row) => (row.silent_since ?? at) + jobCache.get(row.job_id).lostAfterMilliseconds <= at);
+    if (due.length > 0) {
+      dispatcher.take(
+        ...due.map((row) => ({
+          kind: 'lost' as const,
+          name: { job: row.job_id, partition: row.partition, fence: row.fence },
+          node: row.id,
+        })),
+      );
+      await dispatcher.settled();
+    }
+    const longSilent = at - DISPATCH_LIMITS.nodeLostMilliseconds;
+    const waiting = await database.read
+      .selectFrom('nodes')
+      .select('id')
+      .where('state', '=', 'unknown')
+      .where('silent_since', '<=', longSilent)
+      .execute();
+    for (const { id } of waiting) {
+      await database.write((writer) =>
+        writer.updateTable('nodes').set({ state: 'lost' }).where('id', '=', id).where('state', '=', 'unknown').execute(),
+      );
+    }
+  }
+
+  async #expireJobs(): Promise<void> {
+    const { database, jobs, now } = this.#dependencies;
+    const rows = await database.read
+      .selectFrom('jobs')
+      .select('id')
+      .where('ended_at', 'is', null)
+      .where('closing', 'is', null)
+      .where('expires_at', '<=', now())
+      .limit(DISPATCH_LIMITS.sweepRows)
+      .execute();
+    for (const { id } of rows) await jobs.close(id, 'total-timeout', null);
+  }
+
+  /** Jobs that a crash left half spread out or half closed. */
+  async #finishJobs(): Promise<void> {
+    const { database, jobs } = this.#dependencies;
+    const { rows } = await sql<{ id: string; closing: string | null }>`
+      SELECT id, closing FROM jobs WHERE ended_at IS NULL AND (closing IS NOT NULL OR expanded < task_count)
+      LIMIT ${sql.lit(DISPATCH_LIMITS.sweepRows)}`.execute(database.read);
+    for (const { id, closing } of rows) await (closing === null ? jobs.spreadOut(id) : jobs.finishClosing(id));
+  }
+
+  /** Says that this coordinator lives, and sees which others do. */
+  async #beat(): Promise<void> {
+    const { database, dispatcher, coordinatorId, url, startedAt, now, onPeers } = this.#dependencies;
+    const at = now();
+    const nodes = [...dispatcher.sessions.all()].map((session) => [session.nodeId, session.session, at]);
+    await database.write(async (writer) => {
+      const row = { id: coordinatorId, url, started_at: startedAt, seen_at: at };
+      await writer
+        .insertInto('coordinators')
+        .values(row)
+        .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
+        .execute();
+      await runBulk(writer, SEE_NODES, nodes);
+    });
+    const alive = await database.read
+      .selectFrom('coordinators')
+      .select('id')
+      .where('seen_at', '>', at - DISPATCH_LIMITS.coordinatorSilenceMilliseconds)
+      .execute();
+    onPeers(alive.length - 1);
+  }
+
+  /** Nodes whose coordinator is gone have nobody to hear them. */
+  async #silenceOrphans(): Promise<void> {
+    const { database, coordinatorId, now } = this.#dependencies;
+    const at = now();
+    const isEmbedded = database.engine === 'sqlite';
+    const deadline = at - DISPATCH_LIMITS.coordinatorSilenceMilliseconds;
+    await database.write(async (writer) => {
+      await sql`DELETE FROM coordinators WHERE id <> ${coordinatorId}
+        AND (seen_at < ${deadline} OR ${sql.lit(isEmbedded ? 1 : 0)} = 1)`.execute(writer);
+      await sql`UPDATE nodes SET state = 'unknown', silent_since = ${at}
+        WHERE state = 'connected' AND silent_since IS NULL
+        AND (coordinator_id IS NULL OR coordinator_id NOT IN (SELECT id FROM coordinators))`.execute(writer);
+    });
+  }
+
+  /** Finds queued tasks that no hint tells of: after a start, and of other coordinators. One index seek a class. */
+  async #lookIntoQueue(): Promise<void> {
+    const { database, dispatcher } = this.#dependencies;
+    const { rows } = await sql<{ class_id: string; rank: number; job_id: string }>`
+      SELECT t.class_id, t.rank, t.job_id FROM placement_classes c JOIN tasks t
+      ON t.class_id = c.id AND t.state = 'queued' AND t.parked = 0 AND (t.job_id, t.partition) = (
+        SELECT job_id, partition FROM tasks WHERE class_id = c.id AND state = 'queued' AND parked = 0
+        ORDER BY rank, job_id, partition LIMIT 1)`.execute(database.read);
+    await this.#hint(rows.map((row) => ({ classId: row.class_id, rank: row.rank, job: row.job_id })));
+    const { rows: counts } = await sql<{ queued: number | null }>`
+      SELECT SUM(queued) AS queued FROM jobs WHERE ended_at IS NULL`.execute(database.read);
+    this.queuedTasks = Number(counts[0]?.queued ?? 0);
+    dispatcher.wake();
+  }
+
+  async #hint(waiting: { classId: string; rank: number; job: string }[]): Promise<void> {
+    const { database, dispatcher, classes } = this.#dependencies;
+    const placements = await classes.load(database.read, [...new Set(waiting.map((entry) => entry.classId))]);
+    const byId = new Map(placements.map((placement) => [placement.id, placement]));
+    for (const { classId, rank, job } of waiting) {
+      const placement = byId.get(classId);
+      if (placement !== undefined) dispatcher.hints.add(placement, { rank, job });
+    }
+  }
+
+  /** Finished jobs, with all that belongs to them, after the time they are kept. */
+  async #removeOldJobs(): Promise<void> {
+    const { database, keepJobs, now } = this.#dependencies;
+    const before = now() - parseDuration(keepJobs);
+    const old = await database.read
+      .selectFrom('jobs')
+      .select('id')
+      .where('ended_at', '<', before)
+      .orderBy('ended_at')
+      .limit(DISPATCH_LIMITS.retentionJobs)
+      .execute();
+    for (const { id } of old) await removeJob(database, id);
+  }
+}
+
+/** Deletes a job in steps that hold the database for a short time each. */
+async function removeJob(database: Database, id: string): Promise<void> {
+  const step = DISPATCH_LIMITS.jobStep;
+  const parts = [
+    sql`DELETE FROM logs WHERE job_id = ${id} AND sequence IN (SELECT sequence FROM logs WHERE job_id = ${id} ORDER BY sequence LIMIT ${sql.lit(step)})`,
+    sql`DELETE FROM events WHERE stream = ${id} AND sequence IN (SELECT sequence FROM events WHERE stream = ${id} ORDER BY sequence LIMIT ${sql.lit(step)})`,
+    sql`DELETE FROM attempts WHERE job_id = ${id} AND partition IN (SELECT partition FROM attempts WHERE job_id = ${id} ORDER BY partition LIMIT ${sql.lit(step)})`,
+    sql`DELETE FROM tasks WHERE job_id = ${id} AND partition IN (SELECT partition FROM tasks WHERE job_id = ${id} ORDER BY partition LIMIT ${sql.lit(step)})`,
+    sql`DELETE FROM job_blobs WHERE job_id = ${id}`,
+    sql`DELETE FROM jobs WHERE id = ${id}`,
+  ];
+  for (const part of parts) {
+    for (;;) {
+      const { numAffectedRows } = await database.write((writer) => part.execute(writer));
+      if ((numAffectedRows ?? 0n) < BigInt(step)) break;
+    }
+  }
+}

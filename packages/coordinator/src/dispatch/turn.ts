@@ -1,0 +1,424 @@
+/**
+ * One turn of the dispatcher: what has to change, decided without I/O.
+ *
+ *     load the rows that the inputs name -> decide here -> save all changes in the same transaction
+ *
+ * A turn holds the loaded tasks and attempts, moves them along the transition tables of the contract, and collects
+ * what the save writes (changed rows, events, changes of the jobs' counters) and what is sent after the commit.
+ * Messages that fit no transition are ignored: they are late, repeated or forged.
+ */
+import {
+  ATTEMPT_TRANSITIONS,
+  type AttemptEvent,
+  type AttemptName,
+  type AttemptReport,
+  type AttemptState,
+  attemptKey,
+  type FailureReason,
+  isTerminal,
+  type JobEventData,
+  type JobSpec,
+  TASK_TRANSITIONS,
+  type TaskEvent,
+  type TaskOutput,
+  type TaskState,
+  transition,
+  type Usage,
+} from '@fog/contract';
+import { DISPATCH_LIMITS } from '../limits.ts';
+import { afterFailure } from './retry.ts';
+
+export interface TurnTask {
+  job: string;
+  partition: number;
+  state: TaskState;
+  classId: string;
+  rank: number;
+  fence: number;
+  parked: boolean;
+  notBefore: number | null;
+  jobFailures: number;
+  nodeFailures: number;
+  /** JSON of FailureRecord. */
+  failure: string | null;
+  acceptedFence: number | null;
+  outputs: string | null;
+}
+
+export interface TurnAttempt extends AttemptName {
+  state: AttemptState;
+  node: string;
+  startedAt: number | null;
+  endedAt: number | null;
+  /** JSON of OutcomeRecord. */
+  outcome: string | null;
+  progress: string | null;
+  logBytes: number;
+}
+
+/** Why a task failed or ended early. */
+export interface FailureRecord {
+  reason: FailureReason;
+  message: string | null;
+  exitCode: number | null;
+}
+
+/** How an attempt ended. */
+export interface OutcomeRecord extends Partial<FailureRecord> {
+  engine?: string;
+  usage?: Usage;
+}
+
+export interface TurnLog extends AttemptName {
+  stream: 'stdout' | 'stderr';
+  text: string;
+}
+
+/** An entry of a job's stream, in order; logs share the numbers. */
+export type StreamEntry = { kind: 'event'; data: JobEventData } | { kind: 'log'; log: TurnLog };
+
+/** By how much the number of tasks in each state changes. */
+export type CountChanges = Partial<Record<TaskState, number>>;
+
+export interface StopOrder {
+  node: string;
+  attempt: AttemptName;
+  reason: FailureReason;
+}
+
+export interface TurnContext {
+  now: number;
+  /** In [0, 1). */
+  random: () => number;
+  /** The specification of a job whose tasks are in this turn. */
+  specOf: (job: string) => JobSpec;
+}
+
+export class Turn {
+  readonly changedTasks = new Set<TurnTask>();
+  readonly changedAttempts = new Set<TurnAttempt>();
+  readonly entries = new Map<string, StreamEntry[]>();
+  readonly counts = new Map<string, CountChanges>();
+  readonly stops: StopOrder[] = [];
+  /** Attempts that hold no resources of their node any more. */
+  readonly released: AttemptName[] = [];
+  /** Digests that a job's accepted results name. */
+  readonly blobs: { job: string; digest: string }[] = [];
+  /** Tasks that can be claimed again at once. */
+  readonly requeued: TurnTask[] = [];
+  readonly #context: TurnContext;
+  readonly #tasks = new Map<string, TurnTask>();
+  readonly #attempts = new Map<string, TurnAttempt>();
+  readonly #attemptsOfTask = new Map<string, TurnAttempt[]>();
+
+  constructor(context: TurnContext) {
+    this.#context = context;
+  }
+
+  /** Adds loaded rows; a row that is already there stays as it is. */
+  load(tasks: Iterable<TurnTask>, attempts: Iterable<TurnAttempt>): void {
+    for (const task of tasks) {
+      const key = taskKey(task);
+      if (!this.#tasks.has(key)) this.#tasks.set(key, task);
+    }
+    for (const attempt of attempts) {
+      const key = attemptKey(attempt);
+      if (this.#attempts.has(key)) continue;
+      this.#attempts.set(key, attempt);
+      const siblings = this.#attemptsOfTask.get(taskKey(attempt));
+      if (siblings === undefined) this.#attemptsOfTask.set(taskKey(attempt), [attempt]);
+      else siblings.push(attempt);
+    }
+  }
+
+  attempt(name: AttemptName): TurnAttempt | undefined {
+    return this.#attempts.get(attemptKey(name));
+  }
+
+  /** Records a lease that the claim has made. */
+  leased(name: AttemptName, node: { id: string; name: string }): void {
+    this.#count(name.job, 'queued', 'scheduled');
+    this.event(name.job, { type: 'task.leased', ...onAttempt(name, node.id), nodeName: node.name });
+  }
+
+  /** Applies one journal entry of `node`. */
+  report(node: string, name: AttemptName, report: AttemptReport): void {
+    const attempt = this.attempt(name);
+    const task = this.#tasks.get(taskKey(name));
+    if (attempt === undefined || task === undefined || attempt.node !== node) return;
+    switch (report.event) {
+      case 'prepare':
+      case 'start':
+      case 'upload':
+        return this.#phase(task, attempt, report.event);
+      case 'progress':
+        return this.#progress(attempt, report);
+      case 'succeed':
+        return this.#succeed(task, attempt, report);
+      case 'fail':
+        return this.#fail(task, attempt, report);
+      case 'decline':
+        return this.#decline(task, attempt, report.message);
+    }
+  }
+
+  /** Stores a piece of output, once: `offset` must be where the stored log ends. Text beyond the limit is dropped. */
+  log(node: string, log: TurnLog, offset: number, bytes: number, limitBytes: number): void {
+    const attempt = this.attempt(log);
+    if (attempt === undefined || attempt.node !== node || offset !== attempt.logBytes) return;
+    if (isTerminal(ATTEMPT_TRANSITIONS, attempt.state) || attempt.logBytes >= limitBytes) return;
+    attempt.logBytes += bytes;
+    this.changedAttempts.add(attempt);
+    this.#entries(log.job).push({ kind: 'log', log });
+  }
+
+  /** The node was silent for too long: the task is placed again, the attempt may still come back. */
+  lose(name: AttemptName): void {
+    const attempt = this.attempt(name);
+    const task = this.#tasks.get(taskKey(name));
+    if (attempt === undefined || task === undefined || !this.#move(attempt, 'lose')) return;
+    this.released.push(name);
+    this.event(name.job, { type: 'attempt.lost', ...onAttempt(name, attempt.node) });
+    if (task.fence === attempt.fence) this.#afterFailure(task, 'node-lost', 'the node is silent', null);
+  }
+
+  /** The node is back and still holds the attempt. Answers whether it shall go on. */
+  resume(name: AttemptName): boolean {
+    const attempt = this.attempt(name);
+    const task = this.#tasks.get(taskKey(name));
+    if (attempt === undefined || task === undefined) return false;
+    if (isTerminal(ATTEMPT_TRANSITIONS, attempt.state) || isTerminal(TASK_TRANSITIONS, task.state)) return false;
+    if (attempt.state !== 'lost') return true;
+    this.#move(attempt, 'start');
+    this.event(name.job, { type: 'attempt.resumed', ...onAttempt(name, attempt.node) });
+    if (task.fence === attempt.fence && task.state === 'queued') {
+      this.#moveTask(task, 'resume');
+      task.parked = false;
+      task.notBefore = null;
+    }
+    return true;
+  }
+
+  /** The node is back without the attempt (`node-lost`), or the lease could not be handed over (`undelivered`). */
+  forgotten(name: AttemptName, why: 'node-lost' | 'undelivered'): void {
+    const attempt = this.attempt(name);
+    const task = this.#tasks.get(taskKey(name));
+    if (attempt === undefined || task === undefined || !this.#move(attempt, 'fail')) return;
+    this.released.push(name);
+    const message = why === 'undelivered' ? 'the node left before the lease reached it' : 'the node came back without it';
+    this.#end(attempt, { reason: 'node-lost', message, exitCode: null });
+    if (task.fence !== attempt.fence) return;
+    if (why === 'undelivered') this.#requeue(task, 0);
+    else this.#afterFailure(task, 'node-lost', message, null);
+  }
+
+  /** A lease that cannot be given for a reason of the job, such as a deleted secret. */
+  failLease(name: AttemptName, reason: FailureReason, message: string): void {
+    const attempt = this.attempt(name);
+    const task = this.#tasks.get(taskKey(name));
+    if (attempt === undefined || task === undefined || !this.#move(attempt, 'fail')) return;
+    this.released.push(name);
+    this.#end(attempt, { reason, message, exitCode: null });
+    if (task.fence === attempt.fence) this.#afterFailure(task, reason, message, null);
+  }
+
+  /** The task has not found a node in time. */
+  expire(name: { job: string; partition: number }): void {
+    const task = this.#tasks.get(taskKey(name));
+    if (task?.state !== 'queued' || task.fence > 0 || !this.#moveTask(task, 'expire')) return;
+    task.failure = failureText({ reason: 'queue-timeout', message: null, exitCode: null });
+    this.event(task.job, { type: 'task.expired', partition: task.partition, reason: 'queue-timeout' });
+  }
+
+  /** The job is being closed: ends the task and all its attempts. */
+  close(name: { job: string; partition: number }, why: 'cancelled' | 'total-timeout'): void {
+    const task = this.#tasks.get(taskKey(name));
+    if (task === undefined || !this.#moveTask(task, why === 'cancelled' ? 'cancel' : 'expire')) return;
+    const failure = { reason: why, message: null, exitCode: null };
+    task.failure = failureText(failure);
+    const { partition } = task;
+    this.event(task.job, why === 'cancelled' ? { type: 'task.cancelled', partition } : { type: 'task.expired', partition, reason: why });
+    for (const attempt of this.#attemptsOfTask.get(taskKey(name)) ?? []) {
+      if (!this.#move(attempt, 'cancel')) continue;
+      this.released.push(attempt);
+      attempt.endedAt = this.#context.now;
+      attempt.outcome = failureText(failure);
+      this.stops.push({ node: attempt.node, attempt: attemptName(attempt), reason: why });
+    }
+  }
+
+  event(job: string, data: JobEventData): void {
+    this.#entries(job).push({ kind: 'event', data });
+  }
+
+  #phase(task: TurnTask, attempt: TurnAttempt, event: 'prepare' | 'start' | 'upload'): void {
+    if (!this.#move(attempt, event)) return;
+    const type = ({ prepare: 'task.preparing', start: 'task.started', upload: 'task.uploading' } as const)[event];
+    if (event === 'start') attempt.startedAt ??= this.#context.now;
+    if (task.fence === attempt.fence && task.state === 'scheduled' && event !== 'prepare') this.#moveTask(task, 'start');
+    this.event(task.job, { type, ...onAttempt(attempt, attempt.node) });
+  }
+
+  #progress(attempt: TurnAttempt, report: Extract<AttemptReport, { event: 'progress' }>): void {
+    if (isTerminal(ATTEMPT_TRANSITIONS, attempt.state)) return;
+    const { fraction, message } = report;
+    attempt.progress = JSON.stringify({ fraction, message });
+    this.changedAttempts.add(attempt);
+    this.event(attempt.job, { type: 'task.progress', ...onAttempt(attempt, attempt.node), fraction, message });
+  }
+
+  #succeed(task: TurnTask, attempt: TurnAttempt, report: Extract<AttemptReport, { event: 'succeed' }>): void {
+    if (isTerminal(TASK_TRANSITIONS, task.state)) {
+      if (this.#move(attempt, 'supersede')) this.#superseded(attempt);
+      return;
+    }
+    if (!this.#move(attempt, 'succeed')) return;
+    this.released.push(attempt);
+    const { wallMilliseconds } = report.usage;
+    attempt.endedAt = this.#context.now;
+    attempt.startedAt ??= Math.round(this.#context.now - wallMilliseconds);
+    attempt.outcome = outcomeText({ engine: report.engine, usage: report.usage });
+    this.#moveTask(task, 'succeed');
+    task.acceptedFence = attempt.fence;
+    task.outputs = report.outputs.length === 0 ? null : JSON.stringify(report.outputs);
+    this.#addBlobs(task.job, report.outputs);
+    this.event(task.job, {
+      type: 'task.succeeded',
+      ...onAttempt(attempt, attempt.node),
+      engine: report.engine,
+      wallMilliseconds,
+      outputs: report.outputs,
+    });
+    this.#stopSiblings(task, attempt, 'superseded');
+  }
+
+  #fail(task: TurnTask, attempt: TurnAttempt, report: Extract<AttemptReport, { event: 'fail' }>): void {
+    if (!this.#move(attempt, 'fail')) return;
+    this.released.push(attempt);
+    const { reason, message, exitCode, engine, usage } = report;
+    this.#end(attempt, { reason, message, exitCode }, { engine, usage });
+    const isCurrent = task.fence === attempt.fence && (task.state === 'scheduled' || task.state === 'running');
+    if (isCurrent) this.#afterFailure(task, reason, message, exitCode);
+  }
+
+  #decline(task: TurnTask, attempt: TurnAttempt, message: string): void {
+    if (!this.#move(attempt, 'decline')) return;
+    this.released.push(attempt);
+    attempt.endedAt = this.#context.now;
+    attempt.outcome = outcomeText({ message });
+    this.event(task.job, { type: 'task.declined', ...onAttempt(attempt, attempt.node), message });
+    if (task.fence !== attempt.fence) return;
+    // It burns no attempt of the user, but a task that every node declines must end some day.
+    task.nodeFailures += 1;
+    if (task.nodeFailures >= DISPATCH_LIMITS.declines) this.#failTask(task, 'rejected', message, null);
+    else this.#requeue(task, DISPATCH_LIMITS.declinePauseMilliseconds);
+  }
+
+  #afterFailure(task: TurnTask, reason: FailureReason, message: string, exitCode: number | null): void {
+    const { retry } = this.#context.specOf(task.job).spec;
+    const after = afterFailure(retry, task, { reason, exitCode }, this.#context.random());
+    task.jobFailures = after.failures.jobFailures;
+    task.nodeFailures = after.failures.nodeFailures;
+    if (after.next === 'retry') this.#requeue(task, after.delayMilliseconds);
+    else this.#failTask(task, after.reason, message, exitCode);
+  }
+
+  #requeue(task: TurnTask, delayMilliseconds: number): void {
+    if (!this.#moveTask(task, 'requeue')) return;
+    task.parked = delayMilliseconds > 0;
+    task.notBefore = task.parked ? this.#context.now + delayMilliseconds : null;
+    if (!task.parked) this.requeued.push(task);
+    const retryAtMilliseconds = task.notBefore ?? this.#context.now;
+    this.event(task.job, { type: 'task.requeued', partition: task.partition, retryAtMilliseconds });
+  }
+
+  #failTask(task: TurnTask, reason: FailureReason, message: string, exitCode: number | null): void {
+    if (!this.#moveTask(task, 'fail')) return;
+    task.failure = failureText({ reason, message, exitCode });
+    this.event(task.job, { type: 'task.failed', partition: task.partition, reason, message });
+    this.#stopSiblings(task, null, 'superseded');
+  }
+
+  #stopSiblings(task: TurnTask, except: TurnAttempt | null, reason: FailureReason): void {
+    for (const sibling of this.#attemptsOfTask.get(taskKey(task)) ?? []) {
+      if (sibling === except || !this.#move(sibling, 'supersede')) continue;
+      this.#superseded(sibling);
+      this.stops.push({ node: sibling.node, attempt: attemptName(sibling), reason });
+    }
+  }
+
+  #superseded(attempt: TurnAttempt): void {
+    this.released.push(attempt);
+    attempt.endedAt = this.#context.now;
+    attempt.outcome = outcomeText({ reason: 'superseded' });
+    this.event(attempt.job, { type: 'attempt.superseded', ...onAttempt(attempt, attempt.node) });
+  }
+
+  #end(attempt: TurnAttempt, failure: FailureRecord, ran: Pick<OutcomeRecord, 'engine' | 'usage'> = {}): void {
+    attempt.endedAt = this.#context.now;
+    attempt.outcome = outcomeText({ ...failure, ...ran });
+    const { reason, exitCode } = failure;
+    const message = failure.message ?? '';
+    this.event(attempt.job, { type: 'attempt.failed', ...onAttempt(attempt, attempt.node), reason, message, exitCode });
+  }
+
+  #move(attempt: TurnAttempt, event: AttemptEvent): boolean {
+    const next = transition(ATTEMPT_TRANSITIONS, attempt.state, event);
+    if (next === null) return false;
+    attempt.state = next;
+    this.changedAttempts.add(attempt);
+    return true;
+  }
+
+  #moveTask(task: TurnTask, event: TaskEvent): boolean {
+    const next = transition(TASK_TRANSITIONS, task.state, event);
+    if (next === null) return false;
+    this.#count(task.job, task.state, next);
+    task.state = next;
+    this.changedTasks.add(task);
+    return true;
+  }
+
+  #count(job: string, from: TaskState, to: TaskState): void {
+    let changes = this.counts.get(job);
+    if (changes === undefined) {
+      changes = {};
+      this.counts.set(job, changes);
+    }
+    changes[from] = (changes[from] ?? 0) - 1;
+    changes[to] = (changes[to] ?? 0) + 1;
+  }
+
+  #entries(job: string): StreamEntry[] {
+    let entries = this.entries.get(job);
+    if (entries === undefined) {
+      entries = [];
+      this.entries.set(job, entries);
+    }
+    return entries;
+  }
+
+  #addBlobs(job: string, outputs: readonly TaskOutput[]): void {
+    for (const { digest } of outputs) this.blobs.push({ job, digest });
+  }
+}
+
+export function taskKey(name: { job: string; partition: number }): string {
+  return `${name.job}/${name.partition}`;
+}
+
+function failureText(failure: FailureRecord): string {
+  return JSON.stringify(failure);
+}
+
+function outcomeText(outcome: OutcomeRecord): string {
+  return JSON.stringify(outcome);
+}
+
+function attemptName({ job, partition, fence }: AttemptName): AttemptName {
+  return { job, partition, fence };
+}
+
+function onAttempt(name: AttemptName, node: string) {
+  return { partition: name.partition, fence: name.fence, node };
+}

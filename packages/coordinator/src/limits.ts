@@ -1,0 +1,117 @@
+/** Every limit of the coordinator, with its reason. docs/limits.md lists them for users. */
+
+/** What one stranger, or one slow client, can take from the HTTP side. */
+export const HTTP_LIMITS = {
+  /** A job specification is at most 1 MiB; JSON escapes may double it. */
+  jsonBodyBytes: 2 << 20,
+  /** A JSON body has to be here by then: a trickle of bytes must not hold a connection for ever. */
+  jsonBodyMilliseconds: 30_000,
+  /** Request line and headers have to be here by then (the classic slow-loris attack). */
+  headersMilliseconds: 20_000,
+  /** How often connections are checked for the two limits above. */
+  connectionCheckMilliseconds: 5_000,
+  tlsHandshakeMilliseconds: 10_000,
+  /** Longer than the idle time of common load balancers (60 s), so that they close first and never hit a race. */
+  keepAliveMilliseconds: 72_000,
+  /** No byte moved on a connection for this long: the other side is gone. */
+  stallMilliseconds: 60_000,
+  /** Bytes of a refused body are read and dropped for this long, so that the client gets to see the answer. */
+  lingerMilliseconds: 2_000,
+  /** Each costs about 20 kB; beyond it the kernel refuses. */
+  connections: 20_000,
+  /** On stop, transfers in progress get this long. */
+  shutdownMilliseconds: 5_000,
+  /** A health check that takes longer is a failure. */
+  healthMilliseconds: 2_000,
+
+  /** Event streams in all: each may hold one page of records in memory. */
+  eventStreams: 2_000,
+  eventStreamsPerPrincipal: 200,
+  /** Records read at a time for one stream: 128 log chunks of 16 KiB are 2 MiB. */
+  eventStreamRecords: 128,
+  /** Bytes handed to a stream at a time; a client has to take that much within `stallMilliseconds`. */
+  eventStreamSliceBytes: 65_536,
+  /** Comment lines keep proxies from closing a silent stream; the token is checked again at the same time. */
+  eventStreamKeepAliveMilliseconds: 15_000,
+  /** Least time between two reads of one stream: a burst of wakes becomes one page instead of many. */
+  eventStreamSpacingMilliseconds: 20,
+
+  /** Each transfer holds a file and up to 2 MiB of buffers. */
+  blobTransfers: 512,
+  blobReadBytes: 512 << 10,
+  /** Bytes gathered before they are written: fewer, larger writes. */
+  blobWriteBytes: 1 << 20,
+  /** Unfinished uploads on disk; each is at least an inode. */
+  partialUploads: 10_000,
+  /** An unfinished upload nobody went on with. */
+  partialMilliseconds: 24 * 3_600_000,
+  /** An upload that claims a file but has not written for this long belongs to a process that is gone. */
+  abandonedClaimMilliseconds: 10 * 60_000,
+  /** A silent upload older than this gives way to a new one that goes on from its offset. */
+  idleUploadMilliseconds: 2_000,
+  /** Every blob counts as one block more than its bytes, so that tiny blobs cannot use up the inodes. */
+  blobOverheadBytes: 4_096,
+  /** Left free on the disk of the blobs; the database often stands on the same. */
+  freeDiskBytes: 256 << 20,
+  /** Received bytes between two looks at the free disk. */
+  freeDiskCheckBytes: 64 << 20,
+  /** Totals are read again after this long, to see the uploads of other coordinators. */
+  blobTotalsMilliseconds: 5_000,
+  /** Counting a large table takes its time: it is done at most for one part in this many of the time. */
+  blobTotalsShare: 200,
+  /** How long an upload waits for a deletion of the same blob, or for a rival upload, to end. */
+  blobRivalMilliseconds: 5_000,
+  blobRivalPollMilliseconds: 50,
+  /** A blob asked for is renewed at most this often, so that repeated questions cost no write. */
+  blobRenewMilliseconds: 3_600_000,
+  /** Blobs looked at in one run of the collector, and deleted in one transaction. */
+  collectCandidates: 5_000,
+  collectBatch: 100,
+  /** A deletion that was begun and not finished is taken over after this long. */
+  collectTakeoverMilliseconds: 10 * 60_000,
+  /** Digests remembered as "not a folder manifest" between runs of the collector. */
+  collectMemory: 200_000,
+
+  /** Tokens remembered in memory; an entry is about 300 bytes. */
+  tokenCacheEntries: 10_000,
+  /** A revocation made by another coordinator is seen within this time. */
+  tokenCacheMilliseconds: 4_000,
+  secretsPerPrincipal: 1_000,
+} as const;
+
+export const DISPATCH_LIMITS = {
+  /** Leases of one turn: bounds how long a turn keeps the event loop and the database. */
+  leasesPerTurn: 512,
+  /** Journal entries and log chunks of one turn, for the same reason. */
+  reportsPerTurn: 1024,
+  /** Classes tried in one turn; the rest waits for the next. */
+  classesPerTurn: 64,
+  /** Tasks inserted or ended by one transaction when a large job is spread out or closed. */
+  jobStep: 5000,
+  /** Declines after which a task counts as unwanted. */
+  declines: 10,
+  /** Pause after a decline, so that a node whose mind is made up is not asked in a loop. */
+  declinePauseMilliseconds: 1000,
+  /** Specifications kept in memory; the rest is read again when needed. */
+  cachedJobs: 20_000,
+  /** Agents of one coordinator; each costs about 15 kB and a file descriptor. */
+  sessions: 20_000,
+  /** An agent that does not introduce itself is cut. */
+  helloMilliseconds: 10_000,
+  /** Heartbeats that may be missing before a link counts as dead. */
+  missedHeartbeats: 2.5,
+  /** Frames waiting for an agent that does not read; beyond it the link is cut. */
+  linkBufferBytes: 16 << 20,
+  /** Unprocessed journal entries and log chunks in all; beyond it the agent that sends more is cut and resumes later. */
+  waitingInputs: 200_000,
+  /** How often due retries, deadlines and lost nodes are looked for. */
+  sweepMilliseconds: 250,
+  /** Rows that one sweep moves; the next goes on. */
+  sweepRows: 1000,
+  /** A coordinator that was not seen for this long is dead, and the nodes on its links are silent. */
+  coordinatorSilenceMilliseconds: 30_000,
+  /** Silence after which a node is shown as lost, whatever its jobs allow. */
+  nodeLostMilliseconds: 60_000,
+  /** Finished jobs removed by one step of the retention. */
+  retentionJobs: 20,
+} as const;

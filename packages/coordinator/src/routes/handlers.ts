@@ -1,0 +1,89 @@
+/** What each route of the contract's table does: one line from the request to the service. */
+import { parseDuration, type ROUTES, type RouteName } from '@fog/contract';
+import type { z } from 'zod';
+import type { SecretStore } from '../access/secrets.ts';
+import type { TokenStore } from '../access/tokens.ts';
+import type { Caller, CoordinatorService, StreamPage, StreamRequest } from '../service.ts';
+
+type Routes = typeof ROUTES;
+type Part<Route, Key extends string> = Route extends { [K in Key]: infer Schema extends z.ZodType }
+  ? z.output<Schema>
+  : undefined;
+
+/** A validated request. */
+export interface Call<Name extends RouteName> {
+  caller: Caller;
+  params: Part<Routes[Name], 'params'>;
+  query: Part<Routes[Name], 'query'>;
+  body: Part<Routes[Name], 'body'>;
+}
+type Answer<Name extends RouteName> = Routes[Name]['response'] extends z.ZodType
+  ? z.output<Routes[Name]['response']>
+  : undefined;
+export type StreamRouteName = {
+  [Name in RouteName]: Routes[Name] extends { stream: z.ZodType } ? Name : never;
+}[RouteName];
+export type PlainRouteName = Exclude<RouteName, StreamRouteName>;
+
+export type PlainHandlers = { [Name in PlainRouteName]: (call: Call<Name>) => Promise<Answer<Name>> };
+
+/** Where a stream's records come from. */
+export interface StreamSource {
+  /** Name of the stream for `subscribe`. */
+  stream: string;
+  read(request: StreamRequest): Promise<StreamPage<{ sequence: number }>>;
+}
+export type StreamHandlers = { [Name in StreamRouteName]: (call: Call<Name>) => StreamSource };
+
+export interface HandlerDependencies {
+  service: CoordinatorService;
+  tokens: Pick<TokenStore, 'create' | 'list' | 'revoke'>;
+  secrets: Pick<SecretStore, 'set' | 'list' | 'delete'>;
+}
+
+export function plainHandlers({ service, tokens, secrets }: HandlerDependencies): PlainHandlers {
+  return {
+    status: () => service.status(),
+    submitJob: ({ caller, body }) => service.submitJob(caller, body),
+    listJobs: ({ caller, query }) => service.listJobs(caller, query),
+    getJob: ({ caller, params }) => service.getJob(caller, params.job),
+    listTasks: ({ caller, params, query }) => service.listTasks(caller, params.job, query),
+    getTask: ({ caller, params }) => service.getTask(caller, params.job, params.partition),
+    cancelJob: ({ caller, params }) => service.cancelJob(caller, params.job),
+    rerunJob: ({ caller, params }) => service.rerunJob(caller, params.job),
+    plan: ({ caller, body }) => service.plan(caller, body),
+    listNodes: ({ query }) => service.listNodes(query),
+    getNode: ({ params }) => service.getNode(params.node),
+    cordonNode: ({ caller, params, body }) => service.cordonNode(caller, params.node, body.cordoned),
+    drainNode: ({ caller, params, body }) => service.drainNode(caller, params.node, parseDuration(body.deadline)),
+    removeNode: ({ caller, params }) => service.removeNode(caller, params.node).then(() => undefined),
+    createToken: ({ body }) =>
+      tokens.create({
+        scope: body.scope,
+        principal: body.principal,
+        lifeMilliseconds: body.expires === undefined ? undefined : parseDuration(body.expires),
+      }),
+    listTokens: ({ query }) => tokens.list(query),
+    revokeToken: ({ params }) => tokens.revoke(params.token),
+    setSecret: ({ caller, params, body }) => secrets.set(caller.principal, params.name, body.value),
+    listSecrets: ({ caller, query }) => secrets.list(caller.principal, query),
+    deleteSecret: ({ caller, params }) => secrets.delete(caller.principal, params.name).then(() => undefined),
+  };
+}
+
+export function streamHandlers({ service }: Pick<HandlerDependencies, 'service'>): StreamHandlers {
+  return {
+    jobEvents: ({ caller, params }) => ({
+      stream: params.job,
+      read: (request) => service.jobEvents(caller, params.job, request),
+    }),
+    jobLogs: ({ caller, params, query }) => ({
+      stream: params.job,
+      read: (request) => service.jobLogs(caller, params.job, { ...request, partition: query.partition }),
+    }),
+    nodeEvents: ({ params }) => ({
+      stream: params.node,
+      read: (request) => service.nodeEvents(params.node, request),
+    }),
+  };
+}

@@ -1,0 +1,60 @@
+/** Prometheus metrics of the process and of the HTTP side; the dispatcher adds its own to the same registry. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { BlobTotals } from '../blobs/blob-store.ts';
+
+export interface HttpMetrics {
+  registry: Registry;
+  requestSeconds: Histogram<'method' | 'route' | 'status'>;
+  eventStreams: Gauge;
+  blobTransferBytes: Counter<'direction'>;
+}
+
+export interface HttpMetricsDependencies {
+  /** Asked whenever the metrics are read; left out where there is no blob store. */
+  blobTotals?: () => Promise<BlobTotals>;
+}
+
+/** One registry a coordinator, so that several live in one process. */
+export function createHttpMetrics(dependencies: HttpMetricsDependencies = {}): HttpMetrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const { blobTotals } = dependencies;
+  if (blobTotals !== undefined) registerBlobGauges(registry, blobTotals);
+  return {
+    registry,
+    requestSeconds: new Histogram({
+      name: 'fog_http_request_duration_seconds',
+      help: 'Time from the request line to the end of the answer; event streams are not counted',
+      labelNames: ['method', 'route', 'status'] as const,
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60],
+      registers: [registry],
+    }),
+    eventStreams: new Gauge({ name: 'fog_event_streams', help: 'Open event streams', registers: [registry] }),
+    blobTransferBytes: new Counter({
+      name: 'fog_blob_transfer_bytes_total',
+      help: 'Bytes of blobs: received by completed uploads, and sent',
+      labelNames: ['direction'] as const,
+      registers: [registry],
+    }),
+  };
+}
+
+function registerBlobGauges(registry: Registry, blobTotals: () => Promise<BlobTotals>): void {
+  const gauges = {
+    blobs: new Gauge({ name: 'fog_blobs', help: 'Stored blobs', registers: [] }),
+    blobBytes: new Gauge({ name: 'fog_blob_bytes', help: 'Bytes of stored blobs', registers: [] }),
+    partialBytes: new Gauge({ name: 'fog_blob_partial_bytes', help: 'Bytes of unfinished uploads', registers: [] }),
+    limitBytes: new Gauge({ name: 'fog_blob_limit_bytes', help: 'Space for blobs in all', registers: [] }),
+  };
+  for (const gauge of Object.values(gauges)) registry.registerMetric(gauge);
+  // A collect function on the first gauge fills all of them: the totals are read once for each scrape.
+  Object.assign(gauges.blobs, {
+    collect: async () => {
+      const totals = await blobTotals();
+      gauges.blobs.set(totals.blobs);
+      gauges.blobBytes.set(totals.blobBytes);
+      gauges.partialBytes.set(totals.partialBytes);
+      gauges.limitBytes.set(totals.limitBytes);
+    },
+  });
+}

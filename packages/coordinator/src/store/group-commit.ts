@@ -1,0 +1,89 @@
+/**
+ * Group commit: one transaction at a time, and into it goes everything that waits.
+ *
+ *     idle --write()--> gathering --next turn of the event loop--> committing --> idle | gathering
+ *
+ * A sync of the disk costs as much for a thousand changes as for one, so the store's throughput under load is set by
+ * how much waits while the previous transaction is on its way.
+ */
+import type { Kysely } from 'kysely';
+import type { Writer } from './database.ts';
+import type { Tables } from './tables.ts';
+
+interface Waiting {
+  work: (writer: Writer) => Promise<unknown>;
+  resolve: (result: unknown) => void;
+  reject: (error: unknown) => void;
+}
+
+/** PostgreSQL's way of saying "again": serialisation failure and deadlock. */
+const TRY_AGAIN = ['40001', '40P01'];
+const TRIES = 5;
+/** Bounds how long one transaction keeps the locks and the event loop. */
+const MOST_WORKS = 500;
+
+export class GroupCommit {
+  readonly #database: Kysely<Tables>;
+  #waiting: Waiting[] = [];
+  #running: Promise<void> | null = null;
+  #closed = false;
+
+  constructor(database: Kysely<Tables>) {
+    this.#database = database;
+  }
+
+  write<Result>(work: (writer: Writer) => Promise<Result>): Promise<Result> {
+    if (this.#closed) return Promise.reject(new Error('the database is closed'));
+    return new Promise<Result>((resolve, reject) => {
+      this.#waiting.push({ work, resolve: resolve as (result: unknown) => void, reject });
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Commits what waits and takes nothing more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // The rest of this turn of the event loop may have more to write.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, MOST_WORKS);
+      await this.#commit(batch);
+      if (this.#waiting.length > 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#running = null;
+  }
+
+  async #commit(batch: Waiting[]): Promise<void> {
+    try {
+      const results = await this.#transaction(batch);
+      batch.forEach((waiting, index) => {
+        waiting.resolve(results[index]);
+      });
+    } catch (error) {
+      if (batch.length === 1) {
+        batch[0]?.reject(error);
+        return;
+      }
+      for (const waiting of batch) await this.#commit([waiting]);
+    }
+  }
+
+  async #transaction(batch: Waiting[]): Promise<unknown[]> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.#database.transaction().execute(async (writer) => {
+          const results: unknown[] = [];
+          for (const waiting of batch) results.push(await waiting.work(writer));
+          return results;
+        });
+      } catch (error) {
+        const code = (error as { code?: unknown }).code;
+        if (tries >= TRIES || typeof code !== 'string' || !TRY_AGAIN.includes(code)) throw error;
+      }
+    }
+  }
+}

@@ -1,0 +1,189 @@
+/** Reads of jobs, tasks and their streams, in the shapes of the API. */
+import {
+  type Attempt,
+  type AttemptState,
+  type FailureReason,
+  type Job,
+  type JobEventRecord,
+  type JobSpec,
+  type JobState,
+  type JobSummary,
+  type LogRecord,
+  type NodeEventRecord,
+  TASK_STATES,
+  type TaskCounts,
+  type TaskState,
+  type TaskWithAttempts,
+} from '@fog/contract';
+import { sql } from 'kysely';
+import type { FailureRecord, OutcomeRecord } from '../dispatch/turn.ts';
+import type { Reader } from './database.ts';
+import type { AttemptRow, JobRow, TaskRow } from './tables.ts';
+
+const SUMMARY_COLUMNS = [
+  'id',
+  'name',
+  'state',
+  'submitter',
+  'submitted_at',
+  'started_at',
+  'ended_at',
+  'reason',
+  'task_count',
+  'expanded',
+  ...TASK_STATES,
+] as const;
+type SummaryRow = Pick<JobRow, (typeof SUMMARY_COLUMNS)[number]>;
+
+export async function readJob(reader: Reader, id: string): Promise<Job | null> {
+  const row = await reader.selectFrom('jobs').select([...SUMMARY_COLUMNS, 'spec']).where('id', '=', id).executeTakeFirst();
+  return row === undefined ? null : { ...toSummary(row), spec: JSON.parse(row.spec) as JobSpec };
+}
+
+/** Newest first; ids begin with the time. */
+export async function readJobs(
+  reader: Reader,
+  filter: { submitter: string | null; state: JobState | undefined; before: string | undefined; limit: number },
+): Promise<JobSummary[]> {
+  let query = reader.selectFrom('jobs').select(SUMMARY_COLUMNS).orderBy('id', 'desc').limit(filter.limit);
+  if (filter.submitter !== null) query = query.where('submitter', '=', filter.submitter);
+  if (filter.state !== undefined) query = query.where('state', '=', filter.state);
+  if (filter.before !== undefined) query = query.where('id', '<', filter.before);
+  return (await query.execute()).map(toSummary);
+}
+
+export async function readTasks(
+  reader: Reader,
+  jobId: string,
+  filter: { state?: TaskState | undefined; from: number; limit: number },
+): Promise<TaskWithAttempts[]> {
+  let query = reader
+    .selectFrom('tasks')
+    .selectAll()
+    .where('job_id', '=', jobId)
+    .where('partition', '>=', filter.from)
+    .orderBy('partition')
+    .limit(filter.limit);
+  if (filter.state !== undefined) query = query.where('state', '=', filter.state);
+  const tasks = await query.execute();
+  if (tasks.length === 0) return [];
+  const attempts = await readAttempts(reader, jobId, tasks);
+  return tasks.map((task) => ({ ...toTask(task), attempts: attempts.get(task.partition) ?? [] }));
+}
+
+export async function readEvents(
+  reader: Reader,
+  stream: string,
+  request: { after: number; limit: number },
+): Promise<(JobEventRecord | NodeEventRecord)[]> {
+  const rows = await reader
+    .selectFrom('events')
+    .select(['sequence', 'at', 'data'])
+    .where('stream', '=', stream)
+    .where('sequence', '>', request.after)
+    .orderBy('sequence')
+    .limit(request.limit)
+    .execute();
+  return rows.map((row) => ({ sequence: row.sequence, atMilliseconds: row.at, data: JSON.parse(row.data) }));
+}
+
+export async function readLogs(
+  reader: Reader,
+  jobId: string,
+  request: { after: number; limit: number; partition?: number | undefined },
+): Promise<LogRecord[]> {
+  let query = reader
+    .selectFrom('logs')
+    .select(['sequence', 'at', 'partition', 'fence', 'stream', 'text'])
+    .where('job_id', '=', jobId)
+    .where('sequence', '>', request.after)
+    .orderBy('sequence')
+    .limit(request.limit);
+  if (request.partition !== undefined) query = query.where('partition', '=', request.partition);
+  return (await query.execute()).map((row) => ({
+    sequence: row.sequence,
+    atMilliseconds: row.at,
+    partition: row.partition,
+    fence: row.fence,
+    stream: row.stream as 'stdout' | 'stderr',
+    text: row.text,
+  }));
+}
+
+async function readAttempts(reader: Reader, jobId: string, tasks: readonly TaskRow[]): Promise<Map<number, Attempt[]>> {
+  const first = tasks[0]?.partition ?? 0;
+  const last = tasks.at(-1)?.partition ?? 0;
+  const rows = await reader
+    .selectFrom('attempts')
+    .leftJoin('nodes', 'nodes.id', 'attempts.node_id')
+    .selectAll('attempts')
+    .select(sql<string | null>`nodes.name`.as('node_name'))
+    .where('attempts.job_id', '=', jobId)
+    .where('attempts.partition', '>=', first)
+    .where('attempts.partition', '<=', last)
+    .orderBy('attempts.partition')
+    .orderBy('attempts.fence')
+    .execute();
+  const byPartition = new Map<number, Attempt[]>();
+  for (const row of rows) {
+    const list = byPartition.get(row.partition);
+    const attempt = toAttempt(row, row.node_name);
+    if (list === undefined) byPartition.set(row.partition, [attempt]);
+    else list.push(attempt);
+  }
+  return byPartition;
+}
+
+function toSummary(row: SummaryRow): JobSummary {
+  const counts = Object.fromEntries(TASK_STATES.map((state) => [state, row[state]])) as TaskCounts;
+  // Tasks that are not rows yet are queued all the same.
+  if (row.ended_at === null) counts.queued += row.task_count - row.expanded;
+  return {
+    id: row.id,
+    name: row.name,
+    state: row.state as JobState,
+    submitter: row.submitter,
+    submittedAt: row.submitted_at,
+    startedAt: row.started_at,
+    endedAt: row.ended_at,
+    tasks: counts,
+    reason: row.reason as FailureReason | null,
+  };
+}
+
+function toTask(row: TaskRow): Omit<TaskWithAttempts, 'attempts'> {
+  const failure = row.failure === null ? null : (JSON.parse(row.failure) as FailureRecord);
+  return {
+    job: row.job_id,
+    partition: row.partition,
+    state: row.state as TaskState,
+    fence: row.fence,
+    jobFailures: row.job_failures,
+    nodeFailures: row.node_failures,
+    notBefore: row.not_before,
+    reason: failure?.reason ?? null,
+    message: failure?.message ?? null,
+    exitCode: failure?.exitCode ?? null,
+    acceptedFence: row.accepted_fence,
+    outputs: row.outputs === null ? [] : JSON.parse(row.outputs),
+  };
+}
+
+function toAttempt(row: AttemptRow, nodeName: string | null): Attempt {
+  const outcome = row.outcome === null ? null : (JSON.parse(row.outcome) as OutcomeRecord);
+  return {
+    fence: row.fence,
+    state: row.state as AttemptState,
+    nodeId: row.node_id,
+    nodeName: nodeName ?? row.node_id,
+    leasedAt: row.leased_at,
+    startedAt: row.started_at,
+    endedAt: row.ended_at,
+    reason: outcome?.reason ?? null,
+    message: outcome?.message ?? null,
+    exitCode: outcome?.exitCode ?? null,
+    engine: outcome?.engine ?? null,
+    usage: outcome?.usage ?? null,
+    progress: row.progress === null ? null : JSON.parse(row.progress),
+  };
+}

@@ -1,0 +1,102 @@
+/** Reads of nodes, in the shapes of the API. */
+import { type AttemptName, type Capacity, type Node, type NodeDescription, NODE_STATES } from '@fog/contract';
+import { capacityFor, hurdleOf, type PlacementClass, type PlacementNode } from '../dispatch/requirements.ts';
+import type { JobCache } from '../dispatch/job-cache.ts';
+import type { Reader } from './database.ts';
+import type { NodeRow } from './tables.ts';
+
+/** Nodes by name, from behind (name, id) on, with what runs on them. */
+export async function readNodes(
+  reader: Reader,
+  jobs: JobCache,
+  request: { after?: { name: string; id: string } | undefined; limit: number; id?: string },
+): Promise<Node[]> {
+  let query = reader.selectFrom('nodes').selectAll().orderBy('name').orderBy('id').limit(request.limit);
+  if (request.id !== undefined) query = query.where('id', '=', request.id);
+  const { after } = request;
+  if (after !== undefined) {
+    query = query.where((row) =>
+      row.or([row('name', '>', after.name), row.and([row('name', '=', after.name), row('id', '>', after.id)])]),
+    );
+  }
+  const rows = await query.execute();
+  if (rows.length === 0) return [];
+  const attempts = await reader
+    .selectFrom('attempts')
+    .select(['job_id', 'partition', 'fence', 'node_id'])
+    .where('node_id', 'in', rows.map((row) => row.id))
+    .where('state', 'in', ['leased', 'preparing', 'running', 'uploading'])
+    .execute();
+  await jobs.load(reader, new Set(attempts.map((attempt) => attempt.job_id)));
+  return rows.map((row) => {
+    const running = attempts
+      .filter((attempt) => attempt.node_id === row.id)
+      .map((attempt) => ({ job: attempt.job_id, partition: attempt.partition, fence: attempt.fence }));
+    return toNode(row, running, jobs);
+  });
+}
+
+export async function readPlacementNodes(reader: Reader): Promise<PlacementNode[]> {
+  const rows = await reader.selectFrom('nodes').select(['id', 'description', 'state', 'cordoned', 'draining']).execute();
+  return rows.map((row) => ({
+    id: row.id,
+    description: JSON.parse(row.description) as NodeDescription,
+    state: row.state as PlacementNode['state'],
+    cordoned: row.cordoned === 1 || row.draining === 1,
+  }));
+}
+
+/** Which nodes suit a class and how many tasks at once; for the others, what is in the way. Pure. */
+export function explainPlacement(placement: PlacementClass, nodes: readonly Node[], tasks: number) {
+  const suitable: { id: string; name: string; slots: number; freeSlots: number }[] = [];
+  const hurdles = new Map<string, { nodes: number; hint: string | undefined }>();
+  for (const node of nodes) {
+    const { id, name, description, state } = node;
+    const hurdle = hurdleOf(placement, { id, description, state, cordoned: node.cordoned || node.draining });
+    if (hurdle === null) {
+      const { requirements } = placement;
+      const slots = capacityFor(requirements, description.capacity);
+      suitable.push({ id, name, slots, freeSlots: capacityFor(requirements, node.free) });
+      continue;
+    }
+    const entry = hurdles.get(hurdle.constraint) ?? { nodes: 0, hint: hurdle.hint };
+    hurdles.set(hurdle.constraint, { ...entry, nodes: entry.nodes + 1 });
+  }
+  suitable.sort((left, right) => right.freeSlots - left.freeSlots || right.slots - left.slots);
+  const excluded = [...hurdles].map(([constraint, { nodes: count, hint }]) => ({
+    constraint,
+    nodes: count,
+    ...(hint === undefined ? {} : { hint }),
+  }));
+  excluded.sort((left, right) => right.nodes - left.nodes);
+  return { tasks, nodesKnown: nodes.length, nodes: suitable, excluded };
+}
+
+function toNode(row: NodeRow, running: AttemptName[], jobs: JobCache): Node {
+  const description = JSON.parse(row.description) as NodeDescription;
+  const free: Capacity = { ...description.capacity };
+  for (const { job } of running) {
+    const { needs } = jobs.get(job);
+    free.slots -= 1;
+    free.milliCpu -= needs.milliCpu;
+    free.memoryBytes -= needs.memoryBytes;
+    free.diskBytes -= needs.diskBytes;
+  }
+  for (const key of Object.keys(free) as (keyof Capacity)[]) free[key] = Math.max(0, free[key]);
+  const state = NODE_STATES.find((known) => known === row.state) ?? 'unknown';
+  return {
+    id: row.id,
+    name: row.name,
+    state,
+    cordoned: row.cordoned === 1,
+    draining: row.draining === 1,
+    owner: row.owner,
+    joinedAt: row.joined_at,
+    lastSeenAt: row.last_seen_at,
+    description,
+    free,
+    running,
+    cpuBusy: null,
+    memoryFreeBytes: null,
+  };
+}

@@ -1,0 +1,87 @@
+/** Opens the database of a coordinator and brings it to the newest schema. */
+import { join } from 'node:path';
+import { FogError } from '@fog/contract';
+import { Kysely, PostgresDialect, SqliteDialect } from 'kysely';
+import { type Migration, Migrator } from 'kysely/migration';
+import pg from 'pg';
+import type { Database } from './database.ts';
+import { GroupCommit } from './group-commit.ts';
+import * as initial from './migrations/0001-initial.ts';
+import { openSqlite } from './sqlite-connection.ts';
+import type { Tables } from './tables.ts';
+
+export interface DatabaseOptions {
+  /** Folder of `fog.sqlite`; used when there is no url. */
+  dataDirectory?: string;
+  /** `postgres://…` */
+  url?: string | undefined;
+}
+
+const MIGRATIONS: Record<string, Migration> = { '0001-initial': initial };
+/** One connection writes, the others answer reads and streams. */
+const POSTGRES_CONNECTIONS = 8;
+
+/** Throws `data-directory` or `unavailable` when the database cannot be opened. */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  return options.url === undefined ? openEmbedded(options.dataDirectory ?? '.') : openPostgres(options.url);
+}
+
+async function openEmbedded(directory: string): Promise<Database> {
+  const path = join(directory, 'fog.sqlite');
+  let write: Kysely<Tables>;
+  try {
+    write = new Kysely<Tables>({ dialect: new SqliteDialect({ database: openSqlite(path, 'write') }) });
+    await migrate(write);
+  } catch (cause) {
+    throw new FogError('data-directory', `cannot open the database ${path}: ${(cause as Error).message}`, { cause });
+  }
+  const read = new Kysely<Tables>({ dialect: new SqliteDialect({ database: openSqlite(path, 'read') }) });
+  return assemble('sqlite', write, read);
+}
+
+async function openPostgres(url: string): Promise<Database> {
+  const pool = new pg.Pool({ connectionString: url, max: POSTGRES_CONNECTIONS, types: { getTypeParser } });
+  // An idle connection that breaks is replaced; the next statement reports what is wrong.
+  pool.on('error', () => undefined);
+  const database = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  try {
+    await migrate(database);
+  } catch (cause) {
+    await pool.end();
+    const message = `cannot use the database at ${withoutPassword(url)}: ${(cause as Error).message}`;
+    throw new FogError('unavailable', message, { cause, hint: 'check FOG_DATABASE_URL' });
+  }
+  return assemble('postgres', database, database);
+}
+
+function assemble(engine: Database['engine'], write: Kysely<Tables>, read: Kysely<Tables>): Database {
+  const commits = new GroupCommit(write);
+  return {
+    engine,
+    read,
+    write: (work) => commits.write(work),
+    async close() {
+      await commits.close();
+      await write.destroy();
+      if (read !== write) await read.destroy();
+    },
+  };
+}
+
+async function migrate(database: Kysely<Tables>): Promise<void> {
+  const migrator = new Migrator({ db: database, provider: { getMigrations: async () => MIGRATIONS } });
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) throw error;
+}
+
+/** BIGINT and COUNT arrive as numbers: all of ours fit into 53 bits. */
+function getTypeParser(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
+  const int8 = 20;
+  const numeric = 1700;
+  if (oid === int8 || oid === numeric) return Number;
+  return pg.types.getTypeParser(oid, format as 'text');
+}
+
+function withoutPassword(url: string): string {
+  return url.replace(/\/\/([^:@/]*):[^@/]*@/, '//$1:…@');
+}

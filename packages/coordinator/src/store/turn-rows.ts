@@ -1,0 +1,336 @@
+/** Loads what a turn decides on, and saves what it decided: a fixed number of statements, however much there is. */
+import {
+  type AttemptName,
+  type AttemptState,
+  type FailureReason,
+  type JobEventData,
+  type JobState,
+  TASK_STATES,
+  type TaskCounts,
+  type TaskState,
+} from '@fog/contract';
+import { sql } from 'kysely';
+import { type JobProgress, progressJob } from '../dispatch/job-progress.ts';
+import { type CountChanges, type StreamEntry, type Turn, type TurnAttempt, type TurnTask, taskKey } from '../dispatch/turn.ts';
+import { type BulkStatement, runBulk } from './bulk.ts';
+import type { Database, Writer } from './database.ts';
+
+/** SQLite has one writer and no row locks; PostgreSQL has many coordinators. */
+export function rowLock(engine: Database['engine'], what: 'FOR UPDATE' | 'FOR UPDATE SKIP LOCKED') {
+  return engine === 'postgres' ? sql.raw(what) : sql.raw('');
+}
+
+const LOAD_TASKS: BulkStatement = {
+  text: `SELECT t.job_id, t.partition, t.state, t.class_id, t.rank, t.fence, t.parked, t.not_before, t.job_failures,
+      t.node_failures, t.failure, t.accepted_fence, t.outputs
+    FROM ROWS AS k CROSS JOIN tasks t
+    WHERE t.job_id = k.job_id AND t.partition = k.partition ORDER BY t.job_id, t.partition`,
+  columns: { job_id: 'text', partition: 'integer' },
+  lock: 'FOR UPDATE OF t',
+};
+const LOAD_ATTEMPTS: BulkStatement = {
+  text: `SELECT a.job_id, a.partition, a.fence, a.state, a.node_id, a.started_at, a.ended_at, a.outcome, a.progress,
+      a.log_bytes
+    FROM ROWS AS k CROSS JOIN attempts a WHERE a.job_id = k.job_id AND a.partition = k.partition AND a.fence = k.fence`,
+  columns: { job_id: 'text', partition: 'integer', fence: 'integer' },
+};
+
+/** Tasks of the named attempts, locked in the order of their keys, with all their attempts. */
+export async function loadAttempts(
+  writer: Writer,
+  names: readonly AttemptName[],
+): Promise<{ tasks: TurnTask[]; attempts: TurnAttempt[] }> {
+  const wanted = new Map<string, AttemptName>();
+  for (const name of names) wanted.set(taskKey(name), name);
+  const keys = [...wanted.values()].map((name) => [name.job, name.partition]);
+  const taskRows = await runBulk<TaskColumns>(writer, LOAD_TASKS, keys);
+  const fences: (string | number)[][] = [];
+  for (const row of taskRows) {
+    // Almost always there is one attempt. Where there are more, all matter: accepting one supersedes the others.
+    for (let fence = 1; fence <= row.fence; fence += 1) fences.push([row.job_id, row.partition, fence]);
+  }
+  const attemptRows = await runBulk<AttemptColumns>(writer, LOAD_ATTEMPTS, fences);
+  return { tasks: taskRows.map(toTask), attempts: attemptRows.map(toAttempt) };
+}
+
+const INSERT_LEASES: BulkStatement = {
+  text: `INSERT INTO attempts (job_id, partition, fence, state, node_id, leased_at, log_bytes)
+    SELECT job_id, partition, fence, 'leased', node_id, leased_at, 0 FROM ROWS AS d`,
+  columns: { job_id: 'text', partition: 'integer', fence: 'integer', node_id: 'text', leased_at: 'bigint' },
+};
+
+/** Inserts the attempts of fresh leases. */
+export async function insertLeases(
+  writer: Writer,
+  leases: readonly { name: AttemptName; node: string }[],
+  now: number,
+): Promise<void> {
+  const rows = leases.map(({ name, node }) => [name.job, name.partition, name.fence, node, now]);
+  await runBulk(writer, INSERT_LEASES, rows);
+}
+
+const INSERT_BLOBS: BulkStatement = {
+  text: 'INSERT INTO job_blobs (job_id, digest) SELECT DISTINCT job_id, digest FROM ROWS AS d WHERE true ON CONFLICT DO NOTHING',
+  columns: { job_id: 'text', digest: 'text' },
+};
+
+/** Remembers which blobs a job names, so that they are kept as long as it is. */
+export async function insertJobBlobs(writer: Writer, blobs: readonly { job: string; digest: string }[]): Promise<void> {
+  await runBulk(writer, INSERT_BLOBS, blobs.map(({ job, digest }) => [job, digest]));
+}
+
+/** Saves the tasks and attempts of a turn; its jobs and streams are saved last, by `saveJobs`. */
+export async function saveAttempts(writer: Writer, turn: Turn): Promise<void> {
+  await updateTasks(writer, turn.changedTasks);
+  await updateAttempts(writer, turn.changedAttempts);
+  await insertJobBlobs(writer, turn.blobs);
+}
+
+const LOAD_JOBS: BulkStatement = {
+  text: `SELECT t.id, t.state, t.task_count, t.expanded, t.queued, t.scheduled, t.running, t.succeeded, t.failed,
+      t.cancelled, t.expired, t.next_sequence, t.started_at, t.ended_at, t.closing, t.closed_by, t.reason
+    FROM ROWS AS k CROSS JOIN jobs t WHERE t.id = k.id ORDER BY t.id`,
+  columns: { id: 'text' },
+  lock: 'FOR UPDATE OF t',
+};
+
+/**
+ * Applies changes of counters and appends to the streams of jobs. Rows of jobs are locked last and in the order of
+ * their ids, so that coordinators cannot wait for each other in a circle.
+ */
+export async function saveJobs(
+  writer: Writer,
+  counts: ReadonlyMap<string, CountChanges>,
+  entries: ReadonlyMap<string, readonly StreamEntry[]>,
+  now: number,
+): Promise<string[]> {
+  const ids = [...new Set([...counts.keys(), ...entries.keys()])];
+  const rows = await runBulk<JobColumns>(writer, LOAD_JOBS, ids.map((id) => [id]));
+  const jobRows: (string | number | null)[][] = [];
+  const events: NewEvent[] = [];
+  const logs: (string | number)[][] = [];
+  for (const row of rows) {
+    const { job, events: jobEvents } = progressJob(toJob(row), counts.get(row.id) ?? {}, now);
+    let sequence = row.next_sequence;
+    for (const entry of [...(entries.get(row.id) ?? []), ...jobEvents.map(asEntry)]) {
+      if (entry.kind === 'event') events.push([row.id, sequence, now, JSON.stringify(entry.data)]);
+      else logs.push([row.id, sequence, now, entry.log.partition, entry.log.fence, entry.log.stream, entry.log.text]);
+      sequence += 1;
+    }
+    const taskCounts = TASK_STATES.map((state) => job.counts[state]);
+    jobRows.push([row.id, job.state, ...taskCounts, sequence, job.startedAt, job.endedAt, job.reason]);
+  }
+  await runBulk(writer, UPDATE_JOBS, jobRows);
+  await insertEvents(writer, events);
+  await runBulk(writer, INSERT_LOGS, logs);
+  return ids;
+}
+
+/** [stream, sequence, at, data] */
+export type NewEvent = [string, number, number, string];
+
+const INSERT_EVENTS: BulkStatement = {
+  text: 'INSERT INTO events (stream, sequence, at, data) SELECT stream, sequence, at, data FROM ROWS AS d',
+  columns: { stream: 'text', sequence: 'bigint', at: 'bigint', data: 'text' },
+};
+
+export async function insertEvents(writer: Writer, rows: readonly NewEvent[]): Promise<void> {
+  await runBulk(writer, INSERT_EVENTS, rows);
+}
+
+const INSERT_LOGS: BulkStatement = {
+  text: `INSERT INTO logs (job_id, sequence, at, partition, fence, stream, text)
+    SELECT job_id, sequence, at, partition, fence, stream, text FROM ROWS AS d`,
+  columns: {
+    job_id: 'text',
+    sequence: 'bigint',
+    at: 'bigint',
+    partition: 'integer',
+    fence: 'integer',
+    stream: 'text',
+    text: 'text',
+  },
+};
+
+const UPDATE_JOBS: BulkStatement = {
+  text: `UPDATE jobs SET state = d.state, queued = d.queued, scheduled = d.scheduled, running = d.running,
+      succeeded = d.succeeded, failed = d.failed, cancelled = d.cancelled, expired = d.expired,
+      next_sequence = d.next_sequence, started_at = d.started_at, ended_at = d.ended_at, reason = d.reason
+    FROM ROWS AS d WHERE jobs.id = d.id`,
+  columns: {
+    id: 'text',
+    state: 'text',
+    queued: 'integer',
+    scheduled: 'integer',
+    running: 'integer',
+    succeeded: 'integer',
+    failed: 'integer',
+    cancelled: 'integer',
+    expired: 'integer',
+    next_sequence: 'bigint',
+    started_at: 'bigint',
+    ended_at: 'bigint',
+    reason: 'text',
+  },
+};
+
+const UPDATE_TASKS: BulkStatement = {
+  text: `UPDATE tasks SET state = d.state, parked = d.parked, not_before = d.not_before,
+      job_failures = d.job_failures, node_failures = d.node_failures, failure = d.failure,
+      accepted_fence = d.accepted_fence, outputs = d.outputs
+    FROM ROWS AS d WHERE tasks.job_id = d.job_id AND tasks.partition = d.partition`,
+  columns: {
+    job_id: 'text',
+    partition: 'integer',
+    state: 'text',
+    parked: 'integer',
+    not_before: 'bigint',
+    job_failures: 'integer',
+    node_failures: 'integer',
+    failure: 'text',
+    accepted_fence: 'integer',
+    outputs: 'text',
+  },
+};
+
+async function updateTasks(writer: Writer, tasks: ReadonlySet<TurnTask>): Promise<void> {
+  const rows = [...tasks].map((task) => [
+    task.job,
+    task.partition,
+    task.state,
+    task.parked ? 1 : 0,
+    task.notBefore,
+    task.jobFailures,
+    task.nodeFailures,
+    task.failure,
+    task.acceptedFence,
+    task.outputs,
+  ]);
+  await runBulk(writer, UPDATE_TASKS, rows);
+}
+
+const UPDATE_ATTEMPTS: BulkStatement = {
+  text: `UPDATE attempts SET state = d.state, started_at = d.started_at, ended_at = d.ended_at, outcome = d.outcome,
+      progress = d.progress, log_bytes = d.log_bytes
+    FROM ROWS AS d
+    WHERE attempts.job_id = d.job_id AND attempts.partition = d.partition AND attempts.fence = d.fence`,
+  columns: {
+    job_id: 'text',
+    partition: 'integer',
+    fence: 'integer',
+    state: 'text',
+    started_at: 'bigint',
+    ended_at: 'bigint',
+    outcome: 'text',
+    progress: 'text',
+    log_bytes: 'bigint',
+  },
+};
+
+async function updateAttempts(writer: Writer, attempts: ReadonlySet<TurnAttempt>): Promise<void> {
+  const rows = [...attempts].map((attempt) => [
+    attempt.job,
+    attempt.partition,
+    attempt.fence,
+    attempt.state,
+    attempt.startedAt,
+    attempt.endedAt,
+    attempt.outcome,
+    attempt.progress,
+    attempt.logBytes,
+  ]);
+  await runBulk(writer, UPDATE_ATTEMPTS, rows);
+}
+
+interface TaskColumns {
+  job_id: string;
+  partition: number;
+  state: string;
+  class_id: string;
+  rank: number;
+  fence: number;
+  parked: number;
+  not_before: number | null;
+  job_failures: number;
+  node_failures: number;
+  failure: string | null;
+  accepted_fence: number | null;
+  outputs: string | null;
+}
+
+interface AttemptColumns {
+  job_id: string;
+  partition: number;
+  fence: number;
+  state: string;
+  node_id: string;
+  started_at: number | null;
+  ended_at: number | null;
+  outcome: string | null;
+  progress: string | null;
+  log_bytes: number;
+}
+
+interface JobColumns extends TaskCounts {
+  id: string;
+  state: string;
+  task_count: number;
+  expanded: number;
+  next_sequence: number;
+  started_at: number | null;
+  ended_at: number | null;
+  closing: string | null;
+  closed_by: string | null;
+  reason: string | null;
+}
+
+function toTask(row: TaskColumns): TurnTask {
+  return {
+    job: row.job_id,
+    partition: row.partition,
+    state: row.state as TaskState,
+    classId: row.class_id,
+    rank: row.rank,
+    fence: row.fence,
+    parked: row.parked === 1,
+    notBefore: row.not_before,
+    jobFailures: row.job_failures,
+    nodeFailures: row.node_failures,
+    failure: row.failure,
+    acceptedFence: row.accepted_fence,
+    outputs: row.outputs,
+  };
+}
+
+function toAttempt(row: AttemptColumns): TurnAttempt {
+  return {
+    job: row.job_id,
+    partition: row.partition,
+    fence: row.fence,
+    state: row.state as AttemptState,
+    node: row.node_id,
+    startedAt: row.started_at,
+    endedAt: row.ended_at,
+    outcome: row.outcome,
+    progress: row.progress,
+    logBytes: row.log_bytes,
+  };
+}
+
+function toJob(row: JobColumns): JobProgress {
+  return {
+    state: row.state as JobState,
+    counts: Object.fromEntries(TASK_STATES.map((state) => [state, row[state]])) as TaskCounts,
+    taskCount: row.task_count,
+    expanded: row.expanded,
+    startedAt: row.started_at,
+    endedAt: row.ended_at,
+    closing: row.closing as JobProgress['closing'],
+    closedBy: row.closed_by,
+    reason: row.reason as FailureReason | null,
+  };
+}
+
+function asEntry(data: JobEventData): StreamEntry {
+  return { kind: 'event', data };
+}

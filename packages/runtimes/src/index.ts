@@ -1,0 +1,3 @@
+/** @fog/runtimes: one TaskRuntime interface and the engines behind it. */
+export * from './runtime.ts';
+export { createWasmRuntime } from './wasm/index.ts';

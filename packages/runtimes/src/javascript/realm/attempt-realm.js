@@ -1,0 +1,212 @@
+/**
+ * One attempt inside its realm: what the script sees as `input` and `ctx`, and what becomes of its result.
+ *
+ *     installRealm(host, header) -> the script's module is evaluated -> call(default export)
+ *         -> [all microtasks run] -> advance() -> 'done' | 'again' (microtasks once more) | 'stuck'
+ *
+ * `host` has functions that take and give nothing but texts, numbers and ArrayBuffers of this realm. Nothing of the
+ * host is reachable from the objects handed to the script.
+ */
+
+import { logText } from './log-text.js';
+import { pow } from './math-power.js';
+import { removeGlobals } from './remove-globals.js';
+import { defineFunctions, replaceGlobals } from './replace-globals.js';
+import { bytesOf, createTextConversions, isBytes, textEncodingClasses } from './text-encoding.js';
+import { createClock, createRandom, createTimers } from './virtual-time.js';
+
+const { freeze, create: createObject, defineProperty: defineOne } = Object;
+const { parse: parseJson, stringify: toJson } = JSON;
+
+/** What `**` becomes: the engines' own operator differs in the last digit. */
+export function installPower() {
+  const power = (left, right) => {
+    const base = toNumeric(left);
+    const exponent = toNumeric(right);
+    // Two whole numbers are exact in both engines; a mixed pair throws here as the operator does.
+    return typeof base === 'bigint' || typeof exponent === 'bigint' ? base ** exponent : pow(base, exponent);
+  };
+  const toNumeric = (value) => {
+    if (typeof value === 'number' || typeof value === 'bigint') return value;
+    if (typeof value !== 'object' && typeof value !== 'function') return +value;
+    const primitive = value === null ? 0 : value.valueOf();
+    return typeof primitive === 'bigint' ? primitive : +value;
+  };
+  const reference = (object, key) => {
+    const name = typeof key === 'symbol' ? key : `${key}`;
+    const before = object[name];
+    return {
+      power(right) {
+        object[name] = power(before, right);
+        return object[name];
+      },
+    };
+  };
+  const operator = (left, right) => power(left, right);
+  defineOne(operator, 'reference', { value: reference });
+  freeze(operator);
+  defineOne(globalThis, '__fogPower', { value: operator });
+}
+
+function readBytes(host, index) {
+  const buffer = host.readFile(index);
+  if (buffer === undefined) throw new Error('An input file cannot be read');
+  return new Uint8Array(buffer);
+}
+
+function buildFiles(host, inputs, decode) {
+  const files = createObject(null);
+  for (let index = 0; index < inputs.length; index += 1) {
+    const { path, bytes } = inputs[index];
+    const data = () => readBytes(host, index);
+    const text = () => {
+      const content = data();
+      return decode(
+        content[0] === 0xef && content[1] === 0xbb && content[2] === 0xbf ? content.subarray(3) : content,
+        false,
+      );
+    };
+    files[path] = freeze({ bytes, data, text, json: () => parseJson(text()) });
+  }
+  return freeze(files);
+}
+
+/** `{ ...stdin, args, files }`. Standard input that is no JSON object is `input.stdin`: its value, or its text. */
+function buildInput(host, header, decode) {
+  const own = { args: freeze(header.args), files: buildFiles(host, header.inputs, decode) };
+  if (!header.hasStdin) return own;
+  const text = decode(readBytes(host, -1), false);
+  if (text === '') return own;
+  let value = text;
+  try {
+    value = parseJson(text);
+  } catch {
+    // Offered as text.
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value, ...own };
+  return { stdin: value, ...own };
+}
+
+function buildContext(host, header, random, log, cleanText) {
+  // Nothing but a kill ends an attempt early, and a kill is immediate: the signal is there for code that wants one.
+  const signal = freeze({
+    aborted: false,
+    reason: undefined,
+    addEventListener() {},
+    removeEventListener() {},
+    throwIfAborted() {},
+  });
+  return freeze({
+    partition: freeze({ index: header.partition.index, count: header.partition.count }),
+    env: freeze(header.env),
+    random: () => random(),
+    signal,
+    log: (...values) => log(1, values),
+    progress(fraction, message = '') {
+      const part = +fraction;
+      if (!(part >= 0 && part <= 1)) throw new RangeError('Progress is a number from 0 to 1');
+      host.progress(part, cleanText(`${message}`));
+    },
+  });
+}
+
+export function installRealm(host, headerText) {
+  const header = parseJson(headerText);
+  const clock = createClock(header.submittedAtMilliseconds);
+  const random = createRandom(header.seedWords);
+  const timers = createTimers(clock);
+  const conversions = createTextConversions(host);
+  const { encode, decode } = conversions;
+  const cleanText = (text) => text.toWellFormed().replaceAll(String.fromCharCode(0), ' ');
+  const log = (stream, values) => host.log(stream, encode(logText(values)).buffer);
+  removeGlobals();
+  const { places } = replaceGlobals({ clock, random, timers: timers.functions, setStackHook });
+  installPower();
+  const console = {};
+  for (const name of ['log', 'info', 'debug']) console[name] = { [name]: (...values) => log(1, values) }[name];
+  for (const name of ['warn', 'error', 'trace']) console[name] = { [name]: (...values) => log(2, values) }[name];
+  defineFunctions(globalThis, { ...textEncodingClasses(conversions), console });
+
+  function setStackHook(hook) {
+    defineOne(Error, 'stackTraceLimit', { value: 10, writable: false, enumerable: false, configurable: false });
+    if (host.stackHookIsStored) {
+      // QuickJS keeps what was assigned, whatever becomes of the property.
+      Error.prepareStackTrace = hook;
+    }
+    defineOne(Error, 'prepareStackTrace', { value: hook, writable: false, enumerable: false, configurable: false });
+  }
+
+  const describe = (error) => {
+    try {
+      if (typeof error !== 'object' || error === null) return `threw ${logText([error]).trimEnd()}`;
+      void error.stack;
+      const place = places(error);
+      return `${error.name}: ${error.message}${place === undefined ? '' : ` (${place})`}`;
+    } catch {
+      return 'threw a value that cannot be shown';
+    }
+  };
+  const fail = (reason, message) => host.fail(reason, cleanText(message));
+  const failWith = (error) => fail(host.isOutOfMemory(describe(error)) ? 'oom' : 'script-error', describe(error));
+
+  const store = (value) => {
+    if (value === undefined && !header.resultIsDeclared) return host.succeed(undefined);
+    let bytes;
+    if (isBytes(value)) {
+      bytes = bytesOf(value);
+    } else {
+      const text = value === undefined ? 'null' : toJson(value);
+      if (text === undefined)
+        return fail('script-error', 'The script returned a function or a symbol, which cannot be stored');
+      bytes = encode(text);
+    }
+    if (bytes.length > header.diskBytes) {
+      return fail(
+        'output-too-large',
+        `The result has ${bytes.length} bytes; resources.disk allows ${header.diskBytes}`,
+      );
+    }
+    host.succeed(bytes.slice().buffer);
+  };
+
+  let settled = false;
+  return {
+    call(main) {
+      if (typeof main !== 'function') {
+        settled = true;
+        return fail(
+          'script-error',
+          'The script has no function as its default export: export default (input, ctx) => output',
+        );
+      }
+      const run = async () =>
+        main(buildInput(host, header, decode), buildContext(host, header, random, log, cleanText));
+      run()
+        .then(store)
+        .catch(failWith)
+        .then(() => {
+          settled = true;
+        });
+    },
+    /** A module with a top-level await: its promise comes instead of its exports. */
+    callLater(promise) {
+      promise.then((exports) => this.call(exports.default)).catch(this.fail);
+    },
+    fail: (error) => {
+      settled = true;
+      failWith(error);
+    },
+    advance() {
+      if (settled) return 'done';
+      try {
+        if (timers.runNext()) return 'again';
+      } catch (error) {
+        settled = true;
+        failWith(error);
+        return 'done';
+      }
+      fail('script-error', 'The script returned a promise that nothing can settle any more');
+      return 'stuck';
+    },
+  };
+}

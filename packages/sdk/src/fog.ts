@@ -1,0 +1,89 @@
+/** The fog from a program: submit jobs, map functions over items, store blobs. */
+import { type FogClient, type Job, type JobSpecInput, parseJobSpec } from '@fog/contract';
+import { Blobs } from './blobs.ts';
+import { type ConnectOptions, connectClient } from './connection.ts';
+import { JobHandle } from './job-handle.ts';
+import { type FogMap, type MapFunction, type MapInput, type MapOptions, type Settled, startMap } from './map/map.ts';
+import { uploadSpecFiles } from './spec-files.ts';
+import { submitSpec } from './submit.ts';
+
+/** A job as a program writes it: files may stand where the contract has digests. */
+export type RunSpec = JobSpecInput | Record<string, unknown>;
+
+export interface RunOptions {
+  /** Contents by the name that the spec uses; a string is its text. Other names are paths. */
+  files?: Record<string, string | Uint8Array> | undefined;
+  /** What relative paths start from. Default: the working directory. */
+  baseDirectory?: string | undefined;
+  /** The same key answers with the first job. Default: a random one, so that a lost answer is safe to repeat. */
+  idempotencyKey?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export class Fog {
+  /** Every route of the coordinator, typed. */
+  readonly client: FogClient;
+  readonly blobs: Blobs;
+
+  constructor(client: FogClient) {
+    this.client = client;
+    this.blobs = new Blobs(client);
+  }
+
+  /**
+   * Finds the coordinator: the options, else FOG_URL and FOG_TOKEN, else the one that `fog up` runs on this machine.
+   * Throws `unavailable` when nothing runs and `unauthenticated` when there is no token for it.
+   */
+  static async connect(options: ConnectOptions = {}): Promise<Fog> {
+    return new Fog(await connectClient(options));
+  }
+
+  /**
+   * Uploads the files of a specification and submits it; the answer means that the job is on disk.
+   * Throws `invalid-spec` or `unsupported` with every fault before anything is sent.
+   */
+  async run(spec: RunSpec, options: RunOptions = {}): Promise<JobHandle> {
+    const job = await this.submit(spec, options);
+    return this.job(job.id);
+  }
+
+  /** As `run`, with the job as the coordinator answered it. */
+  async submit(spec: RunSpec, options: RunOptions = {}): Promise<Job> {
+    const { files, signal, baseDirectory = process.cwd() } = options;
+    const document = await uploadSpecFiles(this.client, spec, { baseDirectory, files, signal });
+    parseJobSpec(document);
+    return submitSpec(this.client, document, options.idempotencyKey, signal);
+  }
+
+  /** A handle on a job by its id. */
+  job(id: string): JobHandle {
+    return new JobHandle(this.client, id);
+  }
+
+  /**
+   * Runs `fn(item, ctx)` for every item somewhere in the fog. The answer is a promise of all results in the order
+   * of the items and, at the same time, an async iterable of them as they come.
+   *
+   * `fn` travels as its source text: it may use its parameters, its own variables and the globals of the javascript
+   * runtime; anything else throws `function-not-self-contained` before a job is submitted. Items and results are
+   * JSON or Uint8Array (`not-serialisable` otherwise). A failed item rejects with `task-failed` and its index in
+   * `details.index`, unless `onError` is `collect`. See `map/run-map.ts` for how items become jobs.
+   */
+  map<Item, Result, Context = undefined>(
+    items: MapInput<Item>,
+    fn: MapFunction<Item, Result, Context>,
+    options: MapOptions<Context> & { onError: 'collect' },
+  ): FogMap<Settled<Awaited<Result>>>;
+  map<Item, Result, Context = undefined>(
+    items: MapInput<Item>,
+    fn: MapFunction<Item, Result, Context>,
+    options?: MapOptions<Context> & { onError?: 'reject' },
+  ): FogMap<Awaited<Result>>;
+  map<Item, Result, Context>(
+    items: MapInput<Item>,
+    fn: MapFunction<Item, Result, Context>,
+    options: MapOptions<Context> = {},
+  ): FogMap<unknown> {
+    return startMap(this.client, items, fn as MapFunction<unknown, unknown, unknown>, options);
+  }
+}

@@ -1,0 +1,192 @@
+/** A submitted job: what happens to it, its end, its outputs. */
+import {
+  type FogClient,
+  FogError,
+  isTerminal,
+  JOB_TRANSITIONS,
+  type Job,
+  type JobEventRecord,
+  LIMITS,
+  type LogRecord,
+  type TaskOutput,
+  type TaskWithAttempts,
+} from '@fog/contract';
+import { type DownloadedFile, downloadBytes, downloadOutput } from './download.ts';
+import { retried } from './retry.ts';
+
+export interface WaitOptions {
+  signal?: AbortSignal | undefined;
+  /** Milliseconds to wait; the job goes on when they have passed. */
+  timeoutMilliseconds?: number | undefined;
+}
+
+export interface JobResult {
+  /** In its final state. */
+  job: Job;
+  /** Every task succeeded. */
+  succeeded: boolean;
+  /** The task with the lowest number that failed or expired; null when none did. */
+  failedTask: TaskWithAttempts | null;
+}
+
+const PAGE = LIMITS.pageSize;
+
+export class JobHandle {
+  readonly id: string;
+  readonly #client: FogClient;
+
+  constructor(client: FogClient, id: string) {
+    this.#client = client;
+    this.id = id;
+  }
+
+  /** The job as it is now. */
+  get(signal?: AbortSignal): Promise<Job> {
+    return retried(() => this.#client.call('getJob', { params: { job: this.id } }, abortable(signal)), signal);
+  }
+
+  /** What happened after the record numbered `after`, then what happens, until the job has ended. */
+  events(options: { after?: number; signal?: AbortSignal } = {}): AsyncGenerator<JobEventRecord> {
+    const parts = { params: { job: this.id }, query: { after: options.after ?? 0 } };
+    return this.#client.follow('jobEvents', parts, abortable(options.signal));
+  }
+
+  /** Output of the attempts after the record numbered `after`, until the job has ended. */
+  logs(options: { after?: number; partition?: number; signal?: AbortSignal } = {}): AsyncGenerator<LogRecord> {
+    const query = {
+      after: options.after ?? 0,
+      ...(options.partition === undefined ? {} : { partition: options.partition }),
+    };
+    return this.#client.follow('jobLogs', { params: { job: this.id }, query }, abortable(options.signal));
+  }
+
+  /**
+   * Waits until the job has ended, whatever its end. Throws `timed-out` after `timeoutMilliseconds` and `cancelled`
+   * when `signal` aborts; the job goes on in both cases.
+   */
+  async wait(options: WaitOptions = {}): Promise<JobResult> {
+    const limit = AbortSignal.any([
+      ...(options.signal === undefined ? [] : [options.signal]),
+      ...(options.timeoutMilliseconds === undefined ? [] : [AbortSignal.timeout(options.timeoutMilliseconds)]),
+    ]);
+    try {
+      let job = await this.get(limit);
+      let after = 0;
+      while (!isTerminal(JOB_TRANSITIONS, job.state)) {
+        for await (const record of this.events({ after, signal: limit })) after = record.sequence;
+        job = await this.get(limit);
+      }
+      return await this.result(job, limit);
+    } catch (error) {
+      if (limit.aborted && !options.signal?.aborted) {
+        throw new FogError('timed-out', `job ${this.id} has not ended within ${options.timeoutMilliseconds} ms`, {
+          cause: error,
+          hint: 'the job goes on; wait again or cancel it',
+        });
+      }
+      throw error;
+    }
+  }
+
+  /** How a job that has ended came out. */
+  async result(job: Job, signal?: AbortSignal): Promise<JobResult> {
+    const succeeded = job.state === 'completed';
+    return { job, succeeded, failedTask: succeeded ? null : await this.#lowestFailedTask(signal) };
+  }
+
+  /** Cancels the job and all its tasks that have not ended. */
+  cancel(): Promise<Job> {
+    return retried(() => this.#client.call('cancelJob', { params: { job: this.id } }));
+  }
+
+  /** All tasks by partition, with their attempts. */
+  async *tasks(options: { state?: TaskWithAttempts['state']; signal?: AbortSignal } = {}) {
+    let cursor: string | undefined;
+    do {
+      const query = {
+        limit: PAGE,
+        ...(cursor === undefined ? {} : { cursor }),
+        ...(options.state === undefined ? {} : { state: options.state }),
+      };
+      const page = await retried(
+        () => this.#client.call('listTasks', { params: { job: this.id }, query }, abortable(options.signal)),
+        options.signal,
+      );
+      yield* page.items;
+      cursor = page.next ?? undefined;
+    } while (cursor !== undefined);
+  }
+
+  /** Outputs of one task that succeeded. Throws `conflict` when it has not. */
+  async outputs(partition = 0, signal?: AbortSignal): Promise<JobOutput[]> {
+    const params = { job: this.id, partition };
+    const task = await retried(() => this.#client.call('getTask', { params }, abortable(signal)), signal);
+    if (task.state !== 'succeeded') {
+      throw new FogError('conflict', `task ${partition} of job ${this.id} is ${task.state}: it has no outputs`, {
+        details: { state: task.state, reason: task.reason, message: task.message },
+      });
+    }
+    return task.outputs.map((output) => new JobOutput(this.#client, output));
+  }
+
+  async #lowestFailedTask(signal?: AbortSignal): Promise<TaskWithAttempts | null> {
+    const candidates: TaskWithAttempts[] = [];
+    for (const state of ['failed', 'expired'] as const) {
+      const query = { state, limit: 1 };
+      const page = await retried(
+        () => this.#client.call('listTasks', { params: { job: this.id }, query }, abortable(signal)),
+        signal,
+      );
+      candidates.push(...page.items);
+    }
+    return candidates.sort((left, right) => left.partition - right.partition)[0] ?? null;
+  }
+}
+
+/** One output of a task, a file or a folder. */
+export class JobOutput implements TaskOutput {
+  readonly name: string;
+  readonly type: 'file' | 'folder';
+  readonly digest: string;
+  readonly bytes: number;
+  readonly #client: FogClient;
+
+  constructor(client: FogClient, output: TaskOutput) {
+    this.#client = client;
+    this.name = output.name;
+    this.type = output.type;
+    this.digest = output.digest;
+    this.bytes = output.bytes;
+  }
+
+  /** The content of a file, verified. Throws `invalid-request` for a folder. */
+  data(options: { signal?: AbortSignal; limitBytes?: number } = {}): Promise<Uint8Array> {
+    if (this.type === 'folder') {
+      throw new FogError('invalid-request', `the output ${this.name} is a folder`, { hint: 'use saveTo' });
+    }
+    return downloadBytes(this.#client, this.digest, options);
+  }
+
+  async text(options: { signal?: AbortSignal } = {}): Promise<string> {
+    return new TextDecoder().decode(await this.data(options));
+  }
+
+  /** Throws `not-serialisable` when the content is not JSON. */
+  async json(options: { signal?: AbortSignal } = {}): Promise<unknown> {
+    const text = await this.text(options);
+    try {
+      return JSON.parse(text);
+    } catch (cause) {
+      throw new FogError('not-serialisable', `the output ${this.name} is not JSON`, { cause });
+    }
+  }
+
+  /** Writes it to `directory/NAME`, verified; files that are there already are kept. */
+  saveTo(directory: string, options: { signal?: AbortSignal } = {}): Promise<DownloadedFile[]> {
+    return downloadOutput(this.#client, this, directory, options);
+  }
+}
+
+function abortable(signal: AbortSignal | undefined): { signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal };
+}
