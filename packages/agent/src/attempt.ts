@@ -207,8 +207,9 @@ export class Attempt {
         report({ event: 'progress', fraction: share, message: this.#text(message) });
       },
     };
+    const request = this.#request(files);
     try {
-      this.#running = runtime.start(this.#request(files), host);
+      this.#running = runtime.start(request, host);
     } catch (error) {
       throw new AttemptFailure('sandbox', `the runtime broke: ${(error as Error).message}`, { cause: error });
     }

@@ -85,7 +85,8 @@ export class AttemptLog {
       bytes += part.length;
     }
     const joined = parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
-    const end = joined.length > LIMITS.logChunkBytes ? characterBoundary(joined, LIMITS.logChunkBytes) : joined.length;
+    // Segments end anywhere, so a chunk that is full may have to give back the beginning of a character.
+    const end = joined.length < LIMITS.logChunkBytes ? joined.length : characterBoundary(joined, LIMITS.logChunkBytes);
     this.#moveTo(offset + end);
     return { stream: first.stream, offset, data: joined.subarray(0, end) };
   }

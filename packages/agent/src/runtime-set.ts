@@ -4,7 +4,7 @@ import type { RuntimeProbe, RuntimeSettings, TaskRuntime } from '@fog/runtimes';
 import * as engines from '@fog/runtimes';
 
 export function createRuntimes(settings: RuntimeSettings): TaskRuntime[] {
-  return [engines.createWasmRuntime(settings), engines.createJavascriptRuntime(settings)];
+  return [createWasmRuntime(settings), createJavascriptRuntime(settings)];
 }
 
 /** Asks all at once. One that cannot tell is not available. */

@@ -31,7 +31,7 @@ export function jobExitCode(
   if (job.state !== 'failed') return EXIT.fogFailed;
   const code = failedTask?.exitCode ?? null;
   // A process can tell 8 bits; what would look like success must not.
-  if (code !== null && code !== 0) return (code & 0xff) || EXIT.taskFailed;
+  if (code !== null && code !== 0) return code & 0xff || EXIT.taskFailed;
   return TIME_LIMITS.includes(failedTask?.reason ?? job.reason) ? EXIT.timedOut : EXIT.taskFailed;
 }
 

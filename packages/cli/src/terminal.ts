@@ -44,3 +44,10 @@ export function writeLine(terminal: Terminal, line = ''): Promise<void> {
 export function note(terminal: Terminal, line: string): Promise<void> {
   return write(terminal.stderr, `${line}\n`);
 }
+
+/** All bytes of a stream. */
+export async function readAll(stream: Readable): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array));
+  return Buffer.concat(chunks);
+}

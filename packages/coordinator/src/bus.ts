@@ -15,6 +15,8 @@ export interface Bus {
   publish(hint: Hint): void;
   /** Calls back for hints of all coordinators, this one included. */
   subscribe(listener: (hint: Hint) => void): () => void;
+  /** How many other coordinators live; to nobody nothing is sent. */
+  setPeers(peers: number): void;
   close(): Promise<void>;
 }
 
@@ -26,6 +28,7 @@ export function localBus(): Bus {
       emitter.on('hint', listener);
       return () => void emitter.off('hint', listener);
     },
+    setPeers: () => undefined,
     async close() {
       emitter.removeAllListeners();
     },
@@ -41,6 +44,7 @@ const RECONNECT_MILLISECONDS = 1000;
 export async function postgresBus(url: string, coordinatorId: string): Promise<Bus> {
   const local = localBus();
   let closed = false;
+  let peers = 0;
   let client = await connect();
 
   async function connect(): Promise<pg.Client> {
@@ -74,11 +78,15 @@ export async function postgresBus(url: string, coordinatorId: string): Promise<B
   return {
     publish(hint) {
       local.publish(hint);
+      if (peers === 0) return;
       for (const part of split(hint)) {
         client.query('SELECT pg_notify($1, $2)', [CHANNEL, JSON.stringify({ from: coordinatorId, hint: part })]).catch(() => undefined);
       }
     },
     subscribe: local.subscribe,
+    setPeers(count) {
+      peers = count;
+    },
     async close() {
       closed = true;
       await local.close();

@@ -43,7 +43,7 @@ export const WASM_LIMITS = {
   attemptsPerChild: 1000,
   /** Resident memory of an idle child above which it is replaced. CPython compiled takes about 150 MiB. */
   idleResidentBytes: 384 << 20,
-  /** Memory plus files of one attempt from which the child collects garbage before it is leased again. */
+  /** Memory plus files of one attempt from which the child collects garbage at its end: some milliseconds. */
   collectGarbageBytes: 16 << 20,
   /** JavaScript heap of a child. The guest's memory and files lie outside; tables and code metadata lie inside. */
   heapMebibytes: 256,

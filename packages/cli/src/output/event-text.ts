@@ -9,7 +9,8 @@ export function eventLine(record: JobEventRecord | NodeEventRecord, colours: Col
   const { data } = record;
   const what = 'partition' in data ? `task ${data.partition}` : '';
   const attempt = 'fence' in data ? ` attempt ${data.fence}` : '';
-  const detail = 'partition' in data || data.type.startsWith('job.') ? jobDetail(data as JobEventData) : nodeDetail(data);
+  const detail =
+    'partition' in data || data.type.startsWith('job.') ? jobDetail(data as JobEventData) : nodeDetail(data);
   const parts = [colours.dim(time), data.type.padEnd(18), `${what}${attempt}`, safeText(detail)];
   return parts.filter((part) => part !== '').join('  ');
 }

@@ -18,7 +18,9 @@ import { renderFields, renderTable } from './table.ts';
 export function countsText(counts: TaskCounts): string {
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
   const others = Object.entries(counts).filter(([state, count]) => state !== 'succeeded' && count > 0);
-  return [`${counts.succeeded} of ${total} succeeded`, ...others.map(([state, count]) => `${count} ${state}`)].join(', ');
+  return [`${counts.succeeded} of ${total} succeeded`, ...others.map(([state, count]) => `${count} ${state}`)].join(
+    ', ',
+  );
 }
 
 export function stateText(state: string, colours: Colours): string {

@@ -2,7 +2,7 @@
  * Bearer tokens. Of a token the database knows the SHA-256 of its secret part alone; with 256 random bits nothing
  * slower is needed.
  */
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { join } from 'node:path';
 import {
   ADMIN_TOKEN_FILE,
@@ -173,7 +173,7 @@ async function isAdmin(tokens: TokenStore, text: string): Promise<boolean> {
 const ABSENT_HASH = Buffer.alloc(32);
 
 function hashOf(secret: string): Buffer {
-  return createHash('sha256').update(secret).digest();
+  return hash('sha256', secret, 'buffer');
 }
 
 function unknownToken(): FogError {

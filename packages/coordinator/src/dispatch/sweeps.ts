@@ -22,7 +22,7 @@ export interface SweepsDependencies {
   jobCache: JobCache;
   classes: PlacementClasses;
   coordinatorId: string;
-  url: string;
+  url: () => string;
   startedAt: number;
   keepJobs: string;
   /** Removes blobs that nothing refers to. */
@@ -202,7 +202,7 @@ export class Sweeps {
     const at = now();
     const nodes = [...dispatcher.sessions.all()].map((session) => [session.nodeId, session.session, at]);
     await database.write(async (writer) => {
-      const row = { id: coordinatorId, url, started_at: startedAt, seen_at: at };
+      const row = { id: coordinatorId, url: url(), started_at: startedAt, seen_at: at };
       await writer
         .insertInto('coordinators')
         .values(row)

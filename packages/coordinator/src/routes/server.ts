@@ -190,10 +190,6 @@ function limitSlowBodies(server: FastifyInstance): void {
 }
 
 function observeRequests(server: FastifyInstance, metrics: HttpMetrics): void {
-  server.addHook('onRequest', (_request, reply, done) => {
-    reply.raw.setHeader('x-content-type-options', 'nosniff');
-    done();
-  });
   server.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
     const labels = { method: request.method, route, status: String(reply.statusCode) };
@@ -202,9 +198,11 @@ function observeRequests(server: FastifyInstance, metrics: HttpMetrics): void {
   });
 }
 
+/** The first hook of every request, and what happens to them when the server stops. */
 function closeGently(server: FastifyInstance): void {
   let closing = false;
-  server.addHook('onRequest', (_request, _reply, done) => {
+  server.addHook('onRequest', (_request, reply, done) => {
+    reply.header('x-content-type-options', 'nosniff');
     done(closing ? new FogError('unavailable', 'the coordinator is stopping') : undefined);
   });
   server.addHook('preClose', async () => {

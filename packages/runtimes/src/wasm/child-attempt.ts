@@ -40,6 +40,8 @@ export function runChildAttempt(attempt: ChildAttempt): void {
     result = failureOf(error);
   }
   hostFiles.close();
+  // Nothing refers to the guest any more. Without this its memory would count as that of the idle child.
+  if (remains.memoryBytes + remains.fileBytes >= WASM_LIMITS.collectGarbageBytes) globalThis.gc?.();
   const cpuAtEnd = cpuMilliseconds();
   const end: EndMessage = {
     result,

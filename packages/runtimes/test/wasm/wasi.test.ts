@@ -409,7 +409,7 @@ describe('wasi: file contents', () => {
   });
 
   it('property: names are ordered by the bytes of UTF-8', () => {
-    const text = fc.string({ unit: 'binary' });
+    const text = fc.string({ unit: 'binary', maxLength: 8 });
     fc.assert(
       fc.property(text, text, (a, b) => {
         const expected = Buffer.compare(Buffer.from(a), Buffer.from(b));

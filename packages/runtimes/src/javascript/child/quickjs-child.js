@@ -85,8 +85,6 @@ function runJobs(context, runtime) {
 function evaluateScript({ source, context, runtime, realm }) {
   const evaluated = context.evalCode(source, 'script.js', { type: 'module' });
   if (evaluated.error) {
-    const error = context.dump(evaluated.error);
-    if (error?.name === 'SyntaxError') throw engineError(context, evaluated.error);
     callRealm(context, realm, 'fail', evaluated.error);
     return;
   }

@@ -140,8 +140,10 @@ function listingFunctions({ memory, descriptors }: Preview1Context): HostFunctio
 /** Entries from `cookie` on, which counts the names of the listing with `.` and `..` before them. */
 function* direntsFrom(descriptor: FolderDescriptor, cookie: bigint): Generator<{ bytes: Uint8Array }> {
   if (cookie === 0n || descriptor.listing === null) descriptor.listing = ['.', '..', ...sortedNames(descriptor.node)];
-  if (cookie > BigInt(descriptor.listing.length)) return;
-  for (let index = Number(cookie); index < descriptor.listing.length; index += 1) {
+  // An i64 comes signed.
+  const first = BigInt.asUintN(64, cookie);
+  if (first > BigInt(descriptor.listing.length)) return;
+  for (let index = Number(first); index < descriptor.listing.length; index += 1) {
     const name = descriptor.listing[index] ?? '';
     const node = entryNamed(descriptor, name);
     if (node === undefined) continue;

@@ -31,11 +31,6 @@ export class MemoryContent implements FileContent {
     return this.#size;
   }
 
-  /** Memory held, which is less than the size where there are holes. */
-  get heldBytes(): number {
-    return this.#chunks.reduce((sum, chunk) => sum + (chunk?.length ?? 0), 0);
-  }
-
   read(position: number, target: Uint8Array): number {
     const count = Math.max(0, Math.min(target.length, this.#size - position));
     for (let done = 0; done < count; ) {

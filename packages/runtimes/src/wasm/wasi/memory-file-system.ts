@@ -9,7 +9,7 @@
  * bad guest pointer surface as a RangeError of the host.
  */
 import { WASM_LIMITS } from '../../limits.ts';
-import { ERRNO, FILE_TYPE, type FileType, WasiError } from './abi.ts';
+import { ERRNO, FILE_TYPE, WasiError } from './abi.ts';
 import { type FileContent, HostContent, MemoryContent, type OpenHostFiles } from './file-content.ts';
 import { failedStop } from './stop.ts';
 import type { VirtualClock } from './virtual-clock.ts';
@@ -303,10 +303,6 @@ export class MemoryFileSystem {
     }
     return `/${names.join('/')}`;
   }
-}
-
-export function fileTypeOf(node: TreeNode): FileType {
-  return node.type;
 }
 
 /** Names of a folder sorted by the bytes of their UTF-8 form. */

@@ -1,0 +1,63 @@
+/** What `fog run` and `fog plan` take: a specification in YAML or JSON, or a program as it is. */
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, extname, resolve } from 'node:path';
+import { FogError, parseJobSpec, readSpecText } from '@fog/contract';
+import { standInForSpecFiles } from '@fog/sdk';
+import { readAll, type Terminal } from '../terminal.ts';
+
+export interface JobSource {
+  document: unknown;
+  baseDirectory: string;
+}
+
+const PROGRAMS: Readonly<Record<string, 'javascript' | 'wasm'>> = {
+  '.js': 'javascript',
+  '.mjs': 'javascript',
+  '.wasm': 'wasm',
+};
+
+/**
+ * Reads FILE: `-` is a specification on standard input; `.js`, `.mjs` and `.wasm` become a job of one task with
+ * `args`. Throws `invalid-spec` or `unsupported` with all faults.
+ */
+export async function readJobSource(terminal: Terminal, file: string, args: readonly string[]): Promise<JobSource> {
+  const path = resolve(terminal.workingDirectory, file);
+  const runtime = PROGRAMS[extname(file).toLowerCase()];
+  if (runtime === undefined && args.length > 0) {
+    throw new FogError('invalid-request', 'arguments after FILE are for programs (.js, .mjs, .wasm)', {
+      hint: 'write them as spec.task.args',
+    });
+  }
+  const source: JobSource =
+    runtime === undefined
+      ? { document: await readSpec(terminal, file, path), baseDirectory: dirname(path) }
+      : { document: programSpec(runtime, path, args), baseDirectory: dirname(path) };
+  parseJobSpec(await standInForSpecFiles(source.document));
+  return source;
+}
+
+async function readSpec(terminal: Terminal, file: string, path: string): Promise<unknown> {
+  if (file === '-') return readSpecText(new TextDecoder().decode(await readAll(terminal.stdin)));
+  try {
+    return readSpecText(await readFile(path, 'utf8'));
+  } catch (cause) {
+    if (cause instanceof FogError) throw cause;
+    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    const message = missing ? `there is no file ${file}` : `cannot read ${file}: ${(cause as Error).message}`;
+    throw new FogError('invalid-request', message, { cause });
+  }
+}
+
+function programSpec(runtime: 'javascript' | 'wasm', path: string, args: readonly string[]): unknown {
+  const name = basename(path)
+    .replace(/\.[^.]+$/, '')
+    .replace(/[^A-Za-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '');
+  const program =
+    runtime === 'wasm' ? { wasm: { module: basename(path) } } : { javascript: { script: basename(path) } };
+  return {
+    kind: 'Job',
+    metadata: { name: name.slice(0, 60).replace(/-+$/, '') || 'job' },
+    spec: { task: { runtime, ...program, args } },
+  };
+}

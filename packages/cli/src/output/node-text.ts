@@ -1,0 +1,79 @@
+/** Nodes for people. */
+import { formatBytes, type Node } from '@fog/contract';
+import type { Colours } from '../terminal.ts';
+import { stateText } from './job-text.ts';
+import { agoText, momentText } from './moments.ts';
+import { renderFields, renderTable } from './table.ts';
+
+export function nodeListText(nodes: readonly Node[], nowMilliseconds: number, colours: Colours): string {
+  if (nodes.length === 0) return 'No node has joined. Start one with "fog node join URL --token T".';
+  return renderTable(
+    ['name', 'state', 'slots', 'cpu', 'memory', 'runtimes', 'owner', 'last seen', 'id'],
+    nodes.map((node) => [
+      node.name,
+      nodeState(node, colours),
+      `${node.running.length}/${node.description.capacity.slots}`,
+      cores(node.description.capacity.milliCpu),
+      formatBytes(node.description.capacity.memoryBytes),
+      availableRuntimes(node),
+      node.owner,
+      node.state === 'connected' ? 'now' : agoText(node.lastSeenAt, nowMilliseconds),
+      node.id,
+    ]),
+    colours,
+  );
+}
+
+export function nodeText(node: Node, nowMilliseconds: number, colours: Colours): string {
+  const { capacity, labels, policy, runtimes, agentVersion } = node.description;
+  const runtimeFields = Object.entries(runtimes).map(([name, probe]): [string, string] => [
+    name,
+    probe.available
+      ? [probe.version, ...Object.entries(probe.features).map(([key, value]) => `${key} ${value}`)].join(', ')
+      : `not available: ${probe.reason}${probe.hint === undefined ? '' : ` (${probe.hint})`}`,
+  ]);
+  return renderFields(
+    [
+      ['node', node.id],
+      ['name', node.name],
+      ['state', nodeState(node, colours)],
+      ['owner', node.owner],
+      ['joined', momentText(node.joinedAt, nowMilliseconds)],
+      ['last seen', momentText(node.lastSeenAt, nowMilliseconds)],
+      ['offers', amounts(capacity)],
+      ['free', amounts(node.free)],
+      ['busy', node.cpuBusy === null ? 'unknown' : `${Math.round(node.cpuBusy * 100)} % of the processors`],
+      ['runs', node.running.map((attempt) => `${attempt.job}/${attempt.partition}`).join(', ') || 'nothing'],
+      ['labels', labelText(labels)],
+      ['accepts', policy.accept.join(', ') || 'nobody'],
+      ['trusts', policy.trusted.join(', ') || 'nobody'],
+      ...runtimeFields,
+      ['version', agentVersion],
+    ],
+    colours,
+  );
+}
+
+function nodeState(node: Node, colours: Colours): string {
+  const marks = [node.draining ? 'draining' : null, node.cordoned && !node.draining ? 'cordoned' : null];
+  return [stateText(node.state, colours), ...marks.filter((mark) => mark !== null)].join(', ');
+}
+
+function amounts({ slots, milliCpu, memoryBytes, diskBytes }: Node['free']): string {
+  return `${slots} slots, ${cores(milliCpu)} cpu, ${formatBytes(memoryBytes)} memory, ${formatBytes(diskBytes)} disk`;
+}
+
+function cores(milliCpu: number): string {
+  return String(milliCpu / 1000);
+}
+
+function availableRuntimes({ description }: Node): string {
+  const names = Object.entries(description.runtimes).flatMap(([name, probe]) => (probe.available ? [name] : []));
+  return names.join(', ') || '-';
+}
+
+function labelText(labels: Readonly<Record<string, string>>): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(', ');
+}

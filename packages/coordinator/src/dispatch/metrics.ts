@@ -1,0 +1,35 @@
+/** What operators watch of the dispatcher. */
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { Status } from '@fog/contract';
+import type { DispatcherMetrics } from './dispatcher.ts';
+
+/** Adds the dispatcher's metrics to the registry. `status` is asked once a scrape. */
+export function createDispatcherMetrics(registry: Registry, status: () => Promise<Status>): DispatcherMetrics {
+  const registers = [registry];
+  const leases = new Counter({ name: 'fog_leases_total', help: 'Attempts handed to nodes', registers });
+  const seconds = new Histogram({
+    name: 'fog_turn_seconds',
+    help: 'Time of one turn of the dispatcher, its commit included',
+    buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1],
+    registers,
+  });
+  const inputs = new Counter({ name: 'fog_turn_inputs_total', help: 'Reports, logs and orders decided on', registers });
+  const tasks = new Gauge({ name: 'fog_tasks', help: 'Tasks of unfinished jobs by state', labelNames: ['state'] as const, registers: [] });
+  const nodes = new Gauge({ name: 'fog_nodes', help: 'Nodes by state', labelNames: ['state'] as const, registers });
+  Object.assign(tasks, {
+    collect: async () => {
+      const current = await status();
+      tasks.set({ state: 'queued' }, current.tasks.queued);
+      tasks.set({ state: 'leased' }, current.tasks.leased);
+      for (const [state, count] of Object.entries(current.nodes)) nodes.set({ state }, count);
+    },
+  });
+  registry.registerMetric(tasks);
+  return {
+    leases: (count) => leases.inc(count),
+    turn: (duration, count) => {
+      seconds.observe(duration);
+      inputs.inc(count);
+    },
+  };
+}

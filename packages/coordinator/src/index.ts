@@ -1,0 +1,2 @@
+/** @fog/coordinator: the server program. */
+export { type CoordinatorOptions, type RunningCoordinator, startCoordinator } from './coordinator.ts';
