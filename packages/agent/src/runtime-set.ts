@@ -1,7 +1,12 @@
 /** The runtimes of this node and what they found on it. */
 import { type NodeDescription, RUNTIME_NAMES } from '@fog/contract';
-import type { RuntimeProbe, RuntimeSettings, TaskRuntime } from '@fog/runtimes';
-import * as engines from '@fog/runtimes';
+import {
+  createJavascriptRuntime,
+  createWasmRuntime,
+  type RuntimeProbe,
+  type RuntimeSettings,
+  type TaskRuntime,
+} from '@fog/runtimes';
 
 export function createRuntimes(settings: RuntimeSettings): TaskRuntime[] {
   return [createWasmRuntime(settings), createJavascriptRuntime(settings)];

@@ -46,7 +46,7 @@ export interface AttemptRequest {
   /** The runtime's own block of the task, with blobs resolved to files on this machine. */
   program: WasmProgram | JavascriptProgram;
   args: readonly string[];
-  /** Complete: nothing of the host's environment is added. */
+  /** Nothing of the host's environment is added; the runtime adds FOG_PARTITION_INDEX and FOG_PARTITION_COUNT. */
   env: Readonly<Record<string, string>>;
   /** Host path of the standard input, or its bytes; null is an empty one. */
   stdin: { hostPath: string } | { data: Uint8Array } | null;
@@ -79,6 +79,7 @@ export interface JavascriptProgram {
 export interface AttemptHost {
   /** The job's own code has started. Called once, before any log of it. */
   started(): void;
+  /** `data` is valid during the call only. */
   log(stream: 'stdout' | 'stderr', data: Uint8Array): void;
   progress(fraction: number, message: string): void;
 }
@@ -93,6 +94,7 @@ export interface AttemptUsage {
 /** One file of an output. `relativePath` is '' when the output is itself a file, otherwise `a/b.txt`, sorted by bytes. */
 export interface OutputFile {
   relativePath: string;
+  /** A file on this machine belongs to the caller now, who deletes it after use. */
   content: { data: Uint8Array } | { hostPath: string; bytes: number };
 }
 
@@ -130,7 +132,7 @@ export interface TaskRuntime {
    */
   refusal(request: Pick<AttemptRequest, 'program' | 'trusted' | 'limits'>): string | null;
   start(request: AttemptRequest, host: AttemptHost): RunningAttempt;
-  /** Kills what runs and releases every process. */
+  /** Kills what runs, with the reason `drained`, and releases every process. */
   close(): Promise<void>;
 }
 

@@ -65,7 +65,7 @@ async function givenCertificate(certPath: string | undefined, keyPath: string | 
   return { kind: 'given', cert, key };
 }
 
-/** DATA/tls/certificate.pem and key.pem; made once, because every token names their fingerprint. */
+/** DATA/tls/own.pem; made once, because every token names their fingerprint. */
 async function ownCertificate(host: string, dataDirectory: string): Promise<Tls> {
   const path = join(dataDirectory, 'tls', 'own.pem');
   const existing = await readPrivateFile(path);

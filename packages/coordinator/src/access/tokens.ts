@@ -50,6 +50,8 @@ export class TokenStore {
   readonly #now: () => number;
   /** Tokens that exist, oldest read first. What is not known is never kept: forged ids must not push out good ones. */
   readonly #cache = new Map<string, CachedToken>();
+  /** Revocations made here; a row that was read before one of them is not remembered. */
+  #revocations = 0;
 
   constructor(dependencies: TokenStoreDependencies) {
     this.#database = dependencies.database;
@@ -113,6 +115,7 @@ export class TokenStore {
         .execute();
       return await writer.selectFrom('tokens').selectAll().where('id', '=', id).executeTakeFirst();
     });
+    this.#revocations += 1;
     this.#cache.delete(id);
     if (row === undefined) throw new FogError('not-found', `there is no token ${id}`, { hint: 'fog token list' });
     return toToken(row);
@@ -123,11 +126,11 @@ export class TokenStore {
     const now = this.#now();
     if (cached !== undefined && now - cached.readAt < HTTP_LIMITS.tokenCacheMilliseconds) return cached;
     this.#cache.delete(id);
+    const revocations = this.#revocations;
     const row = await this.#database.read.selectFrom('tokens').selectAll().where('id', '=', id).executeTakeFirst();
     if (row === undefined) return null;
     const entry = { row, secretHash: Buffer.from(row.secret_hash, 'hex'), readAt: now };
-    // A revocation may have been committed while we read.
-    if (row.revoked_at === null) this.#remember(id, entry);
+    if (row.revoked_at === null && revocations === this.#revocations) this.#remember(id, entry);
     return entry;
   }
 

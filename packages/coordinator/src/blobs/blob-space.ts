@@ -48,17 +48,16 @@ export class BlobSpace {
     return this.#dependencies.freeDiskBytes();
   }
 
-  /** Throws `storage-full` when `bytes` more, of which `already` stand on the disk, do not fit. */
-  async refuseBeyond(bytes: number, { already }: { already: number }): Promise<void> {
+  /**
+   * Promises room for `bytes`, of which `already` stand on the disk. Throws `storage-full` when they do not fit
+   * beside what was promised to others.
+   */
+  async reserve(bytes: number, { already }: { already: number }): Promise<Reservation> {
     await this.totals();
-    if (this.#usedBytes() + bytes - already + HTTP_LIMITS.blobOverheadBytes > this.#dependencies.limitBytes) {
-      throw this.#full();
-    }
     await this.#refuseFullDisk(bytes - already);
-  }
-
-  reserve(bytes: number): Reservation {
+    // Nothing is awaited between the look and the promise, so that many uploads at once cannot all be let in.
     let reserved = bytes + HTTP_LIMITS.blobOverheadBytes;
+    if (this.#usedBytes() + reserved - already > this.#dependencies.limitBytes) throw this.#full();
     let arrived = 0;
     let unchecked = 0;
     this.#reservedBytes += reserved;

@@ -7,7 +7,7 @@ import type { Logger } from '../routes/problem.ts';
 import type { Database } from '../store/database.ts';
 import { BlobPaths, type Claim, newClaim } from './blob-paths.ts';
 import { countBlobs, deleteMarked, findBlob, insertBlob, markForDeletion, renewBlobs } from './blob-rows.ts';
-import { BlobSpace } from './blob-space.ts';
+import { BlobSpace, type Reservation } from './blob-space.ts';
 import { PartialUploads } from './partial-uploads.ts';
 import { tooLarge, Upload, type UploadBody } from './upload.ts';
 
@@ -163,31 +163,18 @@ export class BlobStore {
   async receive(digest: string, request: UploadRequest): Promise<{ bytes: number; created: boolean }> {
     const existing = await this.stat(digest);
     if (existing !== null) return { ...existing, created: false };
-    await this.#refuseAtOnce(request);
-    const path = request.offset === 0 ? this.#newPath(digest) : await this.#claimPartial(digest, request.offset);
-    if (path === null) return this.receive(digest, request);
-    // What is left unfinished is counted by `partials`, what is in progress by the reservation.
-    const reservation = this.#space.reserve(request.offset + (request.length ?? 0));
-    let upload: Upload | undefined;
+    this.#refuseAtOnce(request);
+    const total = request.offset + (request.length ?? 0);
+    const reservation = await this.#space.reserve(total, { already: request.offset });
     this.#activeCount += 1;
     try {
-      const limits = {
-        mostBytes: this.#dependencies.blobBytes,
-        grow: (bytes: number) => reservation.grow(bytes),
-        stallMilliseconds: this.#dependencies.stallMilliseconds ?? HTTP_LIMITS.stallMilliseconds,
-      };
-      upload = request.offset === 0 ? await Upload.create(path, limits) : await Upload.resume(path, limits);
-      reservation.begin(upload.bytes);
-      this.#register(digest, upload);
-      await upload.receive(request.body);
-      return await this.#finish(digest, upload);
-    } catch (error) {
-      throw await this.#breakOff(digest, path, upload, error);
+      const path = request.offset === 0 ? this.#newPath(digest) : await this.#claimPartial(digest, request.offset);
+      if (path !== null) return await this.#take(digest, path, request, reservation);
     } finally {
       this.#activeCount -= 1;
-      if (upload !== undefined) this.#unregister(digest, upload);
       reservation.end();
     }
+    return this.receive(digest, request);
   }
 
   /** Deletes a blob that no job refers to, whatever its age. False when it is referenced or absent. */
@@ -236,14 +223,39 @@ export class BlobStore {
     }
   }
 
+  /** Receives into the file at `path`, which is ours. */
+  async #take(
+    digest: string,
+    path: string,
+    request: UploadRequest,
+    reservation: Reservation,
+  ): Promise<{ bytes: number; created: boolean }> {
+    const limits = {
+      mostBytes: this.#dependencies.blobBytes,
+      grow: (bytes: number) => reservation.grow(bytes),
+      stallMilliseconds: this.#dependencies.stallMilliseconds ?? HTTP_LIMITS.stallMilliseconds,
+    };
+    let upload: Upload | undefined;
+    try {
+      upload = request.offset === 0 ? await Upload.create(path, limits) : await Upload.resume(path, limits);
+      reservation.begin(upload.bytes);
+      this.#register(digest, upload);
+      await upload.receive(request.body);
+      return await this.#finish(digest, upload);
+    } catch (error) {
+      throw await this.#breakOff(digest, path, upload, error);
+    } finally {
+      if (upload !== undefined) this.#unregister(digest, upload);
+    }
+  }
+
   /** What can be refused before a byte is read. */
-  async #refuseAtOnce({ offset, length }: UploadRequest): Promise<void> {
+  #refuseAtOnce({ offset, length }: UploadRequest): void {
     const { blobBytes } = this.#dependencies;
     if (offset + (length ?? 0) > blobBytes) throw tooLarge(blobBytes);
     if (offset === 0 && this.partials.count + this.#activeCount >= HTTP_LIMITS.partialUploads) {
       throw new FogError('too-many-requests', 'there are too many unfinished uploads');
     }
-    await this.#space.refuseBeyond(offset + (length ?? 0), { already: offset });
   }
 
   /** The path of the partial file, now ours; null when the blob was completed meanwhile. */

@@ -1,10 +1,13 @@
 /**
- * Many rows in one statement: `FROM (VALUES (?, ?), …)`, which SQLite and PostgreSQL spell alike.
+ * Many rows in one statement.
  *
- * The text of a statement depends on the number of its rows alone, rounded up to a power of two and padded with
- * nulls, so that few texts exist and prepared statements are found again. Measured against one JSON parameter with
- * json_each: half the time on SQLite. Joins are written `ROWS AS k CROSS JOIN t WHERE …`, which makes SQLite look up a
- * row of the table for each of ours, and not the other way round.
+ * `ROWS` in a statement stands for a derived table with the given columns. SQLite gets `(VALUES (?, ?), …)`, with the
+ * number of rows rounded up to a power of two and padded with nulls, so that few texts exist and prepared statements
+ * are found again. PostgreSQL gets one array a column, `unnest($1, $2)`: planning thousands of parameters costs it
+ * more than running them. This leaf and row locks are the only places where the engines differ.
+ *
+ * Joins are written `ROWS AS k CROSS JOIN t WHERE …`, which makes SQLite look up a row of the table for each of ours,
+ * and not the other way round.
  */
 import { CompiledQuery, PostgresAdapter } from 'kysely';
 import type { Reader } from './database.ts';
@@ -12,75 +15,80 @@ import type { Reader } from './database.ts';
 export type ColumnKind = 'text' | 'bigint' | 'integer';
 
 export interface BulkStatement {
-  /** SQL around the rows; `ROWS` stands for them, e.g. `SELECT … FROM ROWS AS d JOIN …`. */
+  /** SQL around the rows, e.g. `UPDATE t SET a = d.a FROM ROWS AS d WHERE t.id = d.id`. */
   text: string;
   columns: Readonly<Record<string, ColumnKind>>;
   /** Added at the end on PostgreSQL; SQLite has one writer and no row locks. */
   lock?: 'FOR UPDATE OF t';
 }
 
-type Value = string | number | null;
+export type BulkValue = string | number | null;
 
-/** SQLite takes 32,766 parameters a statement, PostgreSQL 65,535. */
+/** SQLite takes 32,766 parameters a statement. */
 const MOST_PARAMETERS = 32_000;
-const KINDS: Record<ColumnKind, string> = { text: 'TEXT', bigint: 'BIGINT', integer: 'INTEGER' };
 
 /**
- * Runs the statement for all rows, in as few pieces as the engines allow. A row is an array in the order of
+ * Runs the statement for all rows, in as few pieces as the engine allows. A row is an array in the order of
  * `columns`; its first column must not be null.
  */
 export async function runBulk<Result>(
   database: Reader,
   statement: BulkStatement,
-  rows: readonly (readonly Value[])[],
+  rows: readonly (readonly BulkValue[])[],
 ): Promise<Result[]> {
-  const isPostgres = database.getExecutor().adapter instanceof PostgresAdapter;
+  if (rows.length === 0) return [];
+  if (database.getExecutor().adapter instanceof PostgresAdapter) return runPostgres(database, statement, rows);
   const width = Object.keys(statement.columns).length;
   const most = 2 ** Math.floor(Math.log2(MOST_PARAMETERS / width));
   const results: Result[] = [];
   for (let start = 0; start < rows.length; start += most) {
-    const piece = rows.slice(start, start + most);
-    const height = 2 ** Math.ceil(Math.log2(piece.length));
-    const parameters: Value[] = new Array(height * width).fill(null);
-    let next = 0;
-    for (const row of piece) for (const value of row) parameters[next++] = value;
-    const query = CompiledQuery.raw(bulkText(isPostgres, statement, height), parameters);
-    const result = await database.executeQuery<Result>(query);
-    results.push(...result.rows);
+    results.push(...(await runSqlite<Result>(database, statement, rows.slice(start, start + most))));
   }
   return results;
 }
 
-const texts = new WeakMap<BulkStatement, Map<string, string>>();
-
-function bulkText(isPostgres: boolean, statement: BulkStatement, height: number): string {
-  let known = texts.get(statement);
-  if (known === undefined) {
-    known = new Map();
-    texts.set(statement, known);
-  }
-  const key = `${isPostgres} ${height}`;
-  let text = known.get(key);
-  if (text === undefined) {
-    text = statement.text.replace('ROWS', () => rowsText(isPostgres, statement.columns, height));
-    if (isPostgres && statement.lock !== undefined) text += ` ${statement.lock}`;
-    known.set(key, text);
-  }
-  return text;
+async function runSqlite<Result>(
+  database: Reader,
+  statement: BulkStatement,
+  rows: readonly (readonly BulkValue[])[],
+): Promise<Result[]> {
+  const width = Object.keys(statement.columns).length;
+  const height = 2 ** Math.ceil(Math.log2(rows.length));
+  const parameters: BulkValue[] = new Array(height * width).fill(null);
+  let next = 0;
+  for (const row of rows) for (const value of row) parameters[next++] = value;
+  const text = keptText(statement, height, () => {
+    const line = `(${new Array(width).fill('?').join(',')})`;
+    return derivedTable(statement, `(VALUES ${new Array(height).fill(line).join(',')}) AS v WHERE column1 IS NOT NULL`);
+  });
+  return (await database.executeQuery<Result>(CompiledQuery.raw(text, parameters))).rows;
 }
 
-/** The first row tells PostgreSQL the types; the padding is left out by its null in the first column. */
-function rowsText(isPostgres: boolean, columns: BulkStatement['columns'], height: number): string {
-  let next = 0;
-  const placeholder = () => {
-    next += 1;
-    return isPostgres ? `$${next}` : '?';
-  };
-  const kinds = Object.values(columns);
-  const lines = Array.from({ length: height }, (_, row) => {
-    const fields = kinds.map((kind) => (row === 0 ? `CAST(${placeholder()} AS ${KINDS[kind]})` : placeholder()));
-    return `(${fields.join(',')})`;
+async function runPostgres<Result>(
+  database: Reader,
+  statement: BulkStatement,
+  rows: readonly (readonly BulkValue[])[],
+): Promise<Result[]> {
+  const kinds = Object.values(statement.columns);
+  const parameters = kinds.map((_, column) => rows.map((row) => row[column] ?? null));
+  const text = keptText(statement, 0, () => {
+    const arrays = kinds.map((kind, index) => `CAST($${index + 1} AS ${kind}[])`);
+    const names = kinds.map((_, index) => `column${index + 1}`);
+    const filled = derivedTable(statement, `unnest(${arrays.join(', ')}) AS v(${names.join(', ')})`);
+    return statement.lock === undefined ? filled : `${filled} ${statement.lock}`;
   });
-  const names = Object.keys(columns).map((name, index) => `column${index + 1} AS ${name}`);
-  return `(SELECT ${names.join(', ')} FROM (VALUES ${lines.join(',')}) AS v WHERE column1 IS NOT NULL)`;
+  return (await database.executeQuery<Result>(CompiledQuery.raw(text, parameters))).rows;
+}
+
+function derivedTable(statement: BulkStatement, source: string): string {
+  const names = Object.keys(statement.columns).map((name, index) => `column${index + 1} AS ${name}`);
+  return statement.text.replace('ROWS', () => `(SELECT ${names.join(', ')} FROM ${source})`);
+}
+
+/** Texts by statement and number of rows; 0 is PostgreSQL's, which serves any number. */
+const texts = new WeakMap<BulkStatement, Map<number, string>>();
+
+function keptText(statement: BulkStatement, height: number, make: () => string): string {
+  const known = texts.getOrInsertComputed(statement, () => new Map<number, string>());
+  return known.getOrInsertComputed(height, make);
 }

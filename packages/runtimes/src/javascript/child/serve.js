@@ -83,8 +83,23 @@ function realmHeader(request) {
   return JSON.stringify({ args, env, partition, seedWords, submittedAtMilliseconds, diskBytes, resultIsDeclared, inputs, hasStdin });
 }
 
-function errorText(error) {
+/** V8 does not tell where a syntax error lies to who asks from outside; the parser does. */
+async function syntaxErrorLine(path, acornUrl) {
   try {
+    const { parse } = await import(acornUrl);
+    parse(readFileSync(path, 'utf8'), { ecmaVersion: 2024, sourceType: 'module' });
+  } catch (error) {
+    return error?.loc?.line;
+  }
+  return undefined;
+}
+
+async function errorText(error, { scriptPath, acornUrl }) {
+  try {
+    if (error.name === 'SyntaxError' && error.loc === undefined) {
+      const line = await syntaxErrorLine(scriptPath, acornUrl);
+      return `${error.name}: ${error.message}${line === undefined ? '' : ` (line ${line})`}`;
+    }
     const line = /^script\.js:(\d+)/.exec(`${error.stack}`)?.[1];
     return `${error.name}: ${error.message}${line === undefined ? '' : ` (line ${line})`}`;
   } catch {
@@ -106,7 +121,7 @@ async function runOne(engine, request, standardInput, cache) {
       started: () => sendFrame(FROM_CHILD.started, Buffer.alloc(0)),
     });
   } catch (error) {
-    const text = errorText(error);
+    const text = await errorText(error, request);
     host.fail(host.isOutOfMemory(text) ? 'oom' : 'script-error', text);
   }
   return ending.get();

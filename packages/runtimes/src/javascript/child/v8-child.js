@@ -51,21 +51,11 @@ function adaptHost(host, makeBuffer) {
 /** One turn of the event loop: all microtasks have run when it is over. */
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-function compile(source, options) {
-  try {
-    return new vm.SourceTextModule(source, options);
-  } catch (error) {
-    // Errors of the realm carry no stack. One of this realm tells the line.
-    if (error?.name === 'SyntaxError') new vm.SourceTextModule(source, { identifier: options.identifier });
-    throw error;
-  }
-}
-
 async function runAttempt({ source, host, header, started }) {
   const { context, makeBuffer, refuseImport, installRealm } = createContext();
   const realm = installRealm(adaptHost(host, makeBuffer), header);
   started();
-  const module = compile(source, { context, identifier: 'script.js', importModuleDynamically: refuseImport });
+  const module = new vm.SourceTextModule(source, { context, identifier: 'script.js', importModuleDynamically: refuseImport });
   if (module.moduleRequests.length > 0) {
     host.fail('script-error', `import "${module.moduleRequests[0].specifier}" is not possible: a script stands alone`);
     return;
