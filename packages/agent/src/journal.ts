@@ -116,7 +116,9 @@ export class Journal {
     return this.#entries.map(({ entry }) => entry);
   }
 
+  /** Nothing happens after `close`. */
   append(entry: JournalEntry): void {
+    if (this.#closed) return;
     this.#entries.push({ entry, bytes: 0 });
     this.#wake();
   }

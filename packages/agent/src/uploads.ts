@@ -130,8 +130,8 @@ class Upload {
       });
     } catch (error) {
       if (!(error instanceof FogError)) throw error;
-      // Somebody else's broken upload of the same blob left bytes there: the next try asks first.
-      if (error.code === 'blob-offset-mismatch') throw retryable(error);
+      // Somebody else stores the same blob, or began to: the next try asks first what is there.
+      if (error.code === 'blob-offset-mismatch' || error.code === 'conflict') throw retryable(error);
       if (error.code !== 'blob-digest-mismatch') throw error;
       this.#wrongDigests += 1;
       if (this.#wrongDigests > AGENT_LIMITS.digestRetries) throw error;

@@ -306,6 +306,23 @@ test('what the coordinator refuses to store fails the attempt with the reason', 
   assert(ending?.event === 'fail' && ending.reason === 'output-too-large', JSON.stringify(ending));
 });
 
+test('an upload that another one of the same blob takes over asks again what is there', async () => {
+  await using site = await startSite();
+  const { coordinator, runtime } = site;
+  const data = Buffer.from('the same result');
+  coordinator.onRequest = (request, response, digest) => {
+    if (request.method !== 'PUT') return false;
+    coordinator.blobs.set(digest, data); // the other one is done
+    problem(response, new FogError('conflict', 'a newer upload of this blob took over'));
+    return true;
+  };
+  runtime.behaviour = (attempt) =>
+    attempt.succeed([{ name: 'out', type: 'file', files: [{ relativePath: '', content: { data } }] }]);
+  coordinator.lease(leaseGroup([0]));
+  await coordinator.until(() => coordinator.ending(0) !== undefined);
+  assert.equal(coordinator.ending(0)?.event, 'succeed');
+});
+
 test('stopping an attempt ends its transfers', async () => {
   await using site = await startSite();
   const { coordinator } = site;

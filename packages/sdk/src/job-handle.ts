@@ -129,6 +129,14 @@ export class JobHandle {
     return task.outputs.map((output) => new JobOutput(this.#client, output));
   }
 
+  /** One output of a task that succeeded. Throws `not-found` when it has none of this name. */
+  async output(partition = 0, name = 'result', signal?: AbortSignal): Promise<JobOutput> {
+    const output = (await this.outputs(partition, signal)).find((candidate) => candidate.name === name);
+    if (output === undefined)
+      throw new FogError('not-found', `task ${partition} of job ${this.id} has no output "${name}"`);
+    return output;
+  }
+
   async #lowestFailedTask(signal?: AbortSignal): Promise<TaskWithAttempts | null> {
     const candidates: TaskWithAttempts[] = [];
     for (const state of ['failed', 'expired'] as const) {

@@ -39,22 +39,21 @@ export function createHttpMetrics(dependencies: HttpMetricsDependencies = {}): H
   };
 }
 
+const BLOB_GAUGES = [
+  ['blobs', 'fog_blobs', 'Stored blobs'],
+  ['blobBytes', 'fog_blob_bytes', 'Bytes of stored blobs'],
+  ['partialBytes', 'fog_blob_partial_bytes', 'Bytes of unfinished uploads'],
+  ['limitBytes', 'fog_blob_limit_bytes', 'Space for blobs in all'],
+  ['freeDiskBytes', 'fog_blob_disk_free_bytes', 'Free bytes on the disk of the blobs'],
+] as const;
+
 function registerBlobGauges(registry: Registry, blobTotals: () => Promise<BlobTotals>): void {
-  const gauges = {
-    blobs: new Gauge({ name: 'fog_blobs', help: 'Stored blobs', registers: [] }),
-    blobBytes: new Gauge({ name: 'fog_blob_bytes', help: 'Bytes of stored blobs', registers: [] }),
-    partialBytes: new Gauge({ name: 'fog_blob_partial_bytes', help: 'Bytes of unfinished uploads', registers: [] }),
-    limitBytes: new Gauge({ name: 'fog_blob_limit_bytes', help: 'Space for blobs in all', registers: [] }),
-  };
-  for (const gauge of Object.values(gauges)) registry.registerMetric(gauge);
-  // A collect function on the first gauge fills all of them: the totals are read once for each scrape.
-  Object.assign(gauges.blobs, {
-    collect: async () => {
-      const totals = await blobTotals();
-      gauges.blobs.set(totals.blobs);
-      gauges.blobBytes.set(totals.blobBytes);
-      gauges.partialBytes.set(totals.partialBytes);
-      gauges.limitBytes.set(totals.limitBytes);
-    },
-  });
+  for (const [key, name, help] of BLOB_GAUGES) {
+    const gauge: Gauge = new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect: async () => gauge.set((await blobTotals())[key]),
+    });
+  }
 }

@@ -111,10 +111,11 @@ export function sendProblem(
  */
 export function dropRestOfBody(request: FastifyRequest, reply: FastifyReply): void {
   const { raw } = request;
-  if (raw.complete || raw.destroyed) return;
+  const hasBody = raw.headers['transfer-encoding'] !== undefined || Number(raw.headers['content-length'] ?? 0) > 0;
+  if (!hasBody || raw.complete || raw.destroyed) return;
   reply.removeHeader('connection');
   raw.resume();
   setTimeout(() => {
-    if (!raw.complete) raw.socket.destroy();
+    if (!raw.complete) raw.destroy();
   }, HTTP_LIMITS.lingerMilliseconds).unref();
 }

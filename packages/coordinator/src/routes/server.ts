@@ -182,7 +182,7 @@ function limitSlowBodies(server: FastifyInstance): void {
     for (const [raw, since] of awaited) {
       if (since > oldest && !raw.destroyed) continue;
       awaited.delete(raw);
-      if (!raw.destroyed && !raw.complete) raw.socket.destroy();
+      if (!raw.complete) raw.destroy();
     }
   }, HTTP_LIMITS.connectionCheckMilliseconds);
   timer.unref();

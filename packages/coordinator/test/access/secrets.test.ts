@@ -90,7 +90,10 @@ test('the key is made once, kept private, and a wrong key file is explained', as
   const keyFile = join(dataDirectory, 'given.key');
   await assert.rejects(loadSecretsKey({ dataDirectory, keyFile }), { code: 'invalid-configuration' });
   await writeFile(keyFile, 'too short');
-  await assert.rejects(loadSecretsKey({ dataDirectory, keyFile }), (error: Error) => !error.message.includes('too short'));
+  await assert.rejects(
+    loadSecretsKey({ dataDirectory, keyFile }),
+    (error: Error) => !error.message.includes('too short'),
+  );
   await writeFile(keyFile, 'AB'.repeat(32));
   assert.deepEqual(await loadSecretsKey({ dataDirectory, keyFile }), Buffer.alloc(32, 0xab));
 });

@@ -42,11 +42,15 @@ test('forged, altered and unknown tokens are refused alike', async () => {
   }
   assert.equal(messages.size, 1, 'the answer must not tell which part was right');
   await fc.assert(
-    fc.asyncProperty(fc.integer({ min: 0, max: token.length - 1 }), fc.integer({ min: 1, max: 60 }), async (at, shift) => {
-      const changed = String.fromCharCode(33 + ((token.charCodeAt(at) - 33 + shift) % 94));
-      if (changed === token[at]) return;
-      await assert.rejects(tokens.authenticate(token.slice(0, at) + changed + token.slice(at + 1)), unauthenticated);
-    }),
+    fc.asyncProperty(
+      fc.integer({ min: 0, max: token.length - 1 }),
+      fc.integer({ min: 1, max: 60 }),
+      async (at, shift) => {
+        const changed = String.fromCharCode(33 + ((token.charCodeAt(at) - 33 + shift) % 94));
+        if (changed === token[at]) return;
+        await assert.rejects(tokens.authenticate(token.slice(0, at) + changed + token.slice(at + 1)), unauthenticated);
+      },
+    ),
     { numRuns: 200 },
   );
 });

@@ -80,7 +80,13 @@ test('scopes: read may not write; nobody gets in without a token; paths cannot l
   assert.equal((await it.server.inject({ url })).statusCode, 401);
   const authorization = await it.bearer('read');
   assert.equal((await it.server.inject({ url, headers: { authorization } })).body, 'hello');
-  const bad = ['sha256:..%2F..%2F..%2Fetc%2Fpasswd', 'sha256:zz', `sha256:${'A'.repeat(64)}`, '..%2f..%2fadmin.token', '%00'];
+  const bad = [
+    'sha256:..%2F..%2F..%2Fetc%2Fpasswd',
+    'sha256:zz',
+    `sha256:${'A'.repeat(64)}`,
+    '..%2f..%2fadmin.token',
+    '%00',
+  ];
   for (const name of bad) {
     const answer = await it.server.inject({ url: `/v1/blobs/${name}`, headers: { authorization } });
     assert.ok([400, 404].includes(answer.statusCode), name);

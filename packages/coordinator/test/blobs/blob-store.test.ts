@@ -43,7 +43,11 @@ function bodyOf(bytes: Uint8Array, options: { chunk?: number; cut?: number } = {
 }
 
 async function put(store: BlobStore, bytes: Uint8Array, offset = 0): Promise<{ bytes: number; created: boolean }> {
-  return store.receive(digestOf(bytes), { offset, length: bytes.length - offset, body: bodyOf(bytes.subarray(offset)) });
+  return store.receive(digestOf(bytes), {
+    offset,
+    length: bytes.length - offset,
+    body: bodyOf(bytes.subarray(offset)),
+  });
 }
 
 async function contents(store: BlobStore, digest: string): Promise<Buffer> {
@@ -81,24 +85,29 @@ test('however often an upload is cut, what arrived stays and the end is right', 
   const store = await openIn(folder);
   const cuts = fc.array(fc.nat(5000), { maxLength: 5 });
   await fc.assert(
-    fc.asyncProperty(fc.uint8Array({ maxLength: 5000 }), cuts, fc.integer({ min: 1, max: 900 }), async (bytes, at, chunk) => {
-      const whole = Buffer.concat([bytes, randomBytes(8)]);
-      const digest = digestOf(whole);
-      for (const cut of at) {
+    fc.asyncProperty(
+      fc.uint8Array({ maxLength: 5000 }),
+      cuts,
+      fc.integer({ min: 1, max: 900 }),
+      async (bytes, at, chunk) => {
+        const whole = Buffer.concat([bytes, randomBytes(8)]);
+        const digest = digestOf(whole);
+        for (const cut of at) {
+          const offset = await store.uploadOffset(digest);
+          const rest = whole.subarray(offset);
+          if (cut >= rest.length) continue;
+          await assert.rejects(
+            store.receive(digest, { offset, length: rest.length, body: bodyOf(rest, { chunk, cut }) }),
+            { code: 'ECONNRESET' },
+          );
+          assert.equal(await store.uploadOffset(digest), offset + cut);
+        }
         const offset = await store.uploadOffset(digest);
-        const rest = whole.subarray(offset);
-        if (cut >= rest.length) continue;
-        await assert.rejects(
-          store.receive(digest, { offset, length: rest.length, body: bodyOf(rest, { chunk, cut }) }),
-          { code: 'ECONNRESET' },
-        );
-        assert.equal(await store.uploadOffset(digest), offset + cut);
-      }
-      const offset = await store.uploadOffset(digest);
-      await put(store, whole, offset);
-      assert.deepEqual(await contents(store, digest), whole);
-      assert.deepEqual(await partialFiles(store), []);
-    }),
+        await put(store, whole, offset);
+        assert.deepEqual(await contents(store, digest), whole);
+        assert.deepEqual(await partialFiles(store), []);
+      },
+    ),
     { numRuns: 40 },
   );
   const totals = await store.totals();
@@ -155,7 +164,10 @@ test('sizes are bounded: one blob, all blobs, unfinished ones, the disk', async 
   await put(store, third);
   await assert.rejects(put(store, randomBytes(60_000)), full);
   const unannounced = randomBytes(60_000);
-  await assert.rejects(store.receive(digestOf(unannounced), { offset: 0, length: null, body: bodyOf(unannounced) }), full);
+  await assert.rejects(
+    store.receive(digestOf(unannounced), { offset: 0, length: null, body: bodyOf(unannounced) }),
+    full,
+  );
   await put(store, two, 80_000);
   free = 1000;
   await assert.rejects(put(store, randomBytes(10)), full);
@@ -257,7 +269,8 @@ test('asking for a blob renews it, and during a deletion it does not exist', asy
   const bytes = randomBytes(3000);
   const digest = digestOf(bytes);
   await put(store, bytes);
-  const storedAt = async () => (await folder.database.read.selectFrom('blobs').selectAll().executeTakeFirst())?.stored_at;
+  const storedAt = async () =>
+    (await folder.database.read.selectFrom('blobs').selectAll().executeTakeFirst())?.stored_at;
   now += 100;
   await store.has(digest);
   assert.equal(await storedAt(), 1_000_000, 'a fresh row is not written again');

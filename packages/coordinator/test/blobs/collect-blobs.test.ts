@@ -61,14 +61,19 @@ async function scene(): Promise<Scene> {
   };
 }
 
-const exists = (path: string) => stat(path).then(
-  () => true,
-  () => false,
-);
+const exists = (path: string) =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
 
 test('old and unreferenced blobs go, fresh and referenced ones stay', async () => {
   await using it = await scene();
-  const [old, referenced, renewed] = [await it.put(randomBytes(9)), await it.put(randomBytes(9)), await it.put(randomBytes(9))];
+  const [old, referenced, renewed] = [
+    await it.put(randomBytes(9)),
+    await it.put(randomBytes(9)),
+    await it.put(randomBytes(9)),
+  ];
   await it.refer(referenced);
   it.clock.now += KEEP;
   assert.equal((await it.collector.run()).deleted, 0, 'exactly as old as allowed');
@@ -114,7 +119,10 @@ test('files without a row go once they are old', async () => {
   const kept = await it.put(randomBytes(9));
   const stray = `sha256:${'00'}${'ab'.repeat(31)}`;
   const young = `sha256:${'00'}${'cd'.repeat(31)}`;
-  for (const [digest, at] of [[stray, it.clock.now - KEEP - 1], [young, it.clock.now]] as const) {
+  for (const [digest, at] of [
+    [stray, it.clock.now - KEEP - 1],
+    [young, it.clock.now],
+  ] as const) {
     await mkdir(dirname(it.store.paths.blob(digest)), { recursive: true });
     await writeFile(it.store.paths.blob(digest), 'x');
     await utimes(it.store.paths.blob(digest), new Date(at), new Date(at));

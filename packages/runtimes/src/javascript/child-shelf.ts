@@ -7,13 +7,23 @@
  * a new wasm instance each time; a V8 process of a trusted submitter, for the same script only. (A fresh Node process
  * costs 40 ms of CPU, a fresh realm 2 ms.) A V8 process that ran a stranger's script is never used again.
  */
+import type { PooledChild } from '../child-pool.ts';
 import { JAVASCRIPT_LIMITS } from '../limits.ts';
-import type { JavascriptChild } from './engine-processes.ts';
 
-export interface ChildShelfOptions {
+/** What the shelf knows of a process. */
+export interface ShelvedChild extends PooledChild {
+  /** `ChildKind.key`. */
+  readonly kind: string;
+  /** The script that it ran; null is a fresh process. */
+  scriptPath: string | null;
+  attempts: number;
+  residentBytes: number;
+}
+
+export interface ChildShelfOptions<Child extends ShelvedChild> {
   slots: number;
   /** Starts a process of this kind. */
-  start(kind: ChildKind): JavascriptChild;
+  start(kind: ChildKind): Child;
 }
 
 export interface ChildKind {
@@ -22,19 +32,19 @@ export interface ChildKind {
   reuse: 'never' | 'same-script' | 'always';
 }
 
-export class ChildShelf {
-  readonly #options: ChildShelfOptions;
+export class ChildShelf<Child extends ShelvedChild> {
+  readonly #options: ChildShelfOptions<Child>;
   /** Oldest first. */
-  readonly #idle = new Set<JavascriptChild>();
-  readonly #alive = new Set<JavascriptChild>();
+  readonly #idle = new Set<Child>();
+  readonly #alive = new Set<Child>();
   #closed = false;
 
-  constructor(options: ChildShelfOptions) {
+  constructor(options: ChildShelfOptions<Child>) {
     this.#options = options;
   }
 
   /** A process for this script; it may still be starting. Another one is started for the next. */
-  take(kind: ChildKind, scriptPath: string): JavascriptChild {
+  take(kind: ChildKind, scriptPath: string): Child {
     const child = this.#find(kind, scriptPath) ?? this.#start(kind);
     this.#idle.delete(child);
     this.#restock(kind);
@@ -42,7 +52,7 @@ export class ChildShelf {
   }
 
   /** Ends a process, or puts it back where its kind and its state allow it. */
-  giveBack(child: JavascriptChild, kind: ChildKind, wasOrderly: boolean): void {
+  giveBack(child: Child, kind: ChildKind, wasOrderly: boolean): void {
     const isFit =
       wasOrderly &&
       kind.reuse !== 'never' &&
@@ -61,15 +71,15 @@ export class ChildShelf {
     await Promise.all(ends);
   }
 
-  #find(kind: ChildKind, scriptPath: string): JavascriptChild | undefined {
+  #find(kind: ChildKind, scriptPath: string): Child | undefined {
     const fitting = [...this.#idle].filter((child) => child.kind === kind.key);
     return (
       fitting.find((child) => child.scriptPath === scriptPath) ??
-      fitting.find((child) => child.scriptPath === null || kind.reuse === 'always')
+      fitting.findLast((child) => child.scriptPath === null || kind.reuse === 'always')
     );
   }
 
-  #start(kind: ChildKind): JavascriptChild {
+  #start(kind: ChildKind): Child {
     const child = this.#options.start(kind);
     this.#alive.add(child);
     void child.ended.then(() => {
@@ -82,14 +92,14 @@ export class ChildShelf {
   /** Keeps one process for the next attempt of this kind that finds none of its own; drops the oldest above the cap. */
   #restock(kind: ChildKind): void {
     if (this.#closed) return;
-    const isSpare = (child: JavascriptChild): boolean =>
+    const isSpare = (child: Child): boolean =>
       child.kind === kind.key && (child.scriptPath === null || kind.reuse === 'always');
     const spares = [...this.#idle].filter(isSpare).length;
     const busy = this.#alive.size - this.#idle.size;
     const wanted = Math.min(Math.max(this.#options.slots - busy, 1), JAVASCRIPT_LIMITS.spareChildren);
     for (let count = spares; count < wanted; count += 1) this.#idle.add(this.#start(kind));
     for (const child of this.#idle) {
-      if (this.#idle.size <= this.#options.slots + wanted) return;
+      if (this.#idle.size <= 2 * this.#options.slots + wanted) return;
       if (isSpare(child)) continue;
       this.#idle.delete(child);
       child.kill();

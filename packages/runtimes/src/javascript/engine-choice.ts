@@ -21,7 +21,10 @@ export function chooseEngine(
   if (trusted) return { engine: 'v8' };
   if (sandbox?.available === true) return { engine: 'v8-bubblewrap' };
   if (wanted === 'auto') return { engine: 'quickjs' };
-  const { reason, hint } = sandbox ?? { reason: 'bubblewrap has not been probed yet', hint: 'ask again after the probe' };
+  const { reason, hint } = sandbox ?? {
+    reason: 'bubblewrap has not been probed yet',
+    hint: 'ask again after the probe',
+  };
   return {
     refusal:
       'Engine v8 runs scripts of a submitter whom the owner of this node does not trust only inside bubblewrap, and ' +

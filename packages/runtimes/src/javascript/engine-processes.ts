@@ -4,12 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { type ChildCommand, FrameChild } from '../child-process.ts';
 import { JAVASCRIPT_LIMITS } from '../limits.ts';
 import { bubblewrapCommand, nodeReadOnlyPaths } from '../process/bubblewrap.ts';
+import type { ShelvedChild } from './child-shelf.ts';
 import type { JavascriptEngine } from './engine-choice.ts';
 
 /** A child with what is known of it between attempts. */
-export class JavascriptChild extends FrameChild {
+export class JavascriptChild extends FrameChild implements ShelvedChild {
   readonly kind: string;
-  /** The script that it ran; null is a fresh process. */
   scriptPath: string | null = null;
   attempts = 0;
   residentBytes = 0;
@@ -77,7 +77,9 @@ function quickjsArguments(readablePaths: readonly string[]): string[] {
     ...allowReading(readable),
     QUICKJS_ENTRY,
     ...urls,
-    String(process.platform === 'win32' ? JAVASCRIPT_LIMITS.quickjsStackBytes / 8 : JAVASCRIPT_LIMITS.quickjsStackBytes),
+    String(
+      process.platform === 'win32' ? JAVASCRIPT_LIMITS.quickjsStackBytes / 8 : JAVASCRIPT_LIMITS.quickjsStackBytes,
+    ),
   ];
 }
 

@@ -45,7 +45,7 @@ class JavascriptRuntime implements TaskRuntime {
   readonly name = 'javascript';
   readonly #settings: RuntimeSettings;
   readonly #dependencies: JavascriptRuntimeDependencies;
-  readonly #shelf: ChildShelf;
+  readonly #shelf: ChildShelf<JavascriptChild>;
   readonly #kinds = new Map<string, StartedKind>();
   readonly #unsettled = new Set<RunningAttempt>();
   readonly #waiting: JavascriptAttempt[] = [];
@@ -180,7 +180,10 @@ class ProbingAttempt implements RunningAttempt {
 }
 
 /** What is wrong with a request before anything runs. */
-function faultOf({ program, outputs }: JavascriptRequest): { reason: 'output-missing' | 'script-error' | 'input-missing'; message: string } | null {
+function faultOf({
+  program,
+  outputs,
+}: JavascriptRequest): { reason: 'output-missing' | 'script-error' | 'input-missing'; message: string } | null {
   const other = outputs.find(({ name }) => name !== RESULT_OUTPUT);
   if (other !== undefined) {
     return {
@@ -191,7 +194,10 @@ function faultOf({ program, outputs }: JavascriptRequest): { reason: 'output-mis
   try {
     const { size } = statSync(program.scriptPath);
     if (size <= JAVASCRIPT_LIMITS.scriptBytes) return null;
-    return { reason: 'script-error', message: `The script has ${size} bytes; ${JAVASCRIPT_LIMITS.scriptBytes} are allowed.` };
+    return {
+      reason: 'script-error',
+      message: `The script has ${size} bytes; ${JAVASCRIPT_LIMITS.scriptBytes} are allowed.`,
+    };
   } catch {
     return { reason: 'input-missing', message: 'The file of the script cannot be read.' };
   }

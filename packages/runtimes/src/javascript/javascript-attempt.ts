@@ -27,7 +27,7 @@ export interface JavascriptAttemptDependencies {
   host: AttemptHost;
   engine: JavascriptEngine;
   kind: ChildKind;
-  shelf: ChildShelf;
+  shelf: ChildShelf<JavascriptChild>;
   /** Called when the process of the attempt is free or gone: the next attempt may have its slot. */
   released(): void;
 }
@@ -55,7 +55,10 @@ export class JavascriptAttempt implements RunningAttempt {
 
   /** The slot is free. */
   begin(): void {
-    if (this.#isSettled) return this.#dependencies.released();
+    if (this.#isSettled) {
+      this.#dependencies.released();
+      return;
+    }
     const { shelf, kind, request } = this.#dependencies;
     const child = shelf.take(kind, request.program.scriptPath);
     this.#child = child;
@@ -196,7 +199,9 @@ export class JavascriptAttempt implements RunningAttempt {
   }
 }
 
-function outputsOf(result: Uint8Array | null): { name: string; type: 'file'; files: { relativePath: string; content: { data: Uint8Array } }[] }[] {
+function outputsOf(
+  result: Uint8Array | null,
+): { name: string; type: 'file'; files: { relativePath: string; content: { data: Uint8Array } }[] }[] {
   if (result === null) return [];
   return [{ name: RESULT_OUTPUT, type: 'file', files: [{ relativePath: '', content: { data: result } }] }];
 }

@@ -66,7 +66,9 @@ export class MemoryWatch implements Disposable {
 
   /** User and system time since the start, in steps of 10 ms. */
   get cpuMilliseconds(): number | null {
-    return this.#start === null || this.#last === null ? null : this.#last.cpuMilliseconds - this.#start.cpuMilliseconds;
+    return this.#start === null || this.#last === null
+      ? null
+      : this.#last.cpuMilliseconds - this.#start.cpuMilliseconds;
   }
 
   get peakMemoryBytes(): number | null {

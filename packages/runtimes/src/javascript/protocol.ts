@@ -42,15 +42,27 @@ const CHILD_REASONS: readonly string[] = ['script-error', 'oom', 'output-too-lar
 export function parseEnding(body: Uint8Array): ChildEnding {
   const message: unknown = JSON.parse(Buffer.from(body).toString('utf8'));
   if (typeof message !== 'object' || message === null) throw new Error('an ending that is no object');
-  const { status, reason, message: text, hasResult, cpuMilliseconds, peakMemoryBytes, residentBytes } = message as Record<string, unknown>;
+  const {
+    status,
+    reason,
+    message: text,
+    hasResult,
+    cpuMilliseconds,
+    peakMemoryBytes,
+    residentBytes,
+  } = message as Record<string, unknown>;
   const usage = {
     cpuMilliseconds: measure(cpuMilliseconds),
     peakMemoryBytes: measure(peakMemoryBytes),
     residentBytes: measure(residentBytes) ?? 0,
   };
   if (status === 'succeeded') return { result: { status, hasResult: hasResult === true }, ...usage };
-  const known = typeof reason === 'string' && CHILD_REASONS.includes(reason) ? (reason as FailureReason) : 'script-error';
-  return { result: { status: 'failed', reason: known, message: typeof text === 'string' ? text : 'The script failed' }, ...usage };
+  const known =
+    typeof reason === 'string' && CHILD_REASONS.includes(reason) ? (reason as FailureReason) : 'script-error';
+  return {
+    result: { status: 'failed', reason: known, message: typeof text === 'string' ? text : 'The script failed' },
+    ...usage,
+  };
 }
 
 function measure(value: unknown): number | null {

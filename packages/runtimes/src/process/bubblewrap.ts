@@ -108,7 +108,11 @@ export function explainBubblewrapFailure(
   appArmorRestriction: boolean,
 ): BubblewrapProbe {
   if (error.code === 'ENOENT') {
-    return { available: false, reason: 'bubblewrap is not installed', hint: 'apt install bubblewrap (or dnf, pacman, apk)' };
+    return {
+      available: false,
+      reason: 'bubblewrap is not installed',
+      hint: 'apt install bubblewrap (or dnf, pacman, apk)',
+    };
   }
   const lastLine = stderr.trim().split('\n').at(-1) ?? '';
   if (appArmorRestriction || /uid map|RTM_NEWADDR/.test(stderr)) {
@@ -127,7 +131,11 @@ export function explainBubblewrapFailure(
       hint: 'set sysctl kernel.unprivileged_userns_clone=1 and user.max_user_namespaces above 0, or allow them in the container that the agent runs in',
     };
   }
-  return { available: false, reason: `bubblewrap failed (${lastLine || `code ${error.code ?? 'unknown'}`})`, hint: 'run bwrap by hand to see why' };
+  return {
+    available: false,
+    reason: `bubblewrap failed (${lastLine || `code ${error.code ?? 'unknown'}`})`,
+    hint: 'run bwrap by hand to see why',
+  };
 }
 
 function readAppArmorRestriction(): boolean {

@@ -20,7 +20,9 @@ describe('javascript: agreement of v8 and quickjs', () => {
     const moderate = fc.double({ min: -1000, max: 1000, noNaN: true });
     const small = fc.double({ min: -1.5, max: 1.5, noNaN: true });
     const values = fc.sample(fc.oneof(everywhere, moderate, small), { numRuns: count, seed: SEED });
-    const bytes = Buffer.from(Float64Array.from([0, -0, 1, -1, Number.NaN, Infinity, -Infinity, 5e-324, ...values]).buffer);
+    const bytes = Buffer.from(
+      Float64Array.from([0, -0, 1, -1, Number.NaN, Infinity, -Infinity, 5e-324, ...values]).buffer,
+    );
     return JSON.stringify({ hex: bytes.toString('hex') });
   };
   const READ_DOUBLES = `
@@ -34,13 +36,30 @@ describe('javascript: agreement of v8 and quickjs', () => {
 
   it('has the same globals, everything reachable included', async () => {
     const walk = readFileSync(new URL('./walk-globals.js', import.meta.url), 'utf8');
-    const source = `export default () => ${walk.slice(walk.indexOf('*/') + 2).trim().replace(/;$/, '')}`;
+    const source = `export default () => ${walk
+      .slice(walk.indexOf('*/') + 2)
+      .trim()
+      .replace(/;$/, '')}`;
     const [v8, quickjs] = await Promise.all([engines.run('v8', source), engines.run('quickjs', source)]);
     // The one exception that docs/javascript-globals.md names.
-    const lines = (text: string): string[] => String(JSON.parse(text)).split('\n').filter((line) => !line.startsWith('%Error%.stack'));
+    const lines = (text: string): string[] =>
+      String(JSON.parse(text))
+        .split('\n')
+        .filter((line) => !line.startsWith('%Error%.stack'));
     assert.deepEqual(lines(v8.text), lines(quickjs.text));
     assert.ok(lines(v8.text).length > 2000);
-    for (const name of ['process', 'require', 'WebAssembly', 'SharedArrayBuffer', 'Atomics', 'Intl', 'WeakRef', 'eval', 'Temporal', 'performance']) {
+    for (const name of [
+      'process',
+      'require',
+      'WebAssembly',
+      'SharedArrayBuffer',
+      'Atomics',
+      'Intl',
+      'WeakRef',
+      'eval',
+      'Temporal',
+      'performance',
+    ]) {
       assert.ok(!lines(v8.text).some((line) => line.startsWith(`globalThis.${name}:`)), name);
     }
   });
@@ -86,7 +105,23 @@ describe('javascript: agreement of v8 and quickjs', () => {
   });
 
   it('treats dates alike, in UTC on the virtual clock', async () => {
-    const texts = ['2020', '2020-02', '2020-02-30', '2020-13-01', '2020-01-01T24:00', '2020-01-01T10:20:30.1239+02:30', '+012345-01-01', '-000000', 'Jan 1 2020', '2020-1-1', '1/2/2020', 'Wed Jan 01 2020 10:00:00 GMT+0100', 'Wed, 01 Jan 2020 10:00:00 GMT', 'x', ''];
+    const texts = [
+      '2020',
+      '2020-02',
+      '2020-02-30',
+      '2020-13-01',
+      '2020-01-01T24:00',
+      '2020-01-01T10:20:30.1239+02:30',
+      '+012345-01-01',
+      '-000000',
+      'Jan 1 2020',
+      '2020-1-1',
+      '1/2/2020',
+      'Wed Jan 01 2020 10:00:00 GMT+0100',
+      'Wed, 01 Jan 2020 10:00:00 GMT',
+      'x',
+      '',
+    ];
     const source = `export default ({ texts, numbers }) => {
       const show = (d) => [d.getTime(), String(d), d.toDateString(), d.toTimeString(), d.toUTCString(), d.toLocaleString(), d.toLocaleDateString(), d.toLocaleTimeString(), d.getTimezoneOffset(), d.getYear(), JSON.stringify(d)].map(String);
       class Later extends Date { later() { return new Later(this.getTime() + 1); } }
@@ -141,7 +176,12 @@ describe('javascript: agreement of v8 and quickjs', () => {
         return { sandboxPath, hostPath, bytes: Buffer.byteLength(content) };
       }),
     );
-    await engines.agree(source, { args: ['one', 'zwei ü'], env: { B: '2', A: '' }, inputs, stdin: { data: Buffer.from('no json') } });
+    await engines.agree(source, {
+      args: ['one', 'zwei ü'],
+      env: { B: '2', A: '' },
+      inputs,
+      stdin: { data: Buffer.from('no json') },
+    });
   });
 
   it('cannot tell one attempt from the next', async () => {

@@ -41,7 +41,11 @@ export class BothEngines implements AsyncDisposable {
   async agree(source: string, part: Partial<AttemptRequest> = {}): Promise<string> {
     const [v8, quickjs] = await Promise.all([this.run('v8', source, part), this.run('quickjs', source, part)]);
     for (const { outcome } of [v8, quickjs]) {
-      assert.equal(outcome.status, 'succeeded', outcome.status === 'failed' ? `${outcome.reason}: ${outcome.message}` : '');
+      assert.equal(
+        outcome.status,
+        'succeeded',
+        outcome.status === 'failed' ? `${outcome.reason}: ${outcome.message}` : '',
+      );
     }
     if (v8.text !== quickjs.text) assert.fail(firstDifference(v8.text, quickjs.text));
     return v8.text;

@@ -2,10 +2,15 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { bubblewrapCommand, explainBubblewrapFailure, nodeReadOnlyPaths, probeBubblewrap } from '../../src/process/bubblewrap.ts';
+import {
+  bubblewrapCommand,
+  explainBubblewrapFailure,
+  nodeReadOnlyPaths,
+  probeBubblewrap,
+} from '../../src/process/bubblewrap.ts';
 
 const probe = await probeBubblewrap();
 const skip = probe.available ? false : probe.reason;
@@ -17,7 +22,14 @@ describe('bubblewrap: command line', () => {
     const { command, args } = bubblewrapCommand({ ...base, readOnlyPaths: ['/b/c', '/b', '/b/c'] });
     assert.equal(command, 'bwrap');
     const line = args.join(' ');
-    for (const part of ['--unshare-all', '--die-with-parent', '--new-session', '--cap-drop ALL', '--uid 65534 --gid 65534', '--clearenv --setenv A 1']) {
+    for (const part of [
+      '--unshare-all',
+      '--die-with-parent',
+      '--new-session',
+      '--cap-drop ALL',
+      '--uid 65534 --gid 65534',
+      '--clearenv --setenv A 1',
+    ]) {
       assert.ok(line.includes(part), part);
     }
     assert.ok(line.includes('--ro-bind /b /b --ro-bind /b/c /b/c --remount-ro /'), line);
@@ -38,7 +50,8 @@ describe('bubblewrap: command line', () => {
     assert.equal(command, 'prlimit');
     assert.deepEqual(args.slice(0, 5), ['--core=0', '--nofile=64', '--nproc=8', '--', 'bwrap']);
     const line = args.join(' ');
-    for (const part of ['--share-net', '--size 1024 --tmpfs /tmp', '--ro-bind /x /in', '--bind /y /out']) assert.ok(line.includes(part), part);
+    for (const part of ['--share-net', '--size 1024 --tmpfs /tmp', '--ro-bind /x /in', '--bind /y /out'])
+      assert.ok(line.includes(part), part);
   });
 
   it('says why it does not work and what helps', () => {
@@ -96,10 +109,18 @@ describe('bubblewrap: sandbox', { skip }, () => {
       const pids = fs.readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name));
       let killed = 'no'; try { process.kill(${process.pid}, 0); killed = 'yes'; } catch (error) { killed = error.code; }
       console.log(JSON.stringify({ pids: pids.length, killed, env: Object.keys(process.env).filter((k) => k !== 'PWD'), uid: process.getuid(), gid: process.getgid(),
-        host: require('node:os').hostname(), home: fs.existsSync(${JSON.stringify(homedir())}), etc: fs.existsSync('/etc/passwd'), root: fs.readdirSync('/').includes('root') }));`);
+        host: require('node:os').hostname(), etc: fs.existsSync('/etc/passwd'), homes: fs.readdirSync('/').filter((name) => name === 'root' || name === 'home') }));`);
     const { pids, ...rest } = seen as { pids: number };
     assert.ok(pids <= 3, `${pids} processes`);
-    assert.deepEqual(rest, { killed: 'ESRCH', env: ['ONLY'], uid: 65534, gid: 65534, host: 'fog', home: false, etc: false, root: false });
+    assert.deepEqual(rest, {
+      killed: 'ESRCH',
+      env: ['ONLY'],
+      uid: 65534,
+      gid: 65534,
+      host: 'fog',
+      etc: false,
+      homes: [],
+    });
   });
 
   it('has no network', async () => {
@@ -124,12 +145,10 @@ describe('bubblewrap: sandbox', { skip }, () => {
   });
 
   it('lets further descriptors of the starter pass', async () => {
-    const child = start("const fs = require('node:fs'); const b = Buffer.alloc(4); fs.readSync(3, b); fs.writeSync(3, b.reverse());", [
-      'ignore',
-      'ignore',
-      'pipe',
-      'pipe',
-    ]);
+    const child = start(
+      "const fs = require('node:fs'); const b = Buffer.alloc(4); fs.readSync(3, b); fs.writeSync(3, b.reverse());",
+      ['ignore', 'ignore', 'pipe', 'pipe'],
+    );
     const channel = child.stdio[3];
     assert.ok(channel !== undefined && channel !== null && 'write' in channel);
     channel.write('abcd');

@@ -9,7 +9,10 @@ function programs(engine: JavascriptProgram['engine']): CompliancePrograms {
     (source: string, outputs = RESULT, inputs = false) =>
     async (stage: Stage) => {
       const scriptPath = await stage.write('script.js', source);
-      return stage.request({ program: { runtime: 'javascript', scriptPath, engine }, outputs: inputs ? RESULT : outputs });
+      return stage.request({
+        program: { runtime: 'javascript', scriptPath, engine },
+        outputs: inputs ? RESULT : outputs,
+      });
     };
   return {
     succeed: factory('export default () => {};', []),

@@ -44,32 +44,54 @@ describe('javascript: engines', () => {
           return reached.filter(Boolean);
         };`;
         const hostPath = await engines.stage.write('a', 'a');
-        const { text, outcome } = await engines.run(engine, source, { inputs: [{ sandboxPath: '/in/a', hostPath, bytes: 1 }] });
+        const { text, outcome } = await engines.run(engine, source, {
+          inputs: [{ sandboxPath: '/in/a', hostPath, bytes: 1 }],
+        });
         assert.equal(text, '[]', failureOf(outcome));
       });
 
       it('keeps errors of the host to itself', async () => {
         const inputs = [{ sandboxPath: '/in/gone', hostPath: '/nowhere/gone', bytes: 1 }];
-        const source = "export default ({ files }) => { try { files['/in/gone'].data(); } catch (e) { return [e.message, e instanceof Error]; } };";
+        const source =
+          "export default ({ files }) => { try { files['/in/gone'].data(); } catch (e) { return [e.message, e instanceof Error]; } };";
         assert.equal((await engines.run(engine, source, { inputs })).text, '["An input file cannot be read",true]');
       });
 
       it('has no modules, static or dynamic', async () => {
         const { outcome } = await engines.run(engine, "import fs from 'node:fs'; export default () => fs;");
         assert.match(failureOf(outcome), /^script-error: .*(?:module|import)/);
-        const { text } = await engines.run(engine, "export default () => import('node:fs').catch((error) => error.name);");
+        const { text } = await engines.run(
+          engine,
+          "export default () => import('node:fs').catch((error) => error.name);",
+        );
         assert.equal(text, '"ReferenceError"');
       });
 
       it('names what went wrong, with the line', async () => {
-        const failing = async (source: string): Promise<string> => failureOf((await engines.run(engine, source)).outcome);
-        assert.equal(await failing("\nexport default () => {\n  throw new RangeError('too far');\n};"), 'script-error: RangeError: too far (line 3)');
-        assert.match(await failing('export default () => {\n  return 1 +;\n};'), /^script-error: SyntaxError: .* \(line 2\)/);
-        assert.match(await failing('export const x = 1;'), /^script-error: The script has no function as its default export/);
+        const failing = async (source: string): Promise<string> =>
+          failureOf((await engines.run(engine, source)).outcome);
+        assert.equal(
+          await failing("\nexport default () => {\n  throw new RangeError('too far');\n};"),
+          'script-error: RangeError: too far (line 3)',
+        );
+        assert.match(
+          await failing('export default () => {\n  return 1 +;\n};'),
+          /^script-error: SyntaxError: .* \(line 2\)/,
+        );
+        assert.match(
+          await failing('export const x = 1;'),
+          /^script-error: The script has no function as its default export/,
+        );
         assert.match(await failing('throw 5; export default () => 1;'), /^script-error: threw 5/);
         assert.match(await failing('export default () => new Promise(() => {});'), /promise that nothing can settle/);
-        assert.match(await failing('await new Promise(() => {}); export default () => 1;'), /promise that nothing can settle/);
-        assert.match(await failing('export default () => Promise.reject(new TypeError("late"));'), /^script-error: TypeError: late/);
+        assert.match(
+          await failing('await new Promise(() => {}); export default () => 1;'),
+          /promise that nothing can settle/,
+        );
+        assert.match(
+          await failing('export default () => Promise.reject(new TypeError("late"));'),
+          /^script-error: TypeError: late/,
+        );
         assert.match(await failing('export default () => 1n;'), /^script-error: TypeError/);
         assert.match(await failing('export default () => () => 1;'), /cannot be stored/);
         assert.match(await failing('{ using x = null; } export default () => 1;'), /^script-error: SyntaxError/);
@@ -81,7 +103,10 @@ describe('javascript: engines', () => {
         assert.equal(await stored('export default () => new TextEncoder().encode("ü");'), 'ü');
         assert.equal(await stored('export default () => new Uint8Array([65, 66, 67, 68]).subarray(1, 3);'), 'BC');
         assert.equal(await stored('export default () => new Uint16Array([0x4241]).buffer;'), 'AB');
-        assert.equal(await stored('export default async () => ({ b: 1, a: [undefined, NaN, "\\u2028"] });'), '{"b":1,"a":[null,null,"\u2028"]}');
+        assert.equal(
+          await stored('export default async () => ({ b: 1, a: [undefined, NaN, "\\u2028"] });'),
+          '{"b":1,"a":[null,null,"\u2028"]}',
+        );
         assert.equal(await stored('export default () => {};'), 'null');
         const { outcome } = await engines.run(engine, 'export default () => {};', { outputs: [] });
         assert.deepEqual(outcome.status === 'succeeded' && outcome.outputs, []);
@@ -98,10 +123,16 @@ describe('javascript: engines', () => {
       });
 
       it('reports progress and logs while the script runs', async () => {
-        const { host, text } = await engines.run(engine, `export default (_, { progress, log }) => {
-          progress(0.25, 'a quarter'); log('x', { a: [1, 'b'] }, new Map([[1, 2]]), -0, null); console.warn('w\\0w'); progress(1); return 1; };`);
+        const { host, text } = await engines.run(
+          engine,
+          `export default (_, { progress, log }) => {
+          progress(0.25, 'a quarter'); log('x', { a: [1, 'b'] }, new Map([[1, 2]]), -0, null); console.warn('w\\0w'); progress(1); return 1; };`,
+        );
         assert.equal(text, '1');
-        assert.deepEqual(host.progressed, [{ fraction: 0.25, message: 'a quarter' }, { fraction: 1, message: '' }]);
+        assert.deepEqual(host.progressed, [
+          { fraction: 0.25, message: 'a quarter' },
+          { fraction: 1, message: '' },
+        ]);
         assert.equal(host.text('stdout'), 'x {a: [1, "b"]} Map {1 => 2} -0 null\n');
         assert.equal(host.text('stderr'), 'w\0w\n');
       });
@@ -116,37 +147,54 @@ describe('javascript: engines', () => {
 
       it('lets a script use what it asked for', async () => {
         const limits = { memoryBytes: 128 * MEBIBYTE, runMilliseconds: 15_000, diskBytes: MEBIBYTE, files: 1 };
-        const source = 'export default () => { let n = 0; for (let round = 0; round < 20; round++) { const part = new Uint8Array(32 << 20).fill(round); n += part[5]; } return n; };';
+        const source =
+          'export default () => { let n = 0; for (let round = 0; round < 20; round++) { const part = new Uint8Array(32 << 20).fill(round); n += part[5]; } return n; };';
         const { outcome, text } = await engines.run(engine, source, { limits });
         assert.equal(text, '190', failureOf(outcome));
       });
 
       it('ends endless microtasks and timers at the limit', async () => {
         const limits = { memoryBytes: 64 * MEBIBYTE, runMilliseconds: 200, diskBytes: MEBIBYTE, files: 1 };
-        for (const source of ['export default async () => { for (;;) await null; };', 'export default () => new Promise(() => setInterval(() => {}, 1));']) {
+        for (const source of [
+          'export default async () => { for (;;) await null; };',
+          'export default () => new Promise(() => setInterval(() => {}, 1));',
+        ]) {
           assert.match(failureOf((await engines.run(engine, source, { limits })).outcome), /^timeout/);
         }
       });
 
       it('survives deep recursion', async () => {
-        const source = 'let depth = 0; const down = () => { depth++; down(); }; export default () => { try { down(); } catch (e) { return [e.name, depth > 1000]; } };';
+        const source =
+          'let depth = 0; const down = () => { depth++; down(); }; export default () => { try { down(); } catch (e) { return [e.name, depth > 1000]; } };';
         assert.equal((await engines.run(engine, source)).text, '["RangeError",true]');
-        const nested = 'export default () => { try { return JSON.parse("[".repeat(1e6)).length; } catch (e) { return e instanceof Error; } };';
+        const nested =
+          'export default () => { try { return JSON.parse("[".repeat(1e6)).length; } catch (e) { return e instanceof Error; } };';
         assert.equal((await engines.run(engine, nested)).text, 'true');
       });
     });
   }
 
   it('refuses v8 to strangers without bubblewrap, with the reason and the way out', async () => {
-    const missing = { available: false, reason: 'bubblewrap is not installed', hint: 'apt install bubblewrap' } as const;
+    const missing = {
+      available: false,
+      reason: 'bubblewrap is not installed',
+      hint: 'apt install bubblewrap',
+    } as const;
     const runtime = createJavascriptRuntime(engines.stage.settings(1), { probeSandbox: async () => missing });
     try {
       const found = await runtime.probe();
       assert.ok(found.available);
       assert.equal(found.features.v8, 'trusted only: bubblewrap is not installed');
       const scriptPath = await engines.stage.write('script.js', 'export default () => 1;');
-      const request = engines.stage.request({ program: { runtime: 'javascript', scriptPath, engine: 'v8' }, outputs: RESULT, trusted: false });
-      assert.match(runtime.refusal(request) ?? '', /does not trust only inside bubblewrap, and bubblewrap is not installed\..*apt install bubblewrap/);
+      const request = engines.stage.request({
+        program: { runtime: 'javascript', scriptPath, engine: 'v8' },
+        outputs: RESULT,
+        trusted: false,
+      });
+      assert.match(
+        runtime.refusal(request) ?? '',
+        /does not trust only inside bubblewrap, and bubblewrap is not installed\..*apt install bubblewrap/,
+      );
       assert.match(failureOf(await runAttempt(runtime, request)), /^rejected: /);
       const auto = { ...request, program: { ...request.program, engine: 'auto' } } as const;
       assert.equal(runtime.refusal(auto), null);
@@ -168,8 +216,11 @@ describe('javascript: engines', () => {
     assert.ok('refusal' in chooseEngine('v8', false, missing));
   });
 
-  it('runs a stranger in bubblewrap, with the same bytes', { skip: probe.available ? false : probe.reason }, async () => {
-    const source = 'export default ({ args }, { random }) => { console.log("in"); return [args, random(), Math.sin(1e22), 1.1 ** 2.2]; };';
+  it('runs a stranger in bubblewrap, with the same bytes', {
+    skip: probe.available ? false : probe.reason,
+  }, async () => {
+    const source =
+      'export default ({ args }, { random }) => { console.log("in"); return [args, random(), Math.sin(1e22), 1.1 ** 2.2]; };';
     const outside = await engines.run('v8', source, { args: ['a'] });
     const inside = await engines.run('v8', source, { args: ['a'], trusted: false });
     assert.equal(inside.outcome.engine, 'v8-bubblewrap', failureOf(inside.outcome));
@@ -178,7 +229,12 @@ describe('javascript: engines', () => {
     const hog = 'export default () => { const all = []; for (;;) all.push(new Uint8Array(1 << 20).fill(1)); };';
     assert.match(failureOf((await engines.run('auto', hog, { limits, trusted: false })).outcome), /^oom/);
     const loop = { ...limits, runMilliseconds: 200 };
-    assert.match(failureOf((await engines.run('auto', 'export default () => { for (;;); };', { limits: loop, trusted: false })).outcome), /^timeout/);
+    assert.match(
+      failureOf(
+        (await engines.run('auto', 'export default () => { for (;;); };', { limits: loop, trusted: false })).outcome,
+      ),
+      /^timeout/,
+    );
   });
 
   it('has a start for children that imports no TypeScript, whose stripping would cost more than the start', () => {

@@ -39,9 +39,15 @@ const argument = fc.oneof(
 
 /** Node's own functions are within 1 ulp of the truth, except log10 with up to 1.5. */
 const ALLOWED: Record<string, number> = { log10: 2 };
-const NAMES = ['sin', 'cos', 'tan', 'asin', 'acos', 'atan', 'sinh', 'cosh', 'tanh', 'asinh', 'acosh', 'atanh'].concat(
-  ['exp', 'expm1', 'log', 'log1p', 'log2', 'log10', 'cbrt'],
-);
+const NAMES = ['sin', 'cos', 'tan', 'asin', 'acos', 'atan', 'sinh', 'cosh', 'tanh', 'asinh', 'acosh', 'atanh'].concat([
+  'exp',
+  'expm1',
+  'log',
+  'log1p',
+  'log2',
+  'log10',
+  'cbrt',
+]);
 
 describe('javascript: Math', () => {
   for (const name of NAMES) {
@@ -61,18 +67,42 @@ describe('javascript: Math', () => {
 
   it('log2 and log10 are exact for powers', () => {
     for (let exponent = -1074; exponent < 1024; exponent += 1) assert.equal(unary.log2?.(2 ** exponent), exponent);
-    for (let exponent = 0; exponent <= 22; exponent += 1) assert.equal(unary.log10?.(Number(`1e${exponent}`)), exponent);
+    for (let exponent = 0; exponent <= 22; exponent += 1)
+      assert.equal(unary.log10?.(Number(`1e${exponent}`)), exponent);
   });
 
   it('atan2 agrees with Node', () => {
     const atan2 = unary.atan2 as unknown as (y: number, x: number) => number;
-    fc.assert(fc.property(argument, argument, (y, x) => distance(atan2(y, x), Math.atan2(y, x)) <= 1), { seed: SEED, numRuns: 5000 });
+    fc.assert(
+      fc.property(argument, argument, (y, x) => distance(atan2(y, x), Math.atan2(y, x)) <= 1),
+      { seed: SEED, numRuns: 5000 },
+    );
     const corners = [0, -0, 1, -1, Infinity, -Infinity, Number.NaN];
     for (const y of corners) for (const x of corners) assert.ok(Object.is(atan2(y, x), Math.atan2(y, x)), `${y} ${x}`);
   });
 
   it('pow has the special cases of the language', () => {
-    const corners = [0, -0, 1, -1, 0.5, -0.5, 2, -2, 3, -3, 4, 1e10, Infinity, -Infinity, Number.NaN, 5e-324, 2 ** 53, -(2 ** 53) - 2, 1e300];
+    const corners = [
+      0,
+      -0,
+      1,
+      -1,
+      0.5,
+      -0.5,
+      2,
+      -2,
+      3,
+      -3,
+      4,
+      1e10,
+      Infinity,
+      -Infinity,
+      Number.NaN,
+      5e-324,
+      2 ** 53,
+      -(2 ** 53) - 2,
+      1e300,
+    ];
     for (const x of corners) {
       for (const y of corners) {
         const own = pow(x, y);
@@ -86,17 +116,28 @@ describe('javascript: Math', () => {
     // x = m * 2^e exactly, so x^n is a whole number times a power of two.
     const base = fc.integer({ min: 2, max: 2 ** 20 });
     fc.assert(
-      fc.property(base, fc.integer({ min: 1, max: 50 }), (x, n) => distance(pow(x, n), Number(BigInt(x) ** BigInt(n))) <= 1),
+      fc.property(
+        base,
+        fc.integer({ min: 1, max: 50 }),
+        (x, n) => distance(pow(x, n), Number(BigInt(x) ** BigInt(n))) <= 1,
+      ),
       { seed: SEED, numRuns: 3000 },
     );
   });
 
   it('pow agrees with exp and log where those are accurate, and with itself', () => {
     fc.assert(
-      fc.property(fc.double({ min: 1e-5, max: 1e5, noNaN: true }), fc.double({ min: -20, max: 20, noNaN: true }), (x, y) => {
-        const product = pow(x, y) * pow(x, -y);
-        return Math.abs(product - 1) < 1e-15 * 4 && Math.abs(Math.log(pow(x, y)) - y * Math.log(x)) < 1e-12 * (1 + Math.abs(y));
-      }),
+      fc.property(
+        fc.double({ min: 1e-5, max: 1e5, noNaN: true }),
+        fc.double({ min: -20, max: 20, noNaN: true }),
+        (x, y) => {
+          const product = pow(x, y) * pow(x, -y);
+          return (
+            Math.abs(product - 1) < 1e-15 * 4 &&
+            Math.abs(Math.log(pow(x, y)) - y * Math.log(x)) < 1e-12 * (1 + Math.abs(y))
+          );
+        },
+      ),
       { seed: SEED, numRuns: 5000 },
     );
   });
@@ -107,7 +148,10 @@ describe('javascript: Math', () => {
     assert.equal(hypot([Number.NaN, Infinity]), Infinity);
     assert.ok(distance(hypot([1e308, 1e308]), Math.hypot(1e308, 1e308)) <= 1);
     fc.assert(
-      fc.property(fc.array(fc.double({ noNaN: true }), { maxLength: 5 }), (values) => distance(hypot(values), Math.hypot(...values)) <= 2),
+      fc.property(
+        fc.array(fc.double({ noNaN: true }), { maxLength: 5 }),
+        (values) => distance(hypot(values), Math.hypot(...values)) <= 2,
+      ),
       { seed: SEED, numRuns: 3000 },
     );
   });

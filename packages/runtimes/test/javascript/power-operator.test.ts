@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parse } from 'acorn';
 
-const { needsRewriting, rewritePowers }: {
+const {
+  needsRewriting,
+  rewritePowers,
+}: {
   needsRewriting: (source: string) => boolean;
   rewritePowers: (source: string, parser: typeof parse) => string;
 } = await import(new URL('../../src/javascript/child/power-operator.js', import.meta.url).href);
@@ -31,6 +34,7 @@ describe('javascript: rewriting of **', () => {
     'const o = { a: 3, n: 0, get k() { this.n += 1; return "a"; } }; o[o.k] **= 2; o.a **= 2; return [o.a, o.n];',
     'const o = { a: { b: 2 } }; o.a.b **= 2 ** 2; o["a"]["b"] **= 2; return o.a.b;',
     'class P { #x = 3; x = 2; f() { this.#x **= 2; this.x **= 3; return [this.#x, this.x]; } } return new P().f();',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: source text
     'return `${2 ** 2}` + ((a) => a ** 2)(3) + [1, 2].map((x) => x ** 2);',
     'return 2 /* ** a */ ** /* b */ 3;',
     'return 2 // **\n ** 3;',

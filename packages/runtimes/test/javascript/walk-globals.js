@@ -22,6 +22,7 @@
     [
       '%arguments%',
       (function () {
+        // biome-ignore lint/complexity/noArguments: the object itself is walked
         return arguments;
       })(),
     ],

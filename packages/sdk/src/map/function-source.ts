@@ -4,7 +4,7 @@ import { FogError } from '@fog/contract';
 import { type Expression, type Node, type Program, parse } from 'acorn';
 import { type OutsideUse, usesFromOutside } from './free-names.ts';
 
-const PARSE_OPTIONS = { ecmaVersion: 'latest', sourceType: 'module', locations: true } as const;
+const PARSE_OPTIONS = { ecmaVersion: 'latest', sourceType: 'module', locations: true, ranges: true } as const;
 const MOST_NAMES_IN_MESSAGE = 5;
 
 /**

@@ -74,6 +74,7 @@ export class ItemSource {
   }
 
   async #read(iterator: Iterator<unknown> | AsyncIterator<unknown>): Promise<void> {
+    await null; // the owner is still being built: it is not asked for room before that
     try {
       while (!this.ended) {
         if (this.#dependencies.room() <= 0) {

@@ -58,7 +58,11 @@ function rewriteAssignment(changes, source, node) {
 
 /** `this.#x`, `super.x`. */
 function isSimpleMember(left) {
-  return left.type === 'MemberExpression' && !left.computed && (left.object.type === 'ThisExpression' || left.object.type === 'Super');
+  return (
+    left.type === 'MemberExpression' &&
+    !left.computed &&
+    (left.object.type === 'ThisExpression' || left.object.type === 'Super')
+  );
 }
 
 /** Replaces the operator between two operands; comments between them must not hold it. */
@@ -105,10 +109,14 @@ function collect(node, found) {
     return;
   }
   if (typeof node !== 'object' || node === null) return;
-  if ((node.type === 'BinaryExpression' && node.operator === '**') || (node.type === 'AssignmentExpression' && node.operator === '**=')) {
+  if (
+    (node.type === 'BinaryExpression' && node.operator === '**') ||
+    (node.type === 'AssignmentExpression' && node.operator === '**=')
+  ) {
     found.push(node);
   }
-  for (const key of Object.keys(node)) if (key !== 'start' && key !== 'end' && key !== 'type') collect(node[key], found);
+  for (const key of Object.keys(node))
+    if (key !== 'start' && key !== 'end' && key !== 'type') collect(node[key], found);
 }
 
 /** At one position, what ends an inner expression comes before what ends an outer one, and ends before beginnings. */

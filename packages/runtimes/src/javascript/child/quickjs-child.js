@@ -36,11 +36,14 @@ function instantiate(memoryBytes) {
 /** Defines the functions of `host` on an object inside the engine. */
 function adaptHost(context, host) {
   const object = context.newObject();
-  const define = (name, call) => context.newFunction(name, call).consume((handle) => context.setProp(object, name, handle));
+  const define = (name, call) =>
+    context.newFunction(name, call).consume((handle) => context.setProp(object, name, handle));
   const toRealm = (bytes) => {
     if (bytes === null) return context.undefined;
     const whole = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
-    return context.newArrayBuffer(whole ? bytes.buffer : bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+    return context.newArrayBuffer(
+      whole ? bytes.buffer : bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength),
+    );
   };
   const bytesOf = (handle) => context.getArrayBuffer(handle).consume((copy) => copy.value.slice());
   define('log', (stream, buffer) => host.log(context.getNumber(stream), bytesOf(buffer)));
@@ -70,7 +73,10 @@ function engineError(context, handle) {
   handle.dispose();
   const line = /script\.js:(\d+)/.exec(`${error?.stack}`)?.[1];
   const text = typeof error === 'object' && error !== null ? error : { name: 'Error', message: `threw ${error}` };
-  return Object.assign(new Error(text.message), { name: text.name, stack: line === undefined ? '' : `script.js:${line}` });
+  return Object.assign(new Error(text.message), {
+    name: text.name,
+    stack: line === undefined ? '' : `script.js:${line}`,
+  });
 }
 
 /** Runs what waits for promises until nothing does. */

@@ -16,7 +16,10 @@ const STANDARD_INPUT_INDEX = -1;
 
 /** The functions that the realm may call, for every engine the same. They throw nothing. */
 function createHost(request, standardInput, ending) {
-  const decoders = { true: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }), false: new TextDecoder('utf-8', { ignoreBOM: true }) };
+  const decoders = {
+    true: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }),
+    false: new TextDecoder('utf-8', { ignoreBOM: true }),
+  };
   return {
     log(stream, bytes) {
       sendContent(stream === 2 ? FROM_CHILD.stderr : FROM_CHILD.stdout, bytes);
@@ -28,7 +31,9 @@ function createHost(request, standardInput, ending) {
     readFile(index) {
       try {
         if (index !== STANDARD_INPUT_INDEX) return readFileSync(request.inputs[index].hostPath);
-        return request.standardInputPath === null ? Buffer.concat(standardInput) : readFileSync(request.standardInputPath);
+        return request.standardInputPath === null
+          ? Buffer.concat(standardInput)
+          : readFileSync(request.standardInputPath);
       } catch {
         return null;
       }
@@ -60,7 +65,10 @@ function createEnding() {
       ending = value;
       result = bytes;
     },
-    get: () => ({ ending: ending ?? { status: 'failed', reason: 'script-error', message: 'The script ended without a result' }, result }),
+    get: () => ({
+      ending: ending ?? { status: 'failed', reason: 'script-error', message: 'The script ended without a result' },
+      result,
+    }),
   };
 }
 
@@ -80,7 +88,17 @@ function realmHeader(request) {
   const { args, env, partition, seedWords, submittedAtMilliseconds, diskBytes, resultIsDeclared } = request;
   const inputs = request.inputs.map(({ sandboxPath, bytes }) => ({ path: sandboxPath, bytes }));
   const hasStdin = request.hasStandardInput;
-  return JSON.stringify({ args, env, partition, seedWords, submittedAtMilliseconds, diskBytes, resultIsDeclared, inputs, hasStdin });
+  return JSON.stringify({
+    args,
+    env,
+    partition,
+    seedWords,
+    submittedAtMilliseconds,
+    diskBytes,
+    resultIsDeclared,
+    inputs,
+    hasStdin,
+  });
 }
 
 /** V8 does not tell where a syntax error lies to who asks from outside; the parser does. */

@@ -14,7 +14,9 @@ process.env.TZ = 'UTC';
 
 const realmScript = new vm.Script(readRealmSource(), { filename: 'realm.js' });
 const bufferScript = new vm.Script('(length) => new ArrayBuffer(length)', { filename: 'realm.js' });
-const importScript = new vm.Script("() => { throw new ReferenceError('There are no modules to import'); }", { filename: 'realm.js' });
+const importScript = new vm.Script("() => { throw new ReferenceError('There are no modules to import'); }", {
+  filename: 'realm.js',
+});
 
 function createContext() {
   const context = vm.createContext(vm.constants.DONT_CONTEXTIFY, { codeGeneration: { strings: false, wasm: false } });
@@ -55,7 +57,11 @@ async function runAttempt({ source, host, header, started }) {
   const { context, makeBuffer, refuseImport, installRealm } = createContext();
   const realm = installRealm(adaptHost(host, makeBuffer), header);
   started();
-  const module = new vm.SourceTextModule(source, { context, identifier: 'script.js', importModuleDynamically: refuseImport });
+  const module = new vm.SourceTextModule(source, {
+    context,
+    identifier: 'script.js',
+    importModuleDynamically: refuseImport,
+  });
   if (module.moduleRequests.length > 0) {
     host.fail('script-error', `import "${module.moduleRequests[0].specifier}" is not possible: a script stands alone`);
     return;

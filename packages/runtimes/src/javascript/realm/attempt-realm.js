@@ -181,7 +181,7 @@ export function installRealm(host, headerText) {
       }
       const run = async () =>
         main(buildInput(host, header, decode), buildContext(host, header, random, log, cleanText));
-      run()
+      void run()
         .then(store)
         .catch(failWith)
         .then(() => {

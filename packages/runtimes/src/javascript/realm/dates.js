@@ -111,7 +111,7 @@ export function replaceDate(clock) {
     return end < 0 ? text : text.slice(0, end);
   };
 
-  const constructor = {
+  const replacement = {
     Date: function (...values) {
       if (new.target === undefined) return withoutZoneName(nativeText(new NativeDate(clock.read())));
       if (values.length === 0) return construct(NativeDate, [clock.read()], new.target);
@@ -138,5 +138,5 @@ export function replaceDate(clock) {
       return withoutZoneName(nativeTimeText(this));
     },
   };
-  return { constructor, prototype, statics, methods };
+  return { replacement, prototype, statics, methods };
 }

@@ -144,21 +144,27 @@ function replaceStrings() {
     },
   });
   freezeProperty(String.prototype, 'length', 0);
-  const joinTexts = function toLocaleString() {
-    let text = '';
-    for (let index = 0; index < this.length; index += 1) {
-      const value = this[index];
-      text += (index > 0 ? ',' : '') + (value === undefined || value === null ? '' : `${value.toLocaleString()}`);
-    }
-    return text;
-  };
   const methods = {
     toLocaleString() {
-      return joinTexts.call(this);
+      let text = '';
+      for (let index = 0; index < this.length; index += 1) {
+        const value = this[index];
+        text += (index > 0 ? ',' : '') + (value === undefined || value === null ? '' : `${value.toLocaleString()}`);
+      }
+      return text;
     },
   };
   defineFunctions(Array.prototype, methods);
   defineFunctions(Object.getPrototypeOf(Uint8Array).prototype, methods);
+}
+
+/** A declaration, since the real ones can be called with `new` and extended, which arrow functions cannot. */
+function createRefusingConstructor(name) {
+  function refuse(_code) {
+    throw new EvalError('Code generation from strings is disallowed');
+  }
+  Object.defineProperty(refuse, 'name', { value: name, configurable: true });
+  return refuse;
 }
 
 /** Text becomes code nowhere: not by Function, not by the constructors of generators and async functions. */
@@ -173,23 +179,19 @@ function replaceFunctionConstructors() {
   };
   let base;
   for (const name of Object.keys(prototypes)) {
-    const constructor = {
-      [name]: (_code) => {
-        throw new EvalError('Code generation from strings is disallowed');
-      },
-    }[name];
-    freezeProperty(constructor, 'prototype', prototypes[name]);
+    const refusing = createRefusingConstructor(name);
+    freezeProperty(refusing, 'prototype', prototypes[name]);
     Object.defineProperty(prototypes[name], 'constructor', {
-      value: constructor,
+      value: refusing,
       writable: name === 'Function',
       enumerable: false,
       configurable: true,
     });
     if (name === 'Function') {
-      base = constructor;
-      defineFunctions(globalThis, { Function: constructor });
+      base = refusing;
+      defineFunctions(globalThis, { Function: refusing });
     } else {
-      Object.setPrototypeOf(constructor, base);
+      Object.setPrototypeOf(refusing, base);
     }
   }
   defineFunctions(Function.prototype, {
@@ -233,15 +235,15 @@ export function replaceGlobals({ clock, random, timers, setStackHook }) {
   defineFunctions(Array.prototype, array);
   defineFunctions(Object.getPrototypeOf(Uint8Array).prototype, typed);
   const date = replaceDate(clock);
-  freezeProperty(date.constructor, 'prototype', date.prototype);
-  Object.defineProperty(date.constructor, 'length', {
+  freezeProperty(date.replacement, 'prototype', date.prototype);
+  Object.defineProperty(date.replacement, 'length', {
     value: 7,
     writable: false,
     enumerable: false,
     configurable: true,
   });
-  defineFunctions(date.constructor, date.statics);
-  defineFunctions(date.prototype, { ...date.methods, constructor: date.constructor });
+  defineFunctions(date.replacement, date.statics);
+  defineFunctions(date.prototype, { ...date.methods, constructor: date.replacement });
   for (const name of ['dispose', 'asyncDispose']) {
     if (Symbol[name] === undefined) freezeProperty(Symbol, name, Symbol(`Symbol.${name}`));
   }
@@ -262,7 +264,7 @@ export function replaceGlobals({ clock, random, timers, setStackHook }) {
   const promiseResolve = Promise.resolve.bind(Promise);
   const promiseThen = Function.prototype.call.bind(Promise.prototype.then);
   defineFunctions(globalThis, {
-    Date: date.constructor,
+    Date: date.replacement,
     ...timers,
     queueMicrotask(callback) {
       if (typeof callback !== 'function') throw new TypeError('The callback must be a function');

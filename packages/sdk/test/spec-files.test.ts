@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { FogError, parseJobSpec } from '@fog/contract';
+import { standInForSpecFiles, uploadSpecFiles } from '../src/spec-files.ts';
+import { digestOf } from '../src/upload.ts';
+import { BlobServer } from './blob-server.ts';
+
+let base: string;
+before(async () => {
+  base = await mkdtemp(join(tmpdir(), 'fog-spec-files-'));
+  await writeFile(join(base, 'main.js'), 'export default () => 1');
+  await mkdir(join(base, 'data'));
+  await writeFile(join(base, 'data', 'a.txt'), 'a');
+});
+after(() => rm(base, { recursive: true, force: true }));
+
+const text = (content: string) => digestOf(new TextEncoder().encode(content));
+const spec = (task: object) => ({ kind: 'Job', spec: { task: { runtime: 'javascript', ...task } } });
+
+describe('files of a specification', () => {
+  test('are uploaded and replaced; folders say so; digests stay', async () => {
+    const server = new BlobServer();
+    const known = `sha256:${'0'.repeat(64)}`;
+    const document = spec({
+      javascript: { script: './main.js' },
+      stdin: { source: 'data/a.txt' },
+      inputs: [
+        { source: 'data', path: '/in/data' },
+        { source: known, path: '/in/known' },
+      ],
+    });
+    const uploaded = parseJobSpec(await uploadSpecFiles(server.client, document, { baseDirectory: base }));
+    const { task } = uploaded.spec;
+    assert.equal(task.javascript?.script, text('export default () => 1'));
+    assert.deepEqual(task.stdin, { source: text('a') });
+    assert.equal(task.inputs[0]?.type, 'folder');
+    assert.equal(task.inputs[1]?.source, known);
+    assert.match(JSON.stringify(document), /"source":"data"/, 'the document of the caller is untouched');
+  });
+
+  test('contents given by name go before files', async () => {
+    const server = new BlobServer();
+    const document = spec({ javascript: { script: 'main.js' } });
+    const files = { 'main.js': 'export default () => 2' };
+    const uploaded = parseJobSpec(await uploadSpecFiles(server.client, document, { baseDirectory: base, files }));
+    assert.equal(uploaded.spec.task.javascript?.script, text('export default () => 2'));
+  });
+
+  test('all missing files are told at once with their place', async () => {
+    const server = new BlobServer();
+    const document = spec({
+      javascript: { script: 'gone.js' },
+      inputs: [{ source: 'gone.txt', path: '/in/x' }],
+      stdin: { source: 'data' },
+    });
+    await assert.rejects(uploadSpecFiles(server.client, document, { baseDirectory: base }), (error) => {
+      assert.ok(error instanceof FogError);
+      assert.equal(error.code, 'invalid-spec');
+      const faults = error.details.faults as { path: string; message: string }[];
+      assert.deepEqual(faults.map((fault) => fault.path).sort(), [
+        'spec.task.inputs[0].source',
+        'spec.task.javascript.script',
+        'spec.task.stdin.source',
+      ]);
+      return true;
+    });
+  });
+
+  test('documents of another shape are left to the parser; addresses are not files', async () => {
+    for (const document of [null, 5, [], {}, { spec: { task: 7 } }, { spec: { task: { inputs: ['x', null] } } }]) {
+      assert.deepEqual(await standInForSpecFiles(document), document);
+    }
+    const server = new BlobServer();
+    const remote = spec({ javascript: { script: 'https://fog.example/x.js' } });
+    assert.deepEqual(await uploadSpecFiles(server.client, remote, { baseDirectory: base }), remote);
+  });
+});
