@@ -174,7 +174,8 @@ export class Link {
         try {
           const frame = parseCoordinatorFrame(textOf(data, isBinary));
           this.#handle(frame, pinned.fetch, () => {
-            timers.sessionBegan(this.#heartbeats(frame as WelcomeFrame, fail, timers));
+            clearTimeout(timers.handshake);
+            this.#startHeartbeats(frame as WelcomeFrame, fail, timers);
             opened();
           });
         } catch (error) {
@@ -222,7 +223,8 @@ export class Link {
     }
   }
 
-  #heartbeats(welcome: WelcomeFrame, fail: (error: FogError) => void, timers: SessionTimers): () => void {
+  /** Beats, and listens for the answers. */
+  #startHeartbeats(welcome: WelcomeFrame, fail: (error: FogError) => void, timers: SessionTimers): void {
     const { random, now, heartbeat } = this.#dependencies;
     const period = welcome.heartbeatMilliseconds;
     const patience = period * AGENT_LIMITS.silentHeartbeats;
@@ -240,10 +242,8 @@ export class Link {
       if (rest <= 0) fail(new FogError('unavailable', `nothing was heard for ${Math.round(patience)} ms`));
       else timers.silence = setTimeout(listen, rest);
     };
-    return () => {
-      beat();
-      listen();
-    };
+    beat();
+    listen();
   }
 }
 
@@ -252,11 +252,6 @@ class SessionTimers {
   handshake: NodeJS.Timeout | undefined;
   heartbeat: NodeJS.Timeout | undefined;
   silence: NodeJS.Timeout | undefined;
-
-  sessionBegan(start: () => void): void {
-    clearTimeout(this.handshake);
-    start();
-  }
 
   end(): void {
     clearTimeout(this.handshake);
