@@ -1,14 +1,10 @@
 /** A network that can be broken: a TCP proxy on loopback through which one program reaches another. */
-import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { ProxyPipe } from './proxy-pipe.ts';
 import type { Direction } from './schedule.ts';
 
-interface Pipe {
-  near: Socket;
-  far: Socket;
-}
-
 /**
- * Forwards connections to `target`, which may change.
+ * Forwards connections to a target, which may change.
  *
  *     up: from the program that dialled to the target; down: the way back
  *
@@ -16,12 +12,13 @@ interface Pipe {
  */
 export class TcpProxy {
   readonly #server: Server;
-  readonly #pipes = new Set<Pipe>();
+  readonly #pipes = new Set<ProxyPipe>();
   /** Port on loopback; null while the target is down. */
   #target: number | null = null;
-  #isCut = false;
-  readonly #stalled = { up: 0, down: 0 };
-  #delayMilliseconds = 0;
+  /** Faults overlap: each counts until it is lifted. */
+  #cuts = 0;
+  readonly #stalls = { up: 0, down: 0 };
+  readonly #delays: number[] = [];
 
   private constructor(server: Server) {
     this.#server = server;
@@ -29,7 +26,7 @@ export class TcpProxy {
   }
 
   static async open(): Promise<TcpProxy> {
-    const proxy = new TcpProxy(createServer({ allowHalfOpen: false, noDelay: true }));
+    const proxy = new TcpProxy(createServer({ noDelay: true }));
     await new Promise<void>((resolve, reject) => {
       proxy.#server.once('error', reject).listen(0, '127.0.0.1', resolve);
     });
@@ -40,125 +37,67 @@ export class TcpProxy {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  get connections(): number {
-    return this.#pipes.size;
-  }
-
   /** New connections go there; those that exist stay. */
   retarget(port: number | null): void {
     this.#target = port;
   }
 
-  cut(): void {
-    this.#isCut = true;
-    this.dropConnections();
+  /** Ends all connections and lets none in. Answers what lifts that. */
+  cut(): () => void {
+    this.#cuts += 1;
+    for (const pipe of this.#pipes) pipe.destroy();
+    return () => {
+      this.#cuts -= 1;
+    };
   }
 
-  restore(): void {
-    this.#isCut = false;
+  /** Bytes of that direction wait, with the back pressure of TCP. Answers what lifts that. */
+  stall(direction: Direction): () => void {
+    this.#changeStalls(direction, 1);
+    return () => this.#changeStalls(direction, -1);
   }
 
-  dropConnections(): void {
-    for (const pipe of this.#pipes) destroy(pipe);
+  /** Every piece comes that much later. Answers what lifts that. */
+  delay(milliseconds: number): () => void {
+    this.#delays.push(milliseconds);
+    return () => {
+      this.#delays.splice(this.#delays.indexOf(milliseconds), 1);
+    };
   }
 
-  /** Bytes of that direction wait, with the back pressure of TCP, until `flow` is called as often. */
-  stall(direction: Direction): void {
-    this.#changeStall(direction, 1);
-  }
-
-  flow(direction: Direction): void {
-    this.#changeStall(direction, -1);
-  }
-
-  delay(milliseconds: number): void {
-    this.#delayMilliseconds = milliseconds;
-  }
-
-  /** Closes the near ends. The far ends get what was under way, and the news, after `milliseconds`. */
+  /** Closes the near ends. The far ends get what was under way, and then the end, later. */
   halfOpen(milliseconds: number): void {
-    for (const pipe of [...this.#pipes]) {
-      const { near, far } = pipe;
-      this.#pipes.delete(pipe);
-      const late: Buffer[] = [];
-      near.removeAllListeners('data');
-      near.on('data', (chunk: Buffer) => late.push(chunk));
-      near.removeAllListeners('close');
-      far.removeAllListeners('data');
-      far.on('data', () => {});
-      // One turn of the event loop is left to the bytes that have arrived already.
-      setImmediate(() => near.destroy());
-      setTimeout(() => {
-        if (!far.destroyed) far.end(Buffer.concat(late));
-      }, milliseconds);
-    }
+    for (const pipe of this.#pipes) pipe.halfOpen(milliseconds);
   }
 
-  /** Writes bytes into every connection, as if the other side had sent them. */
-  inject(direction: 'up' | 'down', bytes: Uint8Array): void {
-    for (const { near, far } of this.#pipes) (direction === 'up' ? far : near).write(bytes);
+  /** Puts bytes into every connection as if the other side had sent them. */
+  inject(direction: 'up' | 'down', bytes: Buffer): void {
+    for (const pipe of this.#pipes) pipe.inject(direction, bytes);
   }
 
   async close(): Promise<void> {
-    this.dropConnections();
+    for (const pipe of this.#pipes) pipe.destroy();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 
-  #changeStall(direction: Direction, by: 1 | -1): void {
-    if (direction !== 'down') this.#stalled.up += by;
-    if (direction !== 'up') this.#stalled.down += by;
-    for (const pipe of this.#pipes) this.#applyStall(pipe);
-  }
-
-  #applyStall({ near, far }: Pipe): void {
-    if (this.#stalled.up > 0) near.pause();
-    else near.resume();
-    if (this.#stalled.down > 0) far.pause();
-    else far.resume();
+  #changeStalls(direction: Direction, by: 1 | -1): void {
+    if (direction !== 'down') this.#stalls.up += by;
+    if (direction !== 'up') this.#stalls.down += by;
+    for (const pipe of this.#pipes) pipe.stall(this.#stalls.up > 0, this.#stalls.down > 0);
   }
 
   #accept(near: Socket): void {
-    near.on('error', () => {});
-    if (this.#isCut || this.#target === null) {
+    if (this.#cuts > 0 || this.#target === null) {
+      near.on('error', () => {});
       near.resetAndDestroy();
       return;
     }
     const far = connect({ port: this.#target, host: '127.0.0.1', noDelay: true });
-    far.on('error', () => {});
-    const pipe = { near, far };
-    this.#pipes.add(pipe);
-    this.#forward(near, far);
-    this.#forward(far, near);
-    for (const socket of [near, far]) {
-      socket.on('close', () => {
-        this.#pipes.delete(pipe);
-        this.#later(() => destroy(pipe));
-      });
-    }
-    this.#applyStall(pipe);
-  }
-
-  #forward(from: Socket, to: Socket): void {
-    from.on('data', (chunk: Buffer) => {
-      this.#later(() => {
-        if (!to.destroyed && to.writable) to.write(chunk);
-      });
+    const pipe: ProxyPipe = new ProxyPipe(near, far, {
+      delayMilliseconds: () => Math.max(0, ...this.#delays),
+      onClose: () => this.#pipes.delete(pipe),
     });
+    this.#pipes.add(pipe);
+    if (this.#stalls.up > 0 || this.#stalls.down > 0) pipe.stall(this.#stalls.up > 0, this.#stalls.down > 0);
   }
-
-  /** At once, or after the present delay. Equal delays keep the order; a delay that ends lets later bytes wait too. */
-  #later(work: () => void): void {
-    const due = Math.max(this.#lastDue, performance.now() + this.#delayMilliseconds);
-    this.#lastDue = due;
-    const rest = due - performance.now();
-    if (rest <= 0) work();
-    else setTimeout(work, rest);
-  }
-
-  #lastDue = 0;
-}
-
-function destroy({ near, far }: Pipe): void {
-  near.destroy();
-  far.destroy();
 }

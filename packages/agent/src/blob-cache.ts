@@ -184,7 +184,7 @@ export class BlobCache {
     if (this.#usedBytes <= this.#options.capacityBytes) return;
     this.#usedBytes -= bytes;
     throw new AttemptFailure(
-      'sandbox',
+      'staging',
       `the blobs in use do not fit into the cache of the node (${this.#options.capacityBytes} bytes, setting agent.cache)`,
     );
   }
@@ -240,7 +240,7 @@ class PartialBlob {
       if (this.#isRight()) return;
       this.#wrongDigests += 1;
       if (this.#wrongDigests > AGENT_LIMITS.digestRetries) {
-        throw new AttemptFailure('sandbox', `the bytes fetched for blob ${this.#digest} have another digest`);
+        throw new AttemptFailure('staging', `the bytes fetched for blob ${this.#digest} have another digest`);
       }
       await this.file.truncate(0);
       this.bytes = 0;
@@ -272,5 +272,5 @@ function downloadFailure(digest: string, error: unknown): unknown {
     return new AttemptFailure('input-missing', `blob ${digest} does not exist`, { cause: error });
   }
   const message = error instanceof Error ? error.message : String(error);
-  return new AttemptFailure('sandbox', `blob ${digest} could not be fetched: ${message}`, { cause: error });
+  return new AttemptFailure('staging', `blob ${digest} could not be fetched: ${message}`, { cause: error });
 }

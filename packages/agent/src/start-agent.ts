@@ -36,6 +36,7 @@ export interface AgentOptions {
  */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const tokenFingerprint = options.token === undefined ? null : parseToken(options.token).fingerprint;
+  checkUrl(options.url);
   const log = options.log ?? (() => {});
   await using cleanup = new AsyncDisposableStack();
   const directory = cleanup.use(await openDataDirectory(options.dataDirectory));
@@ -88,6 +89,13 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   });
   await agent.start();
   return agent;
+}
+
+function checkUrl(url: string): void {
+  if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return;
+  throw new FogError('invalid-configuration', `"${url}" is not the address of a coordinator`, {
+    hint: 'write http://host:port or https://host:port',
+  });
 }
 
 async function openCache(directory: DataDirectory, settings: AgentSettings, transfers: Transfers): Promise<BlobCache> {

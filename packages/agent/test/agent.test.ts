@@ -100,7 +100,10 @@ test('a refused join is thrown with its code, later refusals end the agent', asy
   await assert.rejects(agent.connected(), { code: 'unavailable' });
 });
 
-test('a text that is no token is refused before anything is touched', async () => {
+test('a text that is no token or no address is refused before anything is touched', async () => {
+  await assert.rejects(startAgent({ dataDirectory: '/nowhere', url: 'localhost:7070', settings }), {
+    code: 'invalid-configuration',
+  });
   await assert.rejects(startAgent({ dataDirectory: '/nowhere', url: 'http://127.0.0.1:1', token: 'x', settings }), {
     code: 'unauthenticated',
   });

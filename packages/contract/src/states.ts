@@ -155,6 +155,7 @@ export const FAILURE_REASONS = {
   'output-invalid': { blame: 'job', meaning: 'an output has a name or type that cannot be stored' },
   rejected: { blame: 'job', meaning: 'no engine of the node may run this job, by the policy of its owner' },
   sandbox: { blame: 'node', meaning: 'the sandbox could not be set up or broke down' },
+  staging: { blame: 'node', meaning: 'an input could not be fetched from the coordinator' },
   upload: { blame: 'node', meaning: 'the outputs could not be stored' },
   'node-lost': { blame: 'node', meaning: 'the node was not heard of for disconnect.lostAfter, or forgot the attempt' },
   drained: { blame: 'node', meaning: 'the node was drained before the attempt ended' },

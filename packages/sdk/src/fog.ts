@@ -4,7 +4,7 @@ import { Blobs } from './blobs.ts';
 import { type ConnectOptions, connectClient } from './connection.ts';
 import { JobHandle } from './job-handle.ts';
 import { type FogMap, type MapFunction, type MapInput, type MapOptions, type Settled, startMap } from './map/map.ts';
-import { uploadSpecFiles } from './spec-files.ts';
+import { standInForSpecFiles, uploadSpecFiles } from './spec-files.ts';
 import { submitSpec } from './submit.ts';
 
 /** A job as a program writes it: files may stand where the contract has digests. */
@@ -50,8 +50,8 @@ export class Fog {
   /** As `run`, with the job as the coordinator answered it. */
   async submit(spec: RunSpec, options: RunOptions = {}): Promise<Job> {
     const { files, signal, baseDirectory = process.cwd() } = options;
+    parseJobSpec(await standInForSpecFiles(spec)); // its faults are told before anything is sent
     const document = await uploadSpecFiles(this.client, spec, { baseDirectory, files, signal });
-    parseJobSpec(document);
     return submitSpec(this.client, document, options.idempotencyKey, signal);
   }
 

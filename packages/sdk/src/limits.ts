@@ -26,7 +26,7 @@ export const SDK_LIMITS = {
   /** How often the number of usable slots is asked for while a map runs. */
   planMilliseconds: 5000,
   /** How long a map waits for a first node that can run it before it gives up. */
-  noNodeMilliseconds: 10_000,
-  /** Time to fetch the context and source of a function: both travel in one script. */
+  waitForNodesMilliseconds: 10_000,
+  /** Source and context of a function: one script, which every node fetches and every batch parses. */
   scriptBytes: 16 << 20,
 } as const;

@@ -170,7 +170,7 @@ test('whatever stands in the path, the answer is a problem and the service is no
       assert.ok(answer.statusCode >= 400 && answer.statusCode < 500, `${url} ${answer.statusCode}`);
       assert.match(String(answer.headers['content-type']), /problem/);
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
   assert.deepEqual(it.log, []);
   for (const { rest } of it.service.calls) assert.doesNotMatch(String(rest[0] ?? ''), /[./%\s]/);

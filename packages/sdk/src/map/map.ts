@@ -1,6 +1,7 @@
 /** What `fog.map` takes and gives. */
 import { randomBytes } from 'node:crypto';
 import { type FogClient, FogError, type JobSpecInput } from '@fog/contract';
+import { SDK_LIMITS } from '../limits.ts';
 import { batchScript } from './batch-script.ts';
 import { selfContainedSource } from './function-source.ts';
 import type { MapInput } from './item-source.ts';
@@ -30,6 +31,8 @@ export interface MapOptions<Context> {
   onError?: 'reject' | 'collect' | undefined;
   /** Most tasks at the same time. Default: all that the fog has slots for. */
   concurrency?: number | undefined;
+  /** How long to wait for a first node that can run the function. Default: 10 seconds. */
+  waitForNodesMilliseconds?: number | undefined;
   /** Of `ctx.random`. Default: 0. */
   seed?: number | undefined;
   /** What one batch needs. */
@@ -81,6 +84,7 @@ function runOptions(fn: unknown, options: MapOptions<unknown>): MapRunOptions {
     script: batchScript({ source, contextText, seed, collectErrors }),
     collectErrors,
     concurrency,
+    waitForNodesMilliseconds: options.waitForNodesMilliseconds ?? SDK_LIMITS.waitForNodesMilliseconds,
     signal: options.signal,
     template: {
       name: jobName(options.name ?? (fn as { name: string }).name),

@@ -27,6 +27,8 @@ export interface MapRunOptions {
   collectErrors: boolean;
   /** Most tasks at the same time; undefined is all that the fog has. */
   concurrency: number | undefined;
+  /** How long a fog in which no node can run the function is waited for. */
+  waitForNodesMilliseconds: number;
   signal: AbortSignal | undefined;
 }
 
@@ -116,7 +118,7 @@ export class MapRun {
     const script = new TextEncoder().encode(this.#options.script);
     const { digest } = await uploadBytes(this.#client, script, { signal: this.#stop.signal });
     this.#template = { ...this.#options.template, scriptDigest: digest };
-    const giveUpAt = performance.now() + SDK_LIMITS.noNodeMilliseconds;
+    const giveUpAt = performance.now() + this.#options.waitForNodesMilliseconds;
     for (;;) {
       const plan = await this.#refreshSlots();
       if (this.#slots > 0 || this.#failure !== null) return;

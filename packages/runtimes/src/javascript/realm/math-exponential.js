@@ -1,5 +1,14 @@
 /** exp, expm1, log, log1p, log2, log10, cbrt. Source: fdlibm e_exp, s_expm1, e_log, s_log1p, s_cbrt, e_log2, e_log10. */
-import { fromWords, highPart, highWord, isNaNValue, lowWord, scaleByPowerOfTwo, withHighWord } from './math-words.js';
+import {
+  fromWords,
+  highPart,
+  highWord,
+  isNaNValue,
+  lowWord,
+  scaleByPowerOfTwo,
+  twoToThe,
+  withHighWord,
+} from './math-words.js';
 
 const LN2_HIGH = 0.6931471803691238;
 const LN2_LOW = 1.9082149292705877e-10;
@@ -118,18 +127,18 @@ export function log(x) {
   if (x === Infinity) return x;
   let value = x;
   let high = highWord(value);
-  let k = 0;
+  let prescale = 0;
   if (high < 0x00100000) {
-    k = -54;
+    prescale = -54;
     value *= TWO_54;
     high = highWord(value);
   }
-  k += (high >> 20) - 1023;
+  let exponent = (high >> 20) - 1023;
   high &= 0x000fffff;
   const i = (high + 0x95f64) & 0x100000;
-  value = withHighWord(value, high | (i ^ 0x3ff00000));
-  k += i >> 20;
-  const f = value - 1;
+  exponent += i >> 20;
+  const f = value * twoToThe(-exponent) - 1;
+  const k = exponent + prescale;
   if ((0x000fffff & (2 + high)) < 3) {
     // |f| < 2^-20
     if (f === 0) return k === 0 ? 0 : k * LN2_HIGH + k * LN2_LOW;

@@ -1,5 +1,5 @@
 /** pow and hypot, and what `**` is turned into. Source: fdlibm e_pow. */
-import { fromWords, highPart, highWord, isNaNValue, lowWord, scaleByPowerOfTwo, withHighWord } from './math-words.js';
+import { highWord, isNaNValue, leadingHalf, lowWord, scaleByPowerOfTwo, twoToThe } from './math-words.js';
 
 const squareRoot = Math.sqrt;
 const floor = Math.floor;
@@ -8,8 +8,8 @@ const BREAKPOINT_LOG2_HIGH = 0.5849624872207642;
 const BREAKPOINT_LOG2_LOW = 1.350039202129749e-8;
 const TWO_53 = 9007199254740992;
 
-/** The second half of what the two functions below return; an object for each call would be garbage. */
-let logarithmLow = 0;
+/** The second half of what the two functions below return. An object for each call would be garbage, and so would a number. */
+const logarithmLow = new Float64Array(1);
 
 /** 0: y is no integer, 1: odd, 2: even. */
 function integerKind(y) {
@@ -25,40 +25,36 @@ function log2NearOne(ax) {
   const w = t * t * (0.5 - t * (0.3333333333333333 - t * 0.25));
   const u = 1.4426950216293335 * t;
   const v = t * 1.9259629911266175e-8 - w * Math.LOG2E;
-  const high = highPart(u + v);
-  logarithmLow = v - (high - u);
+  const high = leadingHalf(u + v);
+  logarithmLow[0] = v - (high - u);
   return high;
 }
 
 /** log2(ax) as the result + logarithmLow, with about 20 extra bits. */
 function log2Extended(absolute) {
   let ax = absolute;
-  let n = 0;
+  let prescale = 0;
   let ix = highWord(ax);
   if (ix < 0x00100000) {
     ax *= TWO_53;
-    n -= 53;
+    prescale = -53;
     ix = highWord(ax);
   }
-  n += (ix >> 20) - 0x3ff;
+  let exponent = (ix >> 20) - 0x3ff;
   const j = ix & 0x000fffff;
-  ix = j | 0x3ff00000;
   let k = 0;
   if (j > 0x3988e) {
-    if (j < 0xbb67a) {
-      k = 1;
-    } else {
-      n += 1;
-      ix -= 0x00100000;
-    }
+    if (j < 0xbb67a) k = 1;
+    else exponent += 1;
   }
-  ax = withHighWord(ax, ix);
+  ax *= twoToThe(-exponent);
+  const n = exponent + prescale;
   const bp = k === 0 ? 1 : 1.5;
   let u = ax - bp;
   let v = 1 / (ax + bp);
   const ss = u * v;
-  const sHigh = highPart(ss);
-  let tHigh = fromWords(((ix >> 1) | 0x20000000) + 0x00080000 + (k << 18), 0);
+  const sHigh = leadingHalf(ss);
+  let tHigh = leadingHalf(ax + bp);
   let tLow = ax - (tHigh - bp);
   const sLow = v * (u - sHigh * tHigh - sHigh * tLow);
   const s2 = ss * ss;
@@ -72,16 +68,16 @@ function log2Extended(absolute) {
             (0.33333332981837743 + s2 * (0.272728123808534 + s2 * (0.23066074577556175 + s2 * 0.20697501780033842)))));
   r += sLow * (sHigh + ss);
   const sHigh2 = sHigh * sHigh;
-  tHigh = highPart(3 + sHigh2 + r);
+  tHigh = leadingHalf(3 + sHigh2 + r);
   tLow = r - (tHigh - 3 - sHigh2);
   u = sHigh * tHigh;
   v = sLow * tHigh + tLow * ss;
-  const pHigh = highPart(u + v);
+  const pHigh = leadingHalf(u + v);
   const pLow = v - (pHigh - u);
   const zHigh = 0.9617967009544373 * pHigh;
   const zLow = -7.028461650952758e-9 * pHigh + pLow * 0.9617966939259756 + k * BREAKPOINT_LOG2_LOW;
-  const high = highPart(zHigh + zLow + k * BREAKPOINT_LOG2_HIGH + n);
-  logarithmLow = zLow - (high - n - k * BREAKPOINT_LOG2_HIGH - zHigh);
+  const high = leadingHalf(zHigh + zLow + k * BREAKPOINT_LOG2_HIGH + n);
+  logarithmLow[0] = zLow - (high - n - k * BREAKPOINT_LOG2_HIGH - zHigh);
   return high;
 }
 
@@ -96,18 +92,12 @@ function exp2Extended(sign, pHighGiven, pLow) {
   } else if ((j & 0x7fffffff) >= 0x4090cc00) {
     if (j !== (0xc090cc00 | 0) || low !== 0 || pLow <= z - pHigh) return sign * 0;
   }
-  const magnitude = j & 0x7fffffff;
-  let k = (magnitude >> 20) - 0x3ff;
   let n = 0;
-  if (magnitude > 0x3fe00000) {
-    n = j + (0x00100000 >> (k + 1));
-    k = ((n & 0x7fffffff) >> 20) - 0x3ff;
-    const t = fromWords(n & ~(0x000fffff >> k), 0);
-    n = ((n & 0x000fffff) | 0x00100000) >> (20 - k);
-    if (j < 0) n = -n;
-    pHigh -= t;
+  if (z > 0.5 || z < -0.5) {
+    n = z < 0 ? -floor(0.5 - z) : floor(z + 0.5);
+    pHigh -= n;
   }
-  const t = highPart(pLow + pHigh);
+  const t = leadingHalf(pLow + pHigh);
   const u = t * 0.6931471824645996;
   const v = (pLow - (t - pHigh)) * Math.LN2 + t * -1.904654299957768e-9;
   z = u + v;
@@ -184,8 +174,8 @@ export function pow(x, y) {
   } else {
     logarithmHigh = log2Extended(absolute);
   }
-  const yHigh = highPart(y);
-  const pLow = (y - yHigh) * logarithmHigh + y * logarithmLow;
+  const yHigh = leadingHalf(y);
+  const pLow = (y - yHigh) * logarithmHigh + y * logarithmLow[0];
   return exp2Extended(sign, yHigh * logarithmHigh, pLow);
 }
 

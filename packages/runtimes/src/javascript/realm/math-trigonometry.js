@@ -18,8 +18,7 @@ const TWO_OVER_PI_1216 = BigInt(
 const HALF_PI_128 = 0x1921fb54442d18469898cc51701b839a2n;
 
 /** What is left of x after whole quarter turns: the return value is the number of them mod 4. */
-let reducedHigh = 0;
-let reducedLow = 0;
+const reduced = new Float64Array(2);
 
 /** |x| up to 2^19 pi/2: subtracts n * pi/2 in three parts of 33 bits each. */
 function reduceMedium(x) {
@@ -28,25 +27,25 @@ function reduceMedium(x) {
   let r = absolute - n * 1.5707963267341256;
   let w = n * 6.077100506506192e-11;
   const exponent = highWord(absolute) >> 20;
-  reducedHigh = r - w;
-  if (exponent - ((highWord(reducedHigh) >> 20) & 0x7ff) > 16) {
+  reduced[0] = r - w;
+  if (exponent - ((highWord(reduced[0]) >> 20) & 0x7ff) > 16) {
     let t = r;
     w = n * 6.077100506303966e-11;
     r = t - w;
     w = n * 2.0222662487959506e-21 - (t - r - w);
-    reducedHigh = r - w;
-    if (exponent - ((highWord(reducedHigh) >> 20) & 0x7ff) > 49) {
+    reduced[0] = r - w;
+    if (exponent - ((highWord(reduced[0]) >> 20) & 0x7ff) > 49) {
       t = r;
       w = n * 2.0222662487111665e-21;
       r = t - w;
       w = n * 8.4784276603689e-32 - (t - r - w);
-      reducedHigh = r - w;
+      reduced[0] = r - w;
     }
   }
-  reducedLow = r - reducedHigh - w;
+  reduced[1] = r - reduced[0] - w;
   if (x >= 0) return n & 3;
-  reducedHigh = -reducedHigh;
-  reducedLow = -reducedLow;
+  reduced[0] = -reduced[0];
+  reduced[1] = -reduced[1];
   return -n & 3;
 }
 
@@ -65,11 +64,11 @@ function reduceLarge(x) {
   }
   const scaled = fraction * HALF_PI_128; // 328 bits after the point
   const high = Number(scaled);
-  reducedHigh = high * 1.82877982605164e-99; // 2^-328
-  reducedLow = Number(scaled - BigInt(high)) * 1.82877982605164e-99;
+  reduced[0] = high * 1.82877982605164e-99; // 2^-328
+  reduced[1] = Number(scaled - BigInt(high)) * 1.82877982605164e-99;
   if (x >= 0) return n & 3;
-  reducedHigh = -reducedHigh;
-  reducedLow = -reducedLow;
+  reduced[0] = -reduced[0];
+  reduced[1] = -reduced[1];
   return -n & 3;
 }
 
@@ -157,10 +156,10 @@ export function sin(x) {
   if (magnitude <= 0x3fe921fb) return magnitude < 0x3e400000 ? x : kernelSine(x, 0);
   if (magnitude >= 0x7ff00000) return NaN;
   const turn = reduce(x);
-  if (turn === 0) return kernelSine(reducedHigh, reducedLow);
-  if (turn === 1) return kernelCosine(reducedHigh, reducedLow);
-  if (turn === 2) return -kernelSine(reducedHigh, reducedLow);
-  return -kernelCosine(reducedHigh, reducedLow);
+  if (turn === 0) return kernelSine(reduced[0], reduced[1]);
+  if (turn === 1) return kernelCosine(reduced[0], reduced[1]);
+  if (turn === 2) return -kernelSine(reduced[0], reduced[1]);
+  return -kernelCosine(reduced[0], reduced[1]);
 }
 
 export function cos(x) {
@@ -168,10 +167,10 @@ export function cos(x) {
   if (magnitude <= 0x3fe921fb) return magnitude < 0x3e400000 ? 1 : kernelCosine(x, 0);
   if (magnitude >= 0x7ff00000) return NaN;
   const turn = reduce(x);
-  if (turn === 0) return kernelCosine(reducedHigh, reducedLow);
-  if (turn === 1) return -kernelSine(reducedHigh, reducedLow);
-  if (turn === 2) return -kernelCosine(reducedHigh, reducedLow);
-  return kernelSine(reducedHigh, reducedLow);
+  if (turn === 0) return kernelCosine(reduced[0], reduced[1]);
+  if (turn === 1) return -kernelSine(reduced[0], reduced[1]);
+  if (turn === 2) return -kernelCosine(reduced[0], reduced[1]);
+  return kernelSine(reduced[0], reduced[1]);
 }
 
 export function tan(x) {
@@ -179,7 +178,7 @@ export function tan(x) {
   if (magnitude <= 0x3fe921fb) return magnitude < 0x3e300000 ? x : kernelTangent(x, 0, 1);
   if (magnitude >= 0x7ff00000) return NaN;
   const turn = reduce(x);
-  return kernelTangent(reducedHigh, reducedLow, turn % 2 === 0 ? 1 : -1);
+  return kernelTangent(reduced[0], reduced[1], turn % 2 === 0 ? 1 : -1);
 }
 
 /** (asin(x) - x) / x^3 * x^2 as a rational function of t = x^2. */

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Job, JobEventRecord, LogRecord, Plan } from '@fog/contract';
+import pc from 'picocolors';
+import { eventLine, LogLines } from '../src/output/event-text.ts';
+import { JobProgress } from '../src/output/job-progress.ts';
+import { countsText, reasonText } from '../src/output/job-text.ts';
+import { agoText, momentText } from '../src/output/moments.ts';
+import { planText } from '../src/output/plan-text.ts';
+import { renderFields, renderTable, safeText } from '../src/output/table.ts';
+import { nodeShare } from '../src/up/node-share.ts';
+
+const plain = pc.createColors(false);
+const noTasks = { queued: 0, scheduled: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0, expired: 0 };
+
+describe('what people read', () => {
+  test('tables have columns and no lines', () => {
+    const text = renderTable(
+      ['id', 'state'],
+      [
+        ['j1', 'running'],
+        ['j22', 'done'],
+      ],
+      plain,
+    );
+    assert.equal(text, 'ID   STATE\nj1   running\nj22  done');
+    assert.equal(
+      renderFields(
+        [
+          ['a', '1'],
+          ['long', null],
+          ['bcd', '2'],
+        ],
+        plain,
+      ),
+      'a    1\nbcd  2',
+    );
+  });
+
+  test('text of others cannot move the cursor or forge lines of ours', () => {
+    assert.equal(safeText('a\u001b[2Jb\u0007\rc\u009b1m'), 'a\ufffd[2Jb\ufffd\ufffdc\ufffd1m');
+    assert.equal(safeText('\u001b[31mred\u001b[39m'), '\u001b[31mred\u001b[39m');
+  });
+
+  test('a plan tells where, or which constraint keeps how many out', () => {
+    const plan: Plan = {
+      tasks: 3,
+      nodesKnown: 3,
+      nodes: [{ id: `n${'0'.repeat(32)}`, name: 'attic', slots: 2, freeSlots: 1 }],
+      excluded: [{ constraint: 'os == linux', nodes: 2, hint: 'join a linux node' }],
+    };
+    const text = planText(plan, plain);
+    assert.match(text, /^1 of 3 nodes can run its 3 tasks, 2 at a time:\nNODE/);
+    assert.match(text, /os == linux: excludes 2 nodes\n {4}hint: join a linux node/);
+    const nowhere = planText({ ...plan, nodes: [], excluded: [{ constraint: 'gpu', nodes: 3 }] }, plain);
+    assert.equal(nowhere, 'None of 3 nodes can run it:\n  gpu: excludes 3 nodes');
+    assert.match(planText({ ...plan, nodesKnown: 0, nodes: [], excluded: [] }, plain), /No node has joined/);
+  });
+
+  test('counts, reasons and times', () => {
+    assert.equal(
+      countsText({ ...noTasks, succeeded: 3, failed: 1, queued: 2 }),
+      '3 of 6 succeeded, 2 queued, 1 failed',
+    );
+    assert.equal(reasonText('oom'), 'oom: the attempt needed more memory than it asked for');
+    assert.equal(reasonText('exit-code', 'code 3'), 'exit-code: code 3');
+    assert.equal(agoText(0, 3_723_000), '1h2m ago');
+    assert.equal(agoText(5000, 0), 'in 5.0s');
+    assert.equal(momentText(0, 1000), '1970-01-01 00:00:00 UTC (1.0s ago)');
+    assert.equal(momentText(null, 0), '-');
+  });
+
+  test('events are lines', () => {
+    const record: JobEventRecord = {
+      sequence: 1,
+      atMilliseconds: 1500,
+      data: {
+        type: 'attempt.failed',
+        partition: 2,
+        fence: 1,
+        node: 'n',
+        reason: 'oom',
+        message: 'too large',
+        exitCode: null,
+      },
+    };
+    assert.equal(eventLine(record, plain), '00:00:01.500  attempt.failed      task 2 attempt 1  oom: too large');
+  });
+
+  test('log lines of tasks that run together stay whole', () => {
+    const lines = new LogLines();
+    const record = (partition: number, text: string): LogRecord => ({
+      sequence: 1,
+      atMilliseconds: 0,
+      partition,
+      fence: 1,
+      stream: 'stdout',
+      text,
+    });
+    const cut = [record(0, 'a'), record(1, 'x\ny'), record(0, 'b\nc'), record(1, '\n')].flatMap((it) => lines.push(it));
+    assert.deepEqual(
+      [...cut, ...lines.rest()].map(({ record: { partition }, line }) => `${partition}:${line}`),
+      ['1:x', '0:ab', '1:y', '0:c'],
+    );
+  });
+
+  test('progress counts tasks by their events, each task once', () => {
+    const job = { id: 'j1', submittedAt: 0, tasks: { ...noTasks, queued: 3 }, spec: { spec: { count: 3 } } };
+    const progress = new JobProgress(job as unknown as Job);
+    const take = (data: object) => progress.take({ sequence: 1, atMilliseconds: 0, data } as JobEventRecord);
+    const attempt = (partition: number) => ({ partition, fence: 1, node: 'n' });
+    take({ type: 'task.leased', ...attempt(0) });
+    take({ type: 'task.leased', ...attempt(1) });
+    take({ type: 'attempt.lost', ...attempt(1) });
+    take({ type: 'task.succeeded', ...attempt(0) });
+    take({ type: 'task.leased', ...attempt(0) });
+    assert.equal(progress.text(4200), 'job j1  1/3 done, 2 waiting  4.2s');
+  });
+
+  test('the machine is shared out', () => {
+    assert.deepEqual(nodeShare({ cores: 8, memoryBytes: 16 }, 3), { slots: 2, memoryBytes: 4 });
+    assert.deepEqual(nodeShare({ cores: 2, memoryBytes: 16 }, 3), { slots: 1, memoryBytes: 4 });
+    assert.deepEqual(nodeShare({ cores: 8, memoryBytes: 16 }, 6), { slots: 1, memoryBytes: 2 });
+  });
+});
