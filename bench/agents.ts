@@ -85,13 +85,21 @@ async function measure(context: BenchmarkContext, run: number): Promise<RunResul
   const started = clockMilliseconds();
   await using simulated = await SimulatedAgents.start(
     // At least two processes, so that one is cut into while the other goes on.
-    { url, joinToken: adminToken, count, slots: context.option('slots'), processes: Math.max(2, Math.ceil(count / 5000)) },
+    {
+      url,
+      joinToken: adminToken,
+      count,
+      slots: context.option('slots'),
+      processes: Math.max(2, Math.ceil(count / 5000)),
+    },
     context.cleanup,
   );
   const connectMilliseconds = clockMilliseconds() - started;
   const { rssBytes } = await coordinator.usage();
   const megabytes = (bytes: number) => `${Math.round(bytes / MEGABYTE)} MB`;
-  context.progress(`run ${run}: ${count} agents in ${Math.round(connectMilliseconds)} ms, coordinator ${megabytes(rssBytes)}`);
+  context.progress(
+    `run ${run}: ${count} agents in ${Math.round(connectMilliseconds)} ms, coordinator ${megabytes(rssBytes)}`,
+  );
   const client = new FogClient({ url, token: adminToken });
   await uploadNoOp(client);
   const pace = { submitsPerSecond: context.option('rate'), seconds: context.option('seconds') };

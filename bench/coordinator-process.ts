@@ -49,7 +49,10 @@ export class CoordinatorProcess implements AsyncDisposable {
 if (import.meta.main) {
   let running: RunningCoordinator | undefined;
   const start = async ({ dataDirectory, databaseUrl }: CoordinatorProcessOptions) => {
-    const { settings } = loadSettings('coordinator', { environment: {}, flags: { listen: '127.0.0.1:0', databaseUrl } });
+    const { settings } = loadSettings('coordinator', {
+      environment: {},
+      flags: { listen: '127.0.0.1:0', databaseUrl },
+    });
     running = await startCoordinator({
       dataDirectory,
       settings,

@@ -80,7 +80,11 @@ async function startServers(context: BenchmarkContext): Promise<Servers> {
   return { postgres, redis: context.option('peers') === 0 ? null : await start('Redis', startRedis(context.cleanup)) };
 }
 
-async function measureOwn(context: BenchmarkContext, title: string, databaseUrl: string | undefined): Promise<OwnResult> {
+async function measureOwn(
+  context: BenchmarkContext,
+  title: string,
+  databaseUrl: string | undefined,
+): Promise<OwnResult> {
   const tasks = context.option('tasks');
   using folder = context.cleanup.use(new TemporaryFolder());
   await using coordinator = await CoordinatorProcess.start({ dataDirectory: folder.path, databaseUrl }, context);
@@ -100,7 +104,9 @@ async function measureOwn(context: BenchmarkContext, title: string, databaseUrl:
   await verify(client, id, tasks);
   const coordinatorCpuMilliseconds = after.cpuMilliseconds - before.cpuMilliseconds;
   const tasksPerSecond = (tasks / milliseconds) * 1000;
-  context.progress(`${title}: ${Math.round(tasksPerSecond)} tasks/s, coordinator's CPU ${Math.round(coordinatorCpuMilliseconds)} ms`);
+  context.progress(
+    `${title}: ${Math.round(tasksPerSecond)} tasks/s, coordinator's CPU ${Math.round(coordinatorCpuMilliseconds)} ms`,
+  );
   const pace = { submitsPerSecond: context.option('rate'), seconds: context.option('seconds') };
   const submitToStart = pace.seconds === 0 ? [] : await measureSubmits(client, agents, pace);
   if (submitToStart.length > 0) {
@@ -113,7 +119,8 @@ async function measureOwn(context: BenchmarkContext, title: string, databaseUrl:
 /** All tasks succeeded, and their events are there. */
 async function verify(client: FogClient, job: string, tasks: number): Promise<void> {
   const { state, tasks: counts } = await client.call('getJob', { params: { job } });
-  if (state !== 'completed' || counts.succeeded !== tasks) throw new Error(`job ${job} is ${state}: ${JSON.stringify(counts)}`);
+  if (state !== 'completed' || counts.succeeded !== tasks)
+    throw new Error(`job ${job} is ${state}: ${JSON.stringify(counts)}`);
   // job.submitted, job.queued, job.started, job.completed, and two for each task.
   const last = 4 + 2 * tasks;
   const { items } = await client.call('jobEvents', { params: { job }, query: { after: last - 1 } });
@@ -122,7 +129,12 @@ async function verify(client: FogClient, job: string, tasks: number): Promise<vo
   }
 }
 
-async function measurePeer(context: BenchmarkContext, servers: Servers, name: string, run: number): Promise<PeerResult | null> {
+async function measurePeer(
+  context: BenchmarkContext,
+  servers: Servers,
+  name: string,
+  run: number,
+): Promise<PeerResult | null> {
   const server = name === 'bullmq' ? servers.redis : servers.postgres;
   if (server === null) return null;
   const address =
@@ -146,12 +158,14 @@ function report(
   const own = (list: OwnResult[]) => roundedOrNull(medianOrNull(list.map((result) => result.tasksPerSecond)));
   const peer = (name: string, milliseconds: (result: PeerResult) => number) =>
     roundedOrNull(
-      medianOrNull((results.peers[name] ?? []).map((result) => (result && (tasks / milliseconds(result)) * 1000))),
+      medianOrNull((results.peers[name] ?? []).map((result) => result && (tasks / milliseconds(result)) * 1000)),
     );
   const processing = (result: PeerResult) => result.processMilliseconds;
   const whole = (result: PeerResult) => result.enqueueMilliseconds + result.processMilliseconds;
   const latency = (list: OwnResult[], share: number) => {
-    const shares = list.flatMap(({ submitToStart }) => (submitToStart.length === 0 ? [] : [percentile(submitToStart, share)]));
+    const shares = list.flatMap(({ submitToStart }) =>
+      submitToStart.length === 0 ? [] : [percentile(submitToStart, share)],
+    );
     return roundedOrNull(medianOrNull(shares));
   };
   return {

@@ -38,7 +38,13 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const command = `npm run bench -- ${args.join(' ')}`;
   const figures = await run(request);
-  const document = { benchmark: request.benchmark.name, ...figures, machine: describeMachine(), commit: describeCommit(), command };
+  const document = {
+    benchmark: request.benchmark.name,
+    ...figures,
+    machine: describeMachine(),
+    commit: describeCommit(),
+    command,
+  };
   process.stdout.write(request.json ? `${JSON.stringify(document)}\n` : table(document));
   return 0;
 }
@@ -106,7 +112,8 @@ function listing(): string {
 function table(document: Record<string, unknown>): string {
   const rows: [string, string][] = [];
   const add = (prefix: string, value: unknown): void => {
-    if (typeof value !== 'object' || value === null) rows.push([prefix, value === null ? 'unavailable' : String(value)]);
+    if (typeof value !== 'object' || value === null)
+      rows.push([prefix, value === null ? 'unavailable' : String(value)]);
     else for (const [key, inner] of Object.entries(value)) add(prefix === '' ? key : `${prefix}.${key}`, inner);
   };
   add('', document);

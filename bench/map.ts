@@ -53,7 +53,10 @@ export const map: Benchmark = {
     context.progress(`${rounds} rounds take ${context.option('milliseconds')} ms`);
     const items = makeItems(context.option('items'), rounds);
     using folder = context.cleanup.use(new TemporaryFolder());
-    await using coordinator = await CoordinatorProcess.start({ dataDirectory: join(folder.path, 'coordinator') }, context);
+    await using coordinator = await CoordinatorProcess.start(
+      { dataDirectory: join(folder.path, 'coordinator') },
+      context,
+    );
     const { url, adminToken: token } = coordinator;
     for (let number = 1; number <= NODES; number += 1) {
       const name = `node-${number}`;
@@ -103,7 +106,12 @@ async function measure(context: BenchmarkContext, fog: Fog, items: readonly Item
   check(expected, results, 'fog.map');
   const piscina = await runPeer<{ milliseconds: number; results: number[] }>(
     'piscina',
-    { items, threads: NODES, source: mixRounds.toString(), warmUpItems: makeItems(WARM_UP_ITEMS, items[0]?.rounds ?? 0) },
+    {
+      items,
+      threads: NODES,
+      source: mixRounds.toString(),
+      warmUpItems: makeItems(WARM_UP_ITEMS, items[0]?.rounds ?? 0),
+    },
     context,
   );
   if (piscina !== null) check(expected, piscina.results, 'piscina');
@@ -117,7 +125,8 @@ async function measure(context: BenchmarkContext, fog: Fog, items: readonly Item
 
 function check(expected: readonly number[], results: readonly number[], name: string): void {
   const wrong = expected.findIndex((value, index) => value !== results[index]);
-  if (wrong !== -1 || results.length !== expected.length) throw new Error(`${name} gave a wrong result at item ${wrong}`);
+  if (wrong !== -1 || results.length !== expected.length)
+    throw new Error(`${name} gave a wrong result at item ${wrong}`);
 }
 
 /** Time of one item in each engine relative to plain Node; null where the node has no such engine. */
@@ -131,7 +140,8 @@ async function measureEngines(
   for (const engine of ENGINES) {
     try {
       const times: number[] = [];
-      for (let run = 1; run <= ENGINE_RUNS; run += 1) times.push(await engineMilliseconds(fog, engine, { seed: run, rounds }));
+      for (let run = 1; run <= ENGINE_RUNS; run += 1)
+        times.push(await engineMilliseconds(fog, engine, { seed: run, rounds }));
       ratios[engine] = rounded(median(times) / plain);
       context.progress(`${engine}: ${median(times).toFixed(1)} ms, plain Node ${plain.toFixed(1)} ms`);
     } catch (error) {

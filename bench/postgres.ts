@@ -18,14 +18,28 @@ export async function startPostgres(cleanup: AsyncDisposableStack): Promise<Post
   const folder = cleanup.use(new TemporaryFolder());
   if (user !== undefined) chownSync(folder.path, user.uid, user.gid);
   const run = (program: string, ...args: string[]) =>
-    execFileSync(join(binaries, program), args, { cwd: folder.path, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], ...user });
+    execFileSync(join(binaries, program), args, {
+      cwd: folder.path,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...user,
+    });
   const data = join(folder.path, 'data');
   run('initdb', '-D', data, '-U', 'fog', '-A', 'trust', '-E', 'UTF8', '--locale=C');
   const port = await freePort();
   const server = cleanup.use(
     new ServerProcess(
       join(binaries, 'postgres'),
-      ['-D', data, '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-c', `unix_socket_directories=${folder.path}`],
+      [
+        '-D',
+        data,
+        '-p',
+        String(port),
+        '-c',
+        'listen_addresses=127.0.0.1',
+        '-c',
+        `unix_socket_directories=${folder.path}`,
+      ],
       // Fast shutdown: connections are closed, everything is written.
       { user, stopSignal: 'SIGINT' },
     ),
@@ -53,7 +67,9 @@ export async function startPostgres(cleanup: AsyncDisposableStack): Promise<Post
 
 /** The newest version that a distribution has installed, or the one on the path. */
 function findBinaries(): string {
-  const installed = globSync('/usr/lib/postgresql/*/bin/postgres').sort((left, right) => versionOf(left) - versionOf(right));
+  const installed = globSync('/usr/lib/postgresql/*/bin/postgres').sort(
+    (left, right) => versionOf(left) - versionOf(right),
+  );
   const paths = (process.env.PATH ?? '').split(':').map((folder) => join(folder, 'postgres'));
   const found = installed.at(-1) ?? paths.find((path) => existsSync(path));
   if (found === undefined) throw new Error('PostgreSQL is not installed');

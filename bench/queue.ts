@@ -41,7 +41,9 @@ export const queue: Benchmark = {
       sqlite.push(await measureDepths(context, `sqlite, run ${run}`, (dataDirectory) => ({ dataDirectory })));
       if (createDatabase === null) continue;
       postgres.push(
-        await measureDepths(context, `postgres, run ${run}`, (_, depth) => ({ url: createDatabase(`queue_${run}_${depth}`) })),
+        await measureDepths(context, `postgres, run ${run}`, (_, depth) => ({
+          url: createDatabase(`queue_${run}_${depth}`),
+        })),
       );
     }
     return {

@@ -1,8 +1,8 @@
 /** Starting and stopping foreign servers: PostgreSQL and Redis. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 
 export interface ServerUser {
   uid: number;
@@ -17,7 +17,11 @@ export class ServerProcess implements AsyncDisposable {
   readonly #stopSignal: NodeJS.Signals;
   #output = '';
 
-  constructor(file: string, args: readonly string[], options: { user?: ServerUser | undefined; stopSignal: NodeJS.Signals }) {
+  constructor(
+    file: string,
+    args: readonly string[],
+    options: { user?: ServerUser | undefined; stopSignal: NodeJS.Signals },
+  ) {
     this.#stopSignal = options.stopSignal;
     this.#child = spawn(file, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'], ...options.user });
     const keep = (chunk: Buffer) => {

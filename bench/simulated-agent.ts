@@ -13,6 +13,7 @@ import { WebSocket } from 'ws';
 import {
   AGENT_PATH,
   AGENT_PROTOCOL,
+  type AttemptName,
   type CoordinatorFrame,
   type HelloFrame,
   helloSigningInput,
@@ -118,28 +119,35 @@ export class SimulatedAgent {
   }
 
   #receive(text: string, welcomed: () => void): void {
-    if (text.startsWith('{"type":"ack"')) return this.#acknowledge(Number(text.slice(text.lastIndexOf(':') + 1, -1)));
-    if (text.startsWith('{"type":"lease"')) return this.#lease(text);
-    const frame = JSON.parse(text) as CoordinatorFrame;
+    if (text.startsWith('{"type":"ack"')) this.#acknowledge(Number(text.slice(text.lastIndexOf(':') + 1, -1)));
+    else if (text.startsWith('{"type":"lease"')) this.#lease(text);
+    else this.#receiveRare(JSON.parse(text) as CoordinatorFrame, welcomed);
+  }
+
+  #receiveRare(frame: CoordinatorFrame, welcomed: () => void): void {
     switch (frame.type) {
       case 'challenge':
         this.#socket?.send(JSON.stringify(this.#hello(frame.nonce)));
-        return;
+        break;
       case 'welcome':
         this.#acknowledge(frame.acknowledged);
-        for (const name of frame.stop) this.#held.delete(keyOf(name.job, name.partition, name.fence));
+        this.#forget(frame.stop);
         this.#isWelcome = true;
         this.#sent = frame.acknowledged;
         this.#flush();
-        return welcomed();
+        welcomed();
+        break;
       case 'stop':
-        for (const { attempt } of frame.attempts) {
-          this.#held.delete(keyOf(attempt.job, attempt.partition, attempt.fence));
-        }
-        return;
+        this.#forget(frame.attempts.map((stop) => stop.attempt));
+        break;
       case 'refuse':
-        return this.#observer.refused(frame.problem.detail);
+        this.#observer.refused(frame.problem.detail);
+        break;
     }
+  }
+
+  #forget(attempts: readonly AttemptName[]): void {
+    for (const { job, partition, fence } of attempts) this.#held.delete(keyOf(job, partition, fence));
   }
 
   #hello(nonce: string): HelloFrame {
@@ -149,7 +157,9 @@ export class SimulatedAgent {
       protocol: AGENT_PROTOCOL,
       nodeId: this.#nodeId,
       publicKey: this.#publicKey,
-      signature: sign(null, helloSigningInput(nonce, this.#nodeId, this.#bootId), this.#privateKey).toString('base64url'),
+      signature: sign(null, helloSigningInput(nonce, this.#nodeId, this.#bootId), this.#privateKey).toString(
+        'base64url',
+      ),
       joinToken,
       bootId: this.#bootId,
       journalId: this.#journalId,
@@ -174,7 +184,10 @@ export class SimulatedAgent {
       const list = text.indexOf('"leases":[', start) + 9;
       const end = text.indexOf(']', list);
       this.#observer.leased(job, at);
-      for (const { partition, fence } of JSON.parse(text.slice(list, end + 1)) as { partition: number; fence: number }[]) {
+      for (const { partition, fence } of JSON.parse(text.slice(list, end + 1)) as {
+        partition: number;
+        fence: number;
+      }[]) {
         this.#run({ job, partition, fence, state: 'running' });
       }
       start = end;
@@ -186,7 +199,10 @@ export class SimulatedAgent {
     const key = keyOf(held.job, held.partition, held.fence);
     this.#held.set(key, held);
     const pause = this.#observer.pauseMilliseconds();
-    if (pause === 0) return this.#finish(key, held);
+    if (pause === 0) {
+      this.#finish(key, held);
+      return;
+    }
     setTimeout(() => {
       if (!this.#held.has(key)) return;
       this.#finish(key, held);

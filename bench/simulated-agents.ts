@@ -98,7 +98,8 @@ export class SimulatedAgents implements AsyncDisposable {
   async executions(): Promise<{ counts: Map<string, number>; refusals: string[] }> {
     const counts = new Map<string, number>();
     const reports = await this.#all<Executions>('executions');
-    for (const [key, times] of reports.flatMap((report) => report.counts)) counts.set(key, (counts.get(key) ?? 0) + times);
+    for (const [key, times] of reports.flatMap((report) => report.counts))
+      counts.set(key, (counts.get(key) ?? 0) + times);
     return { counts, refusals: reports.flatMap((report) => report.refusals) };
   }
 

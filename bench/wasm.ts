@@ -41,7 +41,10 @@ export const wasm: Benchmark = {
 
 async function measure(context: BenchmarkContext): Promise<number[]> {
   using folder = context.cleanup.use(new TemporaryFolder());
-  await using coordinator = await CoordinatorProcess.start({ dataDirectory: join(folder.path, 'coordinator') }, context);
+  await using coordinator = await CoordinatorProcess.start(
+    { dataDirectory: join(folder.path, 'coordinator') },
+    context,
+  );
   const { url, adminToken: token } = coordinator;
   await using _agent = await startAgentProcess(
     { dataDirectory: join(folder.path, 'node'), url, token, name: 'node', slots: context.option('slots'), trusted: [] },

@@ -11,7 +11,9 @@ await utils.migrate();
 const enqueueStart = performance.now();
 for (let first = 0; first < jobs; first += ADD_AT_ONCE) {
   const count = Math.min(ADD_AT_ONCE, jobs - first);
-  await utils.addJobs(Array.from({ length: count }, (_, index) => ({ identifier: 'noop', payload: { n: first + index } })));
+  await utils.addJobs(
+    Array.from({ length: count }, (_, index) => ({ identifier: 'noop', payload: { n: first + index } })),
+  );
 }
 const enqueueMilliseconds = performance.now() - enqueueStart;
 await utils.release();

@@ -1,6 +1,7 @@
 // pg-boss with batches of 100 jobs, fetched without a pause while they come full.
-import { PgBoss } from 'pg-boss';
+
 import pg from 'pg';
+import { PgBoss } from 'pg-boss';
 
 const { url, jobs, concurrency } = JSON.parse(process.argv[2]);
 const INSERT_AT_ONCE = 10_000;
@@ -13,7 +14,10 @@ await boss.createQueue('noop');
 const enqueueStart = performance.now();
 for (let first = 0; first < jobs; first += INSERT_AT_ONCE) {
   const count = Math.min(INSERT_AT_ONCE, jobs - first);
-  await boss.insert('noop', Array.from({ length: count }, (_, index) => ({ data: { n: first + index } })));
+  await boss.insert(
+    'noop',
+    Array.from({ length: count }, (_, index) => ({ data: { n: first + index } })),
+  );
 }
 const enqueueMilliseconds = performance.now() - enqueueStart;
 
@@ -22,7 +26,12 @@ const all = Promise.withResolvers();
 const client = new pg.Client({ connectionString: url });
 await client.connect();
 const processStart = performance.now();
-const options = { batchSize: concurrency, burstWhenBatchFull: true, localConcurrency: WORKERS, pollingIntervalSeconds: 0.5 };
+const options = {
+  batchSize: concurrency,
+  burstWhenBatchFull: true,
+  localConcurrency: WORKERS,
+  pollingIntervalSeconds: 0.5,
+};
 await boss.work('noop', options, async (batch) => {
   executed += batch.length;
   if (executed === jobs) all.resolve();

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { startAgent } from '../../packages/agent/src/index.ts';
 import { loadSettings } from '../../packages/contract/src/index.ts';
 import { LoadRuntime } from './load-runtime.ts';
+import { AGENT_SLOTS } from './schedule.ts';
 
 export interface AgentOrder {
   directory: string;
@@ -10,8 +11,6 @@ export interface AgentOrder {
   token: string;
   name: string;
 }
-
-export const AGENT_SLOTS = 4;
 
 process.on('disconnect', () => process.exit(0)); // the harness is gone
 const order = JSON.parse(process.argv[2] ?? '') as AgentOrder;
@@ -25,7 +24,8 @@ const agent = await startAgent({
   token: order.token,
   settings,
   runtimes: [new LoadRuntime(join(order.directory, 'executions'))],
-  log: (level, message, data) => process.stdout.write(`${Date.now()} ${level} ${message} ${JSON.stringify(data ?? {})}\n`),
+  log: (level, message, data) =>
+    process.stdout.write(`${Date.now()} ${level} ${message} ${JSON.stringify(data ?? {})}\n`),
 });
 process.send?.({ kind: 'ready' });
 const end = await agent.closed;

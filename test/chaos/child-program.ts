@@ -1,7 +1,7 @@
 /** A program that is started, frozen, killed and started again. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync, closeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** Longest time from the start of a process until it is ready, on a machine that does much else. */

@@ -1,6 +1,7 @@
 /** A coordinator in a process of its own, to be killed, with a clock that can be stepped. */
-import { startCoordinator } from '../../packages/coordinator/src/index.ts';
+
 import { loadSettings } from '../../packages/contract/src/index.ts';
+import { startCoordinator } from '../../packages/coordinator/src/index.ts';
 
 export interface CoordinatorOrder {
   dataDirectory: string;
@@ -40,7 +41,8 @@ const coordinator = await startCoordinator({
   dataDirectory: order.dataDirectory,
   settings,
   now: () => Date.now() + offsetMilliseconds,
-  log: (level, message, data) => process.stdout.write(`${Date.now()} ${level} ${message} ${JSON.stringify(data ?? {})}\n`),
+  log: (level, message, data) =>
+    process.stdout.write(`${Date.now()} ${level} ${message} ${JSON.stringify(data ?? {})}\n`),
 });
 const ready: CoordinatorReady = { kind: 'ready', url: coordinator.url, adminToken: coordinator.adminToken };
 process.send?.(ready);

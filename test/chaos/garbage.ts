@@ -6,7 +6,8 @@ import type { Choices } from './seeded-random.ts';
  * the protocol; only frames going up are masked (RFC 6455, section 5.3).
  */
 export function garbage(choices: Choices, shape: 'bytes' | 'frame', direction: 'up' | 'down'): Buffer {
-  if (shape === 'bytes') return Buffer.from(Array.from({ length: choices.integer(1, 64) }, () => choices.integer(0, 255)));
+  if (shape === 'bytes')
+    return Buffer.from(Array.from({ length: choices.integer(1, 64) }, () => choices.integer(0, 255)));
   const text = choices.pick(['{', '{"type":"nonsense"}', 'null', '{"type":"journal","first":0,"entries":[]}']);
   const payload = Buffer.from(text);
   if (direction === 'down') return Buffer.concat([Buffer.from([0x81, payload.length]), payload]);

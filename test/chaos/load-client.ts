@@ -17,7 +17,12 @@ export interface LoadResult {
 }
 
 /** Resolves when every job is acknowledged (and cancelled, where planned) or `signal` is aborted. */
-export async function runLoad(client: FogClient, schedule: Schedule, program: string, signal: AbortSignal): Promise<LoadResult> {
+export async function runLoad(
+  client: FogClient,
+  schedule: Schedule,
+  program: string,
+  signal: AbortSignal,
+): Promise<LoadResult> {
   const result: LoadResult = { acknowledged: new Map(), cancelled: new Set(), givenUp: new Map() };
   const answered = (key: string, job: Job) => {
     const ids = result.acknowledged.get(key) ?? new Set();
@@ -36,7 +41,10 @@ export async function runLoad(client: FogClient, schedule: Schedule, program: st
         await persist(signal, (until) => client.call('cancelJob', { params: { job: first.id } }, { signal: until }));
       };
       const repeat = async () => answered(job.key, await submit());
-      await Promise.all([job.cancelMilliseconds === null ? null : cancel(job.cancelMilliseconds), job.isRepeated ? repeat() : null]);
+      await Promise.all([
+        job.cancelMilliseconds === null ? null : cancel(job.cancelMilliseconds),
+        job.isRepeated ? repeat() : null,
+      ]);
     } catch (error) {
       result.givenUp.set(job.key, String(error));
     }
@@ -49,7 +57,10 @@ export async function runLoad(client: FogClient, schedule: Schedule, program: st
  * Repeats until it succeeds. Every error may be the work of a fault: a request with noise in it is refused as
  * malformed, so a refusal is no reason to stop either.
  */
-export async function persist<Result>(signal: AbortSignal, once: (until: AbortSignal) => Promise<Result>): Promise<Result> {
+export async function persist<Result>(
+  signal: AbortSignal,
+  once: (until: AbortSignal) => Promise<Result>,
+): Promise<Result> {
   for (;;) {
     try {
       return await once(AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MILLISECONDS)]));

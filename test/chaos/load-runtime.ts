@@ -52,7 +52,8 @@ export class LoadRuntime implements TaskRuntime {
     host.started();
     if (plan.log !== '') host.log('stdout', Buffer.from(plan.log));
     const { exitCode } = plan;
-    const ending = exitCode === null ? null : { reason: 'exit-code' as const, message: `it ended with ${exitCode}`, exitCode };
+    const ending =
+      exitCode === null ? null : { reason: 'exit-code' as const, message: `it ended with ${exitCode}`, exitCode };
     const timer = setTimeout(() => end(ending), plan.milliseconds);
     const running: RunningAttempt = {
       outcome: promise.finally(() => this.#running.delete(running)),

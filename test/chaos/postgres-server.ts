@@ -2,7 +2,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chown, mkdtemp, readdir, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -29,10 +29,20 @@ export async function startPostgres(): Promise<{ server: PostgresServer } | { un
   if (owner.uid !== undefined && owner.gid !== undefined) await chown(directory, owner.uid, owner.gid);
   const data = join(directory, 'data');
   const options = { ...owner, cwd: directory };
-  await run(join(binaries, 'initdb'), ['-D', data, '-U', 'fog', '-A', 'trust', '--no-sync', '-E', 'UTF8', '--locale=C'], options);
+  await run(
+    join(binaries, 'initdb'),
+    ['-D', data, '-U', 'fog', '-A', 'trust', '--no-sync', '-E', 'UTF8', '--locale=C'],
+    options,
+  );
   const port = await freePort();
   // The server itself is never killed, so it need not sync; a run makes hundreds of databases.
-  const settings = ['fsync=off', 'max_connections=300', 'shared_buffers=64MB', 'unix_socket_directories=', 'max_wal_size=4GB'];
+  const settings = [
+    'fsync=off',
+    'max_connections=300',
+    'shared_buffers=64MB',
+    'unix_socket_directories=',
+    'max_wal_size=4GB',
+  ];
   const server = spawn(
     join(binaries, 'postgres'),
     ['-D', data, '-h', '127.0.0.1', '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])],
@@ -87,7 +97,9 @@ async function findBinaries(): Promise<string | null> {
 async function unprivilegedOwner(): Promise<{ uid?: number; gid?: number } | null> {
   if (process.getuid?.() !== 0) return {};
   try {
-    const [uid, gid] = await Promise.all(['-u', '-g'].map(async (flag) => Number((await run('id', [flag, 'postgres'])).stdout)));
+    const [uid, gid] = await Promise.all(
+      ['-u', '-g'].map(async (flag) => Number((await run('id', [flag, 'postgres'])).stdout)),
+    );
     return uid === undefined || gid === undefined ? null : { uid, gid };
   } catch {
     return null;

@@ -2,11 +2,14 @@
  * What happens in one run, all of it decided by the seed before anything starts: who takes part, which jobs are
  * submitted when, and which faults strike. Pure.
  */
-import { type LoadProgram, FLAKY_ATTEMPTS } from './task-plan.ts';
+
 import { Choices, seededRandom, seedOf } from './seeded-random.ts';
+import { FLAKY_ATTEMPTS, type LoadProgram } from './task-plan.ts';
 
 export type Engine = 'sqlite' | 'postgres';
 export const AGENTS = 3;
+/** Places of each agent, and processors. */
+export const AGENT_SLOTS = 4;
 
 /** Who is cut off: the link of an agent, or that of the submitting client. */
 export type LinkName = 'client' | number;
@@ -227,7 +230,11 @@ function planFault(choices: Choices, scale: Scale, coordinators: number): FaultA
 }
 
 /** The specification that a planned job is submitted with. */
-export function specOf(job: PlannedJob, schedule: Pick<Schedule, 'lostAfter'>, program: string): Record<string, unknown> {
+export function specOf(
+  job: PlannedJob,
+  schedule: Pick<Schedule, 'lostAfter'>,
+  program: string,
+): Record<string, unknown> {
   const outputs = job.program.outputBytes === 0 ? [] : [{ name: 'result', path: '/out/result' }];
   return {
     kind: 'Job',

@@ -50,6 +50,9 @@ function outputOf(program: LoadProgram, partition: number): Uint8Array {
 
 function logOf(program: LoadProgram, partition: number, fence: number): string {
   const choices = new Choices(seededRandom(seedOf(program.key, partition, fence, 'log')));
-  const lines = Array.from({ length: choices.integer(0, 5) }, (_, line) => `${program.key}/${partition}/${fence}: line ${line}\n`);
+  const lines = Array.from(
+    { length: choices.integer(0, 5) },
+    (_, line) => `${program.key}/${partition}/${fence}: line ${line}\n`,
+  );
   return lines.join('');
 }

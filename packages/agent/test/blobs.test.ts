@@ -98,7 +98,7 @@ test('drops the least recently used blobs, never one in use', async () => {
   assert.equal((await stat(used.hostPath)).size, 1000);
   assert.equal(cache.usedBytes, 3000);
   await cache.acquire(b, never);
-  await assert.rejects(cache.acquire(e, never), failsWith('sandbox', /do not fit/));
+  await assert.rejects(cache.acquire(e, never), failsWith('staging', /do not fit/));
   assert.equal(cache.usedBytes, 3000);
   cache.release(a);
   await cache.acquire(e, never);
@@ -117,7 +117,7 @@ test('bytes with a wrong digest are fetched once more, then refused', async () =
   assert.equal(cache.usedBytes, 5);
   const other = shelf.add(Buffer.from('other'));
   shelf.alter = () => bodyOf(Buffer.from('wrong'));
-  await assert.rejects(cache.acquire(other, never), failsWith('sandbox', /another digest/));
+  await assert.rejects(cache.acquire(other, never), failsWith('staging', /another digest/));
   assert.equal(shelf.gets.length, 4);
   assert.equal(cache.usedBytes, 5);
 });

@@ -21,6 +21,7 @@ const thisFile = realpathSync(fileURLToPath(import.meta.url));
 const nodeMajor = Number(process.versions.node.split('.')[0]);
 
 if (nodeMajor >= NEEDED_MAJOR) {
+  delete process.env[STARTED_BY];
   module.enableCompileCache?.(); // halves the start: types are stripped once, not on every call
   await import('../src/main.ts');
 } else {

@@ -1,4 +1,5 @@
 /** The process behind `fog`. */
+import { EXIT } from './exit-code.ts';
 import { runCommandLine } from './program.ts';
 import { processTerminal } from './terminal.ts';
 
@@ -9,6 +10,13 @@ for (const stream of [process.stdout, process.stderr]) {
     process.exit(0);
   });
 }
+
+// Under an older Node another process passes signals on (see bin/fog.js). When that one is killed this one would be
+// left behind, unless a command sees to it itself.
+process.on('disconnect', () => {
+  if (process.listenerCount('disconnect') === 1) process.exit(EXIT.cancelled);
+});
+process.channel?.unref();
 
 const terminal = processTerminal();
 const exitCode = await runCommandLine(process.argv.slice(2), terminal);

@@ -177,7 +177,7 @@ describe('commands', () => {
     assert.deepEqual(logs, ['[0] task 0 a', '[1] task 1 a', '[2] task 2 a']);
     const followed = (await inFog(['job', 'logs', '-f', id, '--json'])).stdout.trim().split('\n');
     assert.equal(followed.map((line) => JSON.parse(line)).length, 3);
-    assert.match((await inFog(['job', 'events', id])).stdout, /job\.submitted.*[^]*job\.completed/);
+    assert.match((await inFog(['job', 'events', id])).stdout, /job\.submitted.*[\s\S]*job\.completed/);
     const { files } = await json(['job', 'outputs', id, '--to', 'out']);
     assert.equal(files.length, 3);
     assert.equal(await readFile(join(folder, 'out', '2', 'result'), 'utf8'), '{"args":["a"]}');
@@ -192,7 +192,7 @@ describe('commands', () => {
     assert.match((await inFog(['plan', 'good.yaml'])).stdout, /2 of 2 nodes can run its 3 tasks/);
     assert.match((await inFog(['plan', 'nowhere.yaml'])).stdout, /os == plan9: excludes 2 nodes/);
     const id = (await inFog(['job', 'run', 'nowhere.yaml', '-d'])).stdout.trim();
-    assert.match((await inFog(['job', 'get', id])).stdout, /waits for a node[^]*os == plan9: excludes 2 nodes/);
+    assert.match((await inFog(['job', 'get', id])).stdout, /waits for a node[\s\S]*os == plan9: excludes 2 nodes/);
     assert.equal((await inFog(['job', 'wait', id, '--timeout', '100ms'])).code, 124);
     assert.equal((await inFog(['job', 'cancel', id])).code, 0);
     assert.equal((await inFog(['job', 'wait', id])).code, 130);

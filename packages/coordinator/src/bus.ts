@@ -80,7 +80,9 @@ export async function postgresBus(url: string, coordinatorId: string): Promise<B
       local.publish(hint);
       if (peers === 0) return;
       for (const part of split(hint)) {
-        client.query('SELECT pg_notify($1, $2)', [CHANNEL, JSON.stringify({ from: coordinatorId, hint: part })]).catch(() => undefined);
+        client
+          .query('SELECT pg_notify($1, $2)', [CHANNEL, JSON.stringify({ from: coordinatorId, hint: part })])
+          .catch(() => undefined);
       }
     },
     subscribe: local.subscribe,

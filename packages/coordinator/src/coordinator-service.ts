@@ -5,8 +5,8 @@ import {
   type JobEventRecord,
   type Node,
   type NodeEventRecord,
-  parseJobSpec,
   type Plan,
+  parseJobSpec,
   type Status,
   type TaskWithAttempts,
 } from '@fog/contract';
@@ -117,7 +117,11 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
 }
 
 /** To a submitter, jobs of others do not exist. */
-async function readVisibleJob({ database }: Pick<CoordinatorServiceDependencies, 'database'>, caller: Caller, id: string): Promise<Job> {
+async function readVisibleJob(
+  { database }: Pick<CoordinatorServiceDependencies, 'database'>,
+  caller: Caller,
+  id: string,
+): Promise<Job> {
   const job = await readJob(database.read, id);
   if (job === null || (caller.scope === 'submit' && job.submitter !== caller.principal)) {
     throw new FogError('not-found', `there is no job ${id}`, { hint: 'fog job ls' });
@@ -125,11 +129,18 @@ async function readVisibleJob({ database }: Pick<CoordinatorServiceDependencies,
   return job;
 }
 
-async function listNodes(dependencies: CoordinatorServiceDependencies, { cursor, limit }: PageRequest): Promise<Page<Node>> {
+async function listNodes(
+  dependencies: CoordinatorServiceDependencies,
+  { cursor, limit }: PageRequest,
+): Promise<Page<Node>> {
   const key = decodeCursor(cursor, /^n[0-9a-f]{32} .{1,63}$/);
   const after = key === undefined ? undefined : { id: key.slice(0, 33), name: key.slice(34) };
   const items = await readNodes(dependencies.database.read, dependencies.jobCache, { after, limit: limit + 1 });
-  return toPage(items.map((item) => withVitals(dependencies, item)), limit, (item) => `${item.id} ${item.name}`);
+  return toPage(
+    items.map((item) => withVitals(dependencies, item)),
+    limit,
+    (item) => `${item.id} ${item.name}`,
+  );
 }
 
 async function readNode(dependencies: CoordinatorServiceDependencies, id: string): Promise<Node> {
@@ -151,7 +162,11 @@ async function readStatus(dependencies: CoordinatorServiceDependencies): Promise
   const states = await database.read.selectFrom('nodes').select(['state', count]).groupBy('state').execute();
   const tasks = await database.read
     .selectFrom('jobs')
-    .select(({ fn }) => [fn.sum<number | null>('queued').as('queued'), fn.sum<number | null>('scheduled').as('scheduled'), fn.sum<number | null>('running').as('running')])
+    .select(({ fn }) => [
+      fn.sum<number | null>('queued').as('queued'),
+      fn.sum<number | null>('scheduled').as('scheduled'),
+      fn.sum<number | null>('running').as('running'),
+    ])
     .where('ended_at', 'is', null)
     .executeTakeFirst();
   const nodesIn = (state: string) => Number(states.find((row) => row.state === state)?.count ?? 0);

@@ -107,7 +107,8 @@ async function assemble(options: CoordinatorOptions, database: Database, lock: D
     now,
   });
   const collector = new BlobCollector({ blobs, database, logger, now });
-  const bus: Bus = settings.databaseUrl === undefined ? localBus() : await postgresBus(settings.databaseUrl, coordinatorId);
+  const bus: Bus =
+    settings.databaseUrl === undefined ? localBus() : await postgresBus(settings.databaseUrl, coordinatorId);
   const httpMetrics = createHttpMetrics({ blobTotals: () => blobs.totals() });
   const jobCache = new JobCache();
   const classes = new PlacementClasses();
@@ -183,7 +184,10 @@ async function assemble(options: CoordinatorOptions, database: Database, lock: D
     logger,
     tls,
     version: manifest.version,
-    authenticate: bearerAuthentication({ tokens, authenticateBlobToken: (text) => authenticateBlobToken(database, text) }),
+    authenticate: bearerAuthentication({
+      tokens,
+      authenticateBlobToken: (text) => authenticateBlobToken(database, text),
+    }),
     databaseAnswers: () => database.read.selectFrom('coordinators').select('id').limit(1).execute(),
     ready: () => readiness(dispatcher.sessions.size, options.expectedNodes ?? 0),
     loopback: isLoopback(listen.host),
@@ -239,7 +243,11 @@ function serveAgents(server: FastifyInstance, serve: (socket: import('ws').WebSo
   return sockets;
 }
 
-async function listenOn(server: FastifyInstance, listen: { host: string; port: number }, isSecure: boolean): Promise<string> {
+async function listenOn(
+  server: FastifyInstance,
+  listen: { host: string; port: number },
+  isSecure: boolean,
+): Promise<string> {
   try {
     await server.listen({ host: listen.host, port: listen.port });
   } catch (cause) {
@@ -250,9 +258,13 @@ async function listenOn(server: FastifyInstance, listen: { host: string; port: n
         hint: 'choose another with --listen HOST:PORT, or port 0 for any',
       });
     }
-    throw new FogError('invalid-configuration', `cannot listen on ${listen.host}:${listen.port}: ${(cause as Error).message}`, {
-      cause,
-    });
+    throw new FogError(
+      'invalid-configuration',
+      `cannot listen on ${listen.host}:${listen.port}: ${(cause as Error).message}`,
+      {
+        cause,
+      },
+    );
   }
   return localUrl(server, listen, isSecure);
 }
@@ -308,11 +320,17 @@ async function secretNames(database: Database, principal: string): Promise<Reado
 /** Bytes of the SQLite files; null for PostgreSQL, which has tools of its own for that. */
 async function databaseBytes(database: Database, directory: string): Promise<number | null> {
   if (database.engine === 'postgres') return null;
-  const sizes = ['fog.sqlite', 'fog.sqlite-wal'].map((name) => stat(join(directory, name)).then((file) => file.size, () => 0));
+  const sizes = ['fog.sqlite', 'fog.sqlite-wal'].map((name) =>
+    stat(join(directory, name)).then(
+      (file) => file.size,
+      () => 0,
+    ),
+  );
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
 function toLogger(log: CoordinatorOptions['log']): Logger {
-  const write = (level: 'info' | 'warn' | 'error') => (fields: object, message: string) => log?.(level, message, { ...fields });
+  const write = (level: 'info' | 'warn' | 'error') => (fields: object, message: string) =>
+    log?.(level, message, { ...fields });
   return { info: write('info'), warn: write('warn'), error: write('error') };
 }

@@ -163,7 +163,11 @@ export class Dispatcher {
     }
     await saveAttempts(writer, turn);
     const claims = await this.#claim(writer, turn);
-    await insertLeases(writer, claims.leases.map(({ name, session }) => ({ name, node: session.nodeId })), at);
+    await insertLeases(
+      writer,
+      claims.leases.map(({ name, session }) => ({ name, node: session.nodeId })),
+      at,
+    );
     const streams = await saveJobs(writer, turn.counts, turn.entries, at);
     return { turn, acknowledged, hellos, ...claims, streams };
   }
@@ -190,7 +194,11 @@ export class Dispatcher {
   }
 
   /** Moves the journals on. A session that a newer one has replaced, here or elsewhere, is not listened to. */
-  async #acknowledge(writer: Writer, inputs: readonly DispatcherInput[], at: number): Promise<Map<AgentSession, number>> {
+  async #acknowledge(
+    writer: Writer,
+    inputs: readonly DispatcherInput[],
+    at: number,
+  ): Promise<Map<AgentSession, number>> {
     const upTo = new Map<AgentSession, number>();
     for (const input of inputs) if (input.kind === 'entry') upTo.set(input.session, input.sequence);
     if (upTo.size === 0) return upTo;
@@ -210,7 +218,11 @@ export class Dispatcher {
     const nodes = [...new Set(inputs.flatMap((input) => (input.kind === 'lost' ? [input.node] : [])))];
     const silent = new Set<string>();
     if (nodes.length > 0) {
-      const query = writer.selectFrom('nodes').select('id').where('silent_since', 'is not', null).where('id', 'in', nodes);
+      const query = writer
+        .selectFrom('nodes')
+        .select('id')
+        .where('silent_since', 'is not', null)
+        .where('id', 'in', nodes);
       for (const row of await query.execute()) silent.add(row.id);
     }
     return inputs.filter((input) => {
@@ -267,7 +279,12 @@ export class Dispatcher {
       return { accepted: true, session, welcome };
     } catch (error) {
       if (!(error instanceof FogError) || error.code !== 'unauthenticated') throw error;
-      return { accepted: false, code: 'unauthenticated', message: error.message, ...(error.hint ? { hint: error.hint } : {}) };
+      return {
+        accepted: false,
+        code: 'unauthenticated',
+        message: error.message,
+        ...(error.hint ? { hint: error.hint } : {}),
+      };
     }
   }
 
@@ -281,7 +298,11 @@ export class Dispatcher {
     const hints: HintUpdate[] = [];
     const order = this.hints.inOrder();
     const tries = Math.min(order.length, DISPATCH_LIMITS.classesPerTurn);
-    for (let tried = 0; tried < tries && order.length > 0 && leases.length < DISPATCH_LIMITS.leasesPerTurn; tried += 1) {
+    for (
+      let tried = 0;
+      tried < tries && order.length > 0 && leases.length < DISPATCH_LIMITS.leasesPerTurn;
+      tried += 1
+    ) {
       const current = order.shift();
       if (current === undefined) break;
       const { placement, version } = current;
@@ -289,7 +310,10 @@ export class Dispatcher {
       if (places.length === 0) continue;
       const until = order[0]?.head ?? null;
       const claimed = await claimTasks(writer, database.engine, { classId: placement.id, most: places.length, until });
-      await jobs.load(writer, claimed.map((task) => task.job));
+      await jobs.load(
+        writer,
+        claimed.map((task) => task.job),
+      );
       claimed.forEach((task, index) => {
         const session = places[index] as AgentSession;
         leases.push({ name: task, session, job: jobs.get(task.job) });
@@ -314,7 +338,9 @@ export class Dispatcher {
   async #hintRequeued(writer: Writer, turn: Turn): Promise<void> {
     if (turn.requeued.length === 0) return;
     const ids = [...new Set(turn.requeued.map((task) => task.classId))];
-    const byId = new Map((await this.#dependencies.classes.load(writer, ids)).map((placement) => [placement.id, placement]));
+    const byId = new Map(
+      (await this.#dependencies.classes.load(writer, ids)).map((placement) => [placement.id, placement]),
+    );
     for (const { classId, rank, job } of turn.requeued) {
       const placement = byId.get(classId);
       if (placement !== undefined) this.hints.add(placement, { rank, job });
@@ -389,7 +415,8 @@ export class Dispatcher {
     for (const stop of turn.stops) {
       const session = this.sessions.get(stop.node);
       if (session === undefined) elsewhere.add(stop.attempt.job);
-      else session.link.send(JSON.stringify({ type: 'stop', attempts: [{ attempt: stop.attempt, reason: stop.reason }] }));
+      else
+        session.link.send(JSON.stringify({ type: 'stop', attempts: [{ attempt: stop.attempt, reason: stop.reason }] }));
     }
     for (const job of elsewhere) this.#dependencies.bus.publish({ kind: 'stop', job });
   }

@@ -10,13 +10,13 @@ import {
   type AttemptState,
   attemptKey,
   FogError,
-  type HelloFrame,
   type HeldAttempt,
+  type HelloFrame,
   type NodeEventData,
 } from '@fog/contract';
 import type { Writer } from '../store/database.ts';
-import { insertEvents } from '../store/turn-rows.ts';
 import type { NodeRow } from '../store/tables.ts';
+import { insertEvents } from '../store/turn-rows.ts';
 
 export interface AdmittedNode {
   session: number;
@@ -53,7 +53,10 @@ export async function admitNode(
     .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
     .execute();
   const first = existing?.next_sequence ?? 1;
-  await insertEvents(writer, events.map((data, index) => [hello.nodeId, first + index, context.now, JSON.stringify(data)]));
+  await insertEvents(
+    writer,
+    events.map((data, index) => [hello.nodeId, first + index, context.now, JSON.stringify(data)]),
+  );
   const attempts = await writer
     .selectFrom('attempts')
     .select(['job_id', 'partition', 'fence', 'state', 'log_bytes'])

@@ -3,7 +3,13 @@ import type { AttemptName, FailureReason, HelloFrame, JournalEntry } from '@fog/
 import type { AgentSession, SessionLink } from './sessions.ts';
 
 export type DispatcherInput =
-  | { kind: 'hello'; hello: HelloFrame; owner: string | null; link: SessionLink; answer: (outcome: HelloOutcome) => void }
+  | {
+      kind: 'hello';
+      hello: HelloFrame;
+      owner: string | null;
+      link: SessionLink;
+      answer: (outcome: HelloOutcome) => void;
+    }
   | { kind: 'entry'; session: AgentSession; sequence: number; entry: JournalEntry }
   | {
       kind: 'log';

@@ -64,7 +64,11 @@ export class JobCache {
   async load(reader: Reader, ids: Iterable<string>): Promise<void> {
     const missing = [...new Set(ids)].filter((id) => !this.#jobs.has(id));
     if (missing.length === 0) return;
-    const rows = await runBulk<JobColumns>(reader, LOAD_JOBS, missing.map((id) => [id]));
+    const rows = await runBulk<JobColumns>(
+      reader,
+      LOAD_JOBS,
+      missing.map((id) => [id]),
+    );
     for (const row of rows) {
       this.add({
         id: row.id,

@@ -25,7 +25,11 @@ export interface JobProgress {
 }
 
 /** Applies the changes and moves the job: to running with its first lease, to its end with its last task. */
-export function progressJob(job: JobProgress, changes: CountChanges, now: number): { job: JobProgress; events: JobEventData[] } {
+export function progressJob(
+  job: JobProgress,
+  changes: CountChanges,
+  now: number,
+): { job: JobProgress; events: JobEventData[] } {
   const counts = { ...job.counts };
   for (const state of TASK_STATES) counts[state] += changes[state] ?? 0;
   const next: JobProgress = { ...job, counts };

@@ -11,8 +11,8 @@ import {
   type TaskState,
 } from '@fog/contract';
 import { sql } from 'kysely';
-import type { Caller } from '../service.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
+import type { Caller } from '../service.ts';
 import { type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { insertEvents, insertJobBlobs, rowLock, saveJobs } from '../store/turn-rows.ts';
@@ -59,7 +59,13 @@ export class Jobs {
     if ((pinned?.length ?? spec.spec.count) > room) {
       throw new FogError('too-many-requests', `the queue has room for ${room} more tasks`, { details: { room } });
     }
-    const submission: Submission = { id, spec, submitter: caller.principal, key: request.idempotencyKey ?? null, pinned };
+    const submission: Submission = {
+      id,
+      spec,
+      submitter: caller.principal,
+      key: request.idempotencyKey ?? null,
+      pinned,
+    };
     const stored = database.write((writer) => this.#store(writer, submission));
     // Let the turn that follows in the same transaction lease its first tasks.
     const rank = 100 - spec.spec.priority;
@@ -130,7 +136,11 @@ export class Jobs {
         if (rows.length === 0) await this.#endEmptyJob(jobId);
         else {
           dispatcher.take(
-            ...rows.map(({ partition, fence }) => ({ kind: 'close' as const, name: { job: jobId, partition, fence }, why })),
+            ...rows.map(({ partition, fence }) => ({
+              kind: 'close' as const,
+              name: { job: jobId, partition, fence },
+              why,
+            })),
           );
         }
         await dispatcher.settled();
@@ -212,7 +222,10 @@ export class Jobs {
     if (result.numInsertedOrUpdatedRows === 0n) return false;
     const event: JobEventData = { type: 'job.submitted', name: spec.metadata.name, tasks: taskCount, by: submitter };
     await insertEvents(writer, [[id, 1, at, JSON.stringify(event)]]);
-    await insertJobBlobs(writer, blobsOf(spec).map((digest) => ({ job: id, digest })));
+    await insertJobBlobs(
+      writer,
+      blobsOf(spec).map((digest) => ({ job: id, digest })),
+    );
     jobs.add({ id, submitter, submittedAt: at, taskCount, classId, specText });
     return true;
   }
@@ -226,10 +239,14 @@ export class Jobs {
       .where('idempotency_key', '=', key)
       .executeTakeFirstOrThrow();
     if (existing.spec === JSON.stringify(spec)) return { jobId: existing.id };
-    const fault = new FogError('idempotency-mismatch', `the idempotency key belongs to job ${existing.id}, which differs`, {
-      details: { job: existing.id },
-      hint: 'use a new key for a new job',
-    });
+    const fault = new FogError(
+      'idempotency-mismatch',
+      `the idempotency key belongs to job ${existing.id}, which differs`,
+      {
+        details: { job: existing.id },
+        hint: 'use a new key for a new job',
+      },
+    );
     return { fault };
   }
 
@@ -344,7 +361,11 @@ const FIND_BLOBS: BulkStatement = {
 
 async function missingBlobs(writer: Writer, digests: readonly Digest[]): Promise<Digest[]> {
   const wanted = [...new Set(digests)];
-  const rows = await runBulk<{ digest: string }>(writer, FIND_BLOBS, wanted.map((digest) => [digest]));
+  const rows = await runBulk<{ digest: string }>(
+    writer,
+    FIND_BLOBS,
+    wanted.map((digest) => [digest]),
+  );
   const known = new Set(rows.map((row) => row.digest));
   return wanted.filter((digest) => !known.has(digest));
 }
@@ -368,7 +389,11 @@ async function insertPinnedTasks(
   deadline: number,
   nodes: readonly string[],
 ): Promise<void> {
-  const spec = await writer.selectFrom('jobs').select(['spec', 'submitter']).where('id', '=', job.id).executeTakeFirstOrThrow();
+  const spec = await writer
+    .selectFrom('jobs')
+    .select(['spec', 'submitter'])
+    .where('id', '=', job.id)
+    .executeTakeFirstOrThrow();
   const parsed = JSON.parse(spec.spec) as JobSpec;
   const { id, rank } = job;
   const rows = nodes.map((node, partition) => {

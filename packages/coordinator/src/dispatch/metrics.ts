@@ -1,6 +1,7 @@
 /** What operators watch of the dispatcher. */
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
 import type { Status } from '@fog/contract';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { DispatcherMetrics } from './dispatcher.ts';
 
 /** Adds the dispatcher's metrics to the registry. `status` is asked once a scrape. */
@@ -14,7 +15,12 @@ export function createDispatcherMetrics(registry: Registry, status: () => Promis
     registers,
   });
   const inputs = new Counter({ name: 'fog_turn_inputs_total', help: 'Reports, logs and orders decided on', registers });
-  const tasks = new Gauge({ name: 'fog_tasks', help: 'Tasks of unfinished jobs by state', labelNames: ['state'] as const, registers: [] });
+  const tasks = new Gauge({
+    name: 'fog_tasks',
+    help: 'Tasks of unfinished jobs by state',
+    labelNames: ['state'] as const,
+    registers: [],
+  });
   const nodes = new Gauge({ name: 'fog_nodes', help: 'Nodes by state', labelNames: ['state'] as const, registers });
   Object.assign(tasks, {
     collect: async () => {

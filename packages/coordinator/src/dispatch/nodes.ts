@@ -96,7 +96,12 @@ export class Nodes {
     await this.#refresh(nodeId);
   }
 
-  async #change(nodeId: string, values: NodeUpdate, event: NodeEventData, only: { session?: number }): Promise<boolean> {
+  async #change(
+    nodeId: string,
+    values: NodeUpdate,
+    event: NodeEventData,
+    only: { session?: number },
+  ): Promise<boolean> {
     const { database, bus, now } = this.#dependencies;
     const found = await database.write((writer) => changeNode(writer, nodeId, values, event, now(), only));
     if (!found) return false;

@@ -46,7 +46,9 @@ export class QueueHints {
 
   /** In the order of dispatch. */
   inOrder(): HungryClass[] {
-    return [...this.#hungry.values()].map((hungry) => ({ ...hungry })).sort((left, right) => compareHeads(left.head, right.head));
+    return [...this.#hungry.values()]
+      .map((hungry) => ({ ...hungry }))
+      .sort((left, right) => compareHeads(left.head, right.head));
   }
 }
 

@@ -86,7 +86,11 @@ export function hurdleOf(placement: PlacementClass, node: PlacementNode): Hurdle
   if (!policyIncludes(description.policy.accept, requirements.submitter)) {
     return { constraint: `node accepts jobs of ${requirements.submitter}` };
   }
-  return runtimeHurdle(requirements, description) ?? labelHurdle(placement, description) ?? sizeHurdle(requirements, description);
+  return (
+    runtimeHurdle(requirements, description) ??
+    labelHurdle(placement, description) ??
+    sizeHurdle(requirements, description)
+  );
 }
 
 /** Whether this much is free, a slot included. */

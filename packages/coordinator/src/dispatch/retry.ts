@@ -39,6 +39,9 @@ export function afterFailure(
 
 /** Exponential; with full jitter a random part of it (aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter). */
 export function backoff(settings: JobSpec['spec']['retry']['backoff'], failures: number, random: number): number {
-  const longest = Math.min(parseDuration(settings.max), parseDuration(settings.initial) * settings.factor ** (failures - 1));
+  const longest = Math.min(
+    parseDuration(settings.max),
+    parseDuration(settings.initial) * settings.factor ** (failures - 1),
+  );
   return Math.round(settings.jitter === 'full' ? longest * random : longest);
 }

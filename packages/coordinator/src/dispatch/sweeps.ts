@@ -89,7 +89,9 @@ export class Sweeps {
       busy = true;
       const running: Promise<void> = sweep
         .run()
-        .catch((error: unknown) => this.#dependencies.warn(`the sweep of ${sweep.name} failed`, { error: String(error) }))
+        .catch((error: unknown) =>
+          this.#dependencies.warn(`the sweep of ${sweep.name} failed`, { error: String(error) }),
+        )
         .finally(() => {
           busy = false;
           this.#running.delete(running);
@@ -133,7 +135,9 @@ export class Sweeps {
       .limit(DISPATCH_LIMITS.sweepRows)
       .execute();
     if (rows.length === 0) return;
-    dispatcher.take(...rows.map((row) => ({ kind: 'queue-deadline' as const, name: { job: row.job_id, partition: row.partition } })));
+    dispatcher.take(
+      ...rows.map((row) => ({ kind: 'queue-deadline' as const, name: { job: row.job_id, partition: row.partition } })),
+    );
     await dispatcher.settled();
   }
 
@@ -169,7 +173,12 @@ export class Sweeps {
       .execute();
     for (const { id } of waiting) {
       await database.write((writer) =>
-        writer.updateTable('nodes').set({ state: 'lost' }).where('id', '=', id).where('state', '=', 'unknown').execute(),
+        writer
+          .updateTable('nodes')
+          .set({ state: 'lost' })
+          .where('id', '=', id)
+          .where('state', '=', 'unknown')
+          .execute(),
       );
     }
   }

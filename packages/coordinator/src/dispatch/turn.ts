@@ -205,7 +205,8 @@ export class Turn {
     const task = this.#tasks.get(taskKey(name));
     if (attempt === undefined || task === undefined || !this.#move(attempt, 'fail')) return;
     this.released.push(name);
-    const message = why === 'undelivered' ? 'the node left before the lease reached it' : 'the node came back without it';
+    const message =
+      why === 'undelivered' ? 'the node left before the lease reached it' : 'the node came back without it';
     this.#end(attempt, { reason: 'node-lost', message, exitCode: null });
     if (task.fence !== attempt.fence) return;
     if (why === 'undelivered') this.#requeue(task, 0);
@@ -237,7 +238,10 @@ export class Turn {
     const failure = { reason: why, message: null, exitCode: null };
     task.failure = failureText(failure);
     const { partition } = task;
-    this.event(task.job, why === 'cancelled' ? { type: 'task.cancelled', partition } : { type: 'task.expired', partition, reason: why });
+    this.event(
+      task.job,
+      why === 'cancelled' ? { type: 'task.cancelled', partition } : { type: 'task.expired', partition, reason: why },
+    );
     for (const attempt of this.#attemptsOfTask.get(taskKey(name)) ?? []) {
       if (!this.#move(attempt, 'cancel')) continue;
       this.released.push(attempt);
@@ -255,7 +259,8 @@ export class Turn {
     if (!this.#move(attempt, event)) return;
     const type = ({ prepare: 'task.preparing', start: 'task.started', upload: 'task.uploading' } as const)[event];
     if (event === 'start') attempt.startedAt ??= this.#context.now;
-    if (task.fence === attempt.fence && task.state === 'scheduled' && event !== 'prepare') this.#moveTask(task, 'start');
+    if (task.fence === attempt.fence && task.state === 'scheduled' && event !== 'prepare')
+      this.#moveTask(task, 'start');
     this.event(task.job, { type, ...onAttempt(attempt, attempt.node) });
   }
 

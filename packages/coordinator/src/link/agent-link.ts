@@ -84,10 +84,12 @@ class AgentLink implements SessionLink {
   #receive(data: RawData, isBinary: boolean): void {
     this.#lastHeard = performance.now();
     const frame = isBinary ? null : parseFrame(data.toString());
-    if (frame === null) return this.#refuse(new FogError('protocol-violation', 'a frame that is not of the agent protocol'));
+    if (frame === null)
+      return this.#refuse(new FogError('protocol-violation', 'a frame that is not of the agent protocol'));
     if (this.#session === null) {
       if (frame.type === 'hello' && !this.#introduced) void this.#hello(frame);
-      else if (frame.type !== 'heartbeat') this.#refuse(new FogError('protocol-violation', 'a frame before the welcome'));
+      else if (frame.type !== 'heartbeat')
+        this.#refuse(new FogError('protocol-violation', 'a frame before the welcome'));
       return;
     }
     this.#handle(this.#session, frame);
@@ -112,7 +114,9 @@ class AgentLink implements SessionLink {
 
   #answer(outcome: HelloOutcome): void {
     if (!outcome.accepted) {
-      this.#refuse(new FogError(outcome.code, outcome.message, outcome.hint === undefined ? {} : { hint: outcome.hint }));
+      this.#refuse(
+        new FogError(outcome.code, outcome.message, outcome.hint === undefined ? {} : { hint: outcome.hint }),
+      );
       return;
     }
     clearTimeout(this.#timer);
@@ -179,11 +183,17 @@ class AgentLink implements SessionLink {
     }
     const base = session.received;
     session.received += fresh.length;
-    dispatcher.take(...fresh.map((entry, index) => ({ kind: 'entry' as const, session, sequence: base + index + 1, entry })));
+    dispatcher.take(
+      ...fresh.map((entry, index) => ({ kind: 'entry' as const, session, sequence: base + index + 1, entry })),
+    );
   }
 
   #refuse(error: FogError): void {
-    this.#dependencies.warn('an agent was refused', { code: error.code, message: error.message, node: this.#session?.nodeId });
+    this.#dependencies.warn('an agent was refused', {
+      code: error.code,
+      message: error.message,
+      node: this.#session?.nodeId,
+    });
     this.send(JSON.stringify({ type: 'refuse', problem: error.toProblem() }));
     this.close(error.message);
   }

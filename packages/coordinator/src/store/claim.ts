@@ -28,7 +28,9 @@ export async function claimTasks(
       ORDER BY rank, job_id, partition LIMIT ${sql.lit(most)} ${rowLock(engine, 'FOR UPDATE SKIP LOCKED')})
     RETURNING job_id, partition, fence`.execute(writer);
   const claimed = rows.map((row) => ({ job: row.job_id, partition: row.partition, fence: row.fence }));
-  return claimed.sort((left, right) => (left.job === right.job ? left.partition - right.partition : left.job < right.job ? -1 : 1));
+  return claimed.sort((left, right) =>
+    left.job === right.job ? left.partition - right.partition : left.job < right.job ? -1 : 1,
+  );
 }
 
 /** The first queued task of a class, or null. */

@@ -36,7 +36,11 @@ const SUMMARY_COLUMNS = [
 type SummaryRow = Pick<JobRow, (typeof SUMMARY_COLUMNS)[number]>;
 
 export async function readJob(reader: Reader, id: string): Promise<Job | null> {
-  const row = await reader.selectFrom('jobs').select([...SUMMARY_COLUMNS, 'spec']).where('id', '=', id).executeTakeFirst();
+  const row = await reader
+    .selectFrom('jobs')
+    .select([...SUMMARY_COLUMNS, 'spec'])
+    .where('id', '=', id)
+    .executeTakeFirst();
   return row === undefined ? null : { ...toSummary(row), spec: JSON.parse(row.spec) as JobSpec };
 }
 

@@ -1,7 +1,7 @@
 /** Reads of nodes, in the shapes of the API. */
-import { type AttemptName, type Capacity, type Node, type NodeDescription, NODE_STATES } from '@fog/contract';
-import { capacityFor, hurdleOf, type PlacementClass, type PlacementNode } from '../dispatch/requirements.ts';
+import { type AttemptName, type Capacity, NODE_STATES, type Node, type NodeDescription } from '@fog/contract';
 import type { JobCache } from '../dispatch/job-cache.ts';
+import { capacityFor, hurdleOf, type PlacementClass, type PlacementNode } from '../dispatch/requirements.ts';
 import type { Reader } from './database.ts';
 import type { NodeRow } from './tables.ts';
 
@@ -24,7 +24,11 @@ export async function readNodes(
   const attempts = await reader
     .selectFrom('attempts')
     .select(['job_id', 'partition', 'fence', 'node_id'])
-    .where('node_id', 'in', rows.map((row) => row.id))
+    .where(
+      'node_id',
+      'in',
+      rows.map((row) => row.id),
+    )
     .where('state', 'in', ['leased', 'preparing', 'running', 'uploading'])
     .execute();
   await jobs.load(reader, new Set(attempts.map((attempt) => attempt.job_id)));
@@ -37,7 +41,10 @@ export async function readNodes(
 }
 
 export async function readPlacementNodes(reader: Reader): Promise<PlacementNode[]> {
-  const rows = await reader.selectFrom('nodes').select(['id', 'description', 'state', 'cordoned', 'draining']).execute();
+  const rows = await reader
+    .selectFrom('nodes')
+    .select(['id', 'description', 'state', 'cordoned', 'draining'])
+    .execute();
   return rows.map((row) => ({
     id: row.id,
     description: JSON.parse(row.description) as NodeDescription,

@@ -11,7 +11,14 @@ import {
 } from '@fog/contract';
 import { sql } from 'kysely';
 import { type JobProgress, progressJob } from '../dispatch/job-progress.ts';
-import { type CountChanges, type StreamEntry, type Turn, type TurnAttempt, type TurnTask, taskKey } from '../dispatch/turn.ts';
+import {
+  type CountChanges,
+  type StreamEntry,
+  type Turn,
+  type TurnAttempt,
+  type TurnTask,
+  taskKey,
+} from '../dispatch/turn.ts';
 import { type BulkStatement, runBulk } from './bulk.ts';
 import type { Database, Writer } from './database.ts';
 
@@ -76,7 +83,11 @@ const INSERT_BLOBS: BulkStatement = {
 
 /** Remembers which blobs a job names, so that they are kept as long as it is. */
 export async function insertJobBlobs(writer: Writer, blobs: readonly { job: string; digest: string }[]): Promise<void> {
-  await runBulk(writer, INSERT_BLOBS, blobs.map(({ job, digest }) => [job, digest]));
+  await runBulk(
+    writer,
+    INSERT_BLOBS,
+    blobs.map(({ job, digest }) => [job, digest]),
+  );
 }
 
 /** Saves the tasks and attempts of a turn; its jobs and streams are saved last, by `saveJobs`. */
@@ -105,7 +116,11 @@ export async function saveJobs(
   now: number,
 ): Promise<string[]> {
   const ids = [...new Set([...counts.keys(), ...entries.keys()])];
-  const rows = await runBulk<JobColumns>(writer, LOAD_JOBS, ids.map((id) => [id]));
+  const rows = await runBulk<JobColumns>(
+    writer,
+    LOAD_JOBS,
+    ids.map((id) => [id]),
+  );
   const jobRows: (string | number | null)[][] = [];
   const events: NewEvent[] = [];
   const logs: (string | number)[][] = [];

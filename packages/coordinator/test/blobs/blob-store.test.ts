@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -242,6 +243,29 @@ test('what a killed process left is adopted, what lives is left alone, what is o
   await put(store, killed as Buffer, 2000);
 });
 
+test('after kill -9 the upload goes on where its file ends', { timeout: 20_000 }, async () => {
+  await using folder = await storeFolder();
+  const bytes = Buffer.alloc(4 << 20, 7);
+  const digest = digestOf(bytes);
+  const program = new URL('./endless-upload.ts', import.meta.url).pathname;
+  const child = spawn(process.execPath, [program, folder.directory, digest], { stdio: 'inherit' });
+  const partial = join(folder.directory, 'blobs', 'partial');
+  const written = async () => {
+    const names = await readdir(partial).catch(() => []);
+    return Promise.all(names.map(async (name) => (await stat(join(partial, name))).size));
+  };
+  while (!(await written()).includes(2 << 20)) await new Promise((resolve) => setTimeout(resolve, 20));
+  const early = await openIn(folder, { blobBytes: 8 << 20 });
+  assert.equal(await early.uploadOffset(digest), 0, 'its process lives, so its file is left alone');
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await gone;
+  const store = await openIn(folder, { blobBytes: 8 << 20 });
+  const offset = await store.uploadOffset(digest);
+  assert.equal(offset, 2 << 20);
+  assert.equal((await put(store, bytes, offset)).created, true);
+});
+
 test('row and file only count together: a crash between them loses nothing but the upload', async () => {
   await using folder = await storeFolder();
   const store = await openIn(folder);
@@ -277,7 +301,10 @@ test('asking for a blob renews it, and during a deletion it does not exist', asy
   now += 300;
   await store.has(digest);
   assert.equal(await storedAt(), now);
-  const marked = await folder.database.write((writer) => markForDeletion(writer, [digest], { cutoff: now + 1, now }));
+  const mark = (cutoff: number) =>
+    folder.database.write((writer) => markForDeletion(writer, [digest], { cutoff, now }));
+  assert.deepEqual(await mark(now), [], 'renewed since it was found to be old');
+  const marked = await mark(now + 1);
   assert.deepEqual(marked, [digest]);
   assert.equal(await store.has(digest), false);
   const upload = put(store, bytes);

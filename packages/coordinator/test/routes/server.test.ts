@@ -148,9 +148,12 @@ test('an unexpected exception is logged with its request id and tells nothing', 
   assert.equal(answer.statusCode, 500);
   assert.ok(!answer.body.includes('hunter2') && !answer.body.includes('.ts'));
   const { requestId } = answer.json().details;
+  it.service.failure = new FogError('internal', 'password is hunter2', { details: { password: 'hunter2' } });
+  const told = await it.server.inject({ url: '/v1/status', headers: { authorization: await it.bearer('read') } });
+  assert.deepEqual([told.statusCode, told.body.includes('hunter2')], [500, false]);
   assert.deepEqual(
     it.log.map((line) => (line.fields as { requestId: string }).requestId),
-    [requestId],
+    [requestId, told.json().details.requestId],
   );
 });
 
