@@ -8,7 +8,6 @@
  * memory: it survives a cut, as the journal of a real node survives a restart.
  */
 import { createHash, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
-// biome-ignore lint/correctness/noUndeclaredDependencies: the WebSocket of the workspaces, which install it
 import { WebSocket } from 'ws';
 import {
   AGENT_PATH,

@@ -1,7 +1,6 @@
 // graphile-worker with the batching of https://worker.graphile.org/docs/performance: a local queue, and completions
 // written together.
 import { makeWorkerUtils, run } from 'graphile-worker';
-import pg from 'pg';
 
 const { url, jobs, concurrency } = JSON.parse(process.argv[2]);
 const ADD_AT_ONCE = 10_000;
@@ -16,12 +15,9 @@ for (let first = 0; first < jobs; first += ADD_AT_ONCE) {
   );
 }
 const enqueueMilliseconds = performance.now() - enqueueStart;
-await utils.release();
 
 let executed = 0;
 const all = Promise.withResolvers();
-const client = new pg.Client({ connectionString: url });
-await client.connect();
 const processStart = performance.now();
 const runner = await run({
   connectionString: url,
@@ -44,9 +40,10 @@ const runner = await run({
 await all.promise;
 // A completed job is deleted.
 const left = 'SELECT EXISTS (SELECT 1 FROM graphile_worker._private_jobs) AS left';
-while ((await client.query(left)).rows[0].left) await new Promise((resolve) => setTimeout(resolve, 2));
+const isWorkLeft = () => utils.withPgClient(async (client) => (await client.query(left)).rows[0].left);
+while (await isWorkLeft()) await new Promise((resolve) => setTimeout(resolve, 2));
 const processMilliseconds = performance.now() - processStart;
-await client.end();
 await runner.stop();
+await utils.release();
 console.log(JSON.stringify({ enqueueMilliseconds, processMilliseconds }));
 process.exit();

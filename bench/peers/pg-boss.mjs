@@ -1,6 +1,5 @@
 // pg-boss with batches of 100 jobs, fetched without a pause while they come full.
 
-import pg from 'pg';
 import { PgBoss } from 'pg-boss';
 
 const { url, jobs, concurrency } = JSON.parse(process.argv[2]);
@@ -23,8 +22,6 @@ const enqueueMilliseconds = performance.now() - enqueueStart;
 
 let executed = 0;
 const all = Promise.withResolvers();
-const client = new pg.Client({ connectionString: url });
-await client.connect();
 const processStart = performance.now();
 const options = {
   batchSize: concurrency,
@@ -38,9 +35,8 @@ await boss.work('noop', options, async (batch) => {
 });
 await all.promise;
 const left = "SELECT EXISTS (SELECT 1 FROM pgboss.job WHERE name = 'noop' AND state < 'completed') AS left";
-while ((await client.query(left)).rows[0].left) await new Promise((resolve) => setTimeout(resolve, 2));
+while ((await boss.getDb().executeSql(left)).rows[0].left) await new Promise((resolve) => setTimeout(resolve, 2));
 const processMilliseconds = performance.now() - processStart;
 console.log(JSON.stringify({ enqueueMilliseconds, processMilliseconds }));
-await client.end();
 await boss.stop({ graceful: false });
 process.exit();

@@ -86,7 +86,7 @@ export async function readRows(
 export async function readAgents(agents: readonly { directory: string; isDead: boolean }[]): Promise<AgentState[]> {
   return await Promise.all(
     agents.map(async ({ directory, isDead }, index) => {
-      const journal = decodeJournal(await readFile(join(directory, 'journal')));
+      const journal = decodeJournal(await readFile(join(directory, 'journal.jsonl')));
       const records = await readFile(join(directory, 'executions'), 'utf8').catch(() => '');
       const isIntact = journal.status === 'intact';
       return {

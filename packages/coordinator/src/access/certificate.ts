@@ -13,7 +13,6 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type CoordinatorSettings, FogError } from '@fog/contract';
 import { certificateFingerprint } from '@fog/contract/node';
-import { generate } from 'selfsigned';
 import { readPrivateFile, writePrivateFile } from './private-file.ts';
 
 export type Tls =
@@ -94,6 +93,8 @@ function usable(pem: string): Tls | null {
 
 async function makeCertificate(host: string): Promise<string> {
   const names = new Set(['localhost', hostname(), '127.0.0.1', '::1', host]);
+  // Loaded here alone: it is large, and most coordinators never make a certificate.
+  const { generate } = await import('selfsigned');
   const now = new Date();
   const end = new Date(now);
   end.setUTCFullYear(end.getUTCFullYear() + YEARS);

@@ -144,7 +144,7 @@ test('collecting while others upload, ask and refer never takes what they were p
       await it.collector.run();
     }
   })();
-  for (let round = 0; round < 120; round += 1) {
+  for (let round = 0; round < 60; round += 1) {
     const bytes = pool[round % pool.length] as Buffer;
     const before = it.clock.now;
     const digest = await it.put(bytes);
