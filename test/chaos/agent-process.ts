@@ -1,4 +1,5 @@
 /** An agent in a process of its own, to be killed. Started with `node agent-process.ts JSON`. */
+import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { startAgent } from '../../packages/agent/src/index.ts';
 import { loadSettings } from '../../packages/contract/src/index.ts';
@@ -27,6 +28,7 @@ const agent = await startAgent({
   log: (level, message, data) =>
     process.stdout.write(`${Date.now()} ${level} ${message} ${JSON.stringify(data ?? {})}\n`),
 });
+flushCompileCache(); // a killed process leaves no cache behind
 process.send?.({ kind: 'ready' });
 const end = await agent.closed;
 process.stdout.write(`${Date.now()} ended: ${end.reason} ${end.error?.message ?? ''}\n`);

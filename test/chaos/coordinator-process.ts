@@ -1,5 +1,6 @@
 /** A coordinator in a process of its own, to be killed, with a clock that can be stepped. */
 
+import { flushCompileCache } from 'node:module';
 import { loadSettings } from '../../packages/contract/src/index.ts';
 import { startCoordinator } from '../../packages/coordinator/src/index.ts';
 
@@ -45,4 +46,5 @@ const coordinator = await startCoordinator({
     process.stdout.write(`${Date.now()} ${level} ${message} ${JSON.stringify(data ?? {})}\n`),
 });
 const ready: CoordinatorReady = { kind: 'ready', url: coordinator.url, adminToken: coordinator.adminToken };
+flushCompileCache(); // a killed process leaves no cache behind
 process.send?.(ready);

@@ -120,7 +120,7 @@ async function runCase({ seed, engine }: Case, options: Options, world: World): 
   const steps: string[] = [];
   const onStep = (text: string) => {
     steps.push(`${Math.round(performance.now() - started)}: ${text}`);
-    if (options.isVerbose) console.log(`${label}: ${text}`);
+    if (options.isVerbose) console.log(`${label}: ${steps.at(-1)}`);
   };
   let failure: string | null = null;
   try {

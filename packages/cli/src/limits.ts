@@ -17,6 +17,8 @@ export const CLI_LIMITS = {
   /** Rows that a person reads; `--all` shows the rest. */
   shownTasks: 50,
   shownJobs: 50,
+  /** Outputs downloaded at a time: those of a job with many tasks are mostly small. */
+  concurrentOutputs: 8,
   /** A result that `fog run` prints; more is downloaded. */
   printedResultBytes: 64 << 10,
   /** Smallest time between two drawings of the progress line. */

@@ -253,6 +253,31 @@ describe('commands', () => {
   });
 });
 
+describe('fog node join', () => {
+  test('another node joins with a token file and is drained by SIGTERM', async () => {
+    const tokenFile = join(folder, 'token.txt');
+    await writeFile(tokenFile, (await inFog(['token', 'create', '--scope', 'node', '--principal', 'bob'])).stdout);
+    const args = ['node', 'join', ready.url, '--token-file', tokenFile, '--data', join(folder, 'attic')];
+    const child = spawn(process.execPath, [BIN, ...args, '--name', 'attic', '--label', 'room=attic', '--json'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [line] = await once(child.stdout, 'data');
+    assert.equal(JSON.parse(String(line)).name, 'attic');
+    const node = await json(['node', 'get', 'attic']);
+    assert.deepEqual([node.owner, node.description.labels.room], ['bob', 'attic']);
+    child.kill('SIGTERM');
+    assert.deepEqual(await once(child, 'exit'), [0, null]);
+    assert.equal((await inFog(['node', 'rm', 'attic'])).code, 0);
+    assert.equal((await inFog(['node', 'get', 'attic'])).code, 125);
+  });
+
+  test('what cannot be a token is refused with a sentence', async () => {
+    const { code, stderr } = await inFog(['node', 'join', ready.url, '--token', 'x', '--data', join(folder, 'y')]);
+    assert.equal(code, 125);
+    assert.match(stderr, /^fog: this is not a fog token\n/);
+  });
+});
+
 describe('the end of a fog', () => {
   test('a node that is killed comes back', async () => {
     const first = ready.nodes.find((node) => node.name === 'node-1') ?? assert.fail();

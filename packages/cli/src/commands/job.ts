@@ -1,7 +1,7 @@
 /** `fog job`: what was submitted, what became of it. */
 import { resolve } from 'node:path';
 import { JOB_STATES, type JobState, type LogRecord, parseDuration, type TaskWithAttempts } from '@fog/contract';
-import type { Fog } from '@fog/sdk';
+import { downloadOutput, type Fog, inParallel } from '@fog/sdk';
 import { type Command, Option } from 'commander';
 import { EXIT, jobExitCode } from '../exit-code.ts';
 import { CLI_LIMITS } from '../limits.ts';
@@ -111,7 +111,7 @@ function addOutputs(job: Command, terminal: Terminal): void {
     }
     const total = Object.values(found.tasks).reduce((sum, count) => sum + count, 0);
     const directory = resolve(terminal.workingDirectory, options.to);
-    const files = await downloadAll(fog, id, tasks, (partition) =>
+    const files = await downloadAll(fog, tasks, (partition) =>
       total > 1 ? resolve(directory, String(partition)) : directory,
     );
     if (options.json) await writeJson(terminal, { directory, files });
@@ -125,21 +125,13 @@ function addOutputs(job: Command, terminal: Terminal): void {
   });
 }
 
-async function downloadAll(
-  fog: Fog,
-  id: string,
-  tasks: readonly TaskWithAttempts[],
-  directoryOf: (partition: number) => string,
-) {
-  const files = [];
-  for (const { partition } of tasks) {
-    for (const output of await fog.job(id).outputs(partition)) {
-      for (const file of await output.saveTo(directoryOf(partition))) {
-        files.push({ partition, output: output.name, ...file });
-      }
-    }
-  }
-  return files;
+async function downloadAll(fog: Fog, tasks: readonly TaskWithAttempts[], directoryOf: (partition: number) => string) {
+  const wanted = tasks.flatMap(({ partition, outputs }) => outputs.map((output) => ({ partition, output })));
+  const files = await inParallel(wanted, CLI_LIMITS.concurrentOutputs, async ({ partition, output }) => {
+    const saved = await downloadOutput(fog.client, output, directoryOf(partition));
+    return saved.map((file) => ({ partition, output: output.name, ...file }));
+  });
+  return files.flat();
 }
 
 function addLogs(job: Command, terminal: Terminal): void {
