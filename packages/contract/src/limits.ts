@@ -4,21 +4,30 @@ export const LIMITS = {
   specBytes: 1 << 20,
   /** Tasks of one job: keeps one submit from filling the queue table by itself. */
   partitions: 1_000_000,
+  /** Arguments of one task; with the next one what Linux gives a program at least. */
   arguments: 1024,
   argumentBytes: 131_072,
+  /** Variables of one task, and their names and values together. */
   environmentVariables: 256,
   environmentBytes: 131_072,
+  /** Inputs of one task; a reduce takes one from each task of its map. Folders hold more files. */
   inputs: 10_000,
+  /** Outputs of one task; a folder is one output. */
   outputs: 64,
+  /** Constraints of one job: each is looked at for every node. */
   constraints: 32,
+  /** Labels of a job or node, and the length of one name or value. */
   labels: 64,
   labelBytes: 256,
   /** Standard input written in the spec itself; more is a blob. */
   inlineStdinBytes: 65_536,
   /** Entries of one folder manifest. */
   folderEntries: 100_000,
+  /** A folder manifest as bytes: 100,000 entries with long names. It is parsed in one piece. */
   folderManifestBytes: 32 << 20,
+  /** A path in a sandbox or folder; the shortest limit of common systems. */
   pathBytes: 1024,
+  /** A key or certificate fits; a secret travels with each lease. */
   secretBytes: 65_536,
   /** One text frame on the agent link, either way. */
   frameBytes: 8 << 20,
@@ -26,10 +35,12 @@ export const LIMITS = {
   journalEntries: 1000,
   /** One log chunk; a chunk is one row and one SSE event. */
   logChunkBytes: 16_384,
-  /** Failures of one message text. */
+  /** One message about a failure or progress: read by people. */
   messageBytes: 4096,
+  /** Items of one page of an answer. */
   pageSize: 1000,
   /** Attempts that a node may spoil before the task fails for good. */
   nodeFailures: 10,
+  /** Any hash or UUID fits. */
   idempotencyKeyBytes: 256,
 } as const;
