@@ -1,9 +1,8 @@
 // piscina with warm threads; a call for each item.
 import { Piscina } from 'piscina';
 
-const { items, warmUpItems, threads, source } = JSON.parse(process.argv[2]);
-const module = `data:text/javascript,${encodeURIComponent(`export default ${source}`)}`;
-const pool = new Piscina({ filename: module, minThreads: threads, maxThreads: threads });
+const { items, warmUpItems, threads, modulePath } = JSON.parse(process.argv[2]);
+const pool = new Piscina({ filename: modulePath, minThreads: threads, maxThreads: threads });
 await Promise.all(warmUpItems.map((item) => pool.run(item)));
 const start = performance.now();
 const results = await Promise.all(items.map((item) => pool.run(item)));

@@ -10,8 +10,8 @@
  */
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { FogError } from '@fog/contract';
+import { lockFolder } from '@fog/contract/node';
 import { z } from 'zod';
 import { writeFileDurably } from './durable-file.ts';
 
@@ -28,8 +28,7 @@ export async function openDataDirectory(path: string): Promise<DataDirectory> {
   const scratchPath = join(root, 'scratch');
   let lock: Disposable | undefined;
   try {
-    await mkdir(root, { recursive: true, mode: 0o700 });
-    lock = lockFolder(root);
+    lock = lockFolder(root, 'agent');
     await rm(scratchPath, { recursive: true, force: true });
     await mkdir(scratchPath, { mode: 0o700 });
   } catch (cause) {
@@ -45,27 +44,6 @@ export async function openDataDirectory(path: string): Promise<DataDirectory> {
     scratchPath,
     [Symbol.dispose]: () => held[Symbol.dispose](),
   };
-}
-
-/**
- * The lock of an SQLite file is one of the operating system: it ends with the process, however that ends, while a
- * file with a process id outlives a kill and lies after a restart of the machine.
- */
-function lockFolder(root: string): Disposable {
-  let database: DatabaseSync | undefined;
-  try {
-    database = new DatabaseSync(join(root, 'agent.lock'), { timeout: 0 });
-    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
-  } catch (cause) {
-    database?.close();
-    if (!/locked|busy/.test((cause as Error).message)) throw cause;
-    throw new FogError('data-directory', `another agent is running with ${root}`, {
-      cause,
-      hint: 'stop it, or give this one another data directory',
-    });
-  }
-  const held = database;
-  return { [Symbol.dispose]: () => held.isOpen && held.close() };
 }
 
 const pinSchema = z.strictObject({ url: z.string(), fingerprint: z.string().nullable() });

@@ -200,7 +200,7 @@ export const jobSpecSchema = z
       context.addIssue({ code: 'custom', path: ['spec', 'count'], message: 'cannot be set for type: ops' });
     }
   })
-  .meta({ id: 'Job', title: 'fog job', description: 'A job for the fog: what to run, on what, how often' });
+  .meta({ id: 'JobSpec', title: 'fog job', description: 'A job for the fog: what to run, on what, how often' });
 
 export type JobSpec = z.infer<typeof jobSpecSchema>;
 /** What a program may write: defaults left out. */

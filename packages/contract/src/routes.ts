@@ -269,7 +269,8 @@ export type RouteName = keyof typeof ROUTES;
  * Blobs travel as bytes, outside the JSON table above:
  *
  *     HEAD /v1/blobs/:digest            200 with Content-Length, or 404 with Fog-Upload-Offset: bytes already here
- *     PUT  /v1/blobs/:digest?offset=N   the bytes from N to the end; 201 when the digest was verified and is on disk
+ *     PUT  /v1/blobs/:digest?offset=N   the bytes from N to the end; 201 when verified and on disk, 200 when it was
+ *                                       there before
  *     GET  /v1/blobs/:digest            the bytes; Range and If-Range are understood
  *
  * A broken upload keeps what arrived; the next PUT goes on from the offset that HEAD tells.

@@ -16,6 +16,7 @@ import {
   parseToken,
   type Scope,
 } from '@fog/contract';
+import { lockFolder } from '@fog/contract/node';
 import type { FastifyInstance } from 'fastify';
 import { WebSocketServer } from 'ws';
 import manifest from '../package.json' with { type: 'json' };
@@ -27,7 +28,6 @@ import { openBlobStore } from './blobs/blob-store.ts';
 import { BlobCollector } from './blobs/collect-blobs.ts';
 import { type Bus, localBus, postgresBus } from './bus.ts';
 import { createCoordinatorService } from './coordinator-service.ts';
-import { type DataLock, lockDataDirectory } from './data-lock.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { JobCache } from './dispatch/job-cache.ts';
 import { Jobs } from './dispatch/jobs.ts';
@@ -70,19 +70,23 @@ export interface RunningCoordinator {
  * Throws `port-taken`, `data-directory`, `invalid-configuration` or, for PostgreSQL, `unavailable`.
  */
 export async function startCoordinator(options: CoordinatorOptions): Promise<RunningCoordinator> {
-  const lock = lockDataDirectory(options.dataDirectory);
+  const lock = lockFolder(options.dataDirectory, 'coordinator');
   let database: Database | undefined;
   try {
     database = await openDatabase({ dataDirectory: options.dataDirectory, url: options.settings.databaseUrl });
     return await assemble(options, database, lock);
   } catch (error) {
     await database?.close();
-    lock.release();
+    lock[Symbol.dispose]();
     throw error;
   }
 }
 
-async function assemble(options: CoordinatorOptions, database: Database, lock: DataLock): Promise<RunningCoordinator> {
+async function assemble(
+  options: CoordinatorOptions,
+  database: Database,
+  lock: Disposable,
+): Promise<RunningCoordinator> {
   const { dataDirectory, settings } = options;
   const now = options.now ?? Date.now;
   const startedAt = now();
@@ -143,6 +147,7 @@ async function assemble(options: CoordinatorOptions, database: Database, lock: D
     queueRoom: () => capacity.queueRoom(),
     secretNames: async (principal) => secretNames(database, principal),
     connectedNodes: () => readPlacementNodes(database.read),
+    readFolder: (digest) => blobs.readFolder(digest),
     publishStreams: (ids) => bus.publish({ kind: 'streams', ids }),
   });
   const sweeps = new Sweeps({
@@ -225,7 +230,7 @@ async function assemble(options: CoordinatorOptions, database: Database, lock: D
       await dispatcher.stop();
       await bus.close();
       await database.close();
-      lock.release();
+      lock[Symbol.dispose]();
     },
   };
 }

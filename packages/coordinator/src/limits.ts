@@ -13,7 +13,7 @@ export const HTTP_LIMITS = {
   tlsHandshakeMilliseconds: 10_000,
   /** Longer than the idle time of common load balancers (60 s), so that they close first and never hit a race. */
   keepAliveMilliseconds: 72_000,
-  /** No byte moved on a connection for this long: the other side is gone. */
+  /** No byte moved on a connection for this long: the other side is gone. A download is cut after one to two of it. */
   stallMilliseconds: 60_000,
   /** Bytes of a refused body are read and dropped for this long, so that the client gets to see the answer. */
   lingerMilliseconds: 2_000,

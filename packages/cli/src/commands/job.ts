@@ -18,7 +18,7 @@ import {
   wholeNumber,
   withConnection,
 } from './command-context.ts';
-import { addRunCommand, showResult, waitWithProgress } from './run.ts';
+import { addRunCommand, Interrupt, showResult, waitWithProgress } from './run.ts';
 
 export function addJobCommands(program: Command, terminal: Terminal): void {
   const job = program.command('job').description('submit jobs and see what became of them');
@@ -207,7 +207,8 @@ function addWait(job: Command, terminal: Terminal): void {
     const timeoutMilliseconds = options.timeout === undefined ? undefined : parseDuration(options.timeout);
     const fog = await connect(terminal, options);
     const handle = fog.job(id);
-    const result = await waitWithProgress(terminal, handle, await handle.get(), {
+    using interrupt = new Interrupt();
+    const result = await waitWithProgress(terminal, handle, await handle.get(), interrupt, {
       timeoutMilliseconds,
       isQuiet: options.json === true,
       cancelsOnInterrupt: false,
@@ -232,6 +233,7 @@ function addCancelAndRerun(job: Command, terminal: Terminal): void {
     .option('--wait', 'wait for it as "fog run" does');
   withConnection(rerun).action(async (id: string, options: CommonOptions & { wait?: boolean }) => {
     const fog = await connect(terminal, options);
+    using interrupt = new Interrupt();
     const again = await fog.client.call('rerunJob', { params: { job: id } });
     terminal.exitCode = EXIT.ok;
     if (!options.wait) {
@@ -239,7 +241,7 @@ function addCancelAndRerun(job: Command, terminal: Terminal): void {
       return;
     }
     if (!options.json) await note(terminal, coloursOf(terminal, 'stderr').dim(`job ${again.id} submitted`));
-    const result = await waitWithProgress(terminal, fog.job(again.id), again, {
+    const result = await waitWithProgress(terminal, fog.job(again.id), again, interrupt, {
       timeoutMilliseconds: undefined,
       isQuiet: options.json === true,
       cancelsOnInterrupt: true,

@@ -51,6 +51,8 @@ async function run(terminal: Terminal, file: string, args: string[], options: Ru
   const timeoutMilliseconds = options.timeout === undefined ? undefined : parseDuration(options.timeout);
   const { document, baseDirectory } = await readJobSource(terminal, file, args);
   const fog = await connect(terminal, options);
+  // From here on: a Ctrl-C between the submit and the wait would leave a job behind that nobody waits for.
+  using interrupt = new Interrupt();
   const job = await fog.submit(document as Record<string, unknown>, {
     baseDirectory,
     idempotencyKey: options.idempotencyKey,
@@ -60,7 +62,7 @@ async function run(terminal: Terminal, file: string, args: string[], options: Ru
     return EXIT.ok;
   }
   if (!options.json) await note(terminal, `job ${job.id} submitted`);
-  const result = await waitWithProgress(terminal, fog.job(job.id), job, {
+  const result = await waitWithProgress(terminal, fog.job(job.id), job, interrupt, {
     timeoutMilliseconds,
     isQuiet: options.json === true,
     cancelsOnInterrupt: true,
@@ -71,10 +73,30 @@ async function run(terminal: Terminal, file: string, args: string[], options: Ru
   return exitCode;
 }
 
+/** Remembers the first signal until somebody acts on it; a second one ends the process at once. */
+export class Interrupt implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #signals = onStopSignals((_, count) => {
+    if (count > 1) process.exit(EXIT.cancelled);
+    this.#controller.abort();
+  });
+
+  /** Calls back once, at once when the signal has come already. */
+  onSignal(act: () => void): void {
+    const { signal } = this.#controller;
+    if (signal.aborted) act();
+    else signal.addEventListener('abort', act, { once: true });
+  }
+
+  [Symbol.dispose](): void {
+    this.#signals[Symbol.dispose]();
+  }
+}
+
 export interface WaitSettings {
   timeoutMilliseconds: number | undefined;
   isQuiet: boolean;
-  /** Ctrl-C cancels the job; otherwise it only ends the wait. */
+  /** A signal cancels the job; otherwise it only ends the wait. */
   cancelsOnInterrupt: boolean;
 }
 
@@ -83,14 +105,14 @@ export async function waitWithProgress(
   terminal: Terminal,
   handle: JobHandle,
   job: Job,
+  interrupt: Interrupt,
   settings: WaitSettings,
 ): Promise<JobResult> {
   const progress = new JobProgress(job);
   const line = new ProgressLine(terminal, () => progress.text(Date.now()));
   const stop = new AbortController();
   const watching = new AbortController();
-  using _signals = onStopSignals((_, count) => {
-    if (count > 1) process.exit(EXIT.cancelled);
+  interrupt.onSignal(() => {
     if (!settings.cancelsOnInterrupt) stop.abort();
     else handle.cancel().catch((error: unknown) => stop.abort(error));
   });
@@ -148,7 +170,7 @@ async function showOutputs(terminal: Terminal, fog: Fog, job: Job): Promise<void
     }
   }
   if (result === undefined && !hasOthers) return;
-  await note(terminal, `outputs: fog job outputs ${job.id} --to DIR`);
+  await note(terminal, `see "fog job logs ${job.id}" and "fog job outputs ${job.id} --to DIR"`);
 }
 
 /** Null where the bytes are not text. */

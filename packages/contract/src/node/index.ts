@@ -1,2 +1,3 @@
 /** The parts of the contract that need Node: everything else of it runs in browsers too. */
+export * from './folder-lock.ts';
 export * from './pinned-connection.ts';

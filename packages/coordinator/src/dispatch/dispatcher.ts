@@ -13,16 +13,16 @@ import { type AttemptName, FogError } from '@fog/contract';
 import type { Bus } from '../bus.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { type BulkStatement, runBulk } from '../store/bulk.ts';
-import { claimTasks, queueHead } from '../store/claim.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { insertLeases, loadAttempts, saveAttempts, saveJobs } from '../store/turn-rows.ts';
+import { Claiming, type HintUpdate } from './claiming.ts';
 import { admitNode, reconcile } from './hello.ts';
 import { type DispatcherInput, type HelloOutcome, namesIn } from './inputs.ts';
 import type { JobCache } from './job-cache.ts';
 import { groupLeases, type Lease, leaseFrame, leaseGroupText } from './leases.ts';
 import type { PlacementClasses } from './placement-classes.ts';
-import { compareHeads, type QueueHead, QueueHints } from './queue-hints.ts';
-import { AgentSession, Reservations, Sessions } from './sessions.ts';
+import { QueueHints } from './queue-hints.ts';
+import { AgentSession, Sessions } from './sessions.ts';
 import { Turn } from './turn.ts';
 
 export interface DispatcherMetrics {
@@ -47,15 +47,11 @@ export interface DispatcherDependencies {
   warn: (message: string, data: Record<string, unknown>) => void;
 }
 
-interface HintUpdate {
-  classId: string;
-  head: QueueHead | null;
-  version: number;
-}
-
 /** What a committed turn has to do outside of the database. */
 interface TurnResult {
   turn: Turn;
+  /** The inputs that were not outdated. */
+  live: DispatcherInput[];
   leases: Lease[];
   /** Sessions whose entries are durable, up to which. Those not named are connected elsewhere by now. */
   acknowledged: Map<AgentSession, number>;
@@ -66,6 +62,7 @@ interface TurnResult {
 }
 
 const RETRY_MILLISECONDS = 250;
+const FINAL_REPORTS: ReadonlySet<string> = new Set(['succeed', 'fail', 'decline']);
 
 const MOVE_JOURNALS: BulkStatement = {
   text: `UPDATE nodes SET acknowledged = d.upto, last_seen_at = d.at
@@ -77,7 +74,10 @@ export class Dispatcher {
   readonly sessions = new Sessions();
   readonly hints = new QueueHints();
   readonly #dependencies: DispatcherDependencies;
+  readonly #claiming: Claiming;
   #inputs: DispatcherInput[] = [];
+  /** The input whose turn has failed although it was alone. */
+  #suspect: DispatcherInput | null = null;
   #running: Promise<void> | null = null;
   #again = false;
   #stopped = false;
@@ -85,6 +85,7 @@ export class Dispatcher {
 
   constructor(dependencies: DispatcherDependencies) {
     this.#dependencies = dependencies;
+    this.#claiming = new Claiming({ ...dependencies, sessions: this.sessions, hints: this.hints });
   }
 
   /** Takes something in; it is decided on in the next turn. */
@@ -134,15 +135,40 @@ export class Dispatcher {
     }
   }
 
+  /**
+   * Nothing of a failed turn is in the database, so its inputs are tried again. Only an input that fails twice by
+   * itself while the database answers is dropped: an outage must not cost anybody a report.
+   */
   async #recover(inputs: DispatcherInput[], error: unknown): Promise<void> {
     this.#dependencies.warn('a turn of the dispatcher failed', { error: String(error), inputs: inputs.length });
-    const only = inputs.length === 1 ? inputs[0] : undefined;
-    if (only === undefined) this.#inputs.unshift(...inputs);
-    else if (only.kind === 'hello') only.answer({ accepted: false, code: 'internal', message: 'try again later' });
-    else if ('session' in only) only.session.link.close('a message could not be processed');
+    this.#inputs.unshift(...inputs);
     this.#mostInputs = 1;
     this.#again = true;
     await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
+    const only = inputs.length === 1 ? (inputs[0] as DispatcherInput) : null;
+    if (only !== null && this.#suspect === only && (await this.#databaseAnswers())) this.#drop(only);
+    this.#suspect = only;
+  }
+
+  async #databaseAnswers(): Promise<boolean> {
+    try {
+      await this.#dependencies.database.write((writer) =>
+        writer.selectFrom('coordinators').select('id').limit(1).execute(),
+      );
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** What follows a dropped entry must not be acknowledged, so the rest of its session goes too; the agent sends it again. */
+  #drop(input: DispatcherInput): void {
+    const session = 'session' in input ? input.session : null;
+    this.#inputs = this.#inputs.filter(
+      (other) => other !== input && !(session !== null && 'session' in other && other.session === session),
+    );
+    if (input.kind === 'hello') input.answer({ accepted: false, code: 'internal', message: 'try again later' });
+    session?.link.close('a message could not be processed');
   }
 
   /** The transaction. Has no effect but its statements and its result: it may be run twice. */
@@ -157,19 +183,23 @@ export class Dispatcher {
     await jobs.load(writer, new Set(names.map((name) => name.job)));
     const rows = await loadAttempts(writer, names);
     turn.load(rows.tasks, rows.attempts);
+    const back = new Set<string>();
     for (const input of live) {
-      if (input.kind === 'hello') hellos.push({ input, outcome: await this.#hello(writer, turn, input, at) });
-      else this.#applyInput(turn, input);
+      if (input.kind === 'hello') {
+        const outcome = await this.#hello(writer, turn, input, at);
+        hellos.push({ input, outcome });
+        if (outcome.accepted) back.add(input.hello.nodeId);
+      } else if (input.kind !== 'lost' || !back.has(input.node)) this.#applyInput(turn, input);
     }
     await saveAttempts(writer, turn);
-    const claims = await this.#claim(writer, turn);
+    const claims = await this.#claiming.claim(writer, turn);
     await insertLeases(
       writer,
       claims.leases.map(({ name, session }) => ({ name, node: session.nodeId })),
       at,
     );
     const streams = await saveJobs(writer, turn.counts, turn.entries, at);
-    return { turn, acknowledged, hellos, ...claims, streams };
+    return { turn, live, acknowledged, hellos, ...claims, streams };
   }
 
   #applyInput(turn: Turn, input: Exclude<DispatcherInput, { kind: 'hello' }>): void {
@@ -238,10 +268,16 @@ export class Dispatcher {
     { hello, owner, link }: Extract<DispatcherInput, { kind: 'hello' }>,
     at: number,
   ): Promise<HelloOutcome> {
-    const { coordinatorId, jobs, version, heartbeatMilliseconds } = this.#dependencies;
+    const { coordinatorId, database, jobs, version, heartbeatMilliseconds } = this.#dependencies;
     const blobToken = `fogblob_${hello.nodeId}_${randomBytes(32).toString('base64url')}`;
     try {
-      const admitted = await admitNode(writer, hello, { owner, coordinatorId, blobToken, now: at });
+      const admitted = await admitNode(writer, hello, {
+        engine: database.engine,
+        owner,
+        coordinatorId,
+        blobToken,
+        now: at,
+      });
       const { resume, stop, forgotten } = reconcile(hello.attempts, admitted.believed);
       const names = [...resume, ...forgotten].map((entry) => entry.name);
       await jobs.load(writer, new Set(names.map((name) => name.job)));
@@ -288,72 +324,6 @@ export class Dispatcher {
     }
   }
 
-  /** Leases queued tasks to free places, in the order of the queue across all classes. */
-  async #claim(writer: Writer, turn: Turn): Promise<Pick<TurnResult, 'leases' | 'hints' | 'moreToClaim'>> {
-    const { database, jobs } = this.#dependencies;
-    const taken = new Reservations();
-    for (const name of turn.released) this.#giveBack(taken, turn, name);
-    await this.#hintRequeued(writer, turn);
-    const leases: Lease[] = [];
-    const hints: HintUpdate[] = [];
-    const order = this.hints.inOrder();
-    const tries = Math.min(order.length, DISPATCH_LIMITS.classesPerTurn);
-    for (
-      let tried = 0;
-      tried < tries && order.length > 0 && leases.length < DISPATCH_LIMITS.leasesPerTurn;
-      tried += 1
-    ) {
-      const current = order.shift();
-      if (current === undefined) break;
-      const { placement, version } = current;
-      const places = this.sessions.places(placement, DISPATCH_LIMITS.leasesPerTurn - leases.length, taken);
-      if (places.length === 0) continue;
-      const until = order[0]?.head ?? null;
-      const claimed = await claimTasks(writer, database.engine, { classId: placement.id, most: places.length, until });
-      await jobs.load(
-        writer,
-        claimed.map((task) => task.job),
-      );
-      claimed.forEach((task, index) => {
-        const session = places[index] as AgentSession;
-        leases.push({ name: task, session, job: jobs.get(task.job) });
-        turn.leased(task, { id: session.nodeId, name: session.description.name });
-      });
-      for (const session of places.slice(claimed.length)) taken.giveBack(session, placement.requirements);
-      const isExhausted = claimed.length < places.length;
-      const last = claimed.at(-1);
-      const head =
-        isExhausted && until === null
-          ? null
-          : isExhausted || last === undefined
-            ? await queueHead(writer, placement.id)
-            : { rank: current.head.rank, job: last.job };
-      hints.push({ classId: placement.id, head, version });
-      if (head !== null && isExhausted) insertInOrder(order, { ...current, head });
-    }
-    return { leases, hints, moreToClaim: leases.length >= DISPATCH_LIMITS.leasesPerTurn || tries < this.hints.size };
-  }
-
-  /** Tasks that this turn has put back into the queue can be claimed in it. Hinting too much does no harm. */
-  async #hintRequeued(writer: Writer, turn: Turn): Promise<void> {
-    if (turn.requeued.length === 0) return;
-    const ids = [...new Set(turn.requeued.map((task) => task.classId))];
-    const byId = new Map(
-      (await this.#dependencies.classes.load(writer, ids)).map((placement) => [placement.id, placement]),
-    );
-    for (const { classId, rank, job } of turn.requeued) {
-      const placement = byId.get(classId);
-      if (placement !== undefined) this.hints.add(placement, { rank, job });
-    }
-  }
-
-  #giveBack(taken: Reservations, turn: Turn, name: AttemptName): void {
-    const attempt = turn.attempt(name);
-    const session = attempt === undefined ? undefined : this.sessions.get(attempt.node);
-    const needs = session?.needsOf(name);
-    if (session !== undefined && needs !== undefined) taken.giveBack(session, needs);
-  }
-
   /** After the commit. */
   #apply(result: TurnResult): void {
     const { bus, metrics } = this.#dependencies;
@@ -361,6 +331,7 @@ export class Dispatcher {
       const node = result.turn.attempt(name)?.node;
       if (node !== undefined) this.sessions.get(node)?.release(name);
     }
+    for (const input of result.live) this.#releaseEnded(input);
     for (const { input, outcome } of result.hellos) this.#admit(input, outcome);
     for (const [session, sequence] of result.acknowledged) {
       session.acknowledged = sequence;
@@ -371,6 +342,14 @@ export class Dispatcher {
     this.#sendStops(result.turn);
     if (result.streams.length > 0) bus.publish({ kind: 'streams', ids: result.streams });
     metrics.leases(result.leases.length);
+  }
+
+  /** Its node has ended the attempt, even where another coordinator has decided on it long ago. */
+  #releaseEnded(input: DispatcherInput): void {
+    if (input.kind !== 'entry' || !FINAL_REPORTS.has(input.entry.report.event)) return;
+    if (input.session.needsOf(input.entry.attempt) === undefined) return;
+    input.session.release(input.entry.attempt);
+    this.#again = true;
   }
 
   #admit(input: Extract<DispatcherInput, { kind: 'hello' }>, outcome: HelloOutcome): void {
@@ -420,9 +399,4 @@ export class Dispatcher {
     }
     for (const job of elsewhere) this.#dependencies.bus.publish({ kind: 'stop', job });
   }
-}
-
-function insertInOrder<Item extends { head: QueueHead }>(order: Item[], item: Item): void {
-  const index = order.findIndex((other) => compareHeads(item.head, other.head) < 0);
-  order.splice(index === -1 ? order.length : index, 0, item);
 }

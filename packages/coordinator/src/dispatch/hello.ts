@@ -14,9 +14,10 @@ import {
   type HelloFrame,
   type NodeEventData,
 } from '@fog/contract';
-import type { Writer } from '../store/database.ts';
+import { sql } from 'kysely';
+import type { Database, Writer } from '../store/database.ts';
 import type { NodeRow } from '../store/tables.ts';
-import { insertEvents } from '../store/turn-rows.ts';
+import { insertEvents, rowLock } from '../store/turn-rows.ts';
 
 export interface AdmittedNode {
   session: number;
@@ -33,8 +34,9 @@ const LIVE = ['leased', 'preparing', 'running', 'uploading', 'lost'];
 export async function admitNode(
   writer: Writer,
   hello: HelloFrame,
-  context: { owner: string | null; coordinatorId: string; blobToken: string; now: number },
+  context: { engine: Database['engine']; owner: string | null; coordinatorId: string; blobToken: string; now: number },
 ): Promise<AdmittedNode> {
+  await lockNode(writer, context.engine, hello.nodeId);
   const existing = await writer.selectFrom('nodes').selectAll().where('id', '=', hello.nodeId).executeTakeFirst();
   if (existing === undefined && context.owner === null) {
     throw new FogError('unauthenticated', 'this node is not known here and brings no valid join token', {
@@ -74,6 +76,16 @@ export async function admitNode(
       logBytes: attempt.log_bytes,
     })),
   };
+}
+
+/**
+ * A node may connect to two coordinators at the same moment: the numbers of its session, journal and events must not
+ * be read by one while the other moves them on. A lock of its own, because a new node has no row to lock.
+ */
+async function lockNode(writer: Writer, engine: Database['engine'], nodeId: string): Promise<void> {
+  if (engine !== 'postgres') return;
+  await sql`SELECT pg_advisory_xact_lock(hashtextextended(${nodeId}, 0))`.execute(writer);
+  await sql`SELECT id FROM nodes WHERE id = ${nodeId} ${rowLock(engine, 'FOR UPDATE')}`.execute(writer);
 }
 
 export interface Reconciliation {

@@ -60,9 +60,18 @@ export class JobCache {
     return job;
   }
 
+  /** Moves the job to the end of the line, so that what is loaded next does not push out what is needed now. */
+  #touch(id: string): boolean {
+    const job = this.#jobs.get(id);
+    if (job === undefined) return false;
+    this.#jobs.delete(id);
+    this.#jobs.set(id, job);
+    return true;
+  }
+
   /** Makes sure that these jobs are there. Ids without a job are left out. */
   async load(reader: Reader, ids: Iterable<string>): Promise<void> {
-    const missing = [...new Set(ids)].filter((id) => !this.#jobs.has(id));
+    const missing = [...new Set(ids)].filter((id) => !this.#touch(id));
     if (missing.length === 0) return;
     const rows = await runBulk<JobColumns>(
       reader,

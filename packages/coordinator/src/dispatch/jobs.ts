@@ -11,10 +11,11 @@ import {
   type TaskState,
 } from '@fog/contract';
 import { sql } from 'kysely';
+import { renewBlobs } from '../blobs/blob-rows.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import type { Caller } from '../service.ts';
 import { type BulkStatement, runBulk } from '../store/bulk.ts';
-import type { Database, Writer } from '../store/database.ts';
+import type { Database, Reader, Writer } from '../store/database.ts';
 import { insertEvents, insertJobBlobs, rowLock, saveJobs } from '../store/turn-rows.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { JobCache } from './job-cache.ts';
@@ -34,6 +35,8 @@ export interface JobsDependencies {
   secretNames: (principal: string) => Promise<ReadonlySet<string>>;
   /** All nodes that are connected to any coordinator. */
   connectedNodes: () => Promise<PlacementNode[]>;
+  /** Files of a folder manifest. Throws `blob-not-found`, and `invalid-request` when the blob is none. */
+  readFolder: (digest: string) => Promise<readonly { digest: string }[]>;
   publishStreams: (ids: string[]) => void;
 }
 
@@ -41,8 +44,8 @@ type Submitted = { jobId: string } | { fault: FogError };
 
 export class Jobs {
   readonly #dependencies: JobsDependencies;
-  /** Jobs that this process is spreading out or closing. */
-  readonly #working = new Set<string>();
+  /** Jobs that this process is spreading out or closing; whoever asks for the same waits for the same. */
+  readonly #working = new Map<string, Promise<void>>();
 
   constructor(dependencies: JobsDependencies) {
     this.#dependencies = dependencies;
@@ -52,6 +55,9 @@ export class Jobs {
   async submit(caller: Caller, request: { spec: unknown; idempotencyKey?: string | undefined }): Promise<string> {
     const { database, dispatcher, now, randomBytes } = this.#dependencies;
     const spec = parseJobSpec(request.spec);
+    // A repeated submit gets its job even when the queue is full by now, or a node or blob of it is gone.
+    const earlier = await this.#earlier(database.read, spec, caller.principal, request.idempotencyKey ?? null);
+    if (earlier !== null) return jobOf(earlier);
     await this.#checkSecrets(spec, caller.principal);
     const pinned = spec.spec.type === 'ops' ? await this.#matchingNodes(spec, caller.principal) : null;
     const id = newId('j', now(), randomBytes(9));
@@ -65,22 +71,28 @@ export class Jobs {
       submitter: caller.principal,
       key: request.idempotencyKey ?? null,
       pinned,
+      folderEntries: await this.#folderEntries(spec),
     };
-    const stored = database.write((writer) => this.#store(writer, submission));
-    // Let the turn that follows in the same transaction lease its first tasks.
     const rank = 100 - spec.spec.priority;
     const classes = requirementsFor(submission).map(placementClass);
     const hint = () => {
       for (const placement of classes) dispatcher.hints.add(placement, { rank, job: id });
-      dispatcher.wake();
     };
+    const stored = database.write(async (writer) => {
+      const outcome = await this.#store(writer, submission);
+      // A turn that follows in the same transaction leases its first tasks. Only a stored job is hinted at: the hint
+      // of a class that no node suits stays.
+      if ('jobId' in outcome && outcome.jobId === id) hint();
+      return outcome;
+    });
+    dispatcher.wake();
+    const jobId = jobOf(await stored);
+    if (jobId !== id) return jobId;
     hint();
-    const outcome = await stored;
-    if ('fault' in outcome) throw outcome.fault;
-    if (outcome.jobId !== id) return outcome.jobId;
-    hint();
+    dispatcher.wake();
     this.#dependencies.publishStreams([id]);
-    if (taskCountOf(submission) > DISPATCH_LIMITS.jobStep) void this.spreadOut(id);
+    // What fails of it here is done by the sweep of unfinished jobs.
+    if (taskCountOf(submission) > DISPATCH_LIMITS.jobStep) this.spreadOut(id).catch(() => undefined);
     return id;
   }
 
@@ -155,18 +167,14 @@ export class Jobs {
   }
 
   async #exclusively(key: string, work: () => Promise<void>): Promise<void> {
-    if (this.#working.has(key)) return;
-    this.#working.add(key);
-    try {
-      await work();
-    } finally {
-      this.#working.delete(key);
-    }
+    const running = this.#working.get(key) ?? work().finally(() => this.#working.delete(key));
+    this.#working.set(key, running);
+    await running;
   }
 
   async #store(writer: Writer, submission: Submission): Promise<Submitted> {
     const { spec } = submission;
-    const missing = await missingBlobs(writer, blobsOf(spec));
+    const missing = await renewBlobs(writer, [...blobsOf(spec), ...submission.folderEntries], this.#dependencies.now());
     if (missing.length > 0) {
       const fault = new FogError('blob-not-found', `the coordinator does not have ${missing.join(', ')}`, {
         details: { digests: missing },
@@ -175,7 +183,8 @@ export class Jobs {
       return { fault };
     }
     const inserted = await this.#insertJob(writer, submission);
-    if (!inserted) return this.#repeated(writer, submission);
+    if (!inserted)
+      return (await this.#earlier(writer, spec, submission.submitter, submission.key)) ?? { jobId: submission.id };
     await this.#expand(writer, submission.id, submission);
     return { jobId: submission.id };
   }
@@ -230,14 +239,16 @@ export class Jobs {
     return true;
   }
 
-  /** The key was used before: the same specification answers the same job. */
-  async #repeated(writer: Writer, { spec, submitter, key }: Submission): Promise<Submitted> {
-    const existing = await writer
+  /** The job that this key was used for: the same specification answers it, another one is a fault. */
+  async #earlier(reader: Reader, spec: JobSpec, submitter: string, key: string | null): Promise<Submitted | null> {
+    if (key === null) return null;
+    const existing = await reader
       .selectFrom('jobs')
       .select(['id', 'spec'])
       .where('submitter', '=', submitter)
       .where('idempotency_key', '=', key)
-      .executeTakeFirstOrThrow();
+      .executeTakeFirst();
+    if (existing === undefined) return null;
     if (existing.spec === JSON.stringify(spec)) return { jobId: existing.id };
     const fault = new FogError(
       'idempotency-mismatch',
@@ -285,6 +296,13 @@ export class Jobs {
     return end < job.task_count ? { classId: job.class_id ?? '', rank: job.rank } : null;
   }
 
+  /** Digests of the files in all input folders: the job needs them as much as the manifests that name them. */
+  async #folderEntries(spec: JobSpec): Promise<string[]> {
+    const folders = spec.spec.task.inputs.filter((input) => input.type === 'folder').map((input) => input.source);
+    const manifests = await Promise.all([...new Set(folders)].map((digest) => this.#dependencies.readFolder(digest)));
+    return manifests.flat().map((entry) => entry.digest);
+  }
+
   async #checkSecrets(spec: JobSpec, principal: string): Promise<void> {
     const wanted = Object.entries(spec.spec.task.env).flatMap(([name, value]) =>
       typeof value === 'string' ? [] : [{ name, secret: value.secret }],
@@ -322,6 +340,7 @@ interface Submission {
   key: string | null;
   /** The node of each task of an ops job. */
   pinned: string[] | null;
+  folderEntries: string[];
 }
 
 interface ExpandingJob {
@@ -333,6 +352,11 @@ interface ExpandingJob {
   expanded: number;
   submitted_at: number;
   closing: string | null;
+}
+
+function jobOf(outcome: Submitted): string {
+  if ('fault' in outcome) throw outcome.fault;
+  return outcome.jobId;
 }
 
 function taskCountOf(submission: Submission): number {
@@ -352,22 +376,6 @@ export function blobsOf(spec: JobSpec): Digest[] {
   if (task.javascript !== undefined) digests.push(task.javascript.script);
   if (task.stdin !== undefined && 'source' in task.stdin) digests.push(task.stdin.source);
   return digests;
-}
-
-const FIND_BLOBS: BulkStatement = {
-  text: 'SELECT b.digest FROM ROWS AS k CROSS JOIN blobs b WHERE b.digest = k.digest',
-  columns: { digest: 'text' },
-};
-
-async function missingBlobs(writer: Writer, digests: readonly Digest[]): Promise<Digest[]> {
-  const wanted = [...new Set(digests)];
-  const rows = await runBulk<{ digest: string }>(
-    writer,
-    FIND_BLOBS,
-    wanted.map((digest) => [digest]),
-  );
-  const known = new Set(rows.map((row) => row.digest));
-  return wanted.filter((digest) => !known.has(digest));
 }
 
 /** Partitions from `from` to `to` (exclusive), made by the database itself: nothing travels. */

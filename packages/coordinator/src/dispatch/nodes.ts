@@ -20,7 +20,8 @@ export class Nodes {
   constructor(dependencies: NodesDependencies) {
     this.#dependencies = dependencies;
     dependencies.bus.subscribe((hint) => {
-      if (hint.kind === 'node') void this.#refresh(hint.node);
+      if (hint.kind === 'node') this.#quietly(this.#refresh(hint.node));
+      if (hint.kind === 'stop') this.#quietly(this.#stopDecided(hint.job));
     });
   }
 
@@ -51,7 +52,7 @@ export class Nodes {
 
   /** Forgets a node. Its attempts count as lost at once. */
   async remove(nodeId: string): Promise<void> {
-    const { database, dispatcher, now } = this.#dependencies;
+    const { database, dispatcher } = this.#dependencies;
     const live = ['leased', 'preparing', 'running', 'uploading'];
     const attempts = await database.read
       .selectFrom('attempts')
@@ -60,9 +61,12 @@ export class Nodes {
       .where('state', 'in', live)
       .execute();
     // Raising the session makes every coordinator deaf to the link that may still be open.
-    await this.#mustChange(nodeId, { state: 'lost', silent_since: now(), cordoned: 1 }, { type: 'node.lost' });
-    const session = dispatcher.sessions.get(nodeId);
-    session?.link.close('the node was removed');
+    const session = await this.#forgetSession(nodeId);
+    const open = dispatcher.sessions.get(nodeId);
+    if (open !== undefined) {
+      dispatcher.sessions.remove(open);
+      open.link.close('the node was removed');
+    }
     dispatcher.take(
       ...attempts.map((attempt) => ({
         kind: 'lost' as const,
@@ -71,7 +75,31 @@ export class Nodes {
       })),
     );
     await this.#settled(nodeId);
-    await database.write((writer) => writer.deleteFrom('nodes').where('id', '=', nodeId).execute());
+    const deleted = await database.write((writer) =>
+      writer.deleteFrom('nodes').where('id', '=', nodeId).where('session', '=', session).executeTakeFirst(),
+    );
+    if (deleted.numDeletedRows > 0n) return;
+    throw new FogError('conflict', 'the node has connected again; stop its agent first', { retryable: true });
+  }
+
+  /** Answers the number of the session that ends all earlier ones. */
+  async #forgetSession(nodeId: string): Promise<number> {
+    const { database, bus, now } = this.#dependencies;
+    const session = await database.write(async (writer) => {
+      const values = { state: 'lost', silent_since: now(), cordoned: 1 };
+      if (!(await changeNode(writer, nodeId, values, { type: 'node.lost' }, now()))) return null;
+      const row = await writer
+        .updateTable('nodes')
+        .set((column) => ({ session: column('session', '+', 1) }))
+        .where('id', '=', nodeId)
+        .returning('session')
+        .executeTakeFirstOrThrow();
+      return row.session;
+    });
+    if (session === null) throw noSuchNode(nodeId);
+    bus.publish({ kind: 'streams', ids: [nodeId] });
+    bus.publish({ kind: 'node', node: nodeId });
+    return session;
   }
 
   /** Waits until the dispatcher has decided on every attempt of the node. */
@@ -92,7 +120,7 @@ export class Nodes {
 
   async #mustChange(nodeId: string, values: NodeUpdate, event: NodeEventData): Promise<void> {
     const found = await this.#change(nodeId, values, event, {});
-    if (!found) throw new FogError('not-found', `there is no node ${nodeId}`, { hint: 'fog node ls' });
+    if (!found) throw noSuchNode(nodeId);
     await this.#refresh(nodeId);
   }
 
@@ -108,6 +136,36 @@ export class Nodes {
     bus.publish({ kind: 'streams', ids: [nodeId] });
     bus.publish({ kind: 'node', node: nodeId });
     return true;
+  }
+
+  /** Another coordinator has decided on attempts of this job: those that run on nodes of ours are stopped. */
+  async #stopDecided(job: string): Promise<void> {
+    const { database, dispatcher } = this.#dependencies;
+    for (const session of dispatcher.sessions.all()) {
+      const held = [...session.held.values()].filter(({ name }) => name.job === job).map(({ name }) => name);
+      if (held.length === 0) continue;
+      const rows = await database.read
+        .selectFrom('attempts')
+        .select(['partition', 'fence', 'state'])
+        .where('job_id', '=', job)
+        .where('node_id', '=', session.nodeId)
+        .where('state', 'in', ['cancelled', 'superseded'])
+        .execute();
+      const decided = new Map(rows.map(({ partition, fence, state }) => [`${partition}/${fence}`, state]));
+      const attempts = held.flatMap((attempt) => {
+        const reason = decided.get(`${attempt.partition}/${attempt.fence}`);
+        return reason === undefined ? [] : [{ attempt, reason }];
+      });
+      if (attempts.length === 0) continue;
+      for (const { attempt } of attempts) session.release(attempt);
+      session.link.send(JSON.stringify({ type: 'stop', attempts }));
+    }
+    dispatcher.wake();
+  }
+
+  /** A hint may get lost, so it may fail as well: what it tells of stands in the database. */
+  #quietly(work: Promise<void>): void {
+    work.catch(() => undefined);
   }
 
   /** Takes over into the session what another coordinator, or a route, has changed in the database. */
@@ -128,6 +186,10 @@ export class Nodes {
     session.draining = row.draining === 1;
     dispatcher.wake();
   }
+}
+
+function noSuchNode(nodeId: string): FogError {
+  return new FogError('not-found', `there is no node ${nodeId}`, { hint: 'fog node ls' });
 }
 
 /** Updates a node and appends to its stream. Answers whether there is such a node (of this session). */

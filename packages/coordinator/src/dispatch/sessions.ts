@@ -142,6 +142,8 @@ export class Sessions {
    * in `taken`, which knows what this turn has given away.
    */
   places(placement: PlacementClass, most: number, taken: Reservations): AgentSession[] {
+    const { node } = placement.requirements;
+    if (node !== null) return this.#placesOn(node, placement, most, taken);
     const candidates = this.#candidatesOf(placement);
     const { sessions } = candidates;
     const places: AgentSession[] = [];
@@ -154,6 +156,15 @@ export class Sessions {
         misses = 0;
       } else misses += 1;
     }
+    return places;
+  }
+
+  /** Classes of ops jobs are as many as nodes: a list of candidates for each would cost their product. */
+  #placesOn(node: string, placement: PlacementClass, most: number, taken: Reservations): AgentSession[] {
+    const session = this.#byNode.get(node);
+    const places: AgentSession[] = [];
+    if (session === undefined || !session.takesWork() || !suits(placement, session)) return places;
+    while (places.length < most && taken.reserve(session, placement.requirements)) places.push(session);
     return places;
   }
 

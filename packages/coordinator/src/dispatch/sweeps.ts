@@ -33,8 +33,13 @@ export interface SweepsDependencies {
   warn: (message: string, data: Record<string, unknown>) => void;
 }
 
+/**
+ * Sets the state as well: while this coordinator was paused, or cut off from the database, another may have taken it
+ * for dead and its nodes for silent.
+ */
 const SEE_NODES: BulkStatement = {
-  text: 'UPDATE nodes SET last_seen_at = d.at FROM ROWS AS d WHERE nodes.id = d.node AND nodes.session = d.session',
+  text: `UPDATE nodes SET last_seen_at = d.at, state = 'connected', silent_since = NULL FROM ROWS AS d
+    WHERE nodes.id = d.node AND nodes.session = d.session`,
   columns: { node: 'text', session: 'bigint', at: 'bigint' },
 };
 
@@ -49,6 +54,8 @@ export class Sweeps {
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #running = new Set<Promise<void>>();
   #stopped = false;
+  /** Sessions that the last look found in the database but not here. */
+  #unheld: ReadonlySet<string> = new Set();
   /** Tasks waiting over all jobs, as of the last count. */
   queuedTasks = 0;
 
@@ -227,6 +234,35 @@ export class Sweeps {
     onPeers(alive.length - 1);
   }
 
+  /**
+   * Nodes that the database takes for connected here, but whose session is not: storing their disconnection failed.
+   * A session may be on its way for a moment, so it has to be missing twice.
+   */
+  async #silenceUnheld(at: number): Promise<void> {
+    const { database, dispatcher, coordinatorId } = this.#dependencies;
+    const rows = await database.read
+      .selectFrom('nodes')
+      .select(['id', 'session'])
+      .where('state', '=', 'connected')
+      .where('coordinator_id', '=', coordinatorId)
+      .execute();
+    const missing = rows.filter((row) => dispatcher.sessions.get(row.id)?.session !== row.session);
+    const before = this.#unheld;
+    this.#unheld = new Set(missing.map((row) => `${row.id} ${row.session}`));
+    for (const { id, session } of missing) {
+      if (!before.has(`${id} ${session}`)) continue;
+      await database.write((writer) =>
+        writer
+          .updateTable('nodes')
+          .set({ state: 'unknown', silent_since: at })
+          .where('id', '=', id)
+          .where('session', '=', session)
+          .where('state', '=', 'connected')
+          .execute(),
+      );
+    }
+  }
+
   /** Nodes whose coordinator is gone have nobody to hear them. */
   async #silenceOrphans(): Promise<void> {
     const { database, coordinatorId, now } = this.#dependencies;
@@ -240,6 +276,7 @@ export class Sweeps {
         WHERE state = 'connected' AND silent_since IS NULL
         AND (coordinator_id IS NULL OR coordinator_id NOT IN (SELECT id FROM coordinators))`.execute(writer);
     });
+    await this.#silenceUnheld(at);
   }
 
   /** Finds queued tasks that no hint tells of: after a start, and of other coordinators. One index seek a class. */

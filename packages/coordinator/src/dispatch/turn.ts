@@ -179,7 +179,7 @@ export class Turn {
     if (attempt === undefined || task === undefined || !this.#move(attempt, 'lose')) return;
     this.released.push(name);
     this.event(name.job, { type: 'attempt.lost', ...onAttempt(name, attempt.node) });
-    if (task.fence === attempt.fence) this.#afterFailure(task, 'node-lost', 'the node is silent', null);
+    if (isCurrent(task, attempt)) this.#afterFailure(task, 'node-lost', 'the node is silent', null);
   }
 
   /** The node is back and still holds the attempt. Answers whether it shall go on. */
@@ -208,7 +208,7 @@ export class Turn {
     const message =
       why === 'undelivered' ? 'the node left before the lease reached it' : 'the node came back without it';
     this.#end(attempt, { reason: 'node-lost', message, exitCode: null });
-    if (task.fence !== attempt.fence) return;
+    if (!isCurrent(task, attempt)) return;
     if (why === 'undelivered') this.#requeue(task, 0);
     else this.#afterFailure(task, 'node-lost', message, null);
   }
@@ -220,7 +220,7 @@ export class Turn {
     if (attempt === undefined || task === undefined || !this.#move(attempt, 'fail')) return;
     this.released.push(name);
     this.#end(attempt, { reason, message, exitCode: null });
-    if (task.fence === attempt.fence) this.#afterFailure(task, reason, message, null);
+    if (isCurrent(task, attempt)) this.#afterFailure(task, reason, message, null);
   }
 
   /** The task has not found a node in time. */
@@ -302,8 +302,7 @@ export class Turn {
     this.released.push(attempt);
     const { reason, message, exitCode, engine, usage } = report;
     this.#end(attempt, { reason, message, exitCode }, { engine, usage });
-    const isCurrent = task.fence === attempt.fence && (task.state === 'scheduled' || task.state === 'running');
-    if (isCurrent) this.#afterFailure(task, reason, message, exitCode);
+    if (isCurrent(task, attempt)) this.#afterFailure(task, reason, message, exitCode);
   }
 
   #decline(task: TurnTask, attempt: TurnAttempt, message: string): void {
@@ -312,7 +311,7 @@ export class Turn {
     attempt.endedAt = this.#context.now;
     attempt.outcome = outcomeText({ message });
     this.event(task.job, { type: 'task.declined', ...onAttempt(attempt, attempt.node), message });
-    if (task.fence !== attempt.fence) return;
+    if (!isCurrent(task, attempt)) return;
     // It burns no attempt of the user, but a task that every node declines must end some day.
     task.nodeFailures += 1;
     if (task.nodeFailures >= DISPATCH_LIMITS.declines) this.#failTask(task, 'rejected', message, null);
@@ -406,6 +405,14 @@ export class Turn {
   #addBlobs(job: string, outputs: readonly TaskOutput[]): void {
     for (const { digest } of outputs) this.blobs.push({ job, digest });
   }
+}
+
+/**
+ * Whether the fate of the task hangs on this attempt. It does not when a newer one was leased, or when the task waits
+ * for one because this attempt was lost: that failure has been counted.
+ */
+function isCurrent(task: TurnTask, attempt: TurnAttempt): boolean {
+  return task.fence === attempt.fence && (task.state === 'scheduled' || task.state === 'running');
 }
 
 export function taskKey(name: { job: string; partition: number }): string {

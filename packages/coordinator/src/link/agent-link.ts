@@ -76,13 +76,16 @@ class AgentLink implements SessionLink {
 
   close(reason: string): void {
     this.#closeReason = reason;
-    this.#socket.close(4000, reason.slice(0, 120));
+    // A close frame has room for 123 bytes of reason; a character cut in half becomes one of three bytes.
+    this.#socket.close(4000, Buffer.from(reason).subarray(0, 120).toString());
     // A peer that does not answer the close handshake is cut.
     setTimeout(() => this.#socket.terminate(), 1000).unref();
   }
 
   #receive(data: RawData, isBinary: boolean): void {
     this.#lastHeard = performance.now();
+    // Nothing is heard of a link that was closed from here: a refused agent could go on talking for a second.
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
     const frame = isBinary ? null : parseFrame(data.toString());
     if (frame === null)
       return this.#refuse(new FogError('protocol-violation', 'a frame that is not of the agent protocol'));
@@ -147,6 +150,8 @@ class AgentLink implements SessionLink {
         this.send('{"type":"beat"}');
         return;
       case 'log': {
+        if (dispatcher.waitingInputs > DISPATCH_LIMITS.waitingInputs)
+          return this.close('the coordinator is overloaded');
         const bytes = Buffer.from(frame.data, 'base64');
         // NUL is no text for PostgreSQL.
         const text = bytes.toString('utf8').replaceAll('\0', '\uFFFD');
@@ -161,7 +166,10 @@ class AgentLink implements SessionLink {
         return;
       case 'goodbye':
         this.#closeReason = 'drained';
-        void nodes.drained(session).finally(() => this.close('goodbye'));
+        nodes.drained(session).then(
+          () => this.close('goodbye'),
+          () => this.close('goodbye'),
+        );
         return;
       case 'hello':
         return this.#refuse(new FogError('protocol-violation', 'a second hello'));

@@ -117,7 +117,7 @@ function withSpecSchema(document: OpenApiDocument): ReturnType<typeof jsonSchema
     for (const operation of Object.values(operations)) {
       const properties = operation.requestBody?.content?.['application/json']?.schema?.properties;
       if (properties !== undefined && Object.hasOwn(properties, 'spec')) {
-        properties.spec = { $ref: '#/components/schemas/JobInput' };
+        properties.spec = { $ref: '#/components/schemas/JobSpecInput' };
       }
     }
   }

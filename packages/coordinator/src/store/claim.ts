@@ -20,12 +20,14 @@ export async function claimTasks(
   request: { classId: string; most: number; until: QueueHead | null },
 ): Promise<ClaimedTask[]> {
   const { classId, most, until } = request;
+  // Materialized: PostgreSQL may run a plain subquery again for each row, and with SKIP LOCKED find other rows each time.
   const { rows } = await sql<{ job_id: string; partition: number; fence: number }>`
-    UPDATE tasks SET state = 'scheduled', fence = fence + 1, queue_deadline = NULL, not_before = NULL
-    WHERE (job_id, partition) IN (
+    WITH picked AS MATERIALIZED (
       SELECT job_id, partition FROM tasks
       WHERE class_id = ${classId} AND state = 'queued' AND parked = 0 ${notBehind(until)}
       ORDER BY rank, job_id, partition LIMIT ${sql.lit(most)} ${rowLock(engine, 'FOR UPDATE SKIP LOCKED')})
+    UPDATE tasks SET state = 'scheduled', fence = fence + 1, queue_deadline = NULL, not_before = NULL
+    WHERE (job_id, partition) IN (SELECT job_id, partition FROM picked)
     RETURNING job_id, partition, fence`.execute(writer);
   const claimed = rows.map((row) => ({ job: row.job_id, partition: row.partition, fence: row.fence }));
   return claimed.sort((left, right) =>

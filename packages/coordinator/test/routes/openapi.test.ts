@@ -42,7 +42,7 @@ test('the OpenAPI document lists every route with its schemas, scopes and proble
   }
   const submit: Operation = document.paths['/v1/jobs'].post;
   const spec = submit.requestBody?.content['application/json']?.schema.properties.spec;
-  assert.deepEqual(spec, { $ref: '#/components/schemas/JobInput' });
+  assert.deepEqual(spec, { $ref: '#/components/schemas/JobSpecInput' });
 });
 
 test('every reference of the document leads somewhere', async () => {

@@ -1,0 +1,143 @@
+/** The part of a turn that leases queued tasks to free places, in the order of the queue across all classes. */
+import { type AttemptName, attemptKey } from '@fog/contract';
+import { DISPATCH_LIMITS } from '../limits.ts';
+import { claimTasks, queueHead } from '../store/claim.ts';
+import type { Database, Writer } from '../store/database.ts';
+import type { JobCache } from './job-cache.ts';
+import type { Lease } from './leases.ts';
+import type { PlacementClasses } from './placement-classes.ts';
+import { compareHeads, type HungryClass, type QueueHead, type QueueHints } from './queue-hints.ts';
+import { type AgentSession, Reservations, type Sessions } from './sessions.ts';
+import type { Turn } from './turn.ts';
+
+export interface ClaimingDependencies {
+  database: Database;
+  jobs: JobCache;
+  classes: PlacementClasses;
+  sessions: Sessions;
+  hints: QueueHints;
+}
+
+/** What a claim has found out about a class; applied to the hints after the commit. */
+export interface HintUpdate {
+  classId: string;
+  head: QueueHead | null;
+  version: number;
+}
+
+export interface Claims {
+  leases: Lease[];
+  hints: HintUpdate[];
+  /** The turn has reached its limits: another may find more. */
+  moreToClaim: boolean;
+}
+
+export class Claiming {
+  readonly #dependencies: ClaimingDependencies;
+
+  constructor(dependencies: ClaimingDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** Claims in the transaction of the turn. Changes nothing in memory but hints, of which too many do no harm. */
+  async claim(writer: Writer, turn: Turn): Promise<Claims> {
+    const taken = this.#givenBack(turn);
+    await this.#hintRequeued(writer, turn);
+    const claims: Claims = { leases: [], hints: [], moreToClaim: false };
+    const order = this.#dependencies.hints.inOrder();
+    let tries = 0;
+    for (let current = order.shift(); current !== undefined; current = order.shift()) {
+      const room = DISPATCH_LIMITS.leasesPerTurn - claims.leases.length;
+      if (room === 0 || tries === DISPATCH_LIMITS.classesPerTurn) {
+        claims.moreToClaim = true;
+        break;
+      }
+      // A class without a place costs no statement and does not count: others must not starve behind it.
+      const places = this.#dependencies.sessions.places(current.placement, room, taken);
+      if (places.length === 0) continue;
+      tries += 1;
+      const next = await this.#claimClass(writer, turn, {
+        current,
+        places,
+        taken,
+        until: order[0]?.head ?? null,
+        claims,
+      });
+      if (next !== null) insertInOrder(order, next);
+    }
+    return claims;
+  }
+
+  /** Claims for one class. Answers the class when the rest of its tasks stands behind the next class. */
+  async #claimClass(
+    writer: Writer,
+    turn: Turn,
+    step: {
+      current: HungryClass;
+      places: AgentSession[];
+      taken: Reservations;
+      until: QueueHead | null;
+      claims: Claims;
+    },
+  ): Promise<HungryClass | null> {
+    const { database, jobs } = this.#dependencies;
+    const { current, places, taken, until, claims } = step;
+    const { placement, version } = current;
+    const claimed = await claimTasks(writer, database.engine, { classId: placement.id, most: places.length, until });
+    await jobs.load(
+      writer,
+      claimed.map((task) => task.job),
+    );
+    claimed.forEach((task, index) => {
+      const session = places[index] as AgentSession;
+      claims.leases.push({ name: task, session, job: jobs.get(task.job) });
+      turn.leased(task, { id: session.nodeId, name: session.description.name });
+    });
+    for (const session of places.slice(claimed.length)) taken.giveBack(session, placement.requirements);
+    const last = claimed.at(-1);
+    if (claimed.length === places.length && last !== undefined) {
+      claims.hints.push({ classId: placement.id, head: { rank: current.head.rank, job: last.job }, version });
+      return null;
+    }
+    const head = until === null ? null : await queueHead(writer, placement.id);
+    claims.hints.push({ classId: placement.id, head, version });
+    // A head in front of `until` is locked by another coordinator: asking again at once would find it locked again.
+    return head !== null && until !== null && compareHeads(head, until) > 0 ? { ...current, head } : null;
+  }
+
+  /** Places of attempts that this turn has ended can be given away in it, each once. */
+  #givenBack(turn: Turn): Reservations {
+    const taken = new Reservations();
+    const seen = new Set<string>();
+    for (const name of turn.released) {
+      if (seen.has(attemptKey(name))) continue;
+      seen.add(attemptKey(name));
+      this.#giveBack(taken, turn, name);
+    }
+    return taken;
+  }
+
+  #giveBack(taken: Reservations, turn: Turn, name: AttemptName): void {
+    const attempt = turn.attempt(name);
+    const session = attempt === undefined ? undefined : this.#dependencies.sessions.get(attempt.node);
+    const needs = session?.needsOf(name);
+    if (session !== undefined && needs !== undefined) taken.giveBack(session, needs);
+  }
+
+  /** Tasks that this turn has put back into the queue can be claimed in it. */
+  async #hintRequeued(writer: Writer, turn: Turn): Promise<void> {
+    if (turn.requeued.length === 0) return;
+    const { classes, hints } = this.#dependencies;
+    const ids = [...new Set(turn.requeued.map((task) => task.classId))];
+    const byId = new Map((await classes.load(writer, ids)).map((placement) => [placement.id, placement]));
+    for (const { classId, rank, job } of turn.requeued) {
+      const placement = byId.get(classId);
+      if (placement !== undefined) hints.add(placement, { rank, job });
+    }
+  }
+}
+
+function insertInOrder<Item extends { head: QueueHead }>(order: Item[], item: Item): void {
+  const index = order.findIndex((other) => compareHeads(item.head, other.head) < 0);
+  order.splice(index === -1 ? order.length : index, 0, item);
+}
