@@ -84,9 +84,9 @@ async function main(options: Options): Promise<number> {
       }
     }
     const cases = options.seeds.flatMap((seed) => engines.map((engine): Case => ({ seed, engine })));
-    const failed = await runAll(cases, options, { directory, postgres });
-    console.log(`${cases.length - failed} passed, ${failed} failed`);
-    return failed === 0 ? 0 : 1;
+    const { passed, failed } = await runAll(cases, options, { directory, postgres });
+    console.log(`${passed} passed, ${failed} failed`);
+    return failed === 0 && passed === cases.length ? 0 : 1;
   } finally {
     await postgres?.stop();
     if (!options.keeps) await rm(directory, { recursive: true, force: true });
@@ -98,17 +98,23 @@ interface World {
   postgres: PostgresServer | null;
 }
 
-/** A few at a time. Answers how many failed. */
-async function runAll(cases: readonly Case[], options: Options, world: World): Promise<number> {
+/** A few at a time. */
+async function runAll(
+  cases: readonly Case[],
+  options: Options,
+  world: World,
+): Promise<{ passed: number; failed: number }> {
   const waiting = [...cases];
-  let failed = 0;
+  const counts = { passed: 0, failed: 0 };
+  // Whoever interrupts still wants the server stopped and the folders removed.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => waiting.splice(0));
   const worker = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      if (!(await runCase(next, options, world))) failed += 1;
+      counts[(await runCase(next, options, world)) ? 'passed' : 'failed'] += 1;
     }
   };
   await Promise.all(Array.from({ length: options.parallel }, worker));
-  return failed;
+  return counts;
 }
 
 /** Answers whether it passed. */

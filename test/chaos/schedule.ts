@@ -195,6 +195,8 @@ const KINDS = [
   'garbage',
   'garbage',
   'clock',
+  'clock',
+  'switch',
   'switch',
 ] as const satisfies readonly FaultAction['kind'][];
 

@@ -8,6 +8,7 @@ import type { Readable } from 'node:stream';
 import { encodeFrame, FrameReader } from './child-frames.ts';
 import type { ChildEnd, PooledChild } from './child-pool.ts';
 import { CHILD_LIMITS } from './limits.ts';
+import { dyingWithParent } from './process/parent-death.ts';
 
 export interface ChildCommand {
   command: string;
@@ -41,7 +42,8 @@ export class FrameChild implements PooledChild {
     const ended = Promise.withResolvers<ChildEnd>();
     this.ready = ready.promise;
     this.ended = ended.promise;
-    this.#process = spawn(command, args, {
+    const bound = dyingWithParent(command, args);
+    this.#process = spawn(bound.command, bound.args, {
       env,
       stdio: ['pipe', 'pipe', 'pipe'],
       windowsHide: true,

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import {
   type Capacity,
   type Constraint,
+  formatBytes,
   type JobSpec,
   type NodeDescription,
   parseBytes,
@@ -140,7 +141,10 @@ function sizeHurdle(requirements: Requirements, { capacity }: NodeDescription): 
   for (const dimension of ['milliCpu', 'memoryBytes', 'diskBytes'] as const) {
     if (requirements[dimension] > capacity[dimension]) {
       const name = { milliCpu: 'cpu', memoryBytes: 'memory', diskBytes: 'disk' }[dimension];
-      return { constraint: `${name}: needs ${requirements[dimension]}, the node offers ${capacity[dimension]}` };
+      const amount = (value: number) => (dimension === 'milliCpu' ? `${value}m` : formatBytes(value));
+      return {
+        constraint: `${name}: needs ${amount(requirements[dimension])}, the node offers ${amount(capacity[dimension])}`,
+      };
     }
   }
   return null;

@@ -65,10 +65,23 @@ export class Sweeps {
 
   /** Takes stock once, so that what a crash left is known before the first agent connects, then starts the timers. */
   async start(): Promise<void> {
+    await this.takeStock();
+    for (const sweep of this.#sweeps()) this.#schedule(sweep);
+  }
+
+  async takeStock(): Promise<void> {
     await this.#beat();
     await this.#silenceOrphans();
     await this.#lookIntoQueue();
-    const sweeps: Sweep[] = [
+  }
+
+  /** Does once, one after the other, what the timers do at their times. */
+  async sweepOnce(): Promise<void> {
+    for (const sweep of this.#sweeps()) await sweep.run();
+  }
+
+  #sweeps(): Sweep[] {
+    return [
       { name: 'retries', everyMilliseconds: DISPATCH_LIMITS.sweepMilliseconds, run: () => this.#unpark() },
       { name: 'queue deadlines', everyMilliseconds: 1000, run: () => this.#expireQueued() },
       { name: 'lost nodes', everyMilliseconds: 1000, run: () => this.#loseSilent() },
@@ -80,7 +93,6 @@ export class Sweeps {
       { name: 'retention', everyMilliseconds: 60_000, run: () => this.#removeOldJobs() },
       { name: 'blobs', everyMilliseconds: 600_000, run: () => this.#dependencies.collectBlobs() },
     ];
-    for (const sweep of sweeps) this.#schedule(sweep);
   }
 
   async stop(): Promise<void> {

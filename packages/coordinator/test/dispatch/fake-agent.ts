@@ -1,0 +1,233 @@
+/** An agent as an object: takes leases, keeps a journal, and does with its attempts what the test tells it. */
+import { createHash, randomUUID } from 'node:crypto';
+import {
+  type AttemptName,
+  type AttemptReport,
+  attemptKey,
+  type Capacity,
+  type CoordinatorFrame,
+  coordinatorFrameSchema,
+  type FailureReason,
+  type JournalEntry,
+  type LeaseGroup,
+  type NodeDescription,
+} from '@fog/contract';
+import type { HelloOutcome } from '../../src/dispatch/inputs.ts';
+import type { AgentSession, SessionLink } from '../../src/dispatch/sessions.ts';
+import type { Fog } from './fog-harness.ts';
+
+export interface FakeAgentOptions {
+  name?: string;
+  capacity?: Partial<Capacity>;
+  labels?: Record<string, string>;
+  accept?: string[];
+  /** Null joins without a token. */
+  owner?: string | null;
+}
+
+const OUTCOME = { usage: { wallMilliseconds: 5, cpuMilliseconds: 4, peakMemoryBytes: 1000 }, engine: 'test', logBytes: 0 };
+
+export class FakeAgent {
+  readonly id: string;
+  readonly description: NodeDescription;
+  /** Attempts that it runs. */
+  readonly held = new Map<string, AttemptName>();
+  /** All lease groups it has ever got. */
+  readonly groups: LeaseGroup[] = [];
+  readonly frames: CoordinatorFrame[] = [];
+  readonly stopped: { attempt: AttemptName; reason: FailureReason }[] = [];
+  closed: string | null = null;
+  /** Called with every attempt that is leased to it. */
+  onLease: ((name: AttemptName) => void) | null = null;
+  /** Frames are lost on the way although the link looks well. */
+  deaf = false;
+  session: AgentSession | null = null;
+  #fog: Fog;
+  #owner: string | null;
+  #journalId = randomUUID();
+  #journal: JournalEntry[] = [];
+  #first = 1;
+  /** Ends the link of the connection that is open. */
+  #cutLink: () => void = () => undefined;
+
+  constructor(fog: Fog, options: FakeAgentOptions) {
+    const name = options.name ?? 'node';
+    this.#fog = fog;
+    this.#owner = options.owner === undefined ? 'olga' : options.owner;
+    this.id = `n${createHash('sha256').update(name).digest('hex').slice(0, 32)}`;
+    this.description = {
+      name,
+      agentVersion: 'test',
+      labels: options.labels ?? {},
+      capacity: { slots: 4, milliCpu: 4000, memoryBytes: 1 << 30, diskBytes: 1 << 30, ...options.capacity },
+      runtimes: { wasm: { available: true, version: '1', features: {} } },
+      policy: { accept: options.accept ?? ['*'], trusted: [] },
+    };
+  }
+
+  get attempts(): AttemptName[] {
+    return [...this.held.values()];
+  }
+
+  get unacknowledged(): number {
+    return this.#journal.length;
+  }
+
+  /** Connects with what it holds; what it ended but has no acknowledgement for counts as held too. */
+  async connect(): Promise<HelloOutcome> {
+    const outcome = await this.hello();
+    if (!outcome.accepted) return outcome;
+    const welcome = coordinatorFrameSchema.parse(JSON.parse(outcome.welcome));
+    if (welcome.type !== 'welcome') throw new Error('the first frame is no welcome');
+    this.session = outcome.session;
+    this.frames.push(welcome);
+    this.#forget(welcome.acknowledged);
+    for (const name of welcome.stop) this.held.delete(attemptKey(name));
+    if (this.#journal.length > 0) this.#send(this.#first, this.#journal);
+    await this.#fog.settle();
+    return outcome;
+  }
+
+  /** Says hello and nothing more. */
+  hello(): Promise<HelloOutcome> {
+    const reported = this.#journal.map((entry) => entry.attempt).filter((name) => !this.held.has(attemptKey(name)));
+    const unique = new Map(reported.map((name) => [attemptKey(name), name]));
+    const attempts = [
+      ...this.attempts.map((attempt) => ({ attempt, state: 'running' as const })),
+      ...[...unique.values()].map((attempt) => ({ attempt, state: 'reported' as const })),
+    ];
+    const fog = this.#fog;
+    return new Promise((resolve) => {
+      fog.dispatcher.take({
+        kind: 'hello',
+        hello: {
+          type: 'hello',
+          protocol: 1,
+          nodeId: this.id,
+          publicKey: 'k'.repeat(43),
+          signature: 's'.repeat(86),
+          bootId: 'boot-0001',
+          journalId: this.#journalId,
+          nextSequence: this.#first + this.#journal.length,
+          node: this.description,
+          attempts,
+        },
+        owner: this.#owner,
+        link: this.#newLink(),
+        answer: resolve,
+      });
+    });
+  }
+
+  /** The link breaks without a word, and the coordinator notices. */
+  async disconnect(): Promise<void> {
+    const session = this.session;
+    this.cut();
+    if (session?.open) await this.#fog.nodes.disconnected(session, 'the test cut the link');
+    await this.#fog.settle();
+  }
+
+  /** The link is gone; nobody is told. */
+  cut(): void {
+    this.#cutLink();
+    this.session = null;
+  }
+
+  moveTo(fog: Fog): void {
+    this.#fog = fog;
+  }
+
+  /** Its memory of running attempts is gone, its journal is not. */
+  restart(): void {
+    this.held.clear();
+  }
+
+  succeed(name: AttemptName, outputs: Extract<AttemptReport, { event: 'succeed' }>['outputs'] = []): void {
+    this.held.delete(attemptKey(name));
+    this.report(name, { event: 'succeed', outputs, ...OUTCOME });
+  }
+
+  fail(name: AttemptName, reason: FailureReason = 'exit-code', exitCode: number | null = null): void {
+    this.held.delete(attemptKey(name));
+    this.report(name, { event: 'fail', reason, message: 'as told', exitCode, ...OUTCOME });
+  }
+
+  decline(name: AttemptName): void {
+    this.held.delete(attemptKey(name));
+    this.report(name, { event: 'decline', message: 'no room' });
+  }
+
+  /** Writes into the journal, and sends it when there is a link. */
+  report(name: AttemptName, report: AttemptReport): void {
+    const attempt = { job: name.job, partition: name.partition, fence: name.fence };
+    const entry = { attempt, atMilliseconds: this.#fog.clock.now, report };
+    this.#journal.push(entry);
+    if (this.session !== null) this.#send(this.#first + this.#journal.length - 1, [entry]);
+  }
+
+  log(name: AttemptName, offset: number, text: string): void {
+    if (this.session === null) return;
+    const bytes = Buffer.byteLength(text);
+    this.#fog.dispatcher.take({ kind: 'log', session: this.session, name, stream: 'stdout', offset, bytes, text });
+  }
+
+  /** Sends entries as the link does: those taken over before are dropped. */
+  #send(first: number, entries: readonly JournalEntry[]): void {
+    const session = this.session;
+    if (session === null) return;
+    const fresh = entries.slice(Math.max(0, session.received + 1 - first));
+    const base = session.received;
+    session.received += fresh.length;
+    this.#fog.dispatcher.take(
+      ...fresh.map((entry, index) => ({ kind: 'entry' as const, session, sequence: base + index + 1, entry })),
+    );
+  }
+
+  #newLink(): SessionLink {
+    this.#cutLink();
+    let open = true;
+    this.#cutLink = () => {
+      open = false;
+    };
+    this.closed = null;
+    return {
+      send: (text) => {
+        if (open && !this.deaf) this.#receive(coordinatorFrameSchema.parse(JSON.parse(text)));
+        return open;
+      },
+      close: (reason) => {
+        if (!open) return;
+        open = false;
+        this.closed = reason;
+        const session = this.session;
+        this.session = null;
+        if (session?.open) void this.#fog.nodes.disconnected(session, reason);
+      },
+    };
+  }
+
+  #receive(frame: CoordinatorFrame): void {
+    this.frames.push(frame);
+    if (frame.type === 'ack') this.#forget(frame.sequence);
+    if (frame.type === 'stop') {
+      this.stopped.push(...frame.attempts);
+      for (const { attempt } of frame.attempts) this.held.delete(attemptKey(attempt));
+    }
+    if (frame.type !== 'lease') return;
+    for (const group of frame.groups) {
+      this.groups.push(group);
+      for (const lease of group.leases) {
+        const name = { job: group.job, partition: lease.partition, fence: lease.fence };
+        if (this.held.has(attemptKey(name))) throw new Error(`${attemptKey(name)} was leased twice`);
+        this.held.set(attemptKey(name), name);
+        this.onLease?.(name);
+      }
+    }
+  }
+
+  #forget(acknowledged: number): void {
+    const known = Math.max(0, acknowledged + 1 - this.#first);
+    this.#journal.splice(0, known);
+    this.#first += known;
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * A coordinator's core without HTTP in one process: the real database, dispatcher, jobs, nodes and sweeps, with a
+ * clock that stands until it is moved, seeded randomness, and agents that are objects.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { JobSpecInput } from '@fog/contract';
+import { type Bus, localBus } from '../../src/bus.ts';
+import { Dispatcher } from '../../src/dispatch/dispatcher.ts';
+import { JobCache } from '../../src/dispatch/job-cache.ts';
+import { Jobs } from '../../src/dispatch/jobs.ts';
+import { Nodes } from '../../src/dispatch/nodes.ts';
+import { PlacementClasses } from '../../src/dispatch/placement-classes.ts';
+import { Sweeps } from '../../src/dispatch/sweeps.ts';
+import { readPlacementNodes } from '../../src/store/node-queries.ts';
+import { openDatabase } from '../../src/store/open-database.ts';
+import { type CrashableDatabase, crashable } from './crashable-database.ts';
+import { FakeAgent, type FakeAgentOptions } from './fake-agent.ts';
+
+export const MODULE = `sha256:${'a'.repeat(64)}`;
+export const HEARTBEAT_MILLISECONDS = 15_000;
+
+/** Where the data stands; it survives a crash of the core. */
+export type Storage = { dataDirectory: string } | { url: string };
+
+export interface FogOptions {
+  seed?: number;
+  /** Shared by the coordinators of one database. */
+  clock?: { now: number };
+  bus?: (coordinatorId: string) => Promise<Bus>;
+  keepJobs?: string;
+  queuedTasks?: number;
+  secrets?: Record<string, string>;
+}
+
+export interface SpecChange {
+  spec?: Partial<Omit<JobSpecInput['spec'], 'task'>>;
+  task?: Partial<JobSpecInput['spec']['task']>;
+}
+
+/** A job of small wasm tasks. */
+export function jobSpec(change: SpecChange = {}): JobSpecInput {
+  return {
+    kind: 'Job',
+    spec: {
+      ...change.spec,
+      task: {
+        runtime: 'wasm',
+        wasm: { module: MODULE },
+        resources: { cpu: '100m', memory: '1Mi', disk: '1Mi' },
+        ...change.task,
+      },
+    },
+  };
+}
+
+export class Fog implements AsyncDisposable {
+  readonly clock: { now: number };
+  readonly warnings: { message: string; data: Record<string, unknown> }[] = [];
+  readonly database: CrashableDatabase;
+  readonly bus: Bus;
+  readonly dispatcher: Dispatcher;
+  readonly jobs: Jobs;
+  readonly nodes: Nodes;
+  readonly sweeps: Sweeps;
+  readonly agents: FakeAgent[] = [];
+  readonly storage: Storage;
+  readonly #options: FogOptions;
+
+  private constructor(storage: Storage, database: CrashableDatabase, bus: Bus, coordinatorId: string, options: FogOptions) {
+    this.storage = storage;
+    this.#options = options;
+    this.database = database;
+    this.bus = bus;
+    this.clock = options.clock ?? { now: 1_700_000_000_000 };
+    const now = () => this.clock.now;
+    const warn = (message: string, data: Record<string, unknown>) => void this.warnings.push({ message, data });
+    const jobCache = new JobCache();
+    const classes = new PlacementClasses();
+    this.dispatcher = new Dispatcher({
+      database,
+      bus,
+      jobs: jobCache,
+      classes,
+      coordinatorId,
+      version: 'test',
+      heartbeatMilliseconds: HEARTBEAT_MILLISECONDS,
+      logLimitBytes: 1 << 20,
+      now,
+      random: seededRandom(options.seed ?? 1),
+      resolveSecrets: async (_principal, names) => resolveSecrets(options.secrets ?? {}, names),
+      metrics: { leases: () => undefined, turn: () => undefined },
+      warn,
+    });
+    this.nodes = new Nodes({ database, dispatcher: this.dispatcher, bus, now });
+    this.jobs = new Jobs({
+      database,
+      dispatcher: this.dispatcher,
+      jobs: jobCache,
+      classes,
+      now,
+      randomBytes: (count) => randomBytes(count),
+      queueRoom: () => (options.queuedTasks ?? 5_000_000) - this.sweeps.queuedTasks,
+      secretNames: async () => new Set(Object.keys(options.secrets ?? {})),
+      connectedNodes: () => readPlacementNodes(database.read),
+      readFolder: async () => [],
+      publishStreams: (ids) => bus.publish({ kind: 'streams', ids }),
+    });
+    this.sweeps = new Sweeps({
+      database,
+      dispatcher: this.dispatcher,
+      jobs: this.jobs,
+      jobCache,
+      classes,
+      coordinatorId,
+      url: () => 'http://127.0.0.1:1',
+      startedAt: this.clock.now,
+      keepJobs: options.keepJobs ?? '30d',
+      collectBlobs: async () => undefined,
+      onPeers: (peers) => bus.setPeers(peers),
+      now,
+      warn,
+    });
+  }
+
+  static async open(storage: Storage, options: FogOptions = {}): Promise<Fog> {
+    const coordinatorId = `c${randomBytes(8).toString('hex')}`;
+    const database = crashable(await openDatabase(storage));
+    const bus = options.bus === undefined ? localBus() : await options.bus(coordinatorId);
+    const fog = new Fog(storage, database, bus, coordinatorId, options);
+    await database.write((writer) =>
+      writer
+        .insertInto('blobs')
+        .values({ digest: MODULE, bytes: 1, stored_at: fog.clock.now })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute(),
+    );
+    await fog.sweeps.takeStock();
+    return fog;
+  }
+
+  async submit(change: SpecChange = {}, request: { by?: string; key?: string } = {}): Promise<string> {
+    const caller = { scope: 'submit' as const, principal: request.by ?? 'alice' };
+    return await this.jobs.submit(caller, { spec: jobSpec(change), idempotencyKey: request.key });
+  }
+
+  agent(options: FakeAgentOptions = {}): FakeAgent {
+    const agent = new FakeAgent(this, { name: `node-${this.agents.length}`, ...options });
+    this.agents.push(agent);
+    return agent;
+  }
+
+  async connected(options: FakeAgentOptions = {}): Promise<FakeAgent> {
+    const agent = this.agent(options);
+    await agent.connect();
+    return agent;
+  }
+
+  /** Waits until nothing is under way. */
+  async settle(): Promise<void> {
+    for (let quiet = 0; quiet < 3; quiet += 1) {
+      await this.dispatcher.settled();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Moves the clock and does what is due by then. */
+  async advance(milliseconds: number): Promise<void> {
+    this.clock.now += milliseconds;
+    await this.sweeps.sweepOnce();
+    await this.settle();
+  }
+
+  /**
+   * The process dies: what was not committed is gone, what was committed but not yet told stays untold. Answers the
+   * core that is started in its place. Agents lose their links and keep what they hold.
+   */
+  async crash(): Promise<Fog> {
+    await this.database.crash();
+    void this.dispatcher.stop();
+    for (const agent of this.agents) agent.cut();
+    const fog = await Fog.open(this.storage, { ...this.#options, clock: this.clock });
+    for (const agent of this.agents) agent.moveTo(fog);
+    fog.agents.push(...this.agents);
+    return fog;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.database.crashed) return;
+    await this.settle();
+    await this.dispatcher.stop();
+    await this.bus.close();
+    await this.database.close();
+  }
+}
+
+/** A folder for SQLite, gone at the end of the test. */
+export async function temporaryStorage(): Promise<{ storage: Storage } & AsyncDisposable> {
+  const dataDirectory = await mkdtemp(join(tmpdir(), 'fog-dispatch-'));
+  return {
+    storage: { dataDirectory },
+    [Symbol.asyncDispose]: () => rm(dataDirectory, { recursive: true, force: true }),
+  };
+}
+
+/** mulberry32: numbers in [0, 1) that depend on the seed alone. */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+function resolveSecrets(secrets: Record<string, string>, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    names.map((name) => {
+      const value = secrets[name];
+      if (value === undefined) throw new Error(`there is no secret ${name}`);
+      return [name, value];
+    }),
+  );
+}

@@ -1,0 +1,43 @@
+/**
+ * What `npm run conformance` can check. An area is a part of the product that has vectors: files of inputs with the
+ * outputs that they must give, most of them published by somebody else.
+ *
+ * To add one, implement `ConformanceArea` beside this file and enter it in `AREAS` under the name that people type.
+ */
+
+/** A file of vectors or traces that belongs to an area. */
+export interface VectorFile {
+  /** Relative to its folder, with forward slashes, e.g. `noise/snow.json`. */
+  path: string;
+  content: Uint8Array;
+}
+
+/** One thing to check. Its input and expected output are of the area's own making. */
+export interface ConformanceCase {
+  /** Names it in messages; unique within its file. */
+  name: string;
+  data: unknown;
+}
+
+export interface ConformanceArea {
+  /** One sentence for `--list`. */
+  summary: string;
+  /** Which of the two folders its files lie in: FOG_VECTORS or FOG_TRACES. */
+  folder: 'vectors' | 'traces';
+  /**
+   * Whether this file is one of the area's. Goes by folder and ending, not by whole names or numbers: other files of
+   * the same shapes are run as well.
+   */
+  files(path: string): boolean;
+  /**
+   * The cases of a file, in order. Throws when the file has a shape that the area does not know: that is a failure,
+   * for what is not understood is not checked.
+   */
+  cases(file: VectorFile): Iterable<ConformanceCase> | Promise<Iterable<ConformanceCase>>;
+  /** Checks one case. Throws when it fails, also when the case names something unknown. */
+  run(test: ConformanceCase): void | Promise<void>;
+}
+
+export type Areas = ReadonlyMap<string, ConformanceArea>;
+
+export const AREAS: Areas = new Map();
