@@ -84,7 +84,7 @@ async function measure(context: BenchmarkContext, run: number): Promise<RunResul
   const count = context.option('agents');
   const started = clockMilliseconds();
   await using simulated = await SimulatedAgents.start(
-    // At least two processes, so that one is cut into while the other goes on.
+    // In each process half of the agents will be cut off.
     {
       url,
       joinToken: adminToken,

@@ -179,6 +179,10 @@ function checkAgents({ agents, nodes, nodeAnswers }: Evidence, report: Report): 
   const executions = agents.flatMap((agent) => agent.executions);
   const repeated = executions.filter((execution, index) => executions.indexOf(execution) !== index);
   for (const execution of repeated) report('one execution for each fence', execution, execution.split(' ')[0]);
+  for (const { name } of agents.filter(({ isDead }) => isDead)) {
+    const isConnected = nodes.some((node) => node.name === name && node.state === 'connected');
+    if (isConnected) report('dead nodes are found out', `${name} counts as connected`);
+  }
   for (const agent of agents.filter(({ isDead }) => !isDead)) {
     const node = nodes.find(({ name }) => name === agent.name);
     const answer = nodeAnswers.find(({ name }) => name === agent.name);

@@ -80,10 +80,10 @@ interface Rest {
 
 /** A job that needs every node as a whole ends only if all places that ended attempts held have been given back. */
 async function probeNodes({ cluster, patience }: Rest, digest: string): Promise<void> {
-  const living = cluster.agents.filter(({ isDead }) => !isDead).length;
   await until(patience, async () => {
     const { items } = await cluster.directClient.call('listNodes');
-    return items.filter((node) => node.state === 'connected').length >= living;
+    const connected = items.filter((node) => node.state === 'connected').map((node) => node.name);
+    return cluster.agents.every(({ isDead }, index) => connected.includes(`agent-${index}`) === !isDead);
   });
   const args = [JSON.stringify({ key: PROBE, longestMilliseconds: 1, kind: 'steady', outputBytes: 0 })];
   const resources = { cpu: String(AGENT_SLOTS), memory: '1Gi', disk: '10Gi' };

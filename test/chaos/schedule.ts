@@ -94,7 +94,8 @@ const FAST: Scale = {
   loadMilliseconds: 1500,
   longestTaskMilliseconds: 300,
   longestFaultMilliseconds: 1400,
-  patienceMilliseconds: 30_000,
+  // A coordinator that is gone is found out by the others, or its successor, after 30 s.
+  patienceMilliseconds: 45_000,
 };
 const REAL_TIME: Scale = {
   heartbeat: '15s',

@@ -28,6 +28,7 @@ if (values.list) {
       vectors: folder('FOG_VECTORS', '../shared/vectors'),
       traces: folder('FOG_TRACES', '../shared/traces'),
     },
+    isCi: (process.env.CI ?? '') !== '',
     print: (line) => console.log(line),
   });
 }

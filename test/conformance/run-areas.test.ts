@@ -31,7 +31,7 @@ const EXAMPLE: Areas = new Map([['sums', sums]]);
 
 async function run(
   files: Record<string, unknown> | null,
-  { names = [], areas = EXAMPLE }: { names?: string[]; areas?: Areas } = {},
+  { names = [], areas = EXAMPLE, isCi = false }: { names?: string[]; areas?: Areas; isCi?: boolean } = {},
 ): Promise<{ code: number; lines: string[] }> {
   const root = await mkdtemp(join(tmpdir(), 'fog-conformance-'));
   const vectors = join(root, 'vectors');
@@ -42,7 +42,7 @@ async function run(
     }
     const lines: string[] = [];
     const folders = { vectors, traces: join(root, 'traces') };
-    const code = await runConformance({ areas, names, folders, print: (line) => lines.push(line) });
+    const code = await runConformance({ areas, names, folders, isCi, print: (line) => lines.push(line) });
     return { code, lines };
   } finally {
     await rm(root, { recursive: true, force: true });
@@ -84,10 +84,14 @@ test('an area for which nothing is found has not passed', async () => {
   assert.equal((await run({ 'sums/empty.json': [] })).code, 1);
 });
 
-test('a missing folder is skipped', async () => {
-  assert.deepEqual(await run(null), { code: 0, lines: ['skipped: FOG_VECTORS not found', '0 passed, 0 failed'] });
+test('a missing folder is skipped in CI and a failure elsewhere', async () => {
+  assert.equal((await run(null)).code, 1);
+  assert.deepEqual(await run(null, { isCi: true }), {
+    code: 0,
+    lines: ['skipped: FOG_VECTORS not found', '0 passed, 0 failed'],
+  });
   const traces: Areas = new Map([['sums', { ...sums, folder: 'traces' as const }]]);
-  assert.equal((await run({}, { areas: traces })).lines[0], 'skipped: FOG_TRACES not found');
+  assert.equal((await run({}, { areas: traces, isCi: true })).lines[0], 'skipped: FOG_TRACES not found');
 });
 
 test('an unknown area is answered with those that there are', async () => {

@@ -22,7 +22,8 @@ export type JobState = (typeof JOB_STATES)[number];
 export type JobEvent = 'expand' | 'start' | 'complete' | 'fail' | 'cancel' | 'expire';
 
 export const JOB_TRANSITIONS: Table<JobState, JobEvent> = {
-  pending: { expand: 'queued', cancel: 'cancelled', expire: 'expired' },
+  // Not all of its tasks are there yet; those that are may run.
+  pending: { expand: 'queued', start: 'running', cancel: 'cancelled', expire: 'expired' },
   queued: {
     start: 'running',
     complete: 'completed',

@@ -34,7 +34,7 @@ export const HTTP_LIMITS = {
   /** Comment lines keep proxies from closing a silent stream; the token is checked again at the same time. */
   eventStreamKeepAliveMilliseconds: 15_000,
   /** Least time between two reads of one stream: a burst of wakes becomes one page instead of many. */
-  eventStreamSpacingMilliseconds: 20,
+  eventStreamSpacingMilliseconds: 1,
 
   /** Each transfer holds a file and up to 2 MiB of buffers. */
   blobTransfers: 512,

@@ -102,9 +102,7 @@ export class Dispatcher {
   wake(): void {
     this.#again = true;
     if (this.#stopped || this.#running !== null) return;
-    this.#running = this.#run().finally(() => {
-      this.#running = null;
-    });
+    this.#running = this.#run();
   }
 
   /** Resolves when everything taken in so far has been decided on. */
@@ -119,20 +117,25 @@ export class Dispatcher {
   }
 
   async #run(): Promise<void> {
-    while (this.#again && !this.#stopped) {
-      this.#again = false;
-      const inputs = this.#inputs.splice(0, this.#mostInputs);
-      const started = performance.now();
-      try {
-        const result = await this.#dependencies.database.write((writer) => this.#decide(writer, inputs));
-        this.#mostInputs = Math.min(DISPATCH_LIMITS.reportsPerTurn, this.#mostInputs * 2);
-        this.#apply(result);
-        this.#again ||= this.#inputs.length > 0 || result.moreToClaim;
-        this.#dependencies.metrics.turn((performance.now() - started) / 1000, inputs.length);
-      } catch (error) {
-        await this.#recover(inputs, error);
-      }
+    while (this.#again && !this.#stopped) await this.#turn();
+    // At once, not when the promise is settled: whoever wakes the dispatcher in between would find it running.
+    this.#running = null;
+  }
+
+  async #turn(): Promise<void> {
+    this.#again = false;
+    const inputs = this.#inputs.splice(0, this.#mostInputs);
+    const started = performance.now();
+    let result: TurnResult;
+    try {
+      result = await this.#dependencies.database.write((writer) => this.#decide(writer, inputs));
+    } catch (error) {
+      return await this.#recover(inputs, error);
     }
+    this.#mostInputs = Math.min(DISPATCH_LIMITS.reportsPerTurn, this.#mostInputs * 2);
+    this.#apply(result);
+    this.#again ||= this.#inputs.length > 0 || result.moreToClaim;
+    this.#dependencies.metrics.turn((performance.now() - started) / 1000, inputs.length);
   }
 
   /**

@@ -4,6 +4,7 @@
  * Runs inside a turn, so nothing else decides on its attempts at the same time. The link has checked the signature;
  * whoever could sign for the key is the node.
  */
+
 import { createHash } from 'node:crypto';
 import {
   type AttemptName,
@@ -16,6 +17,7 @@ import {
 } from '@fog/contract';
 import { sql } from 'kysely';
 import type { Database, Writer } from '../store/database.ts';
+import { IS_LIVE } from '../store/live-attempts.ts';
 import type { NodeRow } from '../store/tables.ts';
 import { insertEvents, rowLock } from '../store/turn-rows.ts';
 
@@ -27,8 +29,6 @@ export interface AdmittedNode {
   /** Attempts that the database believes to be alive on this node. */
   believed: { name: AttemptName; state: AttemptState; logBytes: number }[];
 }
-
-const LIVE = ['leased', 'preparing', 'running', 'uploading', 'lost'];
 
 /** Stores the node's new session. Throws `unauthenticated` when it is unknown and brings no join token. */
 export async function admitNode(
@@ -63,7 +63,7 @@ export async function admitNode(
     .selectFrom('attempts')
     .select(['job_id', 'partition', 'fence', 'state', 'log_bytes'])
     .where('node_id', '=', hello.nodeId)
-    .where('state', 'in', LIVE)
+    .where(IS_LIVE)
     .execute();
   return {
     session,

@@ -35,7 +35,7 @@ export function progressJob(
   const next: JobProgress = { ...job, counts };
   const events: JobEventData[] = [];
   const isTouched = counts.scheduled + counts.running + counts.succeeded + counts.failed > 0;
-  if (next.state === 'queued' && isTouched) {
+  if ((next.state === 'queued' || next.state === 'pending') && isTouched) {
     next.state = transition(JOB_TRANSITIONS, next.state, 'start') ?? next.state;
     next.startedAt = now;
     events.push({ type: 'job.started' });

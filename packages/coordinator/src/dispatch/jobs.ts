@@ -14,9 +14,9 @@ import { sql } from 'kysely';
 import { renewBlobs } from '../blobs/blob-rows.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import type { Caller } from '../service.ts';
-import { type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Database, Reader, Writer } from '../store/database.ts';
-import { insertEvents, insertJobBlobs, rowLock, saveJobs } from '../store/turn-rows.ts';
+import { insertJob, insertTasks } from '../store/insert-job.ts';
+import { insertEvents, rowLock, saveJobs } from '../store/turn-rows.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { JobCache } from './job-cache.ts';
 import type { PlacementClasses } from './placement-classes.ts';
@@ -72,6 +72,7 @@ export class Jobs {
       key: request.idempotencyKey ?? null,
       pinned,
       folderEntries: await this.#folderEntries(spec),
+      submittedAt: now(),
     };
     const rank = 100 - spec.spec.priority;
     const classes = requirementsFor(submission).map(placementClass);
@@ -174,7 +175,7 @@ export class Jobs {
 
   async #store(writer: Writer, submission: Submission): Promise<Submitted> {
     const { spec } = submission;
-    const missing = await renewBlobs(writer, [...blobsOf(spec), ...submission.folderEntries], this.#dependencies.now());
+    const missing = await renewBlobs(writer, [...blobsOf(spec), ...submission.folderEntries], submission.submittedAt);
     if (missing.length > 0) {
       const fault = new FogError('blob-not-found', `the coordinator does not have ${missing.join(', ')}`, {
         details: { digests: missing },
@@ -182,61 +183,27 @@ export class Jobs {
       });
       return { fault };
     }
-    const inserted = await this.#insertJob(writer, submission);
-    if (!inserted)
-      return (await this.#earlier(writer, spec, submission.submitter, submission.key)) ?? { jobId: submission.id };
-    await this.#expand(writer, submission.id, submission);
-    return { jobId: submission.id };
-  }
-
-  async #insertJob(writer: Writer, submission: Submission): Promise<boolean> {
-    const { now, classes, jobs } = this.#dependencies;
-    const { id, spec, submitter, key } = submission;
-    const at = now();
-    const stored = await classes.store(writer, requirementsFor(submission));
+    const { classes, jobs } = this.#dependencies;
+    const { id, submitter, key, pinned, submittedAt } = submission;
+    const placements = await classes.store(writer, requirementsFor(submission));
     const specText = JSON.stringify(spec);
-    const classId = submission.pinned === null ? (stored[0]?.id ?? null) : null;
     const taskCount = taskCountOf(submission);
-    const result = await writer
-      .insertInto('jobs')
-      .values({
-        id,
-        name: spec.metadata.name,
-        state: 'pending',
-        submitter,
-        spec: specText,
-        rank: 100 - spec.spec.priority,
-        class_id: classId,
-        task_count: taskCount,
-        expanded: 0,
-        queued: 0,
-        scheduled: 0,
-        running: 0,
-        succeeded: 0,
-        failed: 0,
-        cancelled: 0,
-        expired: 0,
-        next_sequence: 2,
-        submitted_at: at,
-        started_at: null,
-        ended_at: null,
-        expires_at: at + parseDuration(spec.spec.timeouts.total),
-        closing: null,
-        closed_by: null,
-        reason: null,
-        idempotency_key: key,
-      })
-      .onConflict((conflict) => conflict.doNothing())
-      .executeTakeFirst();
-    if (result.numInsertedOrUpdatedRows === 0n) return false;
-    const event: JobEventData = { type: 'job.submitted', name: spec.metadata.name, tasks: taskCount, by: submitter };
-    await insertEvents(writer, [[id, 1, at, JSON.stringify(event)]]);
-    await insertJobBlobs(
-      writer,
-      blobsOf(spec).map((digest) => ({ job: id, digest })),
-    );
-    jobs.add({ id, submitter, submittedAt: at, taskCount, classId, specText });
-    return true;
+    const classIds = placements.map((placement) => placement.id);
+    const inserted = await insertJob(writer, {
+      id,
+      spec,
+      specText,
+      submitter,
+      submittedAt,
+      idempotencyKey: key,
+      classes: pinned === null ? { all: classIds[0] as string } : { each: classIds },
+      taskCount,
+      blobs: blobsOf(spec),
+    });
+    if (!inserted) return (await this.#earlier(writer, spec, submitter, key)) ?? { jobId: id };
+    const classId = pinned === null ? (classIds[0] as string) : null;
+    jobs.add({ id, submitter, submittedAt, taskCount, classId, specText });
+    return { jobId: id };
   }
 
   /** The job that this key was used for: the same specification answers it, another one is a fault. */
@@ -262,38 +229,28 @@ export class Jobs {
   }
 
   /** Inserts the next tasks of a job. Answers null when all are there. */
-  async #expand(
-    writer: Writer,
-    jobId: string,
-    submission: Submission | null = null,
-  ): Promise<{ classId: string; rank: number } | null> {
+  async #expand(writer: Writer, jobId: string): Promise<{ classId: string; rank: number } | null> {
     const { database, now, jobs } = this.#dependencies;
     const { rows } = await sql<ExpandingJob>`
-      SELECT id, state, rank, class_id, task_count, expanded, submitted_at, closing FROM jobs
+      SELECT rank, class_id, task_count, expanded, submitted_at, closing, next_sequence FROM jobs
       WHERE id = ${jobId} ${rowLock(database.engine, 'FOR UPDATE')}`.execute(writer);
     const job = rows[0];
-    if (job === undefined || job.closing !== null || job.expanded >= job.task_count) return null;
+    if (job === undefined || job.class_id === null || job.closing !== null || job.expanded >= job.task_count)
+      return null;
     await jobs.load(writer, [jobId]);
-    const { timeouts } = jobs.get(jobId).spec.spec;
-    const isPinned = job.class_id === null;
-    const end = isPinned ? job.task_count : Math.min(job.task_count, job.expanded + DISPATCH_LIMITS.jobStep);
-    const deadline = job.submitted_at + parseDuration(timeouts.queue);
-    if (job.class_id === null) await insertPinnedTasks(writer, job, deadline, submission?.pinned ?? []);
-    else await insertTasks(writer, job, { from: job.expanded, to: end, classId: job.class_id, deadline });
-    await sql`UPDATE jobs SET expanded = ${sql.lit(end)}, queued = queued + ${sql.lit(end - job.expanded)},
-        state = CASE WHEN state = 'pending' THEN 'queued' ELSE state END,
-        next_sequence = next_sequence + ${sql.lit(end === job.task_count ? 1 : 0)}
+    const { class_id: classId, rank, expanded } = job;
+    const end = Math.min(job.task_count, expanded + DISPATCH_LIMITS.jobStep);
+    const isWhole = end === job.task_count;
+    const deadline = job.submitted_at + parseDuration(jobs.get(jobId).spec.spec.timeouts.queue);
+    await insertTasks(writer, { jobId, classId, rank, deadline }, { from: expanded, to: end });
+    await sql`UPDATE jobs SET expanded = ${sql.lit(end)}, queued = queued + ${sql.lit(end - expanded)},
+        state = CASE WHEN state = 'pending' AND ${sql.lit(isWhole ? 1 : 0)} = 1 THEN 'queued' ELSE state END,
+        next_sequence = next_sequence + ${sql.lit(isWhole ? 1 : 0)}
       WHERE id = ${jobId}`.execute(writer);
-    if (end === job.task_count) {
-      const { next_sequence: next } = await writer
-        .selectFrom('jobs')
-        .select('next_sequence')
-        .where('id', '=', jobId)
-        .executeTakeFirstOrThrow();
-      const event: JobEventData = { type: 'job.queued', tasks: job.task_count };
-      await insertEvents(writer, [[jobId, next - 1, now(), JSON.stringify(event)]]);
-    }
-    return end < job.task_count ? { classId: job.class_id ?? '', rank: job.rank } : null;
+    if (!isWhole) return { classId, rank };
+    const event: JobEventData = { type: 'job.queued', tasks: job.task_count };
+    await insertEvents(writer, [[jobId, job.next_sequence, now(), JSON.stringify(event)]]);
+    return null;
   }
 
   /** Digests of the files in all input folders: the job needs them as much as the manifests that name them. */
@@ -341,17 +298,17 @@ interface Submission {
   /** The node of each task of an ops job. */
   pinned: string[] | null;
   folderEntries: string[];
+  submittedAt: number;
 }
 
 interface ExpandingJob {
-  id: string;
-  state: string;
   rank: number;
   class_id: string | null;
   task_count: number;
   expanded: number;
   submitted_at: number;
   closing: string | null;
+  next_sequence: number;
 }
 
 function jobOf(outcome: Submitted): string {
@@ -377,42 +334,3 @@ export function blobsOf(spec: JobSpec): Digest[] {
   if (task.stdin !== undefined && 'source' in task.stdin) digests.push(task.stdin.source);
   return digests;
 }
-
-/** Partitions from `from` to `to` (exclusive), made by the database itself: nothing travels. */
-async function insertTasks(
-  writer: Writer,
-  job: ExpandingJob,
-  range: { from: number; to: number; classId: string; deadline: number },
-): Promise<void> {
-  await sql`INSERT INTO tasks (job_id, partition, state, class_id, rank, fence, parked, queue_deadline, job_failures, node_failures)
-    WITH RECURSIVE n(i) AS (
-      SELECT CAST(${range.from} AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i + 1 < CAST(${range.to} AS BIGINT))
-    SELECT CAST(${job.id} AS TEXT), CAST(i AS INTEGER), 'queued', CAST(${range.classId} AS TEXT),
-           ${sql.lit(job.rank)}, 0, 0, ${sql.lit(range.deadline)}, 0, 0 FROM n`.execute(writer);
-}
-
-async function insertPinnedTasks(
-  writer: Writer,
-  job: ExpandingJob,
-  deadline: number,
-  nodes: readonly string[],
-): Promise<void> {
-  const spec = await writer
-    .selectFrom('jobs')
-    .select(['spec', 'submitter'])
-    .where('id', '=', job.id)
-    .executeTakeFirstOrThrow();
-  const parsed = JSON.parse(spec.spec) as JobSpec;
-  const { id, rank } = job;
-  const rows = nodes.map((node, partition) => {
-    const { id: classId } = placementClass(requirementsOf(parsed, spec.submitter, node));
-    return [id, partition, classId, rank, deadline];
-  });
-  await runBulk(writer, INSERT_PINNED_TASKS, rows);
-}
-
-const INSERT_PINNED_TASKS: BulkStatement = {
-  text: `INSERT INTO tasks (job_id, partition, state, class_id, rank, fence, parked, queue_deadline, job_failures, node_failures)
-    SELECT job_id, partition, 'queued', class_id, rank, 0, 0, queue_deadline, 0, 0 FROM ROWS AS d`,
-  columns: { job_id: 'text', partition: 'integer', class_id: 'text', rank: 'integer', queue_deadline: 'bigint' },
-};

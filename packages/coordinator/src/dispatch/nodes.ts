@@ -1,7 +1,9 @@
 /** What happens to nodes as such: they go silent, are cordoned, drained, removed. */
+
 import { FogError, type NodeEventData } from '@fog/contract';
 import type { Bus } from '../bus.ts';
 import type { Database, Writer } from '../store/database.ts';
+import { IS_HELD } from '../store/live-attempts.ts';
 import type { NodeUpdate } from '../store/tables.ts';
 import { insertEvents } from '../store/turn-rows.ts';
 import type { Dispatcher } from './dispatcher.ts';
@@ -53,12 +55,11 @@ export class Nodes {
   /** Forgets a node. Its attempts count as lost at once. */
   async remove(nodeId: string): Promise<void> {
     const { database, dispatcher } = this.#dependencies;
-    const live = ['leased', 'preparing', 'running', 'uploading'];
     const attempts = await database.read
       .selectFrom('attempts')
       .select(['job_id', 'partition', 'fence'])
       .where('node_id', '=', nodeId)
-      .where('state', 'in', live)
+      .where(IS_HELD)
       .execute();
     // Raising the session makes every coordinator deaf to the link that may still be open.
     const session = await this.#forgetSession(nodeId);
@@ -109,7 +110,7 @@ export class Nodes {
         .selectFrom('attempts')
         .select('fence')
         .where('node_id', '=', nodeId)
-        .where('state', 'in', ['leased', 'preparing', 'running', 'uploading'])
+        .where(IS_HELD)
         .limit(1)
         .executeTakeFirst();
       if (row === undefined) return;

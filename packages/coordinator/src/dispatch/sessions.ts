@@ -49,9 +49,13 @@ export class AgentSession {
     };
   }
 
-  /** A quick look before the exact one. */
   takesWork(): boolean {
-    return this.open && !this.cordoned && !this.draining && this.#used.slots < this.description.capacity.slots;
+    return this.open && !this.cordoned && !this.draining;
+  }
+
+  /** A quick look before the exact one. */
+  hasFreeSlot(): boolean {
+    return this.#used.slots < this.description.capacity.slots;
   }
 
   hold(name: AttemptName, needs: Needs): void {
@@ -151,7 +155,7 @@ export class Sessions {
     while (places.length < most && misses < sessions.length) {
       candidates.cursor = (candidates.cursor + 1) % sessions.length;
       const session = sessions[candidates.cursor] as AgentSession;
-      if (session.takesWork() && taken.reserve(session, placement.requirements)) {
+      if (taken.reserve(session, placement.requirements)) {
         places.push(session);
         misses = 0;
       } else misses += 1;
@@ -163,7 +167,7 @@ export class Sessions {
   #placesOn(node: string, placement: PlacementClass, most: number, taken: Reservations): AgentSession[] {
     const session = this.#byNode.get(node);
     const places: AgentSession[] = [];
-    if (session === undefined || !session.takesWork() || !suits(placement, session)) return places;
+    if (session === undefined || !suits(placement, session)) return places;
     while (places.length < most && taken.reserve(session, placement.requirements)) places.push(session);
     return places;
   }
@@ -191,8 +195,10 @@ export class Reservations {
 
   /** Takes a place if there is one. */
   reserve(session: AgentSession, needs: Needs): boolean {
-    const free = this.#free.get(session) ?? session.free;
-    if (!session.open || !fits(needs, free)) return false;
+    const known = this.#free.get(session);
+    if (!session.takesWork() || (known === undefined && !session.hasFreeSlot())) return false;
+    const free = known ?? session.free;
+    if (!fits(needs, free)) return false;
     free.slots -= 1;
     free.milliCpu -= needs.milliCpu;
     free.memoryBytes -= needs.memoryBytes;

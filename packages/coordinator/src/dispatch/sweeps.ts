@@ -4,11 +4,13 @@
  * Each sweep reads what is due and hands it to the dispatcher or to the jobs, which decide under lock. A sweep that
  * fails is tried again at its next turn.
  */
+
 import { parseDuration } from '@fog/contract';
 import { sql } from 'kysely';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Database } from '../store/database.ts';
+import { IS_HELD } from '../store/live-attempts.ts';
 import { rowLock } from '../store/turn-rows.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { JobCache } from './job-cache.ts';
@@ -169,7 +171,7 @@ export class Sweeps {
       .innerJoin('attempts', 'attempts.node_id', 'nodes.id')
       .select(['attempts.job_id', 'attempts.partition', 'attempts.fence', 'nodes.id', 'nodes.silent_since'])
       .where('nodes.silent_since', 'is not', null)
-      .where('attempts.state', 'in', ['leased', 'preparing', 'running', 'uploading'])
+      .where(IS_HELD)
       .execute();
     await jobCache.load(database.read, new Set(rows.map((row) => row.job_id)));
     const due = rows.filter((row) => (row.silent_since ?? at) + jobCache.get(row.job_id).lostAfterMilliseconds <= at);

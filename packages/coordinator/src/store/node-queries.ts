@@ -1,8 +1,10 @@
 /** Reads of nodes, in the shapes of the API. */
+
 import { type AttemptName, type Capacity, NODE_STATES, type Node, type NodeDescription } from '@fog/contract';
 import type { JobCache } from '../dispatch/job-cache.ts';
 import { capacityFor, hurdleOf, type PlacementClass, type PlacementNode } from '../dispatch/requirements.ts';
 import type { Reader } from './database.ts';
+import { IS_HELD } from './live-attempts.ts';
 import type { NodeRow } from './tables.ts';
 
 /** Nodes by name, from behind (name, id) on, with what runs on them. */
@@ -29,7 +31,7 @@ export async function readNodes(
       'in',
       rows.map((row) => row.id),
     )
-    .where('state', 'in', ['leased', 'preparing', 'running', 'uploading'])
+    .where(IS_HELD)
     .execute();
   await jobs.load(reader, new Set(attempts.map((attempt) => attempt.job_id)));
   return rows.map((row) => {

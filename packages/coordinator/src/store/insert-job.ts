@@ -1,0 +1,133 @@
+/** Inserts a job with its tasks. A job of one step, which most are, needs one statement a table. */
+import { type JobEventData, type JobSpec, parseDuration } from '@fog/contract';
+import { DISPATCH_LIMITS } from '../limits.ts';
+import { type BulkStatement, runBulk } from './bulk.ts';
+import type { Writer } from './database.ts';
+import { insertEvents, insertJobBlobs, type NewEvent } from './turn-rows.ts';
+
+export interface NewJob {
+  id: string;
+  spec: JobSpec;
+  /** JSON of `spec`. */
+  specText: string;
+  submitter: string;
+  submittedAt: number;
+  idempotencyKey: string | null;
+  /** Class of all tasks, or, for ops jobs, of each. */
+  classes: { all: string } | { each: readonly string[] };
+  taskCount: number;
+  /** What the specification names. */
+  blobs: readonly string[];
+}
+
+const INSERT_JOBS: BulkStatement = {
+  text: `INSERT INTO jobs (id, name, state, submitter, spec, rank, class_id, task_count, expanded, queued, scheduled,
+      running, succeeded, failed, cancelled, expired, next_sequence, submitted_at, expires_at, idempotency_key)
+    SELECT id, name, state, submitter, spec, rank, class_id, task_count, expanded, expanded, 0, 0, 0, 0, 0, 0,
+      next_sequence, submitted_at, expires_at, idempotency_key FROM ROWS AS d WHERE true
+    ON CONFLICT DO NOTHING RETURNING id`,
+  columns: {
+    id: 'text',
+    name: 'text',
+    state: 'text',
+    submitter: 'text',
+    spec: 'text',
+    rank: 'integer',
+    class_id: 'text',
+    task_count: 'integer',
+    expanded: 'integer',
+    next_sequence: 'bigint',
+    submitted_at: 'bigint',
+    expires_at: 'bigint',
+    idempotency_key: 'text',
+  },
+};
+
+/** Answers false, and inserts nothing, when the submitter has used the key before. */
+export async function insertJob(writer: Writer, job: NewJob): Promise<boolean> {
+  const { spec, metadata } = job.spec;
+  const expanded = 'each' in job.classes ? job.taskCount : Math.min(job.taskCount, DISPATCH_LIMITS.jobStep);
+  const isWhole = expanded === job.taskCount;
+  const rank = 100 - spec.priority;
+  const events: JobEventData[] = [
+    { type: 'job.submitted', name: metadata.name, tasks: job.taskCount, by: job.submitter },
+    ...(isWhole ? [{ type: 'job.queued' as const, tasks: job.taskCount }] : []),
+  ];
+  const expiresAt = job.submittedAt + parseDuration(spec.timeouts.total);
+  const classId = 'all' in job.classes ? job.classes.all : null;
+  const row = [
+    job.id,
+    metadata.name,
+    isWhole ? 'queued' : 'pending',
+    job.submitter,
+    job.specText,
+    rank,
+    classId,
+    job.taskCount,
+    expanded,
+  ];
+  const inserted = await runBulk(writer, INSERT_JOBS, [
+    [...row, events.length + 1, job.submittedAt, expiresAt, job.idempotencyKey],
+  ]);
+  if (inserted.length === 0) return false;
+  await insertEvents(
+    writer,
+    events.map((data, index): NewEvent => [job.id, index + 1, job.submittedAt, JSON.stringify(data)]),
+  );
+  await insertJobBlobs(
+    writer,
+    job.blobs.map((digest) => ({ job: job.id, digest })),
+  );
+  const deadline = job.submittedAt + parseDuration(spec.timeouts.queue);
+  const place = { jobId: job.id, rank, deadline };
+  if ('each' in job.classes) await insertPinnedTasks(writer, place, job.classes.each);
+  else await insertTasks(writer, { ...place, classId: job.classes.all }, { from: 0, to: expanded });
+  return true;
+}
+
+interface TaskPlace {
+  jobId: string;
+  rank: number;
+  deadline: number;
+}
+
+const INSERT_RANGES: BulkStatement = {
+  text: `INSERT INTO tasks (job_id, partition, state, class_id, rank, fence, parked, queue_deadline, job_failures, node_failures)
+    WITH RECURSIVE n(job_id, i, last, class_id, rank, deadline) AS (
+      SELECT job_id, first, last, class_id, rank, deadline FROM ROWS AS d
+      UNION ALL SELECT job_id, i + 1, last, class_id, rank, deadline FROM n WHERE i < last)
+    SELECT job_id, i, 'queued', class_id, rank, 0, 0, deadline, 0, 0 FROM n`,
+  columns: {
+    job_id: 'text',
+    first: 'integer',
+    last: 'integer',
+    class_id: 'text',
+    rank: 'integer',
+    deadline: 'bigint',
+  },
+};
+
+/** Partitions from `from` to `to` (exclusive), made by the database itself: nothing travels. */
+export async function insertTasks(
+  writer: Writer,
+  place: TaskPlace & { classId: string },
+  range: { from: number; to: number },
+): Promise<void> {
+  const { jobId, classId, rank, deadline } = place;
+  await runBulk(writer, INSERT_RANGES, [[jobId, range.from, range.to - 1, classId, rank, deadline]]);
+}
+
+const INSERT_PINNED_TASKS: BulkStatement = {
+  text: `INSERT INTO tasks (job_id, partition, state, class_id, rank, fence, parked, queue_deadline, job_failures, node_failures)
+    SELECT job_id, partition, 'queued', class_id, rank, 0, 0, queue_deadline, 0, 0 FROM ROWS AS d`,
+  columns: { job_id: 'text', partition: 'integer', class_id: 'text', rank: 'integer', queue_deadline: 'bigint' },
+};
+
+async function insertPinnedTasks(writer: Writer, place: TaskPlace, classIds: readonly string[]): Promise<void> {
+  const { jobId, rank, deadline } = place;
+  await runBulk(
+    writer,
+    INSERT_PINNED_TASKS,
+    classIds.map((classId, partition) => [jobId, partition, classId, rank, deadline]),
+  );
+}

@@ -1,0 +1,57 @@
+/** Runs the same cases over SQLite and PostgreSQL, and checks the invariants after each. */
+import { after, describe, test } from 'node:test';
+import { startPostgres } from '../../../../test/support/postgres.ts';
+import { Fog, type FogOptions, type Storage, temporaryStorage } from './fog-harness.ts';
+import { assertConsistent, assertPlaces } from './invariants.ts';
+
+export interface Scene {
+  readonly storage: Storage;
+  /** A core on this test's database; closed and checked at the end. */
+  open(options?: FogOptions): Promise<Fog>;
+  /** The core dies; answers the one in its place. */
+  crash(fog: Fog): Promise<Fog>;
+}
+
+export type Cases = Record<string, (scene: Scene) => Promise<void>>;
+
+export async function onBothDatabases(name: string, cases: Cases): Promise<void> {
+  describe(`${name} on SQLite`, () => {
+    for (const [title, run] of Object.entries(cases)) {
+      test(title, async () => {
+        await using folder = await temporaryStorage();
+        await runCase(folder.storage, run);
+      });
+    }
+  });
+  const postgres = await startPostgres();
+  const skip = 'unavailable' in postgres ? postgres.unavailable : false;
+  describe(`${name} on PostgreSQL`, { skip }, () => {
+    if ('unavailable' in postgres) return;
+    after(() => postgres.stop());
+    for (const [title, run] of Object.entries(cases)) {
+      test(title, async () => runCase({ url: postgres.url(await postgres.createDatabase()) }, run));
+    }
+  });
+}
+
+async function runCase(storage: Storage, run: (scene: Scene) => Promise<void>): Promise<void> {
+  const fogs: Fog[] = [];
+  const keep = (fog: Fog) => {
+    fogs.push(fog);
+    return fog;
+  };
+  try {
+    await run({
+      storage,
+      open: async (options) => keep(await Fog.open(storage, options)),
+      crash: async (fog) => keep(await fog.crash()),
+    });
+    for (const fog of fogs.filter((candidate) => !candidate.database.crashed)) {
+      await fog.settle();
+      await assertConsistent(fog.database);
+      await assertPlaces(fog);
+    }
+  } finally {
+    for (const fog of fogs) await fog[Symbol.asyncDispose]();
+  }
+}
