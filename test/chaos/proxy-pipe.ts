@@ -55,6 +55,13 @@ class Lane {
   }
 }
 
+export interface PipeOptions {
+  /** What a piece that comes now has to wait. */
+  delayMilliseconds: () => number;
+  /** Both ends are closed. */
+  onClose: () => void;
+}
+
 /** `near` is the program that dialled, `far` the one it wanted to reach. Ends with both. */
 export class ProxyPipe {
   readonly #near: Socket;
@@ -62,7 +69,7 @@ export class ProxyPipe {
   readonly #up: Lane;
   readonly #down: Lane;
 
-  constructor(near: Socket, far: Socket, options: { delayMilliseconds: () => number; onClose: () => void }) {
+  constructor(near: Socket, far: Socket, options: PipeOptions) {
     this.#near = near;
     this.#far = far;
     this.#up = new Lane(far, options.delayMilliseconds);
@@ -71,10 +78,18 @@ export class ProxyPipe {
     far.on('error', () => {});
     near.on('data', (chunk: Buffer) => this.#up.push(chunk));
     far.on('data', (chunk: Buffer) => this.#down.push(chunk));
-    near.on('close', () => this.#up.push(null));
+    let open = 2;
+    const closed = () => {
+      open -= 1;
+      if (open === 0) options.onClose();
+    };
+    near.on('close', () => {
+      this.#up.push(null);
+      closed();
+    });
     far.on('close', () => {
-      options.onClose();
       this.#down.push(null);
+      closed();
     });
   }
 

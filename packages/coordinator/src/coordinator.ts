@@ -88,19 +88,84 @@ async function assemble(
   lock: Disposable,
 ): Promise<RunningCoordinator> {
   const { dataDirectory, settings } = options;
-  const now = options.now ?? Date.now;
-  const startedAt = now();
   const logger = toLogger(options.log);
-  const warn = (message: string, data: Record<string, unknown>) => logger.warn(data, message);
-  const coordinatorId = `c${randomBytes(8).toString('hex')}`;
-  const listen = splitListen(settings.listen);
+  const now = options.now ?? Date.now;
   const tls = await tlsFor(settings, dataDirectory);
   const fingerprint = tls.kind === 'own' ? tls.fingerprint : null;
+  const stores = await openStores({ options, database, logger, now, fingerprint });
   const address = { url: '' };
+  const core = await assembleCore({ options, database, logger, now, stores, url: () => address.url });
+  const listen = splitListen(settings.listen);
+  const server = await buildServer({
+    service: core.service,
+    tokens: stores.tokens,
+    secrets: stores.secrets,
+    blobs: stores.blobs,
+    metrics: core.httpMetrics,
+    logger,
+    tls,
+    version: manifest.version,
+    authenticate: bearerAuthentication({
+      tokens: stores.tokens,
+      authenticateBlobToken: (text) => authenticateBlobToken(database, text),
+    }),
+    databaseAnswers: () => database.read.selectFrom('coordinators').select('id').limit(1).execute(),
+    ready: () => readiness(core.dispatcher.sessions.size, options.expectedNodes ?? 0),
+    loopback: isLoopback(listen.host),
+  });
+  const agents = serveAgents(server, (socket) =>
+    serveAgent(socket, {
+      dispatcher: core.dispatcher,
+      nodes: core.nodes,
+      heartbeatMilliseconds: parseDuration(settings.heartbeat),
+      authenticateJoin: (token) => authenticateJoin(stores.tokens, token),
+      warn: core.warn,
+    }),
+  );
+  const adminToken = await ensureAdminToken(stores.tokens, { dataDirectory, fingerprint });
+  await core.sweeps.start();
+  const isSecure = tls.kind !== 'plain';
+  const reachedAt = await listenOn(server, listen, isSecure);
+  address.url = settings.publicUrl ?? reachedAt;
+  const endpointPath = join(dataDirectory, ENDPOINT_FILE);
+  writeEndpoint(endpointPath, { url: reachedAt, pid: process.pid, fingerprint });
+  logger.info({ url: address.url }, 'the coordinator is listening');
+  return {
+    url: address.url,
+    fingerprint,
+    adminToken,
+    connectedNodes: () => core.dispatcher.sessions.size,
+    createToken: ({ scope, principal, expires }) => {
+      const lifeMilliseconds = expires === undefined ? undefined : parseDuration(expires);
+      return stores.tokens.create({ scope, principal, lifeMilliseconds });
+    },
+    async close() {
+      rmSync(endpointPath, { force: true });
+      await core.sweeps.stop();
+      for (const client of agents.clients) client.close(1001, 'the coordinator is stopping');
+      await server.close();
+      for (const client of agents.clients) client.terminate();
+      await core.dispatcher.settled();
+      await core.dispatcher.stop();
+      await core.bus.close();
+      await database.close();
+      lock[Symbol.dispose]();
+    },
+  };
+}
 
-  const tokens = new TokenStore({ database, fingerprint, now });
+interface Basis {
+  options: CoordinatorOptions;
+  database: Database;
+  logger: Logger;
+  now: () => number;
+}
+type Stores = Awaited<ReturnType<typeof openStores>>;
+
+/** Tokens, secrets and blobs. */
+async function openStores({ options, database, logger, now, fingerprint }: Basis & { fingerprint: string | null }) {
+  const { dataDirectory, settings } = options;
   const key = await loadSecretsKey({ dataDirectory, keyFile: settings.secretsKeyFile });
-  const secrets = new SecretStore({ database, key, now });
   const blobs = await openBlobStore({
     directory: settings.blobDirectory ?? join(dataDirectory, 'blobs'),
     database,
@@ -110,129 +175,76 @@ async function assemble(
     keepMilliseconds: parseDuration(settings.keepBlobs),
     now,
   });
-  const collector = new BlobCollector({ blobs, database, logger, now });
+  return {
+    tokens: new TokenStore({ database, fingerprint, now }),
+    secrets: new SecretStore({ database, key, now }),
+    blobs,
+    collector: new BlobCollector({ blobs, database, logger, now }),
+  };
+}
+
+/** The dispatcher with everything around it, and the service in front. */
+async function assembleCore({
+  options,
+  database,
+  logger,
+  now,
+  stores,
+  url,
+}: Basis & { stores: Stores; url: () => string }) {
+  const { settings, dataDirectory } = options;
+  const { blobs, secrets, collector } = stores;
+  const startedAt = now();
+  const coordinatorId = `c${randomBytes(8).toString('hex')}`;
+  const warn = (message: string, data: Record<string, unknown>) => logger.warn(data, message);
   const bus: Bus =
     settings.databaseUrl === undefined ? localBus() : await postgresBus(settings.databaseUrl, coordinatorId);
   const httpMetrics = createHttpMetrics({ blobTotals: () => blobs.totals() });
-  const jobCache = new JobCache();
-  const classes = new PlacementClasses();
-  const heartbeatMilliseconds = parseDuration(settings.heartbeat);
-  // The service exists a moment later than what reports about it.
-  const later: { service?: CoordinatorService } = {};
-  const status = () => (later.service as CoordinatorService).status();
+  const basis = { database, bus, jobs: new JobCache(), classes: new PlacementClasses(), coordinatorId, now, warn };
   const dispatcher = new Dispatcher({
-    database,
-    bus,
-    jobs: jobCache,
-    classes,
-    coordinatorId,
+    ...basis,
     version: manifest.version,
-    heartbeatMilliseconds,
+    heartbeatMilliseconds: parseDuration(settings.heartbeat),
     logLimitBytes: parseBytes(settings.logBytes),
-    now,
     random: Math.random,
     resolveSecrets: (principal, names) => secrets.resolve(principal, names),
-    metrics: createDispatcherMetrics(httpMetrics.registry, status),
-    warn,
+    metrics: createDispatcherMetrics(httpMetrics.registry, () => service.status()),
   });
-  const nodes = new Nodes({ database, dispatcher, bus, now });
-  const capacity = { queueRoom: () => settings.queuedTasks };
-  const jobs = new Jobs({
-    database,
+  const nodes = new Nodes({ ...basis, dispatcher });
+  const jobs: Jobs = new Jobs({
+    ...basis,
     dispatcher,
-    jobs: jobCache,
-    classes,
-    now,
     randomBytes: (count) => randomBytes(count),
-    queueRoom: () => capacity.queueRoom(),
-    secretNames: async (principal) => secretNames(database, principal),
+    queueRoom: () => settings.queuedTasks - sweeps.queuedTasks,
+    secretNames: (principal) => secretNames(database, principal),
     connectedNodes: () => readPlacementNodes(database.read),
     readFolder: (digest) => blobs.readFolder(digest),
     publishStreams: (ids) => bus.publish({ kind: 'streams', ids }),
   });
   const sweeps = new Sweeps({
-    database,
+    ...basis,
     dispatcher,
     jobs,
-    jobCache,
-    classes,
-    coordinatorId,
-    url: () => address.url,
+    jobCache: basis.jobs,
+    url,
     startedAt,
     keepJobs: settings.keepJobs,
     collectBlobs: async () => void (await collector.run()),
     onPeers: (peers) => bus.setPeers(peers),
-    now,
-    warn,
   });
-  capacity.queueRoom = () => settings.queuedTasks - sweeps.queuedTasks;
-  const service = createCoordinatorService({
-    database,
-    bus,
+  const service: CoordinatorService = createCoordinatorService({
+    ...basis,
     dispatcher,
     jobs,
-    jobCache,
+    jobCache: basis.jobs,
     nodes,
     version: manifest.version,
-    url: () => address.url,
+    url,
     startedAt,
     blobTotals: () => blobs.totals(),
     databaseBytes: () => databaseBytes(database, dataDirectory),
   });
-  later.service = service;
-  const server = await buildServer({
-    service,
-    tokens,
-    secrets,
-    blobs,
-    metrics: httpMetrics,
-    logger,
-    tls,
-    version: manifest.version,
-    authenticate: bearerAuthentication({
-      tokens,
-      authenticateBlobToken: (text) => authenticateBlobToken(database, text),
-    }),
-    databaseAnswers: () => database.read.selectFrom('coordinators').select('id').limit(1).execute(),
-    ready: () => readiness(dispatcher.sessions.size, options.expectedNodes ?? 0),
-    loopback: isLoopback(listen.host),
-  });
-  const agents = serveAgents(server, (socket) =>
-    serveAgent(socket, {
-      dispatcher,
-      nodes,
-      heartbeatMilliseconds,
-      authenticateJoin: (token) => authenticateJoin(tokens, token),
-      warn,
-    }),
-  );
-  const adminToken = await ensureAdminToken(tokens, { dataDirectory, fingerprint });
-  await sweeps.start();
-  address.url = settings.publicUrl ?? (await listenOn(server, listen, tls.kind !== 'plain'));
-  const endpointPath = join(dataDirectory, ENDPOINT_FILE);
-  writeEndpoint(endpointPath, { url: localUrl(server, listen, tls.kind !== 'plain'), pid: process.pid, fingerprint });
-  logger.info({ url: address.url }, 'the coordinator is listening');
-
-  return {
-    url: address.url,
-    fingerprint,
-    adminToken,
-    connectedNodes: () => dispatcher.sessions.size,
-    createToken: ({ scope, principal, expires }) =>
-      tokens.create({ scope, principal, lifeMilliseconds: expires === undefined ? undefined : parseDuration(expires) }),
-    async close() {
-      rmSync(endpointPath, { force: true });
-      await sweeps.stop();
-      for (const client of agents.clients) client.close(1001, 'the coordinator is stopping');
-      await server.close();
-      for (const client of agents.clients) client.terminate();
-      await dispatcher.settled();
-      await dispatcher.stop();
-      await bus.close();
-      await database.close();
-      lock[Symbol.dispose]();
-    },
-  };
+  return { bus, dispatcher, nodes, sweeps, service, httpMetrics, warn };
 }
 
 /** Takes over WebSocket upgrades of the agents' path; others are refused. */

@@ -76,7 +76,7 @@ export class Dispatcher {
   readonly #dependencies: DispatcherDependencies;
   readonly #claiming: Claiming;
   #inputs: DispatcherInput[] = [];
-  /** The input whose turn has failed although it was alone. */
+  /** The input whose turn has failed although it was alone and the database answered. */
   #suspect: DispatcherInput | null = null;
   #running: Promise<void> | null = null;
   #again = false;
@@ -147,10 +147,10 @@ export class Dispatcher {
     this.#inputs.unshift(...inputs);
     this.#mostInputs = 1;
     this.#again = true;
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
-    const only = inputs.length === 1 ? (inputs[0] as DispatcherInput) : null;
-    if (only !== null && this.#suspect === only && (await this.#databaseAnswers())) this.#drop(only);
+    const only = inputs[0] !== undefined && inputs.length === 1 && (await this.#databaseAnswers()) ? inputs[0] : null;
+    if (only !== null && only === this.#suspect) this.#drop(only);
     this.#suspect = only;
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
   }
 
   async #databaseAnswers(): Promise<boolean> {
@@ -389,6 +389,8 @@ export class Dispatcher {
   }
 
   #undelivered(leases: readonly Lease[]): void {
+    // Its end is not noticed yet; until then it would get the same tasks again and again.
+    for (const { session } of leases) session.reachable = false;
     this.take(...leases.map(({ name }) => ({ kind: 'undelivered', name }) as const));
   }
 

@@ -20,6 +20,8 @@ export class AgentSession {
   /** Up to this one they are durable. */
   acknowledged: number;
   open = true;
+  /** False once a lease could not be sent. */
+  reachable = true;
   cpuBusy: number | null = null;
   memoryFreeBytes: number | null = null;
   readonly held = new Map<string, { name: AttemptName; needs: Needs }>();
@@ -50,7 +52,7 @@ export class AgentSession {
   }
 
   takesWork(): boolean {
-    return this.open && !this.cordoned && !this.draining;
+    return this.open && this.reachable && !this.cordoned && !this.draining;
   }
 
   /** A quick look before the exact one. */

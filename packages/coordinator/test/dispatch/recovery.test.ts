@@ -2,12 +2,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AttemptName } from '@fog/contract';
+import { DISPATCH_LIMITS } from '../../src/limits.ts';
 import { onBothDatabases } from './both-databases.ts';
 import type { FakeAgent } from './fake-agent.ts';
 import { type Fog, seededRandom } from './fog-harness.ts';
 import { assertAgreement, assertConsistent, attemptStates, eventTypes, jobRow, taskRow } from './invariants.ts';
 
 const LOST_AFTER = 60_000;
+/** After it, the coordinators of one database take a silent one for dead. */
+const COORDINATOR_SILENCE = DISPATCH_LIMITS.coordinatorSilenceMilliseconds + 1;
 
 function only(agent: FakeAgent): AttemptName {
   const [name, ...more] = agent.attempts;
@@ -106,6 +109,7 @@ await onBothDatabases('recovery', {
     const job = await fog.submit();
     await fog.settle();
     first.report(only(first), { event: 'start' });
+    await fog.settle();
     await first.disconnect();
     await fog.advance(LOST_AFTER);
     first.restart();
@@ -219,6 +223,7 @@ await onBothDatabases('recovery', {
     first.succeed(name);
     await next.settle();
     assert.equal((await jobRow(next.database, job)).state, 'completed');
+    await next.advance(COORDINATOR_SILENCE);
     await next.advance(LOST_AFTER);
     assert.equal(only(first).job, other);
     assert.equal(lost.job, other);

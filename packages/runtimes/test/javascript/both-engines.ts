@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createJavascriptRuntime } from '../../src/javascript/index.ts';
 import type { AttemptOutcome, AttemptRequest, TaskRuntime } from '../../src/runtime.ts';
-import { createStage, HostRecord, runAttempt, type TestStage } from '../runtime-compliance.ts';
+import { createStage, HostRecord, runAttempt, type TestStage } from '../runtime-stage.ts';
 
 export const RESULT = [{ name: 'result', sandboxPath: '/out/result' }];
 const MEBIBYTE = 1 << 20;

@@ -1,6 +1,7 @@
 import { createJavascriptRuntime } from '../../src/javascript/index.ts';
 import type { JavascriptProgram } from '../../src/runtime.ts';
-import { type CompliancePrograms, outputText, runtimeCompliance, type Stage } from '../runtime-compliance.ts';
+import { runtimeCompliance } from '../runtime-compliance.ts';
+import { type CompliancePrograms, outputText, type Stage } from '../runtime-stage.ts';
 
 const RESULT = [{ name: 'result', sandboxPath: '/out/result' }];
 

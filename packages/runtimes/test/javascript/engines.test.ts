@@ -6,7 +6,7 @@ import { chooseEngine } from '../../src/javascript/engine-choice.ts';
 import { createJavascriptRuntime } from '../../src/javascript/index.ts';
 import { probeBubblewrap } from '../../src/process/bubblewrap.ts';
 import type { AttemptOutcome } from '../../src/runtime.ts';
-import { runAttempt } from '../runtime-compliance.ts';
+import { runAttempt } from '../runtime-stage.ts';
 import { BothEngines, RESULT } from './both-engines.ts';
 
 const MEBIBYTE = 1 << 20;

@@ -1,12 +1,7 @@
 import type { AttemptRequest } from '../../src/runtime.ts';
 import { createWasmRuntime } from '../../src/wasm/index.ts';
-import {
-  type CompliancePrograms,
-  outputBytes,
-  runtimeCompliance,
-  type Stage,
-  TREE_FILES,
-} from '../runtime-compliance.ts';
+import { runtimeCompliance } from '../runtime-compliance.ts';
+import { type CompliancePrograms, outputBytes, type Stage, TREE_FILES } from '../runtime-stage.ts';
 import {
   chanceModule,
   copyModule,

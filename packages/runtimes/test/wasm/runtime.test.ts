@@ -13,7 +13,7 @@ import {
   outputBytes,
   runAttempt,
   type TestStage,
-} from '../runtime-compliance.ts';
+} from '../runtime-stage.ts';
 import {
   Assembler,
   type BuildOptions,

@@ -121,9 +121,9 @@ export function installRealm(host, headerText) {
   const timers = createTimers(clock);
   const conversions = createTextConversions(host);
   const { encode, decode } = conversions;
-  const cleanText = (text) => text.toWellFormed().replaceAll(String.fromCharCode(0), ' ');
   const log = (stream, values) => host.log(stream, encode(logText(values)).buffer);
   removeGlobals();
+  const setStackHook = (hook) => fixStackHook(host, hook);
   const { places } = replaceGlobals({ clock, random, timers: timers.functions, setStackHook });
   installPower();
   const console = {};
@@ -131,48 +131,7 @@ export function installRealm(host, headerText) {
   for (const name of ['warn', 'error', 'trace']) console[name] = { [name]: (...values) => log(2, values) }[name];
   defineFunctions(globalThis, { ...textEncodingClasses(conversions), console });
 
-  function setStackHook(hook) {
-    defineOne(Error, 'stackTraceLimit', { value: 10, writable: false, enumerable: false, configurable: false });
-    if (host.stackHookIsStored) {
-      // QuickJS keeps what was assigned, whatever becomes of the property.
-      Error.prepareStackTrace = hook;
-    }
-    defineOne(Error, 'prepareStackTrace', { value: hook, writable: false, enumerable: false, configurable: false });
-  }
-
-  const describe = (error) => {
-    try {
-      if (typeof error !== 'object' || error === null) return `threw ${logText([error]).trimEnd()}`;
-      void error.stack;
-      const place = places(error);
-      return `${error.name}: ${error.message}${place === undefined ? '' : ` (${place})`}`;
-    } catch {
-      return 'threw a value that cannot be shown';
-    }
-  };
-  const fail = (reason, message) => host.fail(reason, cleanText(message));
-  const failWith = (error) => fail(host.isOutOfMemory(describe(error)) ? 'oom' : 'script-error', describe(error));
-
-  const store = (value) => {
-    if (value === undefined && !header.resultIsDeclared) return host.succeed(undefined);
-    let bytes;
-    if (isBytes(value)) {
-      bytes = bytesOf(value);
-    } else {
-      const text = value === undefined ? 'null' : toJson(value);
-      if (text === undefined)
-        return fail('script-error', 'The script returned a function or a symbol, which cannot be stored');
-      bytes = encode(text);
-    }
-    if (bytes.length > header.diskBytes) {
-      return fail(
-        'output-too-large',
-        `The result has ${bytes.length} bytes; resources.disk allows ${header.diskBytes}`,
-      );
-    }
-    host.succeed(bytes.slice().buffer);
-  };
-
+  const { fail, failWith, store } = createVerdicts(host, header, encode, places);
   let settled = false;
   return {
     call(main) {
@@ -213,4 +172,54 @@ export function installRealm(host, headerText) {
       return 'stuck';
     },
   };
+}
+
+/** Text that every store and every log can hold. */
+function cleanText(text) {
+  return text.toWellFormed().replaceAll(String.fromCharCode(0), ' ');
+}
+
+function fixStackHook(host, hook) {
+  defineOne(Error, 'stackTraceLimit', { value: 10, writable: false, enumerable: false, configurable: false });
+  if (host.stackHookIsStored) {
+    // QuickJS keeps what was assigned, whatever becomes of the property.
+    Error.prepareStackTrace = hook;
+  }
+  defineOne(Error, 'prepareStackTrace', { value: hook, writable: false, enumerable: false, configurable: false });
+}
+
+/** How an attempt ends: `store` what the script returned, or `fail`. */
+function createVerdicts(host, header, encode, places) {
+  const describe = (error) => {
+    try {
+      if (typeof error !== 'object' || error === null) return `threw ${logText([error]).trimEnd()}`;
+      void error.stack;
+      const place = places(error);
+      return `${error.name}: ${error.message}${place === undefined ? '' : ` (${place})`}`;
+    } catch {
+      return 'threw a value that cannot be shown';
+    }
+  };
+  const fail = (reason, message) => host.fail(reason, cleanText(message));
+  const failWith = (error) => fail(host.isOutOfMemory(describe(error)) ? 'oom' : 'script-error', describe(error));
+  const store = (value) => {
+    if (value === undefined && !header.resultIsDeclared) return host.succeed(undefined);
+    let bytes;
+    if (isBytes(value)) {
+      bytes = bytesOf(value);
+    } else {
+      const text = value === undefined ? 'null' : toJson(value);
+      if (text === undefined)
+        return fail('script-error', 'The script returned a function or a symbol, which cannot be stored');
+      bytes = encode(text);
+    }
+    if (bytes.length > header.diskBytes) {
+      return fail(
+        'output-too-large',
+        `The result has ${bytes.length} bytes; resources.disk allows ${header.diskBytes}`,
+      );
+    }
+    host.succeed(bytes.slice().buffer);
+  };
+  return { fail, failWith, store };
 }
