@@ -104,7 +104,8 @@ const LIVE_ATTEMPT = {
 export const ATTEMPT_TRANSITIONS: Table<AttemptState, AttemptEvent> = {
   leased: { ...LIVE_ATTEMPT, prepare: 'preparing', start: 'running', upload: 'uploading', decline: 'declined' },
   preparing: { ...LIVE_ATTEMPT, start: 'running', upload: 'uploading', decline: 'declined' },
-  running: { ...LIVE_ATTEMPT, upload: 'uploading' },
+  // `decline`: an attempt that comes back from `lost` counts as running, also when its node had not begun it.
+  running: { ...LIVE_ATTEMPT, upload: 'uploading', decline: 'declined' },
   uploading: LIVE_ATTEMPT,
   // `start` and `upload`: the node came back with the attempt alive and the task undecided.
   lost: {
@@ -112,6 +113,7 @@ export const ATTEMPT_TRANSITIONS: Table<AttemptState, AttemptEvent> = {
     upload: 'uploading',
     succeed: 'valid',
     fail: 'failed',
+    decline: 'declined',
     cancel: 'cancelled',
     supersede: 'superseded',
   },

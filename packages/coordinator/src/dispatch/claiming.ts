@@ -1,5 +1,4 @@
 /** The part of a turn that leases queued tasks to free places, in the order of the queue across all classes. */
-import { type AttemptName, attemptKey } from '@fog/contract';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { claimTasks, queueHead } from '../store/claim.ts';
 import type { Database, Writer } from '../store/database.ts';
@@ -105,23 +104,15 @@ export class Claiming {
     return head !== null && until !== null && compareHeads(head, until) > 0 ? { ...current, head } : null;
   }
 
-  /** Places of attempts that this turn has ended can be given away in it, each once. */
+  /** Places of attempts that this turn has ended can be given away in it. */
   #givenBack(turn: Turn): Reservations {
     const taken = new Reservations();
-    const seen = new Set<string>();
-    for (const name of turn.released) {
-      if (seen.has(attemptKey(name))) continue;
-      seen.add(attemptKey(name));
-      this.#giveBack(taken, turn, name);
+    for (const attempt of turn.freed()) {
+      const session = this.#dependencies.sessions.get(attempt.node);
+      const needs = session?.needsOf(attempt);
+      if (session !== undefined && needs !== undefined) taken.giveBack(session, needs);
     }
     return taken;
-  }
-
-  #giveBack(taken: Reservations, turn: Turn, name: AttemptName): void {
-    const attempt = turn.attempt(name);
-    const session = attempt === undefined ? undefined : this.#dependencies.sessions.get(attempt.node);
-    const needs = session?.needsOf(name);
-    if (session !== undefined && needs !== undefined) taken.giveBack(session, needs);
   }
 
   /** Tasks that this turn has put back into the queue can be claimed in it. */

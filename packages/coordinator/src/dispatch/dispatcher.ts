@@ -330,12 +330,10 @@ export class Dispatcher {
   /** After the commit. */
   #apply(result: TurnResult): void {
     const { bus, metrics } = this.#dependencies;
-    for (const name of result.turn.released) {
-      const node = result.turn.attempt(name)?.node;
-      if (node !== undefined) this.sessions.get(node)?.release(name);
-    }
-    for (const input of result.live) this.#releaseEnded(input);
+    // First the new sessions: what they came with may have been decided in this very turn.
     for (const { input, outcome } of result.hellos) this.#admit(input, outcome);
+    for (const attempt of result.turn.freed()) this.sessions.get(attempt.node)?.release(attempt);
+    for (const input of result.live) this.#releaseEnded(input);
     for (const [session, sequence] of result.acknowledged) {
       session.acknowledged = sequence;
       session.link.send(`{"type":"ack","sequence":${sequence}}`);

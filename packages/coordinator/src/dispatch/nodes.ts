@@ -55,12 +55,6 @@ export class Nodes {
   /** Forgets a node. Its attempts count as lost at once. */
   async remove(nodeId: string): Promise<void> {
     const { database, dispatcher } = this.#dependencies;
-    const attempts = await database.read
-      .selectFrom('attempts')
-      .select(['job_id', 'partition', 'fence'])
-      .where('node_id', '=', nodeId)
-      .where(IS_HELD)
-      .execute();
     // Raising the session makes every coordinator deaf to the link that may still be open.
     const session = await this.#forgetSession(nodeId);
     const open = dispatcher.sessions.get(nodeId);
@@ -68,18 +62,19 @@ export class Nodes {
       dispatcher.sessions.remove(open);
       open.link.close('the node was removed');
     }
-    dispatcher.take(
-      ...attempts.map((attempt) => ({
-        kind: 'lost' as const,
-        name: { job: attempt.job_id, partition: attempt.partition, fence: attempt.fence },
-        node: nodeId,
-      })),
-    );
-    await this.#settled(nodeId);
-    const deleted = await database.write((writer) =>
-      writer.deleteFrom('nodes').where('id', '=', nodeId).where('session', '=', session).executeTakeFirst(),
-    );
-    if (deleted.numDeletedRows > 0n) return;
+    await this.#loseAttempts(nodeId);
+    const isGone = await database.write(async (writer) => {
+      const deleted = await writer
+        .deleteFrom('nodes')
+        .where('id', '=', nodeId)
+        .where('session', '=', session)
+        .executeTakeFirst();
+      if (deleted.numDeletedRows === 0n) return false;
+      // Should it join again some day, its stream begins anew.
+      await writer.deleteFrom('events').where('stream', '=', nodeId).execute();
+      return true;
+    });
+    if (isGone) return;
     throw new FogError('conflict', 'the node has connected again; stop its agent first', { retryable: true });
   }
 
@@ -103,17 +98,20 @@ export class Nodes {
     return session;
   }
 
-  /** Waits until the dispatcher has decided on every attempt of the node. */
-  async #settled(nodeId: string): Promise<void> {
+  /** Gives up every attempt of the node; a lease that was under way may add one. */
+  async #loseAttempts(nodeId: string): Promise<void> {
+    const { database, dispatcher } = this.#dependencies;
     for (let tries = 0; tries < 100; tries += 1) {
-      const row = await this.#dependencies.database.read
+      await dispatcher.settled();
+      const attempts = await database.read
         .selectFrom('attempts')
-        .select('fence')
+        .select(['job_id as job', 'partition', 'fence'])
         .where('node_id', '=', nodeId)
-        .where(IS_HELD)
-        .limit(1)
-        .executeTakeFirst();
-      if (row === undefined) return;
+        .where('state', 'in', ['leased', 'preparing', 'running', 'uploading'])
+        .execute();
+      if (attempts.length === 0) return;
+      dispatcher.take(...attempts.map((name) => ({ kind: 'lost' as const, name, node: nodeId })));
+      await dispatcher.settled();
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     throw new FogError('conflict', 'the node still has attempts; drain it first', { retryable: true });

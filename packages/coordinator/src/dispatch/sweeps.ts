@@ -91,6 +91,7 @@ export class Sweeps {
       { name: 'unfinished jobs', everyMilliseconds: 2000, run: () => this.#finishJobs() },
       { name: 'coordinators', everyMilliseconds: 5000, run: () => this.#beat() },
       { name: 'orphans', everyMilliseconds: 5000, run: () => this.#silenceOrphans() },
+      { name: 'clock', everyMilliseconds: 5000, run: () => this.#mendTimes() },
       { name: 'queue', everyMilliseconds: 5000, run: () => this.#lookIntoQueue() },
       { name: 'retention', everyMilliseconds: 60_000, run: () => this.#removeOldJobs() },
       { name: 'blobs', everyMilliseconds: 600_000, run: () => this.#dependencies.collectBlobs() },
@@ -282,15 +283,62 @@ export class Sweeps {
     const { database, coordinatorId, now } = this.#dependencies;
     const at = now();
     const isEmbedded = database.engine === 'sqlite';
-    const deadline = at - DISPATCH_LIMITS.coordinatorSilenceMilliseconds;
+    const silence = DISPATCH_LIMITS.coordinatorSilenceMilliseconds;
     await database.write(async (writer) => {
+      // Seen in the future: the clock was set back since, and nobody can tell when that was.
       await sql`DELETE FROM coordinators WHERE id <> ${coordinatorId}
-        AND (seen_at < ${deadline} OR ${sql.lit(isEmbedded ? 1 : 0)} = 1)`.execute(writer);
+        AND (seen_at < ${at - silence} OR seen_at > ${at + silence} OR ${sql.lit(isEmbedded ? 1 : 0)} = 1)`.execute(
+        writer,
+      );
       await sql`UPDATE nodes SET state = 'unknown', silent_since = ${at}
         WHERE state = 'connected' AND silent_since IS NULL
         AND (coordinator_id IS NULL OR coordinator_id NOT IN (SELECT id FROM coordinators))`.execute(writer);
     });
     await this.#silenceUnheld(at);
+  }
+
+  /**
+   * Moments that lie further ahead than they can, because the clock was set back since: nothing shall wait for the
+   * clock to catch up.
+   */
+  async #mendTimes(): Promise<void> {
+    const { database, jobCache, now } = this.#dependencies;
+    const at = now();
+    const ahead = await database.read
+      .selectFrom('tasks')
+      .select('job_id')
+      .distinct()
+      .where('state', '=', 'queued')
+      .where('parked', '=', 1)
+      .where('not_before', '>', at + 1000)
+      .limit(DISPATCH_LIMITS.sweepRows)
+      .execute();
+    await jobCache.load(
+      database.read,
+      ahead.map((row) => row.job_id),
+    );
+    for (const { job_id: id } of ahead) {
+      const longest = at + parseDuration(jobCache.get(id).spec.spec.retry.backoff.max);
+      const isStale = await database.read
+        .selectFrom('tasks')
+        .select('partition')
+        .where('job_id', '=', id)
+        .where('parked', '=', 1)
+        .where('not_before', '>', longest)
+        .limit(1)
+        .executeTakeFirst();
+      if (isStale === undefined) continue;
+      await database.write((writer) =>
+        sql`UPDATE tasks SET not_before = ${at} WHERE job_id = ${id} AND state = 'queued' AND parked = 1
+          AND not_before > ${longest}`.execute(writer),
+      );
+    }
+    const future = await database.read.selectFrom('nodes').select('id').where('silent_since', '>', at).execute();
+    for (const { id } of future) {
+      await database.write((writer) =>
+        sql`UPDATE nodes SET silent_since = ${at} WHERE id = ${id} AND silent_since > ${at}`.execute(writer),
+      );
+    }
   }
 
   /** Finds queued tasks that no hint tells of: after a start, and of other coordinators. One index seek a class. */

@@ -100,12 +100,11 @@ export class Turn {
   readonly entries = new Map<string, StreamEntry[]>();
   readonly counts = new Map<string, CountChanges>();
   readonly stops: StopOrder[] = [];
-  /** Attempts that hold no resources of their node any more. */
-  readonly released: AttemptName[] = [];
   /** Digests that a job's accepted results name. */
   readonly blobs: { job: string; digest: string }[] = [];
   /** Tasks that can be claimed again at once. */
   readonly requeued: TurnTask[] = [];
+  readonly #released = new Set<TurnAttempt>();
   readonly #context: TurnContext;
   readonly #tasks = new Map<string, TurnTask>();
   readonly #attempts = new Map<string, TurnAttempt>();
@@ -129,6 +128,11 @@ export class Turn {
       if (siblings === undefined) this.#attemptsOfTask.set(taskKey(attempt), [attempt]);
       else siblings.push(attempt);
     }
+  }
+
+  /** Attempts that have given up their places. One that was lost and came back in the same turn has not. */
+  freed(): TurnAttempt[] {
+    return [...this.#released].filter((attempt) => !PLACED.includes(attempt.state));
   }
 
   attempt(name: AttemptName): TurnAttempt | undefined {
@@ -177,7 +181,7 @@ export class Turn {
     const attempt = this.attempt(name);
     const task = this.#tasks.get(taskKey(name));
     if (attempt === undefined || task === undefined || !this.#move(attempt, 'lose')) return;
-    this.released.push(name);
+    this.#released.add(attempt);
     this.event(name.job, { type: 'attempt.lost', ...onAttempt(name, attempt.node) });
     if (isCurrent(task, attempt)) this.#afterFailure(task, 'node-lost', 'the node is silent', null);
   }
@@ -204,7 +208,7 @@ export class Turn {
     const attempt = this.attempt(name);
     const task = this.#tasks.get(taskKey(name));
     if (attempt === undefined || task === undefined || !this.#move(attempt, 'fail')) return;
-    this.released.push(name);
+    this.#released.add(attempt);
     const message =
       why === 'undelivered' ? 'the node left before the lease reached it' : 'the node came back without it';
     this.#end(attempt, { reason: 'node-lost', message, exitCode: null });
@@ -218,7 +222,7 @@ export class Turn {
     const attempt = this.attempt(name);
     const task = this.#tasks.get(taskKey(name));
     if (attempt === undefined || task === undefined || !this.#move(attempt, 'fail')) return;
-    this.released.push(name);
+    this.#released.add(attempt);
     this.#end(attempt, { reason, message, exitCode: null });
     if (isCurrent(task, attempt)) this.#afterFailure(task, reason, message, null);
   }
@@ -244,7 +248,7 @@ export class Turn {
     );
     for (const attempt of this.#attemptsOfTask.get(taskKey(name)) ?? []) {
       if (!this.#move(attempt, 'cancel')) continue;
-      this.released.push(attempt);
+      this.#released.add(attempt);
       attempt.endedAt = this.#context.now;
       attempt.outcome = failureText(failure);
       this.stops.push({ node: attempt.node, attempt: attemptName(attempt), reason: why });
@@ -278,7 +282,7 @@ export class Turn {
       return;
     }
     if (!this.#move(attempt, 'succeed')) return;
-    this.released.push(attempt);
+    this.#released.add(attempt);
     const { wallMilliseconds } = report.usage;
     attempt.endedAt = this.#context.now;
     attempt.startedAt ??= Math.round(this.#context.now - wallMilliseconds);
@@ -299,7 +303,7 @@ export class Turn {
 
   #fail(task: TurnTask, attempt: TurnAttempt, report: Extract<AttemptReport, { event: 'fail' }>): void {
     if (!this.#move(attempt, 'fail')) return;
-    this.released.push(attempt);
+    this.#released.add(attempt);
     const { reason, message, exitCode, engine, usage } = report;
     this.#end(attempt, { reason, message, exitCode }, { engine, usage });
     if (isCurrent(task, attempt)) this.#afterFailure(task, reason, message, exitCode);
@@ -307,7 +311,7 @@ export class Turn {
 
   #decline(task: TurnTask, attempt: TurnAttempt, message: string): void {
     if (!this.#move(attempt, 'decline')) return;
-    this.released.push(attempt);
+    this.#released.add(attempt);
     attempt.endedAt = this.#context.now;
     attempt.outcome = outcomeText({ message });
     this.event(task.job, { type: 'task.declined', ...onAttempt(attempt, attempt.node), message });
@@ -352,7 +356,7 @@ export class Turn {
   }
 
   #superseded(attempt: TurnAttempt): void {
-    this.released.push(attempt);
+    this.#released.add(attempt);
     attempt.endedAt = this.#context.now;
     attempt.outcome = outcomeText({ reason: 'superseded' });
     this.event(attempt.job, { type: 'attempt.superseded', ...onAttempt(attempt, attempt.node) });
@@ -406,6 +410,9 @@ export class Turn {
     for (const { digest } of outputs) this.blobs.push({ job, digest });
   }
 }
+
+/** States in which an attempt takes up a place of its node. */
+const PLACED: readonly AttemptState[] = ['leased', 'preparing', 'running', 'uploading'];
 
 /**
  * Whether the fate of the task hangs on this attempt. It does not when a newer one was leased, or when the task waits

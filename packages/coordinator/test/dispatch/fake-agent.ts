@@ -27,6 +27,8 @@ export interface FakeAgentOptions {
 
 const OUTCOME = { usage: { wallMilliseconds: 5, cpuMilliseconds: 4, peakMemoryBytes: 1000 }, engine: 'test', logBytes: 0 };
 
+const FINAL = ['succeed', 'fail', 'decline'];
+
 export class FakeAgent {
   readonly id: string;
   readonly description: NodeDescription;
@@ -90,7 +92,8 @@ export class FakeAgent {
 
   /** Says hello and nothing more. */
   hello(): Promise<HelloOutcome> {
-    const reported = this.#journal.map((entry) => entry.attempt).filter((name) => !this.held.has(attemptKey(name)));
+    const ended = this.#journal.filter(({ report }) => FINAL.includes(report.event)).map((entry) => entry.attempt);
+    const reported = ended.filter((name) => !this.held.has(attemptKey(name)));
     const unique = new Map(reported.map((name) => [attemptKey(name), name]));
     const attempts = [
       ...this.attempts.map((attempt) => ({ attempt, state: 'running' as const })),

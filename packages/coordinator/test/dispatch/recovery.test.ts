@@ -187,6 +187,7 @@ await onBothDatabases('recovery', {
     const nodes = await fog.database.read.selectFrom('nodes').select('id').execute();
     assert.deepEqual(nodes.map((row) => row.id), [second.id]);
     await assert.rejects(fog.nodes.remove(first.id), { code: 'not-found' });
+    assert.equal((await first.connect()).accepted, true, 'it may join again');
   },
 
   async 'a disconnection that could not be stored is found later'({ open }) {

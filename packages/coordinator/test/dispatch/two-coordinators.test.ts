@@ -1,0 +1,145 @@
+/** Several coordinators on one PostgreSQL: they share the work, hear each other, and take over from each other. */
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import { startPostgres } from '../../../../test/support/postgres.ts';
+import { type Hint, postgresBus } from '../../src/bus.ts';
+import { Fog } from './fog-harness.ts';
+import { assertAgreement, assertConsistent, attemptStates, jobRow } from './invariants.ts';
+
+const postgres = await startPostgres();
+const skip = 'unavailable' in postgres ? postgres.unavailable : false;
+
+/** Two cores on a fresh database, with one clock. */
+async function pair(): Promise<{ one: Fog; two: Fog; url: string } & AsyncDisposable> {
+  if ('unavailable' in postgres) throw new Error(postgres.unavailable);
+  const url = postgres.url(await postgres.createDatabase());
+  const clock = { now: 1_700_000_000_000 };
+  const bus = (coordinatorId: string) => postgresBus(url, coordinatorId);
+  const one = await Fog.open({ url }, { clock, bus });
+  const two = await Fog.open({ url }, { clock, bus });
+  await one.sweeps.takeStock();
+  return {
+    one,
+    two,
+    url,
+    async [Symbol.asyncDispose]() {
+      await one[Symbol.asyncDispose]();
+      await two[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 400; tries += 1) {
+    if (await holds()) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.fail(what);
+}
+
+describe('two coordinators', { skip }, () => {
+  after(() => ('unavailable' in postgres ? undefined : postgres.stop()));
+
+  test('share the tasks of one job, each exactly once', async () => {
+    await using fogs = await pair();
+    const { one, two } = fogs;
+    const agents = [await one.connected({ name: 'a' }), await two.connected({ name: 'b' })];
+    const seen: string[] = [];
+    for (const agent of agents) {
+      agent.onLease = (name) => {
+        seen.push(`${name.partition}/${name.fence}`);
+        setTimeout(() => agent.succeed(name), 1);
+      };
+    }
+    const job = await one.submit({ spec: { count: 120 } });
+    await until('the job ends', async () => (await jobRow(one.database, job)).ended_at !== null);
+    assert.equal(seen.length, 120);
+    assert.equal(new Set(seen).size, 120);
+    for (const agent of agents) assert.ok(agent.groups.length > 0, `${agent.description.name} got some`);
+    await Promise.all([one.settle(), two.settle()]);
+    await assertConsistent(one.database);
+  });
+
+  test('a job cancelled here is stopped on nodes that are connected there', async () => {
+    await using fogs = await pair();
+    const { one, two } = fogs;
+    const agent = await two.connected({ name: 'a', capacity: { slots: 1 } });
+    const job = await one.submit();
+    await until('it is leased there', () => agent.held.size === 1);
+    await one.jobs.close(job, 'cancelled', 'alice');
+    await until('it is stopped', () => agent.stopped.length === 1);
+    assert.equal(agent.stopped[0]?.reason, 'cancelled');
+    const next = await one.submit();
+    await until('its place is free again', () => agent.attempts.some((name) => name.job === next));
+    assertAgreement(two);
+  });
+
+  test('a node that moves over goes on with what it holds; the old link is closed', async () => {
+    await using fogs = await pair();
+    const { one, two } = fogs;
+    const agent = await one.connected({ name: 'a' });
+    const job = await one.submit();
+    await one.settle();
+    const [name] = agent.attempts;
+    assert.ok(name !== undefined);
+    const old = one.dispatcher.sessions.get(agent.id);
+    agent.moveTo(two);
+    await agent.connect();
+    assert.equal(agent.held.size, 1);
+    agent.succeed(name);
+    await two.settle();
+    assert.deepEqual(await attemptStates(two.database, job), ['valid']);
+    await one.nodes.disconnected(old ?? assert.fail(), 'late');
+    const row = await one.database.read.selectFrom('nodes').select('state').executeTakeFirstOrThrow();
+    assert.equal(row.state, 'connected', 'the end of the old session says nothing of the node');
+  });
+
+  test('a node that says hello to both at once has one session that counts', async () => {
+    await using fogs = await pair();
+    const { one, two } = fogs;
+    for (let round = 0; round < 10; round += 1) {
+      const agent = one.agent({ name: `a${round}` });
+      const first = agent.hello();
+      agent.moveTo(two);
+      const outcomes = await Promise.all([first, agent.hello()]);
+      const sessions = outcomes.map((outcome) => (outcome.accepted ? outcome.session.session : 0)).sort();
+      assert.deepEqual(sessions, [1, 2]);
+    }
+    await assertConsistent(one.database);
+  });
+
+  test('the nodes of a dead coordinator are lost in time, and its jobs go on elsewhere', async () => {
+    await using fogs = await pair();
+    const { one, two } = fogs;
+    const agent = await one.connected({ name: 'a' });
+    const job = await one.submit();
+    await one.settle();
+    assert.equal(agent.held.size, 1);
+    await one.database.crash();
+    const heir = await two.connected({ name: 'b' });
+    await two.advance(30_001);
+    await two.advance(60_001);
+    await until('it is leased again', () => heir.held.size === 1);
+    assert.equal(heir.attempts[0]?.job, job);
+    await one.bus.close();
+  });
+
+  test('hints reach the other side whole, however many ids they name', async () => {
+    await using fogs = await pair();
+    const { one, two } = fogs;
+    const heard: Hint[] = [];
+    const end = two.bus.subscribe((hint) => void heard.push(hint));
+    const ids = Array.from({ length: 450 }, (_, index) => `j${String(index).padStart(18, '0')}`);
+    one.bus.publish({ kind: 'streams', ids });
+    one.bus.publish({ kind: 'stop', job: 'j1' });
+    await until('the last one arrives', () => heard.some((hint) => hint.kind === 'stop'));
+    assert.deepEqual(heard.flatMap((hint) => (hint.kind === 'streams' ? hint.ids : [])).sort(), ids);
+    end();
+    one.bus.setPeers(0);
+    const own: Hint[] = [];
+    one.bus.subscribe((hint) => void own.push(hint));
+    one.bus.publish({ kind: 'stop', job: 'j2' });
+    assert.deepEqual(own, [{ kind: 'stop', job: 'j2' }], 'own hints come at once');
+    assert.ok(!heard.some((hint) => hint.kind === 'stop' && hint.job === 'j2'));
+  });
+});
