@@ -98,6 +98,9 @@ const heldAttemptSchema = z.strictObject({
 });
 export type HeldAttempt = z.infer<typeof heldAttemptSchema>;
 
+/** Made by the agent and stored as they are: no character that a database might not take. */
+const printable = z.string().regex(/^[!-~]{8,64}$/, 'must be 8 to 64 printable characters');
+
 export const agentFrameSchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('hello'),
@@ -109,9 +112,9 @@ export const agentFrameSchema = z.discriminatedUnion('type', [
     signature: z.string().length(86),
     /** Needed once, until the node is known. */
     joinToken: z.string().max(256).optional(),
-    bootId: z.string().min(8).max(64),
+    bootId: printable,
     /** Names the journal; a node that lost its journal starts another. */
-    journalId: z.string().min(8).max(64),
+    journalId: printable,
     /** The sequence number the next new entry will carry. */
     nextSequence: z.int().min(1),
     node: nodeDescriptionSchema,

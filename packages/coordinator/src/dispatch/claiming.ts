@@ -115,6 +115,12 @@ export class Claiming {
     return taken;
   }
 
+  /** Tasks of these classes wait somewhere in the queue: the next claim finds out where. */
+  async follow(classIds: readonly string[]): Promise<void> {
+    const { classes, database, hints } = this.#dependencies;
+    for (const placement of await classes.load(database.read, classIds)) hints.add(placement, { rank: 0, job: '' });
+  }
+
   /** Tasks that this turn has put back into the queue can be claimed in it. */
   async #hintRequeued(writer: Writer, turn: Turn): Promise<void> {
     if (turn.requeued.length === 0) return;

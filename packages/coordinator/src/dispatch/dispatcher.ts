@@ -80,12 +80,29 @@ export class Dispatcher {
   #suspect: DispatcherInput | null = null;
   #running: Promise<void> | null = null;
   #again = false;
+  /** Own hints come back at once, and say what is known here. */
+  #isAnnouncing = false;
   #stopped = false;
   #mostInputs: number = DISPATCH_LIMITS.reportsPerTurn;
 
   constructor(dependencies: DispatcherDependencies) {
     this.#dependencies = dependencies;
     this.#claiming = new Claiming({ ...dependencies, sessions: this.sessions, hints: this.hints });
+    dependencies.bus.subscribe((hint) => {
+      if (hint.kind !== 'queue' || this.#isAnnouncing) return;
+      // What fails here is found by the next look into the queue.
+      this.#claiming.follow(hint.classIds).then(
+        () => this.wake(),
+        () => undefined,
+      );
+    });
+  }
+
+  /** Tells the other coordinators that tasks of these classes wait. */
+  announce(classIds: string[]): void {
+    this.#isAnnouncing = true;
+    this.#dependencies.bus.publish({ kind: 'queue', classIds });
+    this.#isAnnouncing = false;
   }
 
   /** Takes something in; it is decided on in the next turn. */
@@ -196,12 +213,11 @@ export class Dispatcher {
     }
     await saveAttempts(writer, turn);
     const claims = await this.#claiming.claim(writer, turn);
-    await insertLeases(
-      writer,
-      claims.leases.map(({ name, session }) => ({ name, node: session.nodeId })),
-      at,
-    );
-    const streams = await saveJobs(writer, turn.counts, turn.entries, at);
+    const given = claims.leases.map(({ name, session }) => ({ name, node: session.nodeId }));
+    const [, streams] = await Promise.all([
+      insertLeases(writer, given, at),
+      saveJobs(writer, turn.counts, turn.entries, at),
+    ]);
     return { turn, live, acknowledged, hellos, ...claims, streams };
   }
 
@@ -341,6 +357,8 @@ export class Dispatcher {
     for (const update of result.hints) this.hints.update(update.classId, update.head, update.version);
     this.#sendLeases(result.leases);
     this.#sendStops(result.turn);
+    const requeued = new Set(result.turn.requeued.map((task) => task.classId));
+    if (requeued.size > 0) this.announce([...requeued]);
     if (result.streams.length > 0) bus.publish({ kind: 'streams', ids: result.streams });
     metrics.leases(result.leases.length);
   }

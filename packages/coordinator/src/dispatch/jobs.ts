@@ -91,6 +91,7 @@ export class Jobs {
     if (jobId !== id) return jobId;
     hint();
     dispatcher.wake();
+    dispatcher.announce(classes.map((placement) => placement.id));
     this.#dependencies.publishStreams([id]);
     // What fails of it here is done by the sweep of unfinished jobs.
     if (taskCountOf(submission) > DISPATCH_LIMITS.jobStep) this.spreadOut(id).catch(() => undefined);
@@ -106,6 +107,7 @@ export class Jobs {
         if (step === null) return;
         const [placement] = await classes.load(database.read, [step.classId]);
         if (placement !== undefined) dispatcher.hints.add(placement, { rank: step.rank, job: jobId });
+        dispatcher.announce([step.classId]);
         dispatcher.wake();
       }
     });

@@ -7,6 +7,7 @@ import pg from 'pg';
 import type { Database } from './database.ts';
 import { GroupCommit } from './group-commit.ts';
 import * as initial from './migrations/0001-initial.ts';
+import { PreparingClient } from './postgres-client.ts';
 import { openSqlite } from './sqlite-connection.ts';
 import type { Tables } from './tables.ts';
 
@@ -40,7 +41,12 @@ async function openEmbedded(directory: string): Promise<Database> {
 }
 
 async function openPostgres(url: string): Promise<Database> {
-  const pool = new pg.Pool({ connectionString: url, max: POSTGRES_CONNECTIONS, types: { getTypeParser } });
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: POSTGRES_CONNECTIONS,
+    types: { getTypeParser },
+    Client: PreparingClient,
+  });
   // An idle connection that breaks is replaced; the next statement reports what is wrong.
   pool.on('error', () => undefined);
   const database = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });

@@ -29,20 +29,25 @@ export function rowLock(engine: Database['engine'], what: 'FOR UPDATE' | 'FOR UP
 
 const LOAD_TASKS: BulkStatement = {
   text: `SELECT t.job_id, t.partition, t.state, t.class_id, t.rank, t.fence, t.parked, t.not_before, t.job_failures,
-      t.node_failures, t.failure, t.accepted_fence, t.outputs
-    FROM ROWS AS k CROSS JOIN tasks t
-    WHERE t.job_id = k.job_id AND t.partition = k.partition ORDER BY t.job_id, t.partition`,
+      t.node_failures, t.failure, t.accepted_fence, t.outputs, a.fence AS attempt_fence, a.state AS attempt_state,
+      a.node_id, a.started_at, a.ended_at, a.outcome, a.progress, a.log_bytes
+    FROM ROWS AS k CROSS JOIN tasks t LEFT JOIN attempts a ON a.job_id = t.job_id AND a.partition = t.partition
+    WHERE t.job_id = k.job_id AND t.partition = k.partition`,
   columns: { job_id: 'text', partition: 'integer' },
-  lock: 'FOR UPDATE OF t',
-};
-const LOAD_ATTEMPTS: BulkStatement = {
-  text: `SELECT a.job_id, a.partition, a.fence, a.state, a.node_id, a.started_at, a.ended_at, a.outcome, a.progress,
-      a.log_bytes
-    FROM ROWS AS k CROSS JOIN attempts a WHERE a.job_id = k.job_id AND a.partition = k.partition AND a.fence = k.fence`,
-  columns: { job_id: 'text', partition: 'integer', fence: 'integer' },
 };
 
-/** Tasks of the named attempts, locked in the order of their keys, with all their attempts. */
+/**
+ * States of rows when they were read. A row is saved only if it still is as it was read; otherwise another
+ * coordinator was faster, and the transaction is run again. On SQLite, with its one writer, that cannot happen.
+ */
+const read = new WeakMap<TurnTask | TurnAttempt, { state: string; logBytes: number }>();
+
+/** Tells the group commit to run the transaction again, like PostgreSQL's own serialisation failure. */
+class StaleRows extends Error {
+  readonly code = '40001';
+}
+
+/** Tasks of the named attempts with all their attempts: accepting one supersedes the others. */
 export async function loadAttempts(
   writer: Writer,
   names: readonly AttemptName[],
@@ -50,14 +55,15 @@ export async function loadAttempts(
   const wanted = new Map<string, AttemptName>();
   for (const name of names) wanted.set(taskKey(name), name);
   const keys = [...wanted.values()].map((name) => [name.job, name.partition]);
-  const taskRows = await runBulk<TaskColumns>(writer, LOAD_TASKS, keys);
-  const fences: (string | number)[][] = [];
-  for (const row of taskRows) {
-    // Almost always there is one attempt. Where there are more, all matter: accepting one supersedes the others.
-    for (let fence = 1; fence <= row.fence; fence += 1) fences.push([row.job_id, row.partition, fence]);
+  const rows = await runBulk<TaskColumns & AttemptColumns>(writer, LOAD_TASKS, keys);
+  const tasks = new Map<string, TurnTask>();
+  const attempts: TurnAttempt[] = [];
+  for (const row of rows) {
+    const task = toTask(row);
+    if (!tasks.has(taskKey(task))) tasks.set(taskKey(task), task);
+    if (row.attempt_fence !== null) attempts.push(toAttempt(row, row.attempt_fence));
   }
-  const attemptRows = await runBulk<AttemptColumns>(writer, LOAD_ATTEMPTS, fences);
-  return { tasks: taskRows.map(toTask), attempts: attemptRows.map(toAttempt) };
+  return { tasks: [...tasks.values()], attempts };
 }
 
 const INSERT_LEASES: BulkStatement = {
@@ -90,11 +96,16 @@ export async function insertJobBlobs(writer: Writer, blobs: readonly { job: stri
   );
 }
 
-/** Saves the tasks and attempts of a turn; its jobs and streams are saved last, by `saveJobs`. */
+/**
+ * Saves the tasks and attempts of a turn; its jobs and streams are saved last, by `saveJobs`. The statements are handed
+ * over together and run in this order, so that PostgreSQL works on one while the next is written.
+ */
 export async function saveAttempts(writer: Writer, turn: Turn): Promise<void> {
-  await updateTasks(writer, turn.changedTasks);
-  await updateAttempts(writer, turn.changedAttempts);
-  await insertJobBlobs(writer, turn.blobs);
+  await Promise.all([
+    updateTasks(writer, turn.changedTasks),
+    updateAttempts(writer, turn.changedAttempts),
+    insertJobBlobs(writer, turn.blobs),
+  ]);
 }
 
 const LOAD_JOBS: BulkStatement = {
@@ -135,9 +146,11 @@ export async function saveJobs(
     const taskCounts = TASK_STATES.map((state) => job.counts[state]);
     jobRows.push([row.id, job.state, ...taskCounts, sequence, job.startedAt, job.endedAt, job.reason]);
   }
-  await runBulk(writer, UPDATE_JOBS, jobRows);
-  await insertEvents(writer, events);
-  await runBulk(writer, INSERT_LOGS, logs);
+  await Promise.all([
+    runBulk(writer, UPDATE_JOBS, jobRows),
+    insertEvents(writer, events),
+    runBulk(writer, INSERT_LOGS, logs),
+  ]);
   return ids;
 }
 
@@ -193,10 +206,14 @@ const UPDATE_TASKS: BulkStatement = {
   text: `UPDATE tasks SET state = d.state, parked = d.parked, not_before = d.not_before,
       job_failures = d.job_failures, node_failures = d.node_failures, failure = d.failure,
       accepted_fence = d.accepted_fence, outputs = d.outputs
-    FROM ROWS AS d WHERE tasks.job_id = d.job_id AND tasks.partition = d.partition`,
+    FROM ROWS AS d
+    WHERE tasks.job_id = d.job_id AND tasks.partition = d.partition AND tasks.state = d.was AND tasks.fence = d.fence
+    RETURNING tasks.partition`,
   columns: {
     job_id: 'text',
     partition: 'integer',
+    fence: 'integer',
+    was: 'text',
     state: 'text',
     parked: 'integer',
     not_before: 'bigint',
@@ -212,6 +229,8 @@ async function updateTasks(writer: Writer, tasks: ReadonlySet<TurnTask>): Promis
   const rows = [...tasks].map((task) => [
     task.job,
     task.partition,
+    task.fence,
+    read.get(task)?.state ?? '',
     task.state,
     task.parked ? 1 : 0,
     task.notBefore,
@@ -221,18 +240,23 @@ async function updateTasks(writer: Writer, tasks: ReadonlySet<TurnTask>): Promis
     task.acceptedFence,
     task.outputs,
   ]);
-  await runBulk(writer, UPDATE_TASKS, rows);
+  const saved = await runBulk(writer, UPDATE_TASKS, rows);
+  if (saved.length !== rows.length) throw new StaleRows('a task has changed since it was read');
 }
 
 const UPDATE_ATTEMPTS: BulkStatement = {
   text: `UPDATE attempts SET state = d.state, started_at = d.started_at, ended_at = d.ended_at, outcome = d.outcome,
       progress = d.progress, log_bytes = d.log_bytes
     FROM ROWS AS d
-    WHERE attempts.job_id = d.job_id AND attempts.partition = d.partition AND attempts.fence = d.fence`,
+    WHERE attempts.job_id = d.job_id AND attempts.partition = d.partition AND attempts.fence = d.fence
+      AND attempts.state = d.was AND attempts.log_bytes = d.had
+    RETURNING attempts.fence`,
   columns: {
     job_id: 'text',
     partition: 'integer',
     fence: 'integer',
+    was: 'text',
+    had: 'bigint',
     state: 'text',
     started_at: 'bigint',
     ended_at: 'bigint',
@@ -247,6 +271,8 @@ async function updateAttempts(writer: Writer, attempts: ReadonlySet<TurnAttempt>
     attempt.job,
     attempt.partition,
     attempt.fence,
+    read.get(attempt)?.state ?? '',
+    read.get(attempt)?.logBytes ?? 0,
     attempt.state,
     attempt.startedAt,
     attempt.endedAt,
@@ -254,7 +280,8 @@ async function updateAttempts(writer: Writer, attempts: ReadonlySet<TurnAttempt>
     attempt.progress,
     attempt.logBytes,
   ]);
-  await runBulk(writer, UPDATE_ATTEMPTS, rows);
+  const saved = await runBulk(writer, UPDATE_ATTEMPTS, rows);
+  if (saved.length !== rows.length) throw new StaleRows('an attempt has changed since it was read');
 }
 
 interface TaskColumns {
@@ -273,11 +300,10 @@ interface TaskColumns {
   outputs: string | null;
 }
 
+/** All null where the task has no attempt yet. */
 interface AttemptColumns {
-  job_id: string;
-  partition: number;
-  fence: number;
-  state: string;
+  attempt_fence: number | null;
+  attempt_state: string;
   node_id: string;
   started_at: number | null;
   ended_at: number | null;
@@ -300,7 +326,7 @@ interface JobColumns extends TaskCounts {
 }
 
 function toTask(row: TaskColumns): TurnTask {
-  return {
+  const task: TurnTask = {
     job: row.job_id,
     partition: row.partition,
     state: row.state as TaskState,
@@ -315,14 +341,16 @@ function toTask(row: TaskColumns): TurnTask {
     acceptedFence: row.accepted_fence,
     outputs: row.outputs,
   };
+  read.set(task, { state: row.state, logBytes: 0 });
+  return task;
 }
 
-function toAttempt(row: AttemptColumns): TurnAttempt {
-  return {
+function toAttempt(row: TaskColumns & AttemptColumns, fence: number): TurnAttempt {
+  const attempt: TurnAttempt = {
     job: row.job_id,
     partition: row.partition,
-    fence: row.fence,
-    state: row.state as AttemptState,
+    fence,
+    state: row.attempt_state as AttemptState,
     node: row.node_id,
     startedAt: row.started_at,
     endedAt: row.ended_at,
@@ -330,6 +358,8 @@ function toAttempt(row: AttemptColumns): TurnAttempt {
     progress: row.progress,
     logBytes: row.log_bytes,
   };
+  read.set(attempt, { state: row.attempt_state, logBytes: row.log_bytes });
+  return attempt;
 }
 
 function toJob(row: JobColumns): JobProgress {
