@@ -48,7 +48,11 @@ export async function startPostgres(): Promise<TestPostgres | { unavailable: str
 }
 
 function external(base: string): TestPostgres {
-  return serverAt((database) => Object.assign(new URL(base), { pathname: `/${database}` }).href, base, async () => {});
+  return serverAt(
+    (database) => Object.assign(new URL(base), { pathname: `/${database}` }).href,
+    base,
+    async () => {},
+  );
 }
 
 async function startServer(): Promise<TestPostgres | { unavailable: string }> {
@@ -137,14 +141,19 @@ async function answers(url: string): Promise<boolean> {
 function findPrograms(): string | null {
   const debian = '/usr/lib/postgresql';
   const versions = existsSync(debian) ? readdirSync(debian).sort((left, right) => Number(right) - Number(left)) : [];
-  const folders = [...versions.map((version) => join(debian, version, 'bin')), ...(process.env.PATH ?? '').split(delimiter)];
+  const folders = [
+    ...versions.map((version) => join(debian, version, 'bin')),
+    ...(process.env.PATH ?? '').split(delimiter),
+  ];
   return folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres'))) ?? null;
 }
 
 /** Undefined where this process is no root; null where it is and nobody else can be found. */
 function serverUser(): { uid: number; gid: number } | undefined | null {
   if (process.getuid?.() !== 0) return undefined;
-  const users = readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':'));
+  const users = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'));
   const user = users.find(([name]) => name === 'postgres') ?? users.find(([name]) => name === 'nobody');
   return user === undefined ? null : { uid: Number(user[2]), gid: Number(user[3]) };
 }

@@ -88,7 +88,7 @@ export class FogClient {
         for await (const message of serverSentEvents(response)) {
           brokenSince = null;
           if (message.event === 'end') return;
-          const record = route.stream?.parse(JSON.parse(message.data)) as StreamRecord<Name>;
+          const record = readRecord(route, message.data) as StreamRecord<Name>;
           after = Number(message.id);
           yield record;
         }
@@ -201,6 +201,15 @@ async function* serverSentEvents(response: Response): AsyncGenerator<{ id: strin
       buffer = buffer.slice(end + 2);
       if (message.data !== '' || message.event === 'end') yield message;
     }
+  }
+}
+
+/** Asking again would bring the same record, so a record that cannot be read ends the stream. */
+function readRecord(route: RouteDefinition, data: string): unknown {
+  try {
+    return route.stream?.parse(JSON.parse(data));
+  } catch (cause) {
+    throw new FogError('internal', 'the coordinator sent a record that this version cannot read', { cause });
   }
 }
 

@@ -15,7 +15,7 @@ import { FogError } from './errors.ts';
 
 const NAME = '[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?';
 const EXISTS = new RegExp(`^(!?)\\s*(${NAME})$`);
-const RELATION = new RegExp(`^(${NAME})\\s*(==|=|!=|>=|<=|>|<)\\s*([^\\s()]+)$`);
+const RELATION = new RegExp(`^(${NAME})\\s*(==|=|!=|>=|<=|>|<)\\s*([^\\s()=<>!][^\\s()]*)$`);
 const MEMBERSHIP = new RegExp(`^(${NAME})\\s+(in|notin)\\s*\\(([^()]*)\\)$`);
 
 export type Constraint =

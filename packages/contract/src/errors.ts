@@ -97,12 +97,13 @@ export class FogError extends Error {
   /** Reads a problem document; anything else becomes `internal` with what was received in `details`. */
   static fromProblem(document: unknown, fallbackMessage: string): FogError {
     if (typeof document === 'object' && document !== null && 'code' in document) {
-      const problem = document as Partial<ProblemDocument>;
-      if (problem.code !== undefined && Object.hasOwn(CATALOGUE, problem.code)) {
-        return new FogError(problem.code, problem.detail ?? fallbackMessage, {
-          ...(problem.details === undefined ? {} : { details: problem.details }),
-          ...(problem.hint === undefined ? {} : { hint: problem.hint }),
-          ...(problem.retryable === undefined ? {} : { retryable: problem.retryable }),
+      // Whoever answered may be no coordinator at all, so nothing about the members is taken for granted.
+      const { code, detail, details, hint, retryable } = document as Record<string, unknown>;
+      if (typeof code === 'string' && Object.hasOwn(CATALOGUE, code)) {
+        return new FogError(code as ErrorCode, typeof detail === 'string' ? detail : fallbackMessage, {
+          ...(isPlainRecord(details) ? { details } : {}),
+          ...(typeof hint === 'string' ? { hint } : {}),
+          ...(typeof retryable === 'boolean' ? { retryable } : {}),
         });
       }
     }
@@ -114,4 +115,8 @@ export class FogError extends Error {
     if (error instanceof FogError) return error;
     return new FogError('internal', error instanceof Error ? error.message : String(error), { cause: error });
   }
+}
+
+function isPlainRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -19,10 +19,10 @@ const manifestSchema = z.strictObject({
   entries: z.array(entrySchema).max(LIMITS.folderEntries),
 });
 
-/** Relative, with `/`, without empty, `.` or `..` parts, NUL, backslash or control characters. */
+/** Relative, with `/`, without empty, `.` or `..` parts, NUL, backslash, control characters or halves of characters. */
 export function isRelativePath(path: string): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters in file names are what is refused
-  if (path === '' || /[\u0000-\u001f\\]/.test(path)) return false;
+  if (path === '' || /[\u0000-\u001f\\]/.test(path) || !path.isWellFormed()) return false;
   return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
 }
 

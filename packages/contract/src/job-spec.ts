@@ -42,9 +42,9 @@ const sandboxPath = z
   .refine(isSandboxPath, 'must be an absolute path without empty, "." or ".." parts, such as /in/data.csv')
   .meta({ description: 'Absolute path inside the sandbox' });
 
-/** Absolute, normalised, no `..`, no NUL, no backslash. */
+/** Absolute, normalised, no `..`, no NUL, no backslash, no halves of characters. */
 export function isSandboxPath(path: string): boolean {
-  if (!path.startsWith('/') || path.length < 2 || /[\0\\]/.test(path)) return false;
+  if (!path.startsWith('/') || path.length < 2 || /[\0\\]/.test(path) || !path.isWellFormed()) return false;
   return path
     .slice(1)
     .split('/')

@@ -128,6 +128,10 @@ function readTable(table: SettingsTable, file: SettingsSources['file']): Record<
       hint: `the tables are ${Object.keys(TABLES).join(' and ')}`,
     });
   }
+  for (const [name, value] of Object.entries(document)) {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) continue;
+    throw new FogError('invalid-configuration', `${file.path}: ${name} is not a table`, { hint: `write [${name}]` });
+  }
   return (document[table] as Record<string, unknown> | undefined) ?? {};
 }
 

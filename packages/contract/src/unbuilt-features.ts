@@ -1,4 +1,5 @@
 /** The part of the specification language that no code stands behind yet. It shrinks as features are built. */
+import { FogError } from './errors.ts';
 import type { SpecFault } from './job-spec.ts';
 
 interface UnbuiltFeature {
@@ -76,8 +77,16 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function cloneJson(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(cloneJson);
+/** The language ends at 8 levels. Beyond the limit stand attacks on the stack, and YAML documents that hold themselves. */
+const DEEPEST = 64;
+
+function cloneJson(value: unknown, depth = 0): unknown {
+  if (depth > DEEPEST) {
+    const message = `is nested deeper than ${DEEPEST} levels`;
+    const faults: SpecFault[] = [{ path: '', code: 'invalid', message }];
+    throw new FogError('invalid-spec', `the document ${message}`, { details: { faults } });
+  }
+  if (Array.isArray(value)) return value.map((nested) => cloneJson(nested, depth + 1));
   if (!isRecord(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, nested]) => [key, cloneJson(nested)]));
+  return Object.fromEntries(Object.entries(value).map(([key, nested]) => [key, cloneJson(nested, depth + 1)]));
 }

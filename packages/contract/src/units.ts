@@ -16,16 +16,27 @@ const MULTIPLIERS: Record<string, number> = {
 };
 const DURATION_UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+/** Longer than any that fits into 53 bits. */
+const LONGEST_QUANTITY = 64;
+
 export const BYTES_PATTERN = /^(\d+(?:\.\d+)?)(k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$/;
 export const CPU_PATTERN = /^(?:(\d+)m|(\d+(?:\.\d{1,3})?))$/;
 export const DURATION_PATTERN = /^(?:\d+(?:ms|s|m|h|d))+$/;
 
 /** `'256Mi'` -> 268435456. Fractions are rounded up. Throws `invalid-request`. */
 export function parseBytes(text: string): number {
-  const match = BYTES_PATTERN.exec(text);
-  const bytes = match === null ? Number.NaN : Math.ceil(Number(match[1]) * (MULTIPLIERS[match[2] ?? ''] ?? Number.NaN));
+  const match = text.length > LONGEST_QUANTITY ? null : BYTES_PATTERN.exec(text);
+  const bytes = match === null ? Number.NaN : exactProduct(match[1] ?? '', MULTIPLIERS[match[2] ?? ''] ?? 0);
   if (!Number.isSafeInteger(bytes)) throw notA('quantity of bytes', text, '256Mi, 1G or a number of bytes');
   return bytes;
+}
+
+/** In whole numbers: 528.897 * 1e12 is no whole number in floating point, and would be rounded up. */
+function exactProduct(decimal: string, multiplier: number): number {
+  const [whole = '', fraction = ''] = decimal.split('.');
+  const scale = 10n ** BigInt(fraction.length);
+  const scaled = BigInt(whole + fraction) * BigInt(multiplier);
+  return Number((scaled + scale - 1n) / scale);
 }
 
 /** `'500m'` or `'0.5'` -> 500 thousandths of a core. Throws `invalid-request`. */

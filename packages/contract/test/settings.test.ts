@@ -30,12 +30,18 @@ test('every setting tells its variable, and none is told twice', () => {
 });
 
 test('variables are read by the kind of their setting', () => {
-  const environment = { FOG_AGENT_LABELS: 'gpu=yes,zone=a=b', FOG_AGENT_ACCEPT: 'alice, bob', FOG_AGENT_CPU: '1.5', FOG_AGENT_MEMORY: '' };
+  const environment = {
+    FOG_AGENT_LABELS: 'gpu=yes,zone=a=b',
+    FOG_AGENT_ACCEPT: 'alice, bob',
+    FOG_AGENT_CPU: '1.5',
+    FOG_AGENT_MEMORY: '',
+  };
   const { settings } = loadSettings('agent', { environment });
   assert.deepEqual(settings.labels, { gpu: 'yes', zone: 'a=b' });
   assert.deepEqual(settings.accept, ['alice', 'bob']);
   assert.deepEqual([settings.cpu, settings.memory], [1.5, undefined]);
-  const plain = (text: string) => loadSettings('coordinator', { environment: { FOG_PLAIN_HTTP: text } }).settings.plainHttp;
+  const plain = (text: string) =>
+    loadSettings('coordinator', { environment: { FOG_PLAIN_HTTP: text } }).settings.plainHttp;
   assert.deepEqual(['1', 'true', '0', 'false'].map(plain), [true, true, false, false]);
 });
 
@@ -50,8 +56,17 @@ test('every fault is named with its place', () => {
       assert.equal(error.code, 'invalid-configuration');
       const { faults } = error.details;
       assert.equal(faults.length, 5);
-      for (const place of ['config.toml: coordinator.listen: ', 'config.toml: coordinator.keepJob: unknown', 'FOG_HEARTBEAT: ', 'FOG_QUEUED_TASKS: ', 'FOG_PLAIN_HTTP: ']) {
-        assert.ok(faults.some((fault) => fault.startsWith(place)), place);
+      for (const place of [
+        'config.toml: coordinator.listen: ',
+        'config.toml: coordinator.keepJob: unknown',
+        'FOG_HEARTBEAT: ',
+        'FOG_QUEUED_TASKS: ',
+        'FOG_PLAIN_HTTP: ',
+      ]) {
+        assert.ok(
+          faults.some((fault) => fault.startsWith(place)),
+          place,
+        );
       }
       return true;
     },
@@ -59,14 +74,29 @@ test('every fault is named with its place', () => {
 });
 
 test('files that are no settings are refused', () => {
-  for (const text of ['[coordinator', '[cordinator]', 'listen = "127.0.0.1:1"', 'agent = 5', 'agent = "x"', '[[agent]]', '[agent]\n[agent]', '[agent]\nconstructor = 1', '[agent]\n__proto__ = 1']) {
-    assert.throws(() => loadSettings('agent', { file: file(text), environment: {} }), { code: 'invalid-configuration' }, text);
+  for (const text of [
+    '[coordinator',
+    '[cordinator]',
+    'listen = "127.0.0.1:1"',
+    'agent = 5',
+    'agent = "x"',
+    '[[agent]]',
+    '[agent]\n[agent]',
+    '[agent]\nconstructor = 1',
+    '[agent]\n__proto__ = 1',
+  ]) {
+    assert.throws(
+      () => loadSettings('agent', { file: file(text), environment: {} }),
+      { code: 'invalid-configuration' },
+      text,
+    );
   }
 });
 
 test('addresses to listen on', () => {
   const listen = (text: string) => loadSettings('coordinator', { ...none, flags: { listen: text } });
-  for (const good of ['127.0.0.1:0', '[::1]:7070', 'localhost:1', '0.0.0.0:65535']) assert.equal(listen(good).settings.listen, good);
+  for (const good of ['127.0.0.1:0', '[::1]:7070', 'localhost:1', '0.0.0.0:65535'])
+    assert.equal(listen(good).settings.listen, good);
   for (const bad of ['', '7070', ':7070', '::1:7070', 'host:', 'host:port', 'a b:1', '[::1]', '1.2.3.4:123456']) {
     assert.throws(() => listen(bad), { code: 'invalid-configuration' }, bad);
   }

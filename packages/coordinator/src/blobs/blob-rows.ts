@@ -9,10 +9,9 @@
  * that a deletion whose process died is found and finished.
  */
 import { sql } from 'kysely';
+import { HTTP_LIMITS } from '../limits.ts';
+import { type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Reader, Writer } from '../store/database.ts';
-
-/** Statements with a list stay below the number of parameters that both engines take. */
-const LIST = 500;
 
 /** Inserts or renews the row. False when the blob is being deleted at this moment. */
 export async function insertBlob(writer: Writer, digest: string, bytes: number, now: number): Promise<boolean> {
@@ -33,20 +32,36 @@ export async function insertBlob(writer: Writer, digest: string, bytes: number, 
  * them, and until then the renewal does.
  */
 export async function renewBlobs(writer: Writer, digests: readonly string[], now: number): Promise<string[]> {
-  const known = new Set<string>();
   const wanted = [...new Set(digests)].sort();
-  for (let start = 0; start < wanted.length; start += LIST) {
-    const rows = await writer
-      .updateTable('blobs')
-      .set({ stored_at: now })
-      .where('digest', 'in', wanted.slice(start, start + LIST))
-      .where('stored_at', '>', 0)
-      .returning('digest')
-      .execute();
-    for (const row of rows) known.add(row.digest);
-  }
+  const rows = await runBulk<{ digest: string; stored_at: number }>(
+    writer,
+    FIND_BLOBS,
+    wanted.map((digest) => [digest]),
+  );
+  // Seldom: a write for every submit would cost more than the blobs are in danger.
+  const old = rows.filter((row) => row.stored_at < now - HTTP_LIMITS.blobRenewMilliseconds);
+  const renewed = await runBulk<{ digest: string }>(
+    writer,
+    RENEW_BLOBS,
+    old.map((row) => [row.digest, now]),
+  );
+  const kept = new Set(renewed.map((row) => row.digest));
+  const known = new Set(rows.filter((row) => !old.includes(row) || kept.has(row.digest)).map((row) => row.digest));
   return wanted.filter((digest) => !known.has(digest));
 }
+
+const FIND_BLOBS: BulkStatement = {
+  text: `SELECT t.digest, t.stored_at FROM ROWS AS k CROSS JOIN blobs t
+    WHERE t.digest = k.digest AND t.stored_at > 0 ORDER BY t.digest`,
+  columns: { digest: 'text' },
+  lock: 'FOR SHARE OF t',
+};
+
+const RENEW_BLOBS: BulkStatement = {
+  text: `UPDATE blobs SET stored_at = d.at FROM ROWS AS d
+    WHERE blobs.digest = d.digest AND blobs.stored_at > 0 RETURNING blobs.digest`,
+  columns: { digest: 'text', at: 'bigint' },
+};
 
 export async function findBlob(reader: Reader, digest: string): Promise<{ bytes: number; stored_at: number } | null> {
   const row = await reader

@@ -76,21 +76,19 @@ export class Jobs {
     };
     const rank = 100 - spec.spec.priority;
     const classes = requirementsFor(submission).map(placementClass);
-    const hint = () => {
-      for (const placement of classes) dispatcher.hints.add(placement, { rank, job: id });
-    };
     const stored = database.write(async (writer) => {
       const outcome = await this.#store(writer, submission);
-      // A turn that follows in the same transaction leases its first tasks. Only a stored job is hinted at: the hint
-      // of a class that no node suits stays.
-      if ('jobId' in outcome && outcome.jobId === id) hint();
+      // The next turn, in this transaction or a later one, leases its first tasks. Only a stored job is hinted at: the
+      // hint of a class that no node suits stays.
+      if ('jobId' in outcome && outcome.jobId === id) {
+        for (const placement of classes) dispatcher.hints.add(placement, { rank, job: id });
+      }
       return outcome;
     });
     dispatcher.wake();
     const jobId = jobOf(await stored);
     if (jobId !== id) return jobId;
-    hint();
-    dispatcher.wake();
+    this.#dependencies.classes.confirm(classes);
     dispatcher.announce(classes.map((placement) => placement.id));
     this.#dependencies.publishStreams([id]);
     // What fails of it here is done by the sweep of unfinished jobs.

@@ -3,7 +3,6 @@
 import { FogError, type NodeEventData } from '@fog/contract';
 import type { Bus } from '../bus.ts';
 import type { Database, Writer } from '../store/database.ts';
-import { IS_HELD } from '../store/live-attempts.ts';
 import type { NodeUpdate } from '../store/tables.ts';
 import { insertEvents } from '../store/turn-rows.ts';
 import type { Dispatcher } from './dispatcher.ts';

@@ -13,13 +13,22 @@ const INSERT_CLASSES: BulkStatement = {
 
 export class PlacementClasses {
   readonly #classes = new Map<string, PlacementClass>();
+  /** Ids of classes whose rows are committed. */
+  readonly #confirmed = new Set<string>();
 
   /** The class of these requirements, stored before a task refers to it. */
   async store(writer: Writer, requirements: readonly Requirements[]): Promise<PlacementClass[]> {
     const classes = requirements.map(placementClass);
-    const rows = classes.map((placement) => [placement.id, JSON.stringify(placement.requirements)]);
+    const unknown = classes.filter((placement) => !this.#confirmed.has(placement.id));
+    const rows = unknown.map((placement) => [placement.id, JSON.stringify(placement.requirements)]);
     await runBulk(writer, INSERT_CLASSES, rows);
     return classes;
+  }
+
+  /** The transaction that stored these is committed: they need not be stored again. */
+  confirm(classes: readonly PlacementClass[]): void {
+    if (this.#confirmed.size > KEPT) this.#confirmed.clear();
+    for (const placement of classes) this.#confirmed.add(placement.id);
   }
 
   async load(reader: Reader, ids: readonly string[]): Promise<PlacementClass[]> {

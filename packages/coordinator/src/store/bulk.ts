@@ -19,7 +19,7 @@ export interface BulkStatement {
   text: string;
   columns: Readonly<Record<string, ColumnKind>>;
   /** Added at the end on PostgreSQL; SQLite has one writer and no row locks. */
-  lock?: 'FOR UPDATE OF t';
+  lock?: 'FOR UPDATE OF t' | 'FOR SHARE OF t';
 }
 
 export type BulkValue = string | number | null;

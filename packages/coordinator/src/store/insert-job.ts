@@ -70,18 +70,15 @@ export async function insertJob(writer: Writer, job: NewJob): Promise<boolean> {
     [...row, events.length + 1, job.submittedAt, expiresAt, job.idempotencyKey],
   ]);
   if (inserted.length === 0) return false;
-  await insertEvents(
-    writer,
-    events.map((data, index): NewEvent => [job.id, index + 1, job.submittedAt, JSON.stringify(data)]),
-  );
-  await insertJobBlobs(
-    writer,
-    job.blobs.map((digest) => ({ job: job.id, digest })),
-  );
   const deadline = job.submittedAt + parseDuration(spec.timeouts.queue);
   const place = { jobId: job.id, rank, deadline };
-  if ('each' in job.classes) await insertPinnedTasks(writer, place, job.classes.each);
-  else await insertTasks(writer, { ...place, classId: job.classes.all }, { from: 0, to: expanded });
+  const tasks =
+    'each' in job.classes
+      ? insertPinnedTasks(writer, place, job.classes.each)
+      : insertTasks(writer, { ...place, classId: job.classes.all }, { from: 0, to: expanded });
+  const rows = events.map((data, index): NewEvent => [job.id, index + 1, job.submittedAt, JSON.stringify(data)]);
+  const blobs = job.blobs.map((digest) => ({ job: job.id, digest }));
+  await Promise.all([tasks, insertEvents(writer, rows), insertJobBlobs(writer, blobs)]);
   return true;
 }
 

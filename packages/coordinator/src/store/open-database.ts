@@ -4,6 +4,7 @@ import { FogError } from '@fog/contract';
 import { Kysely, PostgresDialect, SqliteDialect } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import pg from 'pg';
+import { startCheckpoints } from './checkpoint-thread.ts';
 import type { Database } from './database.ts';
 import { GroupCommit } from './group-commit.ts';
 import * as initial from './migrations/0001-initial.ts';
@@ -37,7 +38,8 @@ async function openEmbedded(directory: string): Promise<Database> {
     throw new FogError('data-directory', `cannot open the database ${path}: ${(cause as Error).message}`, { cause });
   }
   const read = new Kysely<Tables>({ dialect: new SqliteDialect({ database: openSqlite(path, 'read') }) });
-  return assemble('sqlite', write, read);
+  const checkpoints = startCheckpoints(path);
+  return assemble('sqlite', write, read, () => checkpoints.stop());
 }
 
 async function openPostgres(url: string): Promise<Database> {
@@ -60,7 +62,12 @@ async function openPostgres(url: string): Promise<Database> {
   return assemble('postgres', database, database);
 }
 
-function assemble(engine: Database['engine'], write: Kysely<Tables>, read: Kysely<Tables>): Database {
+function assemble(
+  engine: Database['engine'],
+  write: Kysely<Tables>,
+  read: Kysely<Tables>,
+  stop: () => Promise<void> = async () => undefined,
+): Database {
   const commits = new GroupCommit(write);
   return {
     engine,
@@ -68,6 +75,7 @@ function assemble(engine: Database['engine'], write: Kysely<Tables>, read: Kysel
     write: (work) => commits.write(work),
     async close() {
       await commits.close();
+      await stop();
       await write.destroy();
       if (read !== write) await read.destroy();
     },

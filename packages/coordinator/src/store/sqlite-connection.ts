@@ -10,7 +10,7 @@ export function openSqlite(path: string, mode: 'write' | 'read'): SqliteDatabase
   const database = new DatabaseSync(path, { readOnly: mode === 'read' });
   database.exec('PRAGMA busy_timeout = 5000; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY');
   if (mode === 'write') {
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000');
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 16000');
   }
   const kept = new Map<string, SqliteStatement>();
   return {

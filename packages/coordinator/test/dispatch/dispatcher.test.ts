@@ -32,9 +32,18 @@ await onBothDatabases('dispatcher', {
 
   async 'leases by priority, then by age, across classes'({ open }) {
     const fog = await open();
-    const change = (priority: number, cpu: string) => ({ spec: { priority }, task: { resources: { cpu, memory: '1Mi', disk: '1Mi' } } });
+    const change = (priority: number, cpu: string) => ({
+      spec: { priority },
+      task: { resources: { cpu, memory: '1Mi', disk: '1Mi' } },
+    });
     const jobs: string[] = [];
-    for (const [priority, cpu] of [[10, '100m'], [90, '200m'], [50, '100m'], [90, '300m'], [50, '200m']] as const) {
+    for (const [priority, cpu] of [
+      [10, '100m'],
+      [90, '200m'],
+      [50, '100m'],
+      [90, '300m'],
+      [50, '200m'],
+    ] as const) {
       fog.clock.now += 1;
       jobs.push(await fog.submit(change(priority, cpu)));
     }
@@ -55,7 +64,10 @@ await onBothDatabases('dispatcher', {
     const memory = await fog.connected({ capacity: { slots: 50, memoryBytes: (5 << 20) - 1 } });
     await fog.submit({ spec: { count: 50 } });
     await fog.settle();
-    assert.deepEqual([slots, cpu, memory].map((agent) => agent.held.size), [2, 3, 4]);
+    assert.deepEqual(
+      [slots, cpu, memory].map((agent) => agent.held.size),
+      [2, 3, 4],
+    );
     succeedAll(cpu);
     await fog.settle();
     assert.equal(cpu.held.size, 3, 'freed places are given away again');
@@ -67,7 +79,10 @@ await onBothDatabases('dispatcher', {
     for (let index = 0; index < 5; index += 1) agents.push(await fog.connected());
     await fog.submit({ spec: { count: 10 } });
     await fog.settle();
-    assert.deepEqual(agents.map((agent) => agent.held.size), [2, 2, 2, 2, 2]);
+    assert.deepEqual(
+      agents.map((agent) => agent.held.size),
+      [2, 2, 2, 2, 2],
+    );
   },
 
   async 'places by labels and policy, and nothing on cordoned nodes'({ open }) {
@@ -78,10 +93,16 @@ await onBothDatabases('dispatcher', {
     await fog.nodes.cordon(gpu.id, true, 'root');
     await fog.submit({ spec: { count: 3, placement: { constraints: ['gpu'] } } });
     await fog.settle();
-    assert.deepEqual([plain, gpu, foreign].map((agent) => agent.held.size), [0, 0, 0]);
+    assert.deepEqual(
+      [plain, gpu, foreign].map((agent) => agent.held.size),
+      [0, 0, 0],
+    );
     await fog.nodes.cordon(gpu.id, false, 'root');
     await fog.settle();
-    assert.deepEqual([plain, gpu, foreign].map((agent) => agent.held.size), [0, 3, 0]);
+    assert.deepEqual(
+      [plain, gpu, foreign].map((agent) => agent.held.size),
+      [0, 3, 0],
+    );
   },
 
   async 'a hundred classes that fit no node keep nobody waiting'({ open }) {
@@ -115,7 +136,10 @@ await onBothDatabases('dispatcher', {
     const job = await fog.submit();
     await fog.settle();
     const task = await taskRow(fog.database, job);
-    assert.deepEqual([task.state, task.node_failures, JSON.parse(task.failure ?? '').reason], ['failed', 10, 'too-many-node-failures']);
+    assert.deepEqual(
+      [task.state, task.node_failures, JSON.parse(task.failure ?? '').reason],
+      ['failed', 10, 'too-many-node-failures'],
+    );
     assert.equal((await jobRow(fog.database, job)).state, 'failed');
   },
 
@@ -125,7 +149,10 @@ await onBothDatabases('dispatcher', {
     const backoff = { initial: '10s', factor: 2, max: '1m', jitter: 'none' } as const;
     const job = await fog.submit({ spec: { retry: { attempts: 3, backoff } } });
     await fog.settle();
-    for (const [fence, wait] of [[1, 10_000], [2, 20_000]] as const) {
+    for (const [fence, wait] of [
+      [1, 10_000],
+      [2, 20_000],
+    ] as const) {
       assert.equal(only(agent).fence, fence);
       agent.fail(only(agent), 'exit-code', 1);
       await fog.settle();
@@ -201,8 +228,16 @@ await onBothDatabases('dispatcher', {
     await fog.settle();
     agent.log(name, Buffer.byteLength('grüße\nbye'), 'too late');
     await fog.settle();
-    const logs = await fog.database.read.selectFrom('logs').select(['text', 'sequence']).where('job_id', '=', job).orderBy('sequence').execute();
-    assert.deepEqual(logs.map((row) => row.text), ['grüße\n', 'bye']);
+    const logs = await fog.database.read
+      .selectFrom('logs')
+      .select(['text', 'sequence'])
+      .where('job_id', '=', job)
+      .orderBy('sequence')
+      .execute();
+    assert.deepEqual(
+      logs.map((row) => row.text),
+      ['grüße\n', 'bye'],
+    );
     assert.deepEqual(await attemptStates(fog.database, job), ['valid']);
   },
 });

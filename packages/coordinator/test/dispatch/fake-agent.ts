@@ -25,7 +25,11 @@ export interface FakeAgentOptions {
   owner?: string | null;
 }
 
-const OUTCOME = { usage: { wallMilliseconds: 5, cpuMilliseconds: 4, peakMemoryBytes: 1000 }, engine: 'test', logBytes: 0 };
+const OUTCOME = {
+  usage: { wallMilliseconds: 5, cpuMilliseconds: 4, peakMemoryBytes: 1000 },
+  engine: 'test',
+  logBytes: 0,
+};
 
 const FINAL = ['succeed', 'fail', 'decline'];
 

@@ -69,7 +69,13 @@ export class Fog implements AsyncDisposable {
   readonly storage: Storage;
   readonly #options: FogOptions;
 
-  private constructor(storage: Storage, database: CrashableDatabase, bus: Bus, coordinatorId: string, options: FogOptions) {
+  private constructor(
+    storage: Storage,
+    database: CrashableDatabase,
+    bus: Bus,
+    coordinatorId: string,
+    options: FogOptions,
+  ) {
     this.storage = storage;
     this.#options = options;
     this.database = database;

@@ -1,6 +1,15 @@
 /** What must hold whenever nothing is under way, whatever has happened before. */
 import assert from 'node:assert/strict';
-import { ATTEMPT_TRANSITIONS, type AttemptState, isTerminal, JOB_TRANSITIONS, type JobState, TASK_STATES, TASK_TRANSITIONS, type TaskState } from '@fog/contract';
+import {
+  ATTEMPT_TRANSITIONS,
+  type AttemptState,
+  isTerminal,
+  JOB_TRANSITIONS,
+  type JobState,
+  TASK_STATES,
+  TASK_TRANSITIONS,
+  type TaskState,
+} from '@fog/contract';
 import type { Database } from '../../src/store/database.ts';
 import type { AttemptRow, JobRow, TaskRow } from '../../src/store/tables.ts';
 import type { Fog } from './fog-harness.ts';
@@ -50,12 +59,17 @@ export function assertAgreement(fog: Fog): void {
 function assertTask(task: TaskRow, attempts: AttemptRow[]): void {
   const name = `task ${task.job_id}/${task.partition} (${task.state})`;
   const state = task.state as TaskState;
-  assert.deepEqual(attempts.map((row) => row.fence), Array.from({ length: task.fence }, (_, index) => index + 1), `fences of ${name}`);
+  assert.deepEqual(
+    attempts.map((row) => row.fence),
+    Array.from({ length: task.fence }, (_, index) => index + 1),
+    `fences of ${name}`,
+  );
   const valid = attempts.filter((row) => row.state === 'valid').map((row) => row.fence);
   assert.deepEqual(valid, task.accepted_fence === null ? [] : [task.accepted_fence], `valid attempts of ${name}`);
   assert.equal(task.accepted_fence !== null, state === 'succeeded', `accepted attempt of ${name}`);
   const current = attempts.at(-1)?.state ?? 'none';
-  if (state === 'scheduled' || state === 'running') assert.ok(PLACED.includes(current), `${name} hangs on a ${current} attempt`);
+  if (state === 'scheduled' || state === 'running')
+    assert.ok(PLACED.includes(current), `${name} hangs on a ${current} attempt`);
   if (state === 'queued') assert.ok(!PLACED.includes(current), `${name} has a ${current} attempt`);
   for (const row of attempts) {
     const isOver = isTerminal(ATTEMPT_TRANSITIONS, row.state as AttemptState);
@@ -67,7 +81,9 @@ function assertTask(task: TaskRow, attempts: AttemptRow[]): void {
 function assertJob(job: JobRow, tasks: TaskRow[]): void {
   const name = `job ${job.id} (${job.state})`;
   assert.equal(tasks.length, job.expanded, `rows of ${name}`);
-  const counted = Object.fromEntries(TASK_STATES.map((state) => [state, tasks.filter((task) => task.state === state).length]));
+  const counted = Object.fromEntries(
+    TASK_STATES.map((state) => [state, tasks.filter((task) => task.state === state).length]),
+  );
   assert.deepEqual(Object.fromEntries(TASK_STATES.map((state) => [state, job[state]])), counted, `counters of ${name}`);
   const isOver = isTerminal(JOB_TRANSITIONS, job.state as JobState);
   assert.equal(job.ended_at !== null, isOver, `end of ${name}`);
@@ -80,9 +96,18 @@ async function assertStream(database: Database, job: JobRow): Promise<void> {
   const logs = await database.read.selectFrom('logs').select('sequence').where('job_id', '=', job.id).execute();
   const numbers = [...(await sequences(database, job.id)), ...logs.map((row) => row.sequence)];
   assertContiguous(numbers, job.next_sequence, `job ${job.id}`);
-  const events = await database.read.selectFrom('events').select(['sequence', 'data']).where('stream', '=', job.id).orderBy('sequence').execute();
+  const events = await database.read
+    .selectFrom('events')
+    .select(['sequence', 'data'])
+    .where('stream', '=', job.id)
+    .orderBy('sequence')
+    .execute();
   const ends = events.filter((row) => /^\{"type":"job\.(completed|failed|cancelled|expired)"/.test(row.data));
-  assert.deepEqual(ends.map((row) => row.sequence), job.ended_at === null ? [] : [job.next_sequence - 1], `end of the stream of ${job.id}`);
+  assert.deepEqual(
+    ends.map((row) => row.sequence),
+    job.ended_at === null ? [] : [job.next_sequence - 1],
+    `end of the stream of ${job.id}`,
+  );
 }
 
 async function sequences(database: Database, stream: string): Promise<number[]> {
@@ -92,21 +117,38 @@ async function sequences(database: Database, stream: string): Promise<number[]> 
 
 function assertContiguous(numbers: number[], next: number, what: string): void {
   numbers.sort((left, right) => left - right);
-  assert.deepEqual(numbers, Array.from({ length: next - 1 }, (_, index) => index + 1), `stream of ${what}`);
+  assert.deepEqual(
+    numbers,
+    Array.from({ length: next - 1 }, (_, index) => index + 1),
+    `stream of ${what}`,
+  );
 }
 
 /** Events of a job, shortened: `task.leased 0/1`. */
 export async function eventTypes(database: Database, stream: string): Promise<string[]> {
-  const rows = await database.read.selectFrom('events').select('data').where('stream', '=', stream).orderBy('sequence').execute();
+  const rows = await database.read
+    .selectFrom('events')
+    .select('data')
+    .where('stream', '=', stream)
+    .orderBy('sequence')
+    .execute();
   return rows.map(({ data }) => {
     const { type, partition, fence } = JSON.parse(data) as { type: string; partition?: number; fence?: number };
-    return [type, ...(partition === undefined ? [] : [fence === undefined ? partition : `${partition}/${fence}`])].join(' ');
+    return [type, ...(partition === undefined ? [] : [fence === undefined ? partition : `${partition}/${fence}`])].join(
+      ' ',
+    );
   });
 }
 
 /** States of the attempts of a task by fence. */
 export async function attemptStates(database: Database, job: string, partition = 0): Promise<string[]> {
-  const rows = await database.read.selectFrom('attempts').select('state').where('job_id', '=', job).where('partition', '=', partition).orderBy('fence').execute();
+  const rows = await database.read
+    .selectFrom('attempts')
+    .select('state')
+    .where('job_id', '=', job)
+    .where('partition', '=', partition)
+    .orderBy('fence')
+    .execute();
   return rows.map((row) => row.state);
 }
 
@@ -115,6 +157,10 @@ export async function jobRow(database: Database, id: string): Promise<JobRow> {
 }
 
 export async function taskRow(database: Database, job: string, partition = 0): Promise<TaskRow> {
-  return await database.read.selectFrom('tasks').selectAll().where('job_id', '=', job).where('partition', '=', partition).executeTakeFirstOrThrow();
+  return await database.read
+    .selectFrom('tasks')
+    .selectAll()
+    .where('job_id', '=', job)
+    .where('partition', '=', partition)
+    .executeTakeFirstOrThrow();
 }
-

@@ -20,13 +20,20 @@ await onBothDatabases('jobs', {
     const row = await jobRow(fog.database, job);
     assert.deepEqual([row.state, row.cancelled, row.closed_by], ['cancelled', 5, 'alice']);
     assert.equal(agent.held.size, 0);
-    assert.deepEqual(agent.stopped.map((stop) => stop.reason), ['cancelled', 'cancelled']);
+    assert.deepEqual(
+      agent.stopped.map((stop) => stop.reason),
+      ['cancelled', 'cancelled'],
+    );
     agent.succeed(first);
     await fog.settle();
     assert.equal((await taskRow(fog.database, job, first.partition)).state, 'cancelled', 'too late');
     const next = await fog.submit({ spec: { count: 2 } });
     await fog.settle();
-    assert.deepEqual(agent.attempts.map((name) => name.job), [next, next], 'the places are free again');
+    assert.deepEqual(
+      agent.attempts.map((name) => name.job),
+      [next, next],
+      'the places are free again',
+    );
   },
 
   async 'timeouts.total ends what is left'({ open }) {
@@ -52,7 +59,10 @@ await onBothDatabases('jobs', {
     assert.deepEqual([row.state, row.expired, row.scheduled], ['running', 1, 1]);
     for (const name of agent.attempts) agent.succeed(name);
     await fog.settle();
-    assert.deepEqual([(await jobRow(fog.database, job)).state, (await jobRow(fog.database, job)).reason], ['expired', 'queue-timeout']);
+    assert.deepEqual(
+      [(await jobRow(fog.database, job)).state, (await jobRow(fog.database, job)).reason],
+      ['expired', 'queue-timeout'],
+    );
   },
 
   async 'an ops job runs once on every matching node'({ open }) {
@@ -63,7 +73,10 @@ await onBothDatabases('jobs', {
     const other = await fog.connected();
     const job = await fog.submit({ spec: { type: 'ops', placement: { constraints: ['zone == a'] } } });
     await fog.settle();
-    assert.deepEqual(matching.map((agent) => agent.held.size), [1, 1, 1, 1, 1]);
+    assert.deepEqual(
+      matching.map((agent) => agent.held.size),
+      [1, 1, 1, 1, 1],
+    );
     assert.equal(other.held.size, 0);
     const [failing] = matching;
     for (const name of failing?.attempts ?? []) failing?.fail(name, 'sandbox');
@@ -100,9 +113,15 @@ await onBothDatabases('jobs', {
 
   async 'the same idempotency key answers the same job, whatever has changed'({ open }) {
     const fog = await open({ queuedTasks: 10 });
-    const [first, second, third] = await Promise.all([1, 2, 3].map(() => fog.submit({ spec: { count: 2 } }, { key: 'k1' })));
+    const [first, second, third] = await Promise.all(
+      [1, 2, 3].map(() => fog.submit({ spec: { count: 2 } }, { key: 'k1' })),
+    );
     assert.ok(first === second && second === third);
-    assert.notEqual(await fog.submit({ spec: { count: 2 } }, { key: 'k1', by: 'bob' }), first, 'keys belong to a submitter');
+    assert.notEqual(
+      await fog.submit({ spec: { count: 2 } }, { key: 'k1', by: 'bob' }),
+      first,
+      'keys belong to a submitter',
+    );
     await assert.rejects(fog.submit({ spec: { count: 3 } }, { key: 'k1' }), { code: 'idempotency-mismatch' });
     await fog.submit({ spec: { count: 6 } });
     await fog.sweeps.takeStock();
@@ -130,7 +149,10 @@ await onBothDatabases('jobs', {
     assert.equal((fault as { code?: string }).code, 'invalid-spec');
     const job = await fog.submit({ task });
     await fog.settle();
-    assert.deepEqual(agent.groups.map((group) => group.secrets), [{ key: 'swordfish' }]);
+    assert.deepEqual(
+      agent.groups.map((group) => group.secrets),
+      [{ key: 'swordfish' }],
+    );
     for (const table of ['jobs', 'events', 'attempts', 'tasks'] as const) {
       const rows = await fog.database.read.selectFrom(table).selectAll().execute();
       assert.ok(!JSON.stringify(rows).includes('swordfish'), table);
@@ -169,7 +191,10 @@ await onBothDatabases('jobs', {
     await fog.settle();
     await fog.advance(DAY + 1);
     const left = await fog.database.read.selectFrom('jobs').select('id').execute();
-    assert.deepEqual(left.map((row) => row.id), [young]);
+    assert.deepEqual(
+      left.map((row) => row.id),
+      [young],
+    );
     for (const table of ['tasks', 'attempts', 'logs', 'job_blobs'] as const) {
       const rows = await fog.database.read.selectFrom(table).select('job_id').where('job_id', '=', old).execute();
       assert.equal(rows.length, 0, table);

@@ -30,7 +30,18 @@ type Command =
 
 const agent = fc.nat({ max: AGENTS - 1 });
 const pick = fc.nat({ max: 20 });
-const outcome = fc.constantFrom<Outcome[]>('prepare', 'start', 'upload', 'progress', 'log', 'succeed', 'succeed', 'fail', 'node-fail', 'decline');
+const outcome = fc.constantFrom<Outcome[]>(
+  'prepare',
+  'start',
+  'upload',
+  'progress',
+  'log',
+  'succeed',
+  'succeed',
+  'fail',
+  'node-fail',
+  'decline',
+);
 const command: fc.Arbitrary<Command> = fc.oneof(
   {
     weight: 4,
@@ -53,7 +64,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('cancel' as const), pick }) },
   {
     weight: 4,
-    arbitrary: fc.record({ do: fc.constant('advance' as const), milliseconds: fc.constantFrom(1000, 30_000, 61_000, 3_600_000) }),
+    arbitrary: fc.record({
+      do: fc.constant('advance' as const),
+      milliseconds: fc.constantFrom(1000, 30_000, 61_000, 3_600_000),
+    }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('crash' as const) }) },
 );
@@ -127,7 +141,11 @@ class Model {
     }
     await this.fog.settle();
     for (let round = 0; round < 3; round += 1) await this.fog.advance(600_000);
-    const left = await this.fog.database.read.selectFrom('jobs').select(['id', 'state']).where('ended_at', 'is', null).execute();
+    const left = await this.fog.database.read
+      .selectFrom('jobs')
+      .select(['id', 'state'])
+      .where('ended_at', 'is', null)
+      .execute();
     assert.deepEqual(left, [], 'every job ends');
   }
 
@@ -160,17 +178,20 @@ async function ignoring(work: Promise<void>, codes: string[]): Promise<void> {
 
 test('any sequence of events keeps the invariants, and all jobs end', async () => {
   const seed = process.env.FOG_MODEL_SEED === undefined ? Date.now() % 2 ** 31 : Number(process.env.FOG_MODEL_SEED);
-  const property = fc.asyncProperty(fc.array(command, { minLength: 5, maxLength: COMMANDS, size: 'max' }), async (steps) => {
-    await using folder = await temporaryStorage();
-    const model = new Model(await Fog.open(folder.storage));
-    try {
-      for (const step of steps) await model.run(step);
-      await model.check();
-      await model.finish();
-      await model.check();
-    } finally {
-      await model.fog[Symbol.asyncDispose]();
-    }
-  });
+  const property = fc.asyncProperty(
+    fc.array(command, { minLength: 5, maxLength: COMMANDS, size: 'max' }),
+    async (steps) => {
+      await using folder = await temporaryStorage();
+      const model = new Model(await Fog.open(folder.storage));
+      try {
+        for (const step of steps) await model.run(step);
+        await model.check();
+        await model.finish();
+        await model.check();
+      } finally {
+        await model.fog[Symbol.asyncDispose]();
+      }
+    },
+  );
   await fc.assert(property, { seed, numRuns: RUNS });
 });

@@ -185,7 +185,10 @@ await onBothDatabases('recovery', {
     assert.notEqual(first.closed, null);
     assert.equal(only(second).job, job);
     const nodes = await fog.database.read.selectFrom('nodes').select('id').execute();
-    assert.deepEqual(nodes.map((row) => row.id), [second.id]);
+    assert.deepEqual(
+      nodes.map((row) => row.id),
+      [second.id],
+    );
     await assert.rejects(fog.nodes.remove(first.id), { code: 'not-found' });
     assert.equal((await first.connect()).accepted, true, 'it may join again');
   },
@@ -206,7 +209,9 @@ await onBothDatabases('recovery', {
   async 'a coordinator taken for dead makes its nodes heard again'({ open }) {
     const fog = await open();
     const { job, first } = await running(fog);
-    await fog.database.write((writer) => writer.updateTable('nodes').set({ state: 'unknown', silent_since: fog.clock.now }).execute());
+    await fog.database.write((writer) =>
+      writer.updateTable('nodes').set({ state: 'unknown', silent_since: fog.clock.now }).execute(),
+    );
     await fog.sweeps.takeStock();
     await fog.advance(LOST_AFTER);
     assert.deepEqual(await attemptStates(fog.database, job), ['running']);
@@ -252,7 +257,12 @@ async function survive(open: () => Promise<Fog>, crash: (fog: Fog) => Promise<Fo
   const random = seededRandom(seed);
   let fog = await open();
   const agents = [await fog.connected(), await fog.connected()];
-  for (const agent of agents) agent.onLease = (name) => setTimeout(() => agent.held.has(`${name.job}/${name.partition}/${name.fence}`) && agent.succeed(name), random() * 4);
+  for (const agent of agents)
+    agent.onLease = (name) =>
+      setTimeout(
+        () => agent.held.has(`${name.job}/${name.partition}/${name.fence}`) && agent.succeed(name),
+        random() * 4,
+      );
   const jobs = [await fog.submit({ spec: { count: 40 } }), await fog.submit({ spec: { count: 40, priority: 60 } })];
   for (let round = 0; round < 6; round += 1) {
     await new Promise((resolve) => setTimeout(resolve, random() * 12));
@@ -272,12 +282,15 @@ async function survive(open: () => Promise<Fog>, crash: (fog: Fog) => Promise<Fo
   }
 }
 
-await onBothDatabases('crashes', Object.fromEntries(
-  [1, 2, 3].map((seed) => [
-    `at random moments lose nothing and double nothing, seed ${seed}`,
-    ({ open, crash }) => survive(open, crash, seed),
-  ]),
-));
+await onBothDatabases(
+  'crashes',
+  Object.fromEntries(
+    [1, 2, 3].map((seed) => [
+      `at random moments lose nothing and double nothing, seed ${seed}`,
+      ({ open, crash }) => survive(open, crash, seed),
+    ]),
+  ),
+);
 
 test('the seeded randomness depends on the seed alone', () => {
   const draw = (seed: number) => Array.from({ length: 5 }, seededRandom(seed));

@@ -1,13 +1,17 @@
 /** The agent link from outside, over real WebSockets: whatever one agent does, the others go on. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { EventEmitter } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type AttemptName, coordinatorSettingsSchema, FogClient, type JobSpecInput, LIMITS } from '@fog/contract';
 import fc from 'fast-check';
+import type { WebSocket } from 'ws';
 import { type RunningCoordinator, startCoordinator } from '../../src/index.ts';
+import { DISPATCH_LIMITS } from '../../src/limits.ts';
+import { serveAgent } from '../../src/link/agent-link.ts';
 import { LinkClient, newKey } from './link-client.ts';
 
 const MODULE_BYTES = Buffer.from('a module');
@@ -31,7 +35,8 @@ const warnings: { message: string; data: Record<string, unknown> | undefined }[]
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), 'fog-link-'));
   const settings = coordinatorSettingsSchema.parse({ listen: '127.0.0.1:0' });
-  const log = (level: string, message: string, data?: Record<string, unknown>) => void (level === 'warn' && warnings.push({ message, data }));
+  const log = (level: string, message: string, data?: Record<string, unknown>) =>
+    void (level === 'warn' && warnings.push({ message, data }));
   coordinator = await startCoordinator({ dataDirectory: directory, settings, log, now: () => clock });
   joinToken = (await coordinator.createToken({ scope: 'node', principal: 'olga' })).token;
   client = new FogClient({ url: coordinator.url, token: coordinator.adminToken });
@@ -60,7 +65,8 @@ async function beside(work: () => Promise<void>): Promise<void> {
 }
 
 async function leased(agent: LinkClient, job: string): Promise<AttemptName> {
-  const find = () => agent.frames.flatMap((frame) => (frame.type === 'lease' ? frame.groups : [])).find((group) => group.job === job);
+  const find = () =>
+    agent.frames.flatMap((frame) => (frame.type === 'lease' ? frame.groups : [])).find((group) => group.job === job);
   await agent.until('a lease', () => find() !== undefined);
   const [lease] = find()?.leases ?? [];
   assert.ok(lease !== undefined);
@@ -124,7 +130,11 @@ describe('an agent that cannot be let in', () => {
   });
 });
 
-const ENTRY = { attempt: { job: 'j000000000000000000', partition: 0, fence: 1 }, atMilliseconds: 1, report: { event: 'start' as const } };
+const ENTRY = {
+  attempt: { job: 'j000000000000000000', partition: 0, fence: 1 },
+  atMilliseconds: 1,
+  report: { event: 'start' as const },
+};
 
 describe('an agent that breaks the protocol is refused, and nobody else', () => {
   const early: Record<string, (agent: LinkClient) => void> = {
@@ -149,7 +159,11 @@ describe('an agent that breaks the protocol is refused, and nobody else', () => 
     'garbage text': (agent) => agent.send('}'),
     'a second hello': async (agent) => agent.send(await agent.hello(joinToken)),
     'a gap in the journal': (agent) => agent.journal(3, [ENTRY]),
-    'too many entries': (agent) => agent.journal(1, Array.from({ length: LIMITS.journalEntries + 1 }, () => ENTRY)),
+    'too many entries': (agent) =>
+      agent.journal(
+        1,
+        Array.from({ length: LIMITS.journalEntries + 1 }, () => ENTRY),
+      ),
   };
   for (const [what, send] of Object.entries(late)) {
     test(`${what} after the welcome`, () =>
@@ -158,8 +172,7 @@ describe('an agent that breaks the protocol is refused, and nobody else', () => 
         await agent.join(joinToken);
         await send(agent);
         await assertRefused(agent, 'protocol-violation');
-      }),
-    );
+      }));
   }
 
   test('a frame beyond the limit ends the link', () =>
@@ -193,10 +206,14 @@ describe('the journal', () => {
     await agent.join(joinToken);
     const entries = Array.from({ length: LIMITS.journalEntries }, () => ENTRY);
     agent.journal(1, entries);
-    await agent.until('all are acknowledged', () => agent.frames.some((frame) => frame.type === 'ack' && frame.sequence === 1000));
+    await agent.until('all are acknowledged', () =>
+      agent.frames.some((frame) => frame.type === 'ack' && frame.sequence === 1000),
+    );
     agent.journal(1, entries);
     agent.journal(995, [...entries.slice(0, 6), ENTRY]);
-    await agent.until('the new one is acknowledged', () => agent.frames.some((frame) => frame.type === 'ack' && frame.sequence === 1001));
+    await agent.until('the new one is acknowledged', () =>
+      agent.frames.some((frame) => frame.type === 'ack' && frame.sequence === 1001),
+    );
     assert.equal(agent.closed, null);
     agent.socket.terminate();
   });
@@ -239,25 +256,37 @@ describe('the journal', () => {
   });
 });
 
-test('an agent that does not read is cut, and its job goes to another', () =>
-  beside(async () => {
-    const agent = await LinkClient.open(coordinator.url);
-    await agent.join(joinToken);
-    agent.socket.pause();
-    const heartbeat = JSON.stringify({ type: 'journal', first: 1, entries: [ENTRY] });
-    const sent = JSON.stringify({ type: 'heartbeat', cpuBusy: null, memoryFreeBytes: null });
-    agent.send(heartbeat);
-    for (let index = 0; index < 2000; index += 1) agent.send(sent);
-    agent.socket.terminate();
-    await agent.end();
-  }));
+test('an agent that does not read is cut before its frames fill the memory', () => {
+  const sent: string[] = [];
+  const ended: string[] = [];
+  const socket = Object.assign(new EventEmitter(), {
+    OPEN: 1,
+    readyState: 1,
+    bufferedAmount: 0,
+    send: (frame: string) => void sent.push(frame),
+    close: () => undefined,
+    terminate: () => void ended.push('terminated'),
+  });
+  const unused = {} as Parameters<typeof serveAgent>[1];
+  serveAgent(socket as unknown as WebSocket, { ...unused, warn: () => undefined });
+  socket.bufferedAmount = DISPATCH_LIMITS.linkBufferBytes + 1;
+  socket.emit('message', Buffer.from('garbage'), false);
+  assert.equal(sent.length, 1, 'the challenge alone');
+  assert.deepEqual(ended, ['terminated']);
+  socket.emit('close');
+});
 
 test('no text makes the coordinator fall over', () =>
   beside(async () => {
     const texts = fc.oneof(
       fc.string(),
       fc.json(),
-      fc.record({ type: fc.constantFrom('hello', 'journal', 'log', 'capacity', 'heartbeat', 'goodbye', '__proto__') }, { noNullPrototype: false }).chain((frame) => fc.object().map((rest) => JSON.stringify({ ...rest, ...frame }))),
+      fc
+        .record(
+          { type: fc.constantFrom('hello', 'journal', 'log', 'capacity', 'heartbeat', 'goodbye', '__proto__') },
+          { noNullPrototype: false },
+        )
+        .chain((frame) => fc.object().map((rest) => JSON.stringify({ ...rest, ...frame }))),
     );
     await fc.assert(
       fc.asyncProperty(texts, async (text) => {

@@ -1,6 +1,13 @@
 /** A client of the agent link for tests: real keys and a real WebSocket, but it says what the test wants. */
 import { createHash, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
-import { AGENT_PATH, type CoordinatorFrame, coordinatorFrameSchema, helloSigningInput, type HelloFrame, type JournalEntry } from '@fog/contract';
+import {
+  AGENT_PATH,
+  type CoordinatorFrame,
+  coordinatorFrameSchema,
+  type HelloFrame,
+  helloSigningInput,
+  type JournalEntry,
+} from '@fog/contract';
 import { WebSocket } from 'ws';
 
 export interface NodeKey {
@@ -76,7 +83,10 @@ export class LinkClient {
     };
   }
 
-  async join(joinToken: string | undefined, change: Partial<HelloFrame> = {}): Promise<Extract<CoordinatorFrame, { type: 'welcome' }>> {
+  async join(
+    joinToken: string | undefined,
+    change: Partial<HelloFrame> = {},
+  ): Promise<Extract<CoordinatorFrame, { type: 'welcome' }>> {
     this.send(await this.hello(joinToken, change));
     return await this.frame('welcome');
   }

@@ -1,8 +1,8 @@
 /** Bulk statements: the same rows in, the same rows out, on both engines. */
 import assert from 'node:assert/strict';
-import { onBothDatabases } from '../dispatch/both-databases.ts';
 import { type BulkStatement, type BulkValue, runBulk } from '../../src/store/bulk.ts';
 import type { Writer } from '../../src/store/database.ts';
+import { onBothDatabases } from '../dispatch/both-databases.ts';
 
 const ECHO: BulkStatement = {
   text: 'SELECT d.id, d.word, d.amount FROM ROWS AS d ORDER BY d.id',
@@ -31,7 +31,18 @@ async function echo(writer: Writer, rows: BulkValue[][]): Promise<BulkValue[][]>
 await onBothDatabases('bulk statements', {
   async 'keep nulls, quotes, unicode and large numbers as they are'({ open }) {
     const fog = await open();
-    const words = [null, '', `'; DROP TABLE jobs; --`, '"quoted"', '\\', '{a,NULL,"b"}', 'grüße 🌫 \u202e', 'NULL', '$1 ? ROWS', 'a\nb\tc'];
+    const words = [
+      null,
+      '',
+      `'; DROP TABLE jobs; --`,
+      '"quoted"',
+      '\\',
+      '{a,NULL,"b"}',
+      'grüße 🌫 \u202e',
+      'NULL',
+      '$1 ? ROWS',
+      'a\nb\tc',
+    ];
     const rows = words.map((word, id) => [id, word, id % 2 === 0 ? null : Number.MAX_SAFE_INTEGER - id]);
     assert.deepEqual(await fog.database.write((writer) => echo(writer, rows)), rows);
   },
@@ -49,7 +60,13 @@ await onBothDatabases('bulk statements', {
   async 'change exactly the rows they name'({ open }) {
     const fog = await open();
     const digests = Array.from({ length: 3000 }, (_, index) => `digest-${index}`);
-    await fog.database.write((writer) => runBulk(writer, INSERT_BLOBS, digests.map((digest) => [digest, 0])));
+    await fog.database.write((writer) =>
+      runBulk(
+        writer,
+        INSERT_BLOBS,
+        digests.map((digest) => [digest, 0]),
+      ),
+    );
     const wanted = digests.filter((_, index) => index % 3 === 0);
     const rows = [...wanted, 'absent'].map((digest) => [digest, 7]);
     const changed = await fog.database.write((writer) => runBulk<{ digest: string }>(writer, UPDATE_BLOBS, rows));

@@ -1,12 +1,16 @@
 /** Claims: the head of the queue in order, bounded, and never twice. */
 import assert from 'node:assert/strict';
-import { onBothDatabases } from '../dispatch/both-databases.ts';
-import type { Fog } from '../dispatch/fog-harness.ts';
 import { claimTasks, queueHead } from '../../src/store/claim.ts';
 import { openDatabase } from '../../src/store/open-database.ts';
+import { onBothDatabases } from '../dispatch/both-databases.ts';
+import type { Fog } from '../dispatch/fog-harness.ts';
 
 async function classIdOf(fog: Fog, job: string): Promise<string> {
-  const row = await fog.database.read.selectFrom('jobs').select('class_id').where('id', '=', job).executeTakeFirstOrThrow();
+  const row = await fog.database.read
+    .selectFrom('jobs')
+    .select('class_id')
+    .where('id', '=', job)
+    .executeTakeFirstOrThrow();
   return row.class_id ?? '';
 }
 
@@ -17,7 +21,8 @@ async function look(fog: Fog, request: Parameters<typeof claimTasks>[2]): Promis
   await fog.database
     .write(async (writer) => {
       seen.length = 0;
-      for (const task of await claimTasks(writer, fog.database.engine, request)) seen.push(`${task.job}/${task.partition}/${task.fence}`);
+      for (const task of await claimTasks(writer, fog.database.engine, request))
+        seen.push(`${task.job}/${task.partition}/${task.fence}`);
       throw rollback;
     })
     .catch((error: unknown) => assert.equal(error, rollback));
@@ -48,7 +53,9 @@ await onBothDatabases('claims', {
   async 'do not take parked tasks'({ open }) {
     const fog = await open();
     const job = await fog.submit({ spec: { count: 2 } });
-    await fog.database.write((writer) => writer.updateTable('tasks').set({ parked: 1, not_before: 1 }).where('partition', '=', 0).execute());
+    await fog.database.write((writer) =>
+      writer.updateTable('tasks').set({ parked: 1, not_before: 1 }).where('partition', '=', 0).execute(),
+    );
     assert.deepEqual(await look(fog, { classId: await classIdOf(fog, job), most: 9, until: null }), [`${job}/1/1`]);
   },
 
@@ -67,7 +74,12 @@ await onBothDatabases('claims', {
           assert.ok(tasks.length <= 10);
           for (const task of tasks) {
             claimed.push(`${task.partition}`);
-            await writer.updateTable('tasks').set(columns).where('job_id', '=', job).where('partition', '=', task.partition).execute();
+            await writer
+              .updateTable('tasks')
+              .set(columns)
+              .where('job_id', '=', job)
+              .where('partition', '=', task.partition)
+              .execute();
           }
         });
       }

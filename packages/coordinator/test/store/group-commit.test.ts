@@ -1,10 +1,10 @@
 /** Group commit: what waits together is committed together, and nobody pays for the faults of others. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Database, Writer } from '../../src/store/database.ts';
+import { openDatabase } from '../../src/store/open-database.ts';
 import { onBothDatabases } from '../dispatch/both-databases.ts';
 import { Fog, temporaryStorage } from '../dispatch/fog-harness.ts';
-import { openDatabase } from '../../src/store/open-database.ts';
-import type { Database, Writer } from '../../src/store/database.ts';
 
 function insert(writer: Writer, digest: string) {
   return writer.insertInto('blobs').values({ digest, bytes: 1, stored_at: 1 }).execute();
@@ -27,8 +27,14 @@ await onBothDatabases('group commit', {
         }),
       ),
     );
-    assert.deepEqual(order, Array.from({ length: 1200 }, (_, index) => index));
-    assert.deepEqual(results, order.map((index) => index * 2));
+    assert.deepEqual(
+      order,
+      Array.from({ length: 1200 }, (_, index) => index),
+    );
+    assert.deepEqual(
+      results,
+      order.map((index) => index * 2),
+    );
   },
 
   async 'a work that fails is rolled back alone'({ open }) {
@@ -42,7 +48,10 @@ await onBothDatabases('group commit', {
       }),
     );
     const settled = await Promise.allSettled(works);
-    assert.deepEqual(settled.map((result) => result.status), ['fulfilled', 'rejected', 'rejected', 'fulfilled']);
+    assert.deepEqual(
+      settled.map((result) => result.status),
+      ['fulfilled', 'rejected', 'rejected', 'fulfilled'],
+    );
     assert.deepEqual(await digests(database), ['d1', 'd4']);
   },
 
@@ -95,7 +104,10 @@ test('what was acknowledged is there for the next process, and nothing is acknow
   });
   assert.deepEqual(await digests(other), ['d1']);
   await database.close();
-  await assert.rejects(database.write(async () => undefined), /closed/);
+  await assert.rejects(
+    database.write(async () => undefined),
+    /closed/,
+  );
   await other.close();
 });
 

@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  FogError,
+  type JobSpecInput,
+  jobSpecJsonSchema,
+  LIMITS,
+  parseJobSpec,
+  readSpecText,
+  type SpecFault,
+} from '../src/index.ts';
+
+const DIGEST = `sha256:${'0'.repeat(64)}`;
+const TASK = { runtime: 'wasm', wasm: { module: DIGEST } } as const;
+const MINIMAL: JobSpecInput = { kind: 'Job', spec: { task: TASK } };
+
+/** A minimal specification with some fields of `spec` and `spec.task` changed. */
+function spec(change: object = {}, task: object = {}): unknown {
+  return { kind: 'Job', spec: { ...change, task: { ...TASK, ...task } } };
+}
+
+function faultsOf(document: unknown): { code: string; faults: Record<string, SpecFault['code']> } {
+  try {
+    parseJobSpec(document);
+  } catch (error) {
+    assert.ok(error instanceof FogError, String(error));
+    const faults = error.details.faults as SpecFault[];
+    return { code: error.code, faults: Object.fromEntries(faults.map((fault) => [fault.path, fault.code])) };
+  }
+  assert.fail('no fault was found');
+}
+
+test('defaults are filled in, and what was parsed parses to itself', () => {
+  const parsed = parseJobSpec(MINIMAL);
+  assert.deepEqual(parsed.metadata, { name: 'job', labels: {} });
+  assert.deepEqual(
+    [parsed.spec.count, parsed.spec.priority, parsed.spec.type, parsed.spec.retry.attempts],
+    [1, 50, 'batch', 1],
+  );
+  assert.deepEqual(parsed.spec.task.resources, { cpu: '1', memory: '256Mi', disk: '256Mi' });
+  assert.deepEqual(parseJobSpec(parsed), parsed);
+  assert.deepEqual(parseJobSpec(JSON.parse(JSON.stringify(parsed))), parsed);
+});
+
+test('every fault is found at once, with its path', () => {
+  const { code, faults } = faultsOf({
+    kind: 'Job',
+    metadata: { name: 'no spaces please', colour: 'red' },
+    spec: {
+      count: 0,
+      priority: 101,
+      timeouts: { attempt: 'soon' },
+      retry: { on: ['cancelled'], backoff: { factor: 0 } },
+      placement: { constraints: ['os == linux', 'what is this'] },
+      task: {
+        runtime: 'wasm',
+        env: { '1A': 'x' },
+        resources: { cpu: '-1', memory: '0' },
+        outputs: [{ name: 'a', path: 'relative' }],
+      },
+    },
+  });
+  assert.equal(code, 'invalid-spec');
+  const expected = [
+    'metadata.colour',
+    'metadata.name',
+    'spec.count',
+    'spec.placement.constraints[1]',
+    'spec.priority',
+    'spec.retry.backoff.factor',
+    'spec.retry.on[0]',
+    'spec.task.env.1A',
+    'spec.task.outputs[0].path',
+    'spec.task.resources.cpu',
+    'spec.task.resources.memory',
+    'spec.timeouts.attempt',
+  ];
+  assert.deepEqual(Object.keys(faults).sort(), expected);
+  assert.equal(faults['metadata.colour'], 'unknown-field');
+});
+
+test('what is missing is told as missing', () => {
+  assert.deepEqual(faultsOf({}).faults, { kind: 'invalid', spec: 'missing' });
+  assert.deepEqual(faultsOf({ kind: 'Job', spec: { task: { runtime: 'wasm' } } }).faults, {
+    'spec.task.wasm': 'invalid',
+  });
+  for (const document of [null, undefined, 7, 'text', [], [MINIMAL]])
+    assert.equal(faultsOf(document).code, 'invalid-spec');
+});
+
+test('features of the language that are not built are told apart from faults', () => {
+  const unbuilt: [unknown, string][] = [
+    [{ ...MINIMAL, kind: 'Cron' }, 'kind'],
+    [spec({ type: 'service' }), 'spec.type'],
+    [spec({ budget: 5 }), 'spec.budget'],
+    [spec({ dependsOn: ['x'] }), 'spec.dependsOn'],
+    [spec({ privacy: 'secret' }), 'spec.privacy'],
+    [spec({}, { runtime: 'docker', docker: { image: 'x' } }), 'spec.task.runtime'],
+    [spec({}, { network: 'full' }), 'spec.task.network'],
+    [spec({}, { resources: { gpu: 1 } }), 'spec.task.resources.gpu'],
+  ];
+  for (const [document, path] of unbuilt) {
+    const { code, faults } = faultsOf(document);
+    assert.deepEqual([code, faults[path]], ['unsupported', 'unsupported'], path);
+  }
+  const both = faultsOf(spec({ budget: 5, count: 0 }));
+  assert.deepEqual(both, { code: 'invalid-spec', faults: { 'spec.budget': 'unsupported', 'spec.count': 'invalid' } });
+  parseJobSpec({ ...(spec({}, { resources: { gpu: 0 } }) as object), metadata: { namespace: 'default' } });
+});
+
+test('parts that contradict each other are refused', () => {
+  const cases: [unknown, string][] = [
+    [spec({}, { javascript: { script: DIGEST } }), 'spec.task.javascript'],
+    [
+      spec(
+        {},
+        {
+          outputs: [
+            { name: 'a', path: '/a' },
+            { name: 'a', path: '/b' },
+          ],
+        },
+      ),
+      'spec.task.outputs[1].name',
+    ],
+    [
+      spec(
+        {},
+        {
+          inputs: [
+            { source: DIGEST, path: '/a' },
+            { source: DIGEST, path: '/a' },
+          ],
+        },
+      ),
+      'spec.task.inputs[1].path',
+    ],
+    [spec({ type: 'ops', count: 2 }), 'spec.count'],
+    [spec({ disconnect: { lostAfter: '2h', stopOnNodeAfter: '1h' } }), 'spec.disconnect.stopOnNodeAfter'],
+  ];
+  for (const [document, path] of cases) assert.deepEqual(Object.keys(faultsOf(document).faults), [path]);
+});
+
+test('paths stay in the sandbox', () => {
+  for (const path of ['', '/', 'in', '/in/', '//in', '/in/../x', '/./in', '/in\0', '/in\\x', '/\ud800']) {
+    assert.deepEqual(
+      Object.keys(faultsOf(spec({}, { inputs: [{ source: DIGEST, path }] })).faults),
+      ['spec.task.inputs[0].path'],
+      path,
+    );
+  }
+});
+
+test('sizes are limited', () => {
+  const large: [unknown, string][] = [
+    [spec({}, { args: ['x'.repeat(LIMITS.argumentBytes), 'y'] }), 'spec.task.args'],
+    [spec({}, { args: Array.from({ length: LIMITS.arguments + 1 }, () => '') }), 'spec.task.args'],
+    [spec({}, { env: { A: 'ü'.repeat(LIMITS.environmentBytes / 2) } }), 'spec.task.env'],
+    [spec({}, { stdin: { text: 'x'.repeat(LIMITS.inlineStdinBytes + 1) } }), 'spec.task.stdin.text'],
+    [spec({ count: LIMITS.partitions + 1 }), 'spec.count'],
+    [
+      spec({ placement: { constraints: Array.from({ length: LIMITS.constraints + 1 }, () => 'gpu') } }),
+      'spec.placement.constraints',
+    ],
+  ];
+  for (const [document, path] of large) assert.deepEqual(Object.keys(faultsOf(document).faults), [path]);
+  assert.throws(() => readSpecText('x'.repeat(LIMITS.specBytes + 1)), { code: 'invalid-spec' });
+});
+
+test('keys of the prototype are no way in', () => {
+  const cases = [
+    '{"kind":"Job","__proto__":{"x":1},"spec":{}}',
+    '{"kind":"Job","spec":{"__proto__":1}}',
+    '{"kind":"Job","constructor":1,"spec":{}}',
+  ];
+  for (const text of cases) assert.equal(faultsOf(JSON.parse(text)).code, 'invalid-spec', text);
+  const env = JSON.parse(
+    `{"kind":"Job","spec":{"task":{"runtime":"wasm","wasm":{"module":"${DIGEST}"},"env":{"__proto__":"x","A":"b"}}}}`,
+  );
+  const parsed = parseJobSpec(env);
+  assert.equal(Object.getPrototypeOf(parsed.spec.task.env), Object.prototype);
+  assert.equal(parsed.spec.task.env.A, 'b');
+  assert.equal(({} as { x?: unknown }).x, undefined);
+});
+
+test('YAML: faults have a line, and bombs do not go off', () => {
+  assert.deepEqual(readSpecText('kind: Job # comment\nspec: {count: 2}'), { kind: 'Job', spec: { count: 2 } });
+  assert.deepEqual(readSpecText('{"kind": "Job"}'), { kind: 'Job' });
+  assert.throws(() => readSpecText('kind: Job\nspec: [\n'), { code: 'invalid-spec', message: /line \d/ });
+  assert.throws(() => readSpecText('a: 1\na: 2'), { code: 'invalid-spec', message: /line 2/ });
+  const bomb = [
+    'a0: &a0 [x,x,x,x,x,x,x,x,x,x]',
+    ...Array.from(
+      { length: 9 },
+      (_, index) => `a${index + 1}: &a${index + 1} [${Array.from({ length: 10 }, () => `*a${index}`).join(',')}]`,
+    ),
+  ];
+  assert.throws(() => readSpecText(bomb.join('\n')), { code: 'invalid-spec' });
+});
+
+test('documents that are too deep, or hold themselves, are refused like any other', () => {
+  for (const text of ['['.repeat(20_000), `${'{"a":'.repeat(5000)}1${'}'.repeat(5000)}`, 'a: &a [*a]']) {
+    assert.throws(() => parseJobSpec(readSpecText(text)), { code: 'invalid-spec' }, text.slice(0, 20));
+  }
+  const deep = JSON.parse(`${'['.repeat(5000)}${']'.repeat(5000)}`);
+  assert.equal(faultsOf(spec({ budget: deep })).code, 'invalid-spec');
+});
+
+interface Schema {
+  type?: string;
+  required?: string[];
+  properties?: Record<string, Schema>;
+  additionalProperties?: boolean;
+  maximum?: number;
+  enum?: unknown[];
+}
+
+test('the published schema describes what a user may write', () => {
+  const document = jobSpecJsonSchema() as { $schema: string; $defs: Record<string, Schema>; $ref: string };
+  assert.match(document.$schema, /2020-12/);
+  const schema = document.$defs[document.$ref.split('/').at(-1) ?? ''];
+  assert.deepEqual(schema?.required?.toSorted(), ['kind', 'spec'], 'what has a default may be left out');
+  assert.equal(schema?.additionalProperties, false);
+  const inner = schema?.properties?.spec;
+  assert.deepEqual(inner?.required, ['task']);
+  assert.equal(inner?.properties?.count?.maximum, LIMITS.partitions);
+  assert.deepEqual(inner?.properties?.type?.enum, ['batch', 'ops']);
+  assert.deepEqual(inner?.properties?.task?.required, ['runtime']);
+  const names = (value: object) => Object.keys(value).sort();
+  const parsed = parseJobSpec(MINIMAL);
+  assert.deepEqual(names(inner?.properties ?? {}), names(parsed.spec));
+  for (const name of Object.keys(parsed.spec.task)) assert.ok(inner?.properties?.task?.properties?.[name], name);
+});
