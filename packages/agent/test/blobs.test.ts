@@ -143,7 +143,7 @@ test('goes on where a broken connection left off, and gives up when nothing move
     throw new FogError('internal', 'broken disk');
   };
   const gets = shelf.gets.length;
-  await assert.rejects(cache.acquire(shelf.add(Buffer.from('x')), never), failsWith('sandbox', /broken disk/));
+  await assert.rejects(cache.acquire(shelf.add(Buffer.from('x')), never), failsWith('staging', /broken disk/));
   assert.equal(shelf.gets.length - gets, AGENT_LIMITS.transferFailures);
 });
 

@@ -94,7 +94,7 @@ test('what is formatted can be read again', () => {
 test('long input is refused quickly', () => {
   const started = performance.now();
   for (const parse of [parseBytes, parseCpu, parseDuration]) {
-    for (const text of ['1'.repeat(1e6), '1s'.repeat(4e5) + '!', `${'1'.repeat(1e6)}.`])
+    for (const text of ['1'.repeat(1e6), `${'1s'.repeat(4e5)}!`, `${'1'.repeat(1e6)}.`])
       assert.throws(() => parse(text));
   }
   assert.ok(performance.now() - started < 2000);

@@ -88,6 +88,8 @@ export const DISPATCH_LIMITS = {
   classesPerTurn: 64,
   /** Tasks inserted or ended by one transaction when a large job is spread out or closed. */
   jobStep: 5000,
+  /** Blobs renewed within this time are not renewed again by a submit. */
+  blobRenewedMilliseconds: 60_000,
   /** Declines after which a task counts as unwanted. */
   declines: 10,
   /** Pause after a decline, so that a node whose mind is made up is not asked in a loop. */

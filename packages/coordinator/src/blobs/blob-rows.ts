@@ -9,7 +9,6 @@
  * that a deletion whose process died is found and finished.
  */
 import { sql } from 'kysely';
-import { HTTP_LIMITS } from '../limits.ts';
 import { type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Reader, Writer } from '../store/database.ts';
 
@@ -28,18 +27,23 @@ export async function insertBlob(writer: Writer, digest: string, bytes: number, 
 
 /**
  * Renews the rows, so that the blobs stay for another whole `keepBlobs`, and returns the digests that have none.
+ * Rows younger than the limit are left as they are: a write for every submit of a popular program would be in vain.
  * A job that names blobs calls it in the transaction that inserts its `job_blobs`: from then on the reference keeps
  * them, and until then the renewal does.
  */
-export async function renewBlobs(writer: Writer, digests: readonly string[], now: number): Promise<string[]> {
+export async function renewBlobs(
+  writer: Writer,
+  digests: readonly string[],
+  now: number,
+  unlessYoungerThanMilliseconds = 0,
+): Promise<string[]> {
   const wanted = [...new Set(digests)].sort();
   const rows = await runBulk<{ digest: string; stored_at: number }>(
     writer,
     FIND_BLOBS,
     wanted.map((digest) => [digest]),
   );
-  // Seldom: a write for every submit would cost more than the blobs are in danger.
-  const old = rows.filter((row) => row.stored_at < now - HTTP_LIMITS.blobRenewMilliseconds);
+  const old = rows.filter((row) => row.stored_at <= now - unlessYoungerThanMilliseconds);
   const renewed = await runBulk<{ digest: string }>(
     writer,
     RENEW_BLOBS,

@@ -175,7 +175,9 @@ export class Jobs {
 
   async #store(writer: Writer, submission: Submission): Promise<Submitted> {
     const { spec } = submission;
-    const missing = await renewBlobs(writer, [...blobsOf(spec), ...submission.folderEntries], submission.submittedAt);
+    const digests = [...blobsOf(spec), ...submission.folderEntries];
+    const { blobRenewedMilliseconds: young } = DISPATCH_LIMITS;
+    const missing = await renewBlobs(writer, digests, submission.submittedAt, young);
     if (missing.length > 0) {
       const fault = new FogError('blob-not-found', `the coordinator does not have ${missing.join(', ')}`, {
         details: { digests: missing },

@@ -1,6 +1,9 @@
 /** Runs the same cases over SQLite and PostgreSQL, and checks the invariants after each. */
-import { after, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { sql } from 'kysely';
 import { startPostgres } from '../../../../test/support/postgres.ts';
+import { openDatabase } from '../../src/store/open-database.ts';
+import type { Tables } from '../../src/store/tables.ts';
 import { Fog, type FogOptions, type Storage, temporaryStorage } from './fog-harness.ts';
 import { assertConsistent, assertPlaces } from './invariants.ts';
 
@@ -27,11 +30,36 @@ export async function onBothDatabases(name: string, cases: Cases): Promise<void>
   const skip = 'unavailable' in postgres ? postgres.unavailable : false;
   describe(`${name} on PostgreSQL`, { skip }, () => {
     if ('unavailable' in postgres) return;
+    let url = '';
+    before(async () => {
+      url = postgres.url(await postgres.createDatabase());
+    });
+    afterEach(() => emptyTables(url));
     after(() => postgres.stop());
-    for (const [title, run] of Object.entries(cases)) {
-      test(title, async () => runCase({ url: postgres.url(await postgres.createDatabase()) }, run));
-    }
+    for (const [title, run] of Object.entries(cases)) test(title, () => runCase({ url }, run));
   });
+}
+
+const TABLES: readonly (keyof Tables)[] = [
+  'jobs',
+  'tasks',
+  'attempts',
+  'placement_classes',
+  'events',
+  'logs',
+  'nodes',
+  'tokens',
+  'secrets',
+  'blobs',
+  'job_blobs',
+  'coordinators',
+];
+
+/** Takes a tenth of the time that a new database takes. */
+async function emptyTables(url: string): Promise<void> {
+  const database = await openDatabase({ url });
+  await database.write((writer) => sql`TRUNCATE ${sql.join(TABLES.map((table) => sql.table(table)))}`.execute(writer));
+  await database.close();
 }
 
 async function runCase(storage: Storage, run: (scene: Scene) => Promise<void>): Promise<void> {

@@ -1,7 +1,7 @@
 /**
  * Random sequences of everything that can happen, after each of which the invariants must hold and every job must
  * still come to its end. A failure prints its seed and the shortest sequence that was found; give the seed as
- * FOG_MODEL_SEED to run it again.
+ * FOG_MODEL_SEED to run it again, and FOG_MODEL_RUNS for more runs.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -12,7 +12,7 @@ import { Fog, temporaryStorage } from './fog-harness.ts';
 import { assertAgreement, assertConsistent, assertPlaces } from './invariants.ts';
 
 const AGENTS = 3;
-const RUNS = 60;
+const RUNS = Number(process.env.FOG_MODEL_RUNS ?? 40);
 const COMMANDS = 30;
 
 type Outcome = 'prepare' | 'start' | 'upload' | 'progress' | 'log' | 'succeed' | 'fail' | 'node-fail' | 'decline';
