@@ -169,11 +169,28 @@ await onBothDatabases('recovery', {
     const fog = await open();
     const { job, name, first } = await running(fog);
     await first.disconnect();
+    fog.dispatcher.wake();
     const hello = first.connect();
     fog.dispatcher.take({ kind: 'lost', name, node: first.id });
     await hello;
     await fog.settle();
     assert.deepEqual(await attemptStates(fog.database, job), ['running']);
+  },
+
+  async 'a result in the very turn in which the lost node returns leaves nothing behind'({ open }) {
+    const fog = await open();
+    const { job, first, second } = await running(fog);
+    await first.disconnect();
+    await fog.advance(LOST_AFTER);
+    // What is taken in while a turn is under way is decided together in the next.
+    fog.dispatcher.wake();
+    const hello = first.connect();
+    second.succeed(only(second));
+    await hello;
+    await fog.settle();
+    assert.deepEqual(await attemptStates(fog.database, job), ['superseded', 'valid']);
+    assertAgreement(fog);
+    assert.equal(first.held.size, 0);
   },
 
   async 'a node that is removed while it runs loses its work at once and is a stranger afterwards'({ open }) {
