@@ -7,7 +7,6 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { connect, type SecureContextOptions } from 'node:tls';
-import { Agent, fetch as undiciFetch } from 'undici';
 import type { Fetch } from '../client.ts';
 import { FogError } from '../errors.ts';
 
@@ -42,6 +41,8 @@ export async function pinnedConnection(url: string, fingerprint: string | null):
     );
   }
   const tls: PinnedTls = { ca: certificate.toString(), checkServerIdentity: () => undefined };
+  // Loaded only where something is pinned: it takes longer to load than a short command takes to run.
+  const { Agent, fetch: undiciFetch } = await import('undici');
   const dispatcher = new Agent({ connect: tls });
   const pinnedFetch: Fetch = (target, init) =>
     undiciFetch(target, { ...init, dispatcher } as Parameters<typeof undiciFetch>[1]) as unknown as Promise<Response>;
