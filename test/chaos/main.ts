@@ -10,8 +10,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { checkInvariants } from './invariants.ts';
-import { type PostgresServer, startPostgres } from './postgres-server.ts';
 import { describeFailure } from './report.ts';
 import { runSeed } from './run-seed.ts';
 import { type Engine, makeSchedule } from './schedule.ts';
@@ -72,12 +72,12 @@ function wholeNumber(name: string, text: string): number {
 
 async function main(options: Options): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), 'fog-chaos-'));
-  let postgres: PostgresServer | null = null;
+  let postgres: TestPostgres | null = null;
   let engines = options.engines;
   try {
     if (engines.includes('postgres')) {
       const started = await startPostgres();
-      if ('server' in started) postgres = started.server;
+      if (!('unavailable' in started)) postgres = started;
       else {
         engines = engines.filter((engine) => engine !== 'postgres');
         console.log(`skipped: postgres: ${started.unavailable}`);
@@ -95,7 +95,7 @@ async function main(options: Options): Promise<number> {
 
 interface World {
   directory: string;
-  postgres: PostgresServer | null;
+  postgres: TestPostgres | null;
 }
 
 /** A few at a time. */
@@ -130,7 +130,9 @@ async function runCase({ seed, engine }: Case, options: Options, world: World): 
   };
   let failure: string | null = null;
   try {
-    const databaseUrl = engine === 'postgres' ? ((await world.postgres?.createDatabase(`seed_${seed}`)) ?? null) : null;
+    const { postgres } = world;
+    const databaseUrl =
+      engine === 'postgres' && postgres !== null ? postgres.url(await postgres.createDatabase()) : null;
     const compileCache = join(world.directory, 'compile-cache');
     const evidence = await runSeed({ schedule, directory, databaseUrl, compileCache, onStep });
     const violations = checkInvariants(evidence);
@@ -150,9 +152,10 @@ async function runCase({ seed, engine }: Case, options: Options, world: World): 
   return failure === null;
 }
 
+// Everything is cleared away by now, but for connections that this run has left half open on purpose.
 try {
-  process.exitCode = await main(readOptions());
+  process.exit(await main(readOptions()));
 } catch (error) {
   console.error(`${(error as Error).message}\n${USAGE}`);
-  process.exitCode = 2;
+  process.exit(2);
 }

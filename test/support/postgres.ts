@@ -24,7 +24,7 @@ export interface TestPostgres {
 const STARTUP_MILLISECONDS = 30_000;
 
 /** Speed for safety: nothing here has to survive a power cut. */
-const SETTINGS = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'max_connections=100'];
+const SETTINGS = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'max_connections=300'];
 
 /**
  * The shell waits on its standard input. When this process ends, however it ends, the pipe closes, the server is
@@ -75,6 +75,8 @@ async function startServer(): Promise<TestPostgres | { unavailable: string }> {
   const guard = spawn('sh', ['-c', GUARD, 'sh', programs, folder, String(port)], {
     ...user,
     cwd: tmpdir(),
+    // In a group of its own: a signal to the group of the tests must not end the guard before it has cleaned up.
+    detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
   const ended = new Promise<void>((resolve) => guard.once('exit', () => resolve()));

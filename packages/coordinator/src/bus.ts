@@ -45,6 +45,7 @@ export async function postgresBus(url: string, coordinatorId: string): Promise<B
   const local = localBus();
   let closed = false;
   let peers = 0;
+  let isReconnecting = false;
   let client = await connect();
 
   async function connect(): Promise<pg.Client> {
@@ -58,21 +59,27 @@ export async function postgresBus(url: string, coordinatorId: string): Promise<B
   }
 
   function reconnect(broken: pg.Client): void {
-    if (closed || broken !== client) return;
+    // A broken connection tells of it twice, as an error and as its end.
+    if (closed || broken !== client || isReconnecting) return;
+    isReconnecting = true;
     setTimeout(() => {
-      if (closed || broken !== client) return;
       connect().then(
         (fresh) => {
-          client = fresh;
+          isReconnecting = false;
+          if (closed) void fresh.end();
+          else client = fresh;
         },
-        () => reconnect(broken),
+        () => {
+          isReconnecting = false;
+          reconnect(broken);
+        },
       );
     }, RECONNECT_MILLISECONDS).unref();
   }
 
   function receive(payload: string | undefined): void {
-    const { from, hint } = JSON.parse(payload ?? '{}') as { from?: string; hint?: Hint };
-    if (from !== coordinatorId && hint !== undefined) local.publish(hint);
+    const message = parseHint(payload);
+    if (message !== null && message.from !== coordinatorId) local.publish(message.hint);
   }
 
   return {
@@ -95,6 +102,17 @@ export async function postgresBus(url: string, coordinatorId: string): Promise<B
       await client.end();
     },
   };
+}
+
+/** Anybody with access to the database can write into the channel. */
+function parseHint(payload: string | undefined): { from: string; hint: Hint } | null {
+  try {
+    const message = JSON.parse(payload ?? '') as { from?: unknown; hint?: { kind?: unknown } };
+    const isHint = typeof message.from === 'string' && typeof message.hint?.kind === 'string';
+    return isHint ? (message as { from: string; hint: Hint }) : null;
+  } catch {
+    return null;
+  }
 }
 
 function* split(hint: Hint): Generator<Hint> {

@@ -12,7 +12,7 @@ import { randomBytes } from 'node:crypto';
 import { type AttemptName, FogError } from '@fog/contract';
 import type { Bus } from '../bus.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
-import { type BulkStatement, runBulk } from '../store/bulk.ts';
+import { allOf, type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { insertLeases, loadAttempts, saveAttempts, saveJobs } from '../store/turn-rows.ts';
 import { Claiming, type HintUpdate } from './claiming.ts';
@@ -214,10 +214,7 @@ export class Dispatcher {
     await saveAttempts(writer, turn);
     const claims = await this.#claiming.claim(writer, turn);
     const given = claims.leases.map(({ name, session }) => ({ name, node: session.nodeId }));
-    const [, streams] = await Promise.all([
-      insertLeases(writer, given, at),
-      saveJobs(writer, turn.counts, turn.entries, at),
-    ]);
+    const [, streams] = await allOf([insertLeases(writer, given, at), saveJobs(writer, turn.counts, turn.entries, at)]);
     return { turn, live, acknowledged, hellos, ...claims, streams };
   }
 

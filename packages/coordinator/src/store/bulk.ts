@@ -92,3 +92,15 @@ function keptText(statement: BulkStatement, height: number, make: () => string):
   const known = texts.getOrInsertComputed(statement, () => new Map<number, string>());
   return known.getOrInsertComputed(height, make);
 }
+
+/**
+ * Waits for statements that were handed over together. All have ended when it returns or throws: none may run on after
+ * a rollback.
+ */
+export async function allOf<Results extends readonly Promise<unknown>[]>(
+  statements: readonly [...Results],
+): Promise<{ [Index in keyof Results]: Awaited<Results[Index]> }> {
+  const settled = await Promise.allSettled(statements);
+  for (const outcome of settled) if (outcome.status === 'rejected') throw outcome.reason;
+  return settled.map((outcome) => (outcome as PromiseFulfilledResult<unknown>).value) as never;
+}

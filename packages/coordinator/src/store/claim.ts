@@ -25,7 +25,7 @@ export async function claimTasks(
     WITH picked AS MATERIALIZED (
       SELECT job_id, partition FROM tasks
       WHERE class_id = ${classId} AND state = 'queued' AND parked = 0 ${notBehind(until)}
-      ORDER BY rank, job_id, partition LIMIT ${sql.lit(most)} ${rowLock(engine, 'FOR UPDATE SKIP LOCKED')})
+      ORDER BY rank, job_id, partition LIMIT ${most} ${rowLock(engine, 'FOR UPDATE SKIP LOCKED')})
     UPDATE tasks SET state = 'scheduled', fence = fence + 1, queue_deadline = NULL, not_before = NULL
     WHERE (job_id, partition) IN (SELECT job_id, partition FROM picked)
     RETURNING job_id, partition, fence`.execute(writer);

@@ -1,7 +1,7 @@
 /** Inserts a job with its tasks. A job of one step, which most are, needs one statement a table. */
 import { type JobEventData, type JobSpec, parseDuration } from '@fog/contract';
 import { DISPATCH_LIMITS } from '../limits.ts';
-import { type BulkStatement, runBulk } from './bulk.ts';
+import { allOf, type BulkStatement, runBulk } from './bulk.ts';
 import type { Writer } from './database.ts';
 import { insertEvents, insertJobBlobs, type NewEvent } from './turn-rows.ts';
 
@@ -78,7 +78,7 @@ export async function insertJob(writer: Writer, job: NewJob): Promise<boolean> {
       : insertTasks(writer, { ...place, classId: job.classes.all }, { from: 0, to: expanded });
   const rows = events.map((data, index): NewEvent => [job.id, index + 1, job.submittedAt, JSON.stringify(data)]);
   const blobs = job.blobs.map((digest) => ({ job: job.id, digest }));
-  await Promise.all([tasks, insertEvents(writer, rows), insertJobBlobs(writer, blobs)]);
+  await allOf([tasks, insertEvents(writer, rows), insertJobBlobs(writer, blobs)]);
   return true;
 }
 

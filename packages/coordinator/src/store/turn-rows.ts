@@ -19,7 +19,7 @@ import {
   type TurnTask,
   taskKey,
 } from '../dispatch/turn.ts';
-import { type BulkStatement, runBulk } from './bulk.ts';
+import { allOf, type BulkStatement, runBulk } from './bulk.ts';
 import type { Database, Writer } from './database.ts';
 
 /** SQLite has one writer and no row locks; PostgreSQL has many coordinators. */
@@ -101,7 +101,7 @@ export async function insertJobBlobs(writer: Writer, blobs: readonly { job: stri
  * over together and run in this order, so that PostgreSQL works on one while the next is written.
  */
 export async function saveAttempts(writer: Writer, turn: Turn): Promise<void> {
-  await Promise.all([
+  await allOf([
     updateTasks(writer, turn.changedTasks),
     updateAttempts(writer, turn.changedAttempts),
     insertJobBlobs(writer, turn.blobs),
@@ -146,7 +146,7 @@ export async function saveJobs(
     const taskCounts = TASK_STATES.map((state) => job.counts[state]);
     jobRows.push([row.id, job.state, ...taskCounts, sequence, job.startedAt, job.endedAt, job.reason]);
   }
-  await Promise.all([
+  await allOf([
     runBulk(writer, UPDATE_JOBS, jobRows),
     insertEvents(writer, events),
     runBulk(writer, INSERT_LOGS, logs),
