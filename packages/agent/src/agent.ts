@@ -85,6 +85,8 @@ export class Agent implements RunningAgent {
   readonly #closed = Promise.withResolvers<AgentEnd>();
   /** Both sides count the journal's entries alike; nothing of it is sent before that is known. */
   #isJournalAgreed = false;
+  /** The certificate is being remembered; nothing may be written after the end. */
+  #pinning: Promise<void> = Promise.resolve();
   #isPinned = false;
   #watch: NodeJS.Timeout | undefined;
   #drainUntilMilliseconds = Number.POSITIVE_INFINITY;
@@ -193,6 +195,7 @@ export class Agent implements RunningAgent {
     this.#outbox.close();
     await this.#link.close();
     sessions.end(new FogError('unavailable', `the agent is ${end.reason}`));
+    await this.#pinning;
     try {
       await release[Symbol.asyncDispose]();
     } catch (error) {
@@ -238,7 +241,7 @@ export class Agent implements RunningAgent {
     this.#outbox.opened(welcome.acknowledged);
     sessions.opened(new FogClient({ url, token: welcome.blobToken, fetch }));
     log('info', 'connected', { session: welcome.session, coordinatorVersion: welcome.coordinatorVersion });
-    if (!this.#isPinned) void this.#pin();
+    if (!this.#isPinned) this.#pinning = this.#pin();
   }
 
   async #pin(): Promise<void> {
@@ -280,7 +283,10 @@ export class Agent implements RunningAgent {
   }
 
   #report(attempt: AttemptName, report: AttemptReport): void {
-    this.#parts.journal.append({ attempt, atMilliseconds: Date.now(), report });
+    this.#parts.journal.append(
+      { attempt, atMilliseconds: Date.now(), report },
+      { mayLinger: report.event === 'start' },
+    );
   }
 
   #runtime(name: TaskRuntime['name']): TaskRuntime {

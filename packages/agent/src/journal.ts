@@ -51,6 +51,7 @@ export class Journal {
   #renewals: (() => void)[] = [];
   #writing: Promise<void> | null = null;
   #closed = false;
+  #linger: NodeJS.Timeout | null = null;
 
   /** Reads the file, or starts a new one. Throws `data-directory` when it can be neither read nor written. */
   static async open(path: string, dependencies: JournalDependencies): Promise<Journal> {
@@ -116,11 +117,15 @@ export class Journal {
     return this.#entries.map(({ entry }) => entry);
   }
 
-  /** Nothing happens after `close`. */
-  append(entry: JournalEntry): void {
+  /**
+   * Nothing happens after `close`. An entry that nobody waits for may linger a moment, so that what follows it, most
+   * often the outcome of a short attempt, shares its sync and its frame.
+   */
+  append(entry: JournalEntry, { mayLinger = false } = {}): void {
     if (this.#closed) return;
     this.#entries.push({ entry, bytes: 0 });
-    this.#wake();
+    if (!mayLinger) this.#wake();
+    else this.#linger ??= setTimeout(() => this.#wake(), AGENT_LIMITS.journalLingerMilliseconds);
   }
 
   /** The durable entries after number `after`, as many as one frame takes; null when there are none. */
@@ -171,6 +176,7 @@ export class Journal {
 
   /** Resolves when everything appended is durable, or the journal is closed. */
   async flushed(): Promise<void> {
+    if (this.#linger !== null) this.#wake();
     while (this.#writing !== null) await this.#writing;
   }
 
@@ -183,6 +189,8 @@ export class Journal {
   }
 
   #wake(): void {
+    if (this.#linger !== null) clearTimeout(this.#linger);
+    this.#linger = null;
     this.#writing ??= this.#write().finally(() => {
       this.#writing = null;
     });

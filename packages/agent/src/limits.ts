@@ -22,6 +22,8 @@ export const AGENT_LIMITS = {
   journalDeadBytes: 1 << 20,
   /** One journal frame; half of a frame, because JSON text may grow when its messages are escaped. */
   journalFrameBytes: 2 << 20,
+  /** How long the start of an attempt waits for its outcome, to be told together: people do not notice. */
+  journalLingerMilliseconds: 20,
   /** Pause after a failed write (full disk) before the next try. */
   journalRetryMilliseconds: 1_000,
 

@@ -285,7 +285,9 @@ export class Turn {
     this.#released.add(attempt);
     const { wallMilliseconds } = report.usage;
     attempt.endedAt = this.#context.now;
-    attempt.startedAt ??= Math.round(this.#context.now - wallMilliseconds);
+    // The start may be told together with the end.
+    const began = Math.round(this.#context.now - wallMilliseconds);
+    attempt.startedAt = Math.min(attempt.startedAt ?? began, began);
     attempt.outcome = outcomeText({ engine: report.engine, usage: report.usage });
     this.#moveTask(task, 'succeed');
     task.acceptedFence = attempt.fence;
