@@ -26,7 +26,7 @@ export interface RouteDefinition {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   path: string;
   summary: string;
-  /** Scopes that may call it; admin always may; an empty list is open to everybody. */
+  /** Scopes that may call it; admin always may; an empty list leaves it to admin alone. */
   scopes: readonly ('submit' | 'node' | 'read')[];
   params?: z.ZodObject;
   query?: z.ZodObject;
@@ -39,7 +39,6 @@ export interface RouteDefinition {
 
 const jobParams = z.strictObject({ job: jobIdSchema });
 const nodeParams = z.strictObject({ node: nodeIdSchema });
-const empty = z.strictObject({});
 
 /** `cursor` is opaque: the `next` of the page before. */
 const pageQuery = {
@@ -279,4 +278,6 @@ export const BLOB_PATH = '/v1/blobs/:digest';
 export const blobParamsSchema = z.strictObject({ digest: digestSchema });
 export const blobQuerySchema = z.strictObject({ offset: z.coerce.number().int().nonnegative().default(0) });
 export const UPLOAD_OFFSET_HEADER = 'fog-upload-offset';
-export { blobSchema, empty as emptySchema };
+/** No query at all: an unknown key is a fault. */
+export const emptySchema = z.strictObject({});
+export { blobSchema };

@@ -117,7 +117,7 @@ export class TokenStore {
     });
     this.#revocations += 1;
     this.#cache.delete(id);
-    if (row === undefined) throw new FogError('not-found', `there is no token ${id}`, { hint: 'fog token list' });
+    if (row === undefined) throw new FogError('not-found', `there is no token ${id}`, { hint: 'fog token ls' });
     return toToken(row);
   }
 

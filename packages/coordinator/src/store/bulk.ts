@@ -4,7 +4,7 @@
  * `ROWS` in a statement stands for a derived table with the given columns. SQLite gets `(VALUES (?, ?), …)`, with the
  * number of rows rounded up to a power of two and padded with nulls, so that few texts exist and prepared statements
  * are found again. PostgreSQL gets one array a column, `unnest($1, $2)`: planning thousands of parameters costs it
- * more than running them. This leaf and row locks are the only places where the engines differ.
+ * more than running them. No other statement but locks and the schema differs between the engines.
  *
  * Joins are written `ROWS AS k CROSS JOIN t WHERE …`, which makes SQLite look up a row of the table for each of ours,
  * and not the other way round.
