@@ -16,8 +16,8 @@ import { allOf, type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { insertLeases, loadAttempts, saveAttempts, saveJobs } from '../store/turn-rows.ts';
 import { Claiming, type HintUpdate } from './claiming.ts';
-import { admitNode, reconcile } from './hello.ts';
-import { type DispatcherInput, type HelloOutcome, namesIn } from './inputs.ts';
+import { type AdmittedNode, type Arrival, admitNodes, type Reconciliation, reconcile } from './hello.ts';
+import { type DispatcherInput, type HelloInput, type HelloOutcome, namesIn } from './inputs.ts';
 import type { JobCache } from './job-cache.ts';
 import { groupLeases, type Lease, leaseFrame, leaseGroupText } from './leases.ts';
 import type { PlacementClasses } from './placement-classes.ts';
@@ -55,10 +55,18 @@ interface TurnResult {
   leases: Lease[];
   /** Sessions whose entries are durable, up to which. Those not named are connected elsewhere by now. */
   acknowledged: Map<AgentSession, number>;
-  hellos: { input: Extract<DispatcherInput, { kind: 'hello' }>; outcome: HelloOutcome }[];
+  hellos: { input: HelloInput; outcome: HelloOutcome }[];
   hints: HintUpdate[];
   streams: string[];
   moreToClaim: boolean;
+}
+
+/** An agent that connects: what the store says of it, or why it is refused. */
+type Arrived = FogError | { admitted: AdmittedNode; blobToken: string; attempts: Reconciliation };
+
+function heldNames(arrived: Arrived): AttemptName[] {
+  if (arrived instanceof FogError) return [];
+  return [...arrived.attempts.resume, ...arrived.attempts.forgotten].map((entry) => entry.name);
 }
 
 const RETRY_MILLISECONDS = 250;
@@ -199,14 +207,15 @@ export class Dispatcher {
     const acknowledged = await this.#acknowledge(writer, inputs, at);
     const hellos: TurnResult['hellos'] = [];
     const live = await this.#stillTrue(writer, inputs, acknowledged);
-    const names = namesIn(live);
+    const arrivals = await this.#arrivals(writer, live, at);
+    const names = [...namesIn(live), ...[...arrivals.values()].flatMap(heldNames)];
     await jobs.load(writer, new Set(names.map((name) => name.job)));
     const rows = await loadAttempts(writer, names);
     turn.load(rows.tasks, rows.attempts);
     const back = new Set<string>();
     for (const input of live) {
       if (input.kind === 'hello') {
-        const outcome = await this.#hello(writer, turn, input, at);
+        const outcome = this.#hello(turn, input, arrivals.get(input) as Arrived);
         hellos.push({ input, outcome });
         if (outcome.accepted) back.add(input.hello.nodeId);
       } else if (input.kind !== 'lost' || !back.has(input.node)) this.#applyInput(turn, input);
@@ -218,7 +227,7 @@ export class Dispatcher {
     return { turn, live, acknowledged, hellos, ...claims, streams };
   }
 
-  #applyInput(turn: Turn, input: Exclude<DispatcherInput, { kind: 'hello' }>): void {
+  #applyInput(turn: Turn, input: Exclude<DispatcherInput, HelloInput>): void {
     switch (input.kind) {
       case 'entry':
         return turn.report(input.session.nodeId, input.entry.attempt, input.entry.report);
@@ -278,66 +287,63 @@ export class Dispatcher {
     });
   }
 
-  async #hello(
-    writer: Writer,
-    turn: Turn,
-    { hello, owner, link }: Extract<DispatcherInput, { kind: 'hello' }>,
-    at: number,
-  ): Promise<HelloOutcome> {
-    const { coordinatorId, database, jobs, version, heartbeatMilliseconds } = this.#dependencies;
-    const blobToken = `fogblob_${hello.nodeId}_${randomBytes(32).toString('base64url')}`;
-    try {
-      const admitted = await admitNode(writer, hello, {
-        engine: database.engine,
-        owner,
-        coordinatorId,
-        blobToken,
-        now: at,
-      });
-      const { resume, stop, forgotten } = reconcile(hello.attempts, admitted.believed);
-      const names = [...resume, ...forgotten].map((entry) => entry.name);
-      await jobs.load(writer, new Set(names.map((name) => name.job)));
-      const rows = await loadAttempts(writer, names);
-      turn.load(rows.tasks, rows.attempts);
-      for (const entry of forgotten) turn.forgotten(entry.name, entry.why);
-      const keep: { attempt: AttemptName; logBytes: number }[] = [];
-      const session = new AgentSession(link, {
-        nodeId: hello.nodeId,
-        session: admitted.session,
-        description: hello.node,
-        cordoned: admitted.cordoned,
-        draining: admitted.draining,
-        received: admitted.acknowledged,
-      });
-      for (const { name, logBytes } of resume) {
-        if (!turn.resume(name)) {
-          stop.push(name);
-          continue;
-        }
-        keep.push({ attempt: name, logBytes });
-        session.hold(name, jobs.get(name.job).needs);
-      }
-      const welcome = JSON.stringify({
-        type: 'welcome',
-        session: admitted.session,
-        coordinatorVersion: version,
-        acknowledged: admitted.acknowledged,
-        heartbeatMilliseconds,
-        blobToken,
-        keep,
-        stop,
-        cordoned: admitted.cordoned,
-      });
-      return { accepted: true, session, welcome };
-    } catch (error) {
-      if (!(error instanceof FogError) || error.code !== 'unauthenticated') throw error;
-      return {
-        accepted: false,
-        code: 'unauthenticated',
-        message: error.message,
-        ...(error.hint ? { hint: error.hint } : {}),
-      };
+  /** Stores the sessions of the agents that connect in this turn. */
+  async #arrivals(writer: Writer, inputs: readonly DispatcherInput[], at: number): Promise<Map<HelloInput, Arrived>> {
+    const hellos = inputs.filter((input) => input.kind === 'hello');
+    if (hellos.length === 0) return new Map();
+    const { coordinatorId, database } = this.#dependencies;
+    const arrivals = hellos.map(({ hello, owner }) => {
+      return { hello, owner, blobToken: `fogblob_${hello.nodeId}_${randomBytes(32).toString('base64url')}` };
+    });
+    const admissions = await admitNodes(writer, arrivals, { engine: database.engine, coordinatorId, now: at });
+    return new Map(
+      hellos.map((input, index): [HelloInput, Arrived] => {
+        const admitted = admissions[index] as AdmittedNode | FogError;
+        if (admitted instanceof FogError) return [input, admitted];
+        const { blobToken } = arrivals[index] as Arrival;
+        return [input, { admitted, blobToken, attempts: reconcile(input.hello.attempts, admitted.believed) }];
+      }),
+    );
+  }
+
+  #hello(turn: Turn, { hello, link }: HelloInput, arrived: Arrived): HelloOutcome {
+    if (arrived instanceof FogError) {
+      const { message, hint } = arrived;
+      return { accepted: false, code: 'unauthenticated', message, ...(hint === undefined ? {} : { hint }) };
     }
+    const { jobs, version, heartbeatMilliseconds } = this.#dependencies;
+    const { admitted, blobToken, attempts } = arrived;
+    for (const entry of attempts.forgotten) turn.forgotten(entry.name, entry.why);
+    const stop = [...attempts.stop];
+    const keep: { attempt: AttemptName; logBytes: number }[] = [];
+    const session = new AgentSession(link, {
+      nodeId: hello.nodeId,
+      session: admitted.session,
+      description: hello.node,
+      cordoned: admitted.cordoned,
+      draining: admitted.draining,
+      received: admitted.acknowledged,
+    });
+    for (const { name, logBytes } of attempts.resume) {
+      if (!turn.resume(name)) {
+        stop.push(name);
+        continue;
+      }
+      keep.push({ attempt: name, logBytes });
+      session.hold(name, jobs.get(name.job).needs);
+    }
+    const welcome = JSON.stringify({
+      type: 'welcome',
+      session: admitted.session,
+      coordinatorVersion: version,
+      acknowledged: admitted.acknowledged,
+      heartbeatMilliseconds,
+      blobToken,
+      keep,
+      stop,
+      cordoned: admitted.cordoned,
+    });
+    return { accepted: true, session, welcome };
   }
 
   /** After the commit. */
@@ -368,7 +374,7 @@ export class Dispatcher {
     this.#again = true;
   }
 
-  #admit(input: Extract<DispatcherInput, { kind: 'hello' }>, outcome: HelloOutcome): void {
+  #admit(input: HelloInput, outcome: HelloOutcome): void {
     if (outcome.accepted) {
       this.sessions.add(outcome.session)?.link.close('the node has connected again');
       this.#again = true;

@@ -15,11 +15,11 @@ import {
   type HelloFrame,
   type NodeEventData,
 } from '@fog/contract';
-import { sql } from 'kysely';
+import { allOf, type BulkStatement, type ColumnKind, runBulk } from '../store/bulk.ts';
 import type { Database, Writer } from '../store/database.ts';
-import { IS_LIVE } from '../store/live-attempts.ts';
+import { LIVE_STATES } from '../store/live-attempts.ts';
 import type { NodeRow } from '../store/tables.ts';
-import { insertEvents, rowLock } from '../store/turn-rows.ts';
+import { insertEvents, type NewEvent } from '../store/turn-rows.ts';
 
 export interface AdmittedNode {
   session: number;
@@ -30,63 +30,119 @@ export interface AdmittedNode {
   believed: { name: AttemptName; state: AttemptState; logBytes: number }[];
 }
 
-/** Stores the node's new session. Throws `unauthenticated` when it is unknown and brings no join token. */
-export async function admitNode(
+/** A node that asks to be let in. */
+export interface Arrival {
+  hello: HelloFrame;
+  /** Whose node it becomes if it is new; null without a good join token. */
+  owner: string | null;
+  blobToken: string;
+}
+
+/**
+ * Stores the new sessions of nodes: a fixed number of statements, since after a cut thousands come back at once.
+ * Answers in the order of the arrivals, with `unauthenticated` for a node that is unknown and brings no join token.
+ */
+export async function admitNodes(
   writer: Writer,
-  hello: HelloFrame,
-  context: { engine: Database['engine']; owner: string | null; coordinatorId: string; blobToken: string; now: number },
-): Promise<AdmittedNode> {
-  await lockNode(writer, context.engine, hello.nodeId);
-  const existing = await writer.selectFrom('nodes').selectAll().where('id', '=', hello.nodeId).executeTakeFirst();
-  if (existing === undefined && context.owner === null) {
-    throw new FogError('unauthenticated', 'this node is not known here and brings no valid join token', {
-      hint: 'fog token create --scope node, then fog node join URL --token TOKEN',
-    });
-  }
-  const events: NodeEventData[] = [];
-  if (existing === undefined) events.push({ type: 'node.joined', name: hello.node.name, by: context.owner ?? '' });
-  const session = (existing?.session ?? 0) + 1;
-  events.push({ type: 'node.connected', session });
-  const acknowledged = existing?.journal_id === hello.journalId ? existing.acknowledged : 0;
-  const row = nodeRow(hello, { ...context, existing, session, acknowledged, events: events.length });
-  await writer
-    .insertInto('nodes')
-    .values(row)
-    .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
-    .execute();
-  const first = existing?.next_sequence ?? 1;
-  await insertEvents(
-    writer,
-    events.map((data, index) => [hello.nodeId, first + index, context.now, JSON.stringify(data)]),
-  );
-  const attempts = await writer
-    .selectFrom('attempts')
-    .select(['job_id', 'partition', 'fence', 'state', 'log_bytes'])
-    .where('node_id', '=', hello.nodeId)
-    .where(IS_LIVE)
-    .execute();
-  return {
-    session,
-    acknowledged,
-    cordoned: row.cordoned === 1,
-    draining: false,
-    believed: attempts.map((attempt) => ({
-      name: { job: attempt.job_id, partition: attempt.partition, fence: attempt.fence },
-      state: attempt.state as AttemptState,
-      logBytes: attempt.log_bytes,
-    })),
-  };
+  arrivals: readonly Arrival[],
+  context: { engine: Database['engine']; coordinatorId: string; now: number },
+): Promise<(AdmittedNode | FogError)[]> {
+  const ids = [...new Set(arrivals.map(({ hello }) => hello.nodeId))].map((id) => [id]);
+  if (context.engine === 'postgres') await runBulk(writer, LOCK_NODES, ids);
+  const rows = new Map((await runBulk<NodeRow>(writer, LOAD_NODES, ids)).map((row) => [row.id, row]));
+  const believed = Map.groupBy(await runBulk<LiveAttempt>(writer, LOAD_LIVE_ATTEMPTS, ids), (row) => row.node_id);
+  const changed = new Map<string, NodeRow>();
+  const events: NewEvent[] = [];
+  const admissions = arrivals.map((arrival): AdmittedNode | FogError => {
+    const { hello, owner } = arrival;
+    const existing = rows.get(hello.nodeId);
+    if (existing === undefined && owner === null) return notKnown();
+    const row = nodeRow(arrival, existing, context);
+    const data: NodeEventData[] = [{ type: 'node.connected', session: row.session }];
+    if (existing === undefined) data.unshift({ type: 'node.joined', name: hello.node.name, by: owner ?? '' });
+    for (const entry of data) events.push([row.id, row.next_sequence++, context.now, JSON.stringify(entry)]);
+    rows.set(row.id, row);
+    changed.set(row.id, row);
+    return {
+      session: row.session,
+      acknowledged: row.acknowledged,
+      cordoned: row.cordoned === 1,
+      draining: false,
+      believed: (believed.get(row.id) ?? []).map((attempt) => ({
+        name: { job: attempt.job_id, partition: attempt.partition, fence: attempt.fence },
+        state: attempt.state as AttemptState,
+        logBytes: attempt.log_bytes,
+      })),
+    };
+  });
+  const columns = Object.keys(STORE_NODES.columns) as (keyof NodeRow)[];
+  const values = [...changed.values()].map((row) => columns.map((column) => row[column]));
+  await allOf([runBulk(writer, STORE_NODES, values), insertEvents(writer, events)]);
+  return admissions;
 }
 
 /**
  * A node may connect to two coordinators at the same moment: the numbers of its session, journal and events must not
- * be read by one while the other moves them on. A lock of its own, because a new node has no row to lock.
+ * be read by one while the other moves them on. A lock of its own, because a new node has no row to lock; in the order
+ * of the ids, so that two coordinators cannot wait for each other.
  */
-async function lockNode(writer: Writer, engine: Database['engine'], nodeId: string): Promise<void> {
-  if (engine !== 'postgres') return;
-  await sql`SELECT pg_advisory_xact_lock(hashtextextended(${nodeId}, 0))`.execute(writer);
-  await sql`SELECT id FROM nodes WHERE id = ${nodeId} ${rowLock(engine, 'FOR UPDATE')}`.execute(writer);
+const LOCK_NODES: BulkStatement = {
+  text: `SELECT pg_advisory_xact_lock(hashtextextended(k.id, 0)) FROM (SELECT id FROM ROWS AS d ORDER BY id) AS k`,
+  columns: { id: 'text' },
+};
+
+const LOAD_NODES: BulkStatement = {
+  text: 'SELECT t.* FROM ROWS AS k CROSS JOIN nodes t WHERE t.id = k.id ORDER BY t.id',
+  columns: { id: 'text' },
+  lock: 'FOR UPDATE OF t',
+};
+
+const LOAD_LIVE_ATTEMPTS: BulkStatement = {
+  text: `SELECT t.node_id, t.job_id, t.partition, t.fence, t.state, t.log_bytes
+    FROM ROWS AS k CROSS JOIN attempts t
+    WHERE t.node_id = k.id AND t.state IN ${LIVE_STATES}`,
+  columns: { id: 'text' },
+};
+
+interface LiveAttempt {
+  node_id: string;
+  job_id: string;
+  partition: number;
+  fence: number;
+  state: string;
+  log_bytes: number;
 }
+
+const NODE_COLUMNS = {
+  id: 'text',
+  public_key: 'text',
+  name: 'text',
+  owner: 'text',
+  state: 'text',
+  cordoned: 'integer',
+  draining: 'integer',
+  description: 'text',
+  session: 'bigint',
+  coordinator_id: 'text',
+  boot_id: 'text',
+  journal_id: 'text',
+  acknowledged: 'bigint',
+  blob_token_hash: 'text',
+  joined_at: 'bigint',
+  last_seen_at: 'bigint',
+  silent_since: 'bigint',
+  next_sequence: 'bigint',
+} as const satisfies Record<keyof NodeRow, ColumnKind>;
+
+const STORE_NODES: BulkStatement = {
+  text: `INSERT INTO nodes (${Object.keys(NODE_COLUMNS).join(', ')})
+    SELECT ${Object.keys(NODE_COLUMNS).join(', ')} FROM ROWS AS d WHERE true
+    ON CONFLICT (id) DO UPDATE SET ${Object.keys(NODE_COLUMNS)
+      .filter((column) => column !== 'id')
+      .map((column) => `${column} = excluded.${column}`)
+      .join(', ')}`,
+  columns: NODE_COLUMNS,
+};
 
 export interface Reconciliation {
   /** Held and believed alive: they go on if their task is undecided. */
@@ -114,38 +170,36 @@ export function reconcile(held: readonly HeldAttempt[], believed: AdmittedNode['
   return result;
 }
 
+function notKnown(): FogError {
+  return new FogError('unauthenticated', 'this node is not known here and brings no valid join token', {
+    hint: 'fog token create --scope node, then fog node join URL --token TOKEN',
+  });
+}
+
+/** The row of the new session; its events are still to be numbered. */
 function nodeRow(
-  hello: HelloFrame,
-  context: {
-    owner: string | null;
-    coordinatorId: string;
-    blobToken: string;
-    now: number;
-    existing: NodeRow | undefined;
-    session: number;
-    acknowledged: number;
-    events: number;
-  },
+  { hello, owner, blobToken }: Arrival,
+  existing: NodeRow | undefined,
+  { coordinatorId, now }: { coordinatorId: string; now: number },
 ): NodeRow {
-  const { existing, now } = context;
   return {
     id: hello.nodeId,
     public_key: hello.publicKey,
     name: hello.node.name,
-    owner: existing?.owner ?? context.owner ?? '',
+    owner: existing?.owner ?? owner ?? '',
     state: 'connected',
     cordoned: existing?.cordoned ?? 0,
     draining: 0,
     description: JSON.stringify(hello.node),
-    session: context.session,
-    coordinator_id: context.coordinatorId,
+    session: (existing?.session ?? 0) + 1,
+    coordinator_id: coordinatorId,
     boot_id: hello.bootId,
     journal_id: hello.journalId,
-    acknowledged: context.acknowledged,
-    blob_token_hash: createHash('sha256').update(context.blobToken).digest('hex'),
+    acknowledged: existing?.journal_id === hello.journalId ? existing.acknowledged : 0,
+    blob_token_hash: createHash('sha256').update(blobToken).digest('hex'),
     joined_at: existing?.joined_at ?? now,
     last_seen_at: now,
     silent_since: null,
-    next_sequence: (existing?.next_sequence ?? 1) + context.events,
+    next_sequence: existing?.next_sequence ?? 1,
   };
 }

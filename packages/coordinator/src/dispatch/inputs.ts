@@ -2,14 +2,16 @@
 import type { AttemptName, FailureReason, HelloFrame, JournalEntry } from '@fog/contract';
 import type { AgentSession, SessionLink } from './sessions.ts';
 
+export interface HelloInput {
+  kind: 'hello';
+  hello: HelloFrame;
+  owner: string | null;
+  link: SessionLink;
+  answer: (outcome: HelloOutcome) => void;
+}
+
 export type DispatcherInput =
-  | {
-      kind: 'hello';
-      hello: HelloFrame;
-      owner: string | null;
-      link: SessionLink;
-      answer: (outcome: HelloOutcome) => void;
-    }
+  | HelloInput
   | { kind: 'entry'; session: AgentSession; sequence: number; entry: JournalEntry }
   | {
       kind: 'log';

@@ -1,8 +1,8 @@
 /** Conditions on `attempts` that its partial index serves: SQLite uses it only where it sees the index's own list. */
 import { sql } from 'kysely';
 
-/** The node may still deliver, even if it was given up. */
-export const IS_LIVE = sql<boolean>`attempts.state IN ('leased', 'preparing', 'running', 'uploading', 'lost')`;
+/** States in which the node may still deliver, even if it was given up. */
+export const LIVE_STATES = `('leased', 'preparing', 'running', 'uploading', 'lost')`;
 
 /** The node is believed to be at it. */
-export const IS_HELD = sql<boolean>`(${IS_LIVE} AND attempts.state <> 'lost')`;
+export const IS_HELD = sql<boolean>`(attempts.state IN ${sql.raw(LIVE_STATES)} AND attempts.state <> 'lost')`;
