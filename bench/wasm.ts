@@ -12,13 +12,13 @@ import { median, percentile, rounded } from './statistics.ts';
 import { TemporaryFolder } from './temporary-folder.ts';
 
 const RESOURCES = { cpu: '100m', memory: '16Mi', disk: '16Mi' };
-const WARM_UP_JOBS = 20;
+const WARM_UP_JOBS = 100;
 
 export const wasm: Benchmark = {
   name: 'wasm',
   summary: 'milliseconds from the submit of a no-op WebAssembly task to its result',
   options: {
-    jobs: { default: 200, description: 'submitted one after the other' },
+    jobs: { default: 1000, description: 'submitted one after the other' },
     slots: { default: 2, description: 'slots of the node, and so its warm processes' },
     runs: { default: 3, description: 'of which the median is taken' },
   },

@@ -36,6 +36,8 @@ export interface ClientOptions {
   fetch?: Fetch;
 }
 
+const GATEWAY_STATUSES: readonly number[] = [502, 503, 504];
+
 export class FogClient {
   readonly url: string;
   readonly #token: string;
@@ -162,6 +164,10 @@ export class FogClient {
       if (response.status === 404) throw new FogError('blob-not-found', 'no such blob', { details: { offset } });
     }
     const text = await response.text();
+    // Between us and the coordinator stands a proxy, and nobody behind it.
+    if (GATEWAY_STATUSES.includes(response.status) && !text.includes('urn:fog:error:')) {
+      throw new FogError('unavailable', `the coordinator at ${this.url} cannot be reached: status ${response.status}`);
+    }
     throw FogError.fromProblem(parseJson(text), `${method} ${path} answered ${response.status} ${text.slice(0, 200)}`);
   }
 }

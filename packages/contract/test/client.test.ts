@@ -72,11 +72,13 @@ test('a stream that breaks is resumed after the last record', async () => {
   const broken = [bytes(block(record(1)) + block(record(2))), bytes('id: 3\ndata: {"half')];
   const down = () => Promise.reject(new TypeError('fetch failed'));
   const busy = async () => Response.json(new FogError('unavailable', 'later').toProblem(), { status: 503 });
-  const { client, paths } = scripted(broken, down, busy, [bytes(`${block(record(3))}event: end\ndata:\n\n`)]);
+  const proxy = async () => new Response('<h1>Bad Gateway</h1>', { status: 502 });
+  const rest = [bytes(`${block(record(3))}event: end\ndata:\n\n`)];
+  const { client, paths } = scripted(broken, down, busy, proxy, rest);
   assert.deepEqual(await followAll(client), [1, 2, 3]);
   assert.deepEqual(
     paths.map((path) => path.split('after=')[1]),
-    ['0', '2', '2', '2'],
+    ['0', '2', '2', '2', '2'],
   );
 });
 

@@ -46,6 +46,7 @@ export async function postgresBus(url: string, coordinatorId: string): Promise<B
   let closed = false;
   let peers = 0;
   let isReconnecting = false;
+  let sending: Promise<unknown> = Promise.resolve();
   let client = await connect();
 
   async function connect(): Promise<pg.Client> {
@@ -87,8 +88,9 @@ export async function postgresBus(url: string, coordinatorId: string): Promise<B
       local.publish(hint);
       if (peers === 0) return;
       for (const part of split(hint)) {
-        client
-          .query('SELECT pg_notify($1, $2)', [CHANNEL, JSON.stringify({ from: coordinatorId, hint: part })])
+        const payload = JSON.stringify({ from: coordinatorId, hint: part });
+        sending = sending
+          .then(() => client.query('SELECT pg_notify($1, $2)', [CHANNEL, payload]))
           .catch(() => undefined);
       }
     },

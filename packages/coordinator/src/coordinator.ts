@@ -4,6 +4,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   AGENT_PATH,
   type CoordinatorSettings,
@@ -35,6 +36,7 @@ import { createDispatcherMetrics } from './dispatch/metrics.ts';
 import { Nodes } from './dispatch/nodes.ts';
 import { PlacementClasses } from './dispatch/placement-classes.ts';
 import { Sweeps } from './dispatch/sweeps.ts';
+import { DISPATCH_LIMITS } from './limits.ts';
 import { AGENT_SOCKET_OPTIONS, serveAgent } from './link/agent-link.ts';
 import { createHttpMetrics } from './routes/metrics.ts';
 import type { Logger } from './routes/problem.ts';
@@ -141,17 +143,26 @@ async function assemble(
     },
     async close() {
       rmSync(endpointPath, { force: true });
-      await core.sweeps.stop();
+      const { stopMilliseconds } = DISPATCH_LIMITS;
+      await within(stopMilliseconds, Promise.all([core.sweeps.stop(), core.nodes.stop()]));
       for (const client of agents.clients) client.close(1001, 'the coordinator is stopping');
       await server.close();
       for (const client of agents.clients) client.terminate();
-      await core.dispatcher.settled();
-      await core.dispatcher.stop();
-      await core.bus.close();
-      await database.close();
+      await within(stopMilliseconds, core.dispatcher.settled());
+      await within(stopMilliseconds, core.dispatcher.stop());
+      await within(stopMilliseconds, core.bus.close());
+      await within(stopMilliseconds, database.close());
       lock[Symbol.dispose]();
     },
   };
+}
+
+/** Waits for a step of the shutdown, but not longer: a database that does not answer must not keep the process. */
+async function within(milliseconds: number, step: Promise<unknown>): Promise<void> {
+  const settled = step.catch(() => undefined);
+  const timer = new AbortController();
+  await Promise.race([settled, delay(milliseconds, undefined, { signal: timer.signal }).catch(() => undefined)]);
+  timer.abort();
 }
 
 interface Basis {

@@ -114,6 +114,12 @@ export const DISPATCH_LIMITS = {
   coordinatorSilenceMilliseconds: 30_000,
   /** Silence after which a node is shown as lost, whatever its jobs allow. */
   nodeLostMilliseconds: 60_000,
+  /** On stop, each step that needs the database gets this long; what is left undone is done after the next start. */
+  stopMilliseconds: 5000,
+  /** A turn that failed is tried again after this pause. */
+  retryMilliseconds: 250,
+  /** A lease that is this old and was sent to nobody never will be. */
+  unsentLeaseMilliseconds: 10_000,
   /** Finished jobs removed by one step of the retention. */
   retentionJobs: 20,
 } as const;

@@ -69,7 +69,6 @@ function heldNames(arrived: Arrived): AttemptName[] {
   return [...arrived.attempts.resume, ...arrived.attempts.forgotten].map((entry) => entry.name);
 }
 
-const RETRY_MILLISECONDS = 250;
 const FINAL_REPORTS: ReadonlySet<string> = new Set(['succeed', 'fail', 'decline']);
 
 const MOVE_JOURNALS: BulkStatement = {
@@ -175,7 +174,7 @@ export class Dispatcher {
     const only = inputs[0] !== undefined && inputs.length === 1 && (await this.#databaseAnswers()) ? inputs[0] : null;
     if (only !== null && only === this.#suspect) this.#drop(only);
     this.#suspect = only;
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
+    await new Promise((resolve) => setTimeout(resolve, DISPATCH_LIMITS.retryMilliseconds));
   }
 
   async #databaseAnswers(): Promise<boolean> {
@@ -321,7 +320,6 @@ export class Dispatcher {
       session: admitted.session,
       description: hello.node,
       cordoned: admitted.cordoned,
-      draining: admitted.draining,
       received: admitted.acknowledged,
     });
     for (const { name, logBytes } of attempts.resume) {

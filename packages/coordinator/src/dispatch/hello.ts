@@ -25,7 +25,6 @@ export interface AdmittedNode {
   session: number;
   acknowledged: number;
   cordoned: boolean;
-  draining: boolean;
   /** Attempts that the database believes to be alive on this node. */
   believed: { name: AttemptName; state: AttemptState; logBytes: number }[];
 }
@@ -67,7 +66,6 @@ export async function admitNodes(
       session: row.session,
       acknowledged: row.acknowledged,
       cordoned: row.cordoned === 1,
-      draining: false,
       believed: (believed.get(row.id) ?? []).map((attempt) => ({
         name: { job: attempt.job_id, partition: attempt.partition, fence: attempt.fence },
         state: attempt.state as AttemptState,
@@ -120,7 +118,7 @@ const NODE_COLUMNS = {
   owner: 'text',
   state: 'text',
   cordoned: 'integer',
-  draining: 'integer',
+  drain_until: 'bigint',
   description: 'text',
   session: 'bigint',
   coordinator_id: 'text',
@@ -189,7 +187,7 @@ function nodeRow(
     owner: existing?.owner ?? owner ?? '',
     state: 'connected',
     cordoned: existing?.cordoned ?? 0,
-    draining: 0,
+    drain_until: null,
     description: JSON.stringify(hello.node),
     session: (existing?.session ?? 0) + 1,
     coordinator_id: coordinatorId,

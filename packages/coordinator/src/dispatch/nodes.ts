@@ -12,11 +12,13 @@ export interface NodesDependencies {
   database: Database;
   dispatcher: Dispatcher;
   bus: Bus;
+  coordinatorId: string;
   now: () => number;
 }
 
 export class Nodes {
   readonly #dependencies: NodesDependencies;
+  #stopped = false;
 
   constructor(dependencies: NodesDependencies) {
     this.#dependencies = dependencies;
@@ -26,10 +28,25 @@ export class Nodes {
     });
   }
 
+  /** The coordinator stops: all its nodes fall silent at once, so the end of each link needs no note of its own. */
+  async stop(): Promise<void> {
+    const { database, coordinatorId, now } = this.#dependencies;
+    this.#stopped = true;
+    await database.write((writer) =>
+      writer
+        .updateTable('nodes')
+        .set({ state: 'unknown', silent_since: now() })
+        .where('coordinator_id', '=', coordinatorId)
+        .where('state', '=', 'connected')
+        .execute(),
+    );
+  }
+
   /** The link of a session has ended. Its attempts go on; they are lost when the silence lasts. */
   async disconnected(session: AgentSession, why: string): Promise<void> {
     const { dispatcher, now } = this.#dependencies;
     dispatcher.sessions.remove(session);
+    if (this.#stopped) return;
     const silent = { state: 'unknown', silent_since: now() };
     await this.#change(session.nodeId, silent, { type: 'node.disconnected', why }, { session: session.session });
   }
@@ -41,14 +58,17 @@ export class Nodes {
 
   async cordon(nodeId: string, cordoned: boolean, by: string): Promise<void> {
     const type = cordoned ? 'node.cordoned' : 'node.uncordoned';
-    await this.#mustChange(nodeId, { cordoned: cordoned ? 1 : 0, ...(cordoned ? {} : { draining: 0 }) }, { type, by });
+    await this.#mustChange(
+      nodeId,
+      { cordoned: cordoned ? 1 : 0, ...(cordoned ? {} : { drain_until: null }) },
+      { type, by },
+    );
   }
 
   /** Cordons the node and tells it to finish within the deadline. */
   async drain(nodeId: string, deadlineMilliseconds: number, by: string): Promise<void> {
-    await this.#mustChange(nodeId, { cordoned: 1, draining: 1 }, { type: 'node.draining', by });
-    const session = this.#dependencies.dispatcher.sessions.get(nodeId);
-    session?.link.send(JSON.stringify({ type: 'drain', deadlineMilliseconds }));
+    const until = this.#dependencies.now() + deadlineMilliseconds;
+    await this.#mustChange(nodeId, { cordoned: 1, drain_until: until }, { type: 'node.draining', by });
   }
 
   /** Forgets a node. Its attempts count as lost at once. */
@@ -168,12 +188,12 @@ export class Nodes {
 
   /** Takes over into the session what another coordinator, or a route, has changed in the database. */
   async #refresh(nodeId: string): Promise<void> {
-    const { database, dispatcher } = this.#dependencies;
+    const { database, dispatcher, now } = this.#dependencies;
     const session = dispatcher.sessions.get(nodeId);
     if (session === undefined) return;
     const row = await database.read
       .selectFrom('nodes')
-      .select(['cordoned', 'draining', 'session'])
+      .select(['cordoned', 'drain_until', 'session'])
       .where('id', '=', nodeId)
       .executeTakeFirst();
     if (row === undefined || row.session > session.session) {
@@ -181,7 +201,12 @@ export class Nodes {
       return;
     }
     session.cordoned = row.cordoned === 1;
-    session.draining = row.draining === 1;
+    const isNews = row.drain_until !== null && row.drain_until !== session.drainUntil;
+    session.drainUntil = row.drain_until;
+    if (isNews) {
+      const deadlineMilliseconds = Math.max(0, (row.drain_until ?? 0) - now());
+      session.link.send(JSON.stringify({ type: 'drain', deadlineMilliseconds }));
+    }
     dispatcher.wake();
   }
 }

@@ -14,7 +14,8 @@ export class AgentSession {
   readonly link: SessionLink;
   description: NodeDescription;
   cordoned: boolean;
-  draining: boolean;
+  /** The node was told to finish by then; null while it is not draining. */
+  drainUntil: number | null = null;
   /** Journal entries up to this one have been taken over into a turn. */
   received: number;
   /** Up to this one they are durable. */
@@ -29,14 +30,13 @@ export class AgentSession {
 
   constructor(
     link: SessionLink,
-    node: Pick<AgentSession, 'nodeId' | 'session' | 'description' | 'cordoned' | 'draining' | 'received'>,
+    node: Pick<AgentSession, 'nodeId' | 'session' | 'description' | 'cordoned' | 'received'>,
   ) {
     this.link = link;
     this.nodeId = node.nodeId;
     this.session = node.session;
     this.description = node.description;
     this.cordoned = node.cordoned;
-    this.draining = node.draining;
     this.received = node.received;
     this.acknowledged = node.received;
   }
@@ -52,7 +52,7 @@ export class AgentSession {
   }
 
   takesWork(): boolean {
-    return this.open && this.reachable && !this.cordoned && !this.draining;
+    return this.open && this.reachable && !this.cordoned && this.drainUntil === null;
   }
 
   /** A quick look before the exact one. */

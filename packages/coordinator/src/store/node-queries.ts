@@ -45,13 +45,13 @@ export async function readNodes(
 export async function readPlacementNodes(reader: Reader): Promise<PlacementNode[]> {
   const rows = await reader
     .selectFrom('nodes')
-    .select(['id', 'description', 'state', 'cordoned', 'draining'])
+    .select(['id', 'description', 'state', 'cordoned', 'drain_until'])
     .execute();
   return rows.map((row) => ({
     id: row.id,
     description: JSON.parse(row.description) as NodeDescription,
     state: row.state as PlacementNode['state'],
-    cordoned: row.cordoned === 1 || row.draining === 1,
+    cordoned: row.cordoned === 1 || row.drain_until !== null,
   }));
 }
 
@@ -98,7 +98,7 @@ function toNode(row: NodeRow, running: AttemptName[], jobs: JobCache): Node {
     name: row.name,
     state,
     cordoned: row.cordoned === 1,
-    draining: row.draining === 1,
+    draining: row.drain_until !== null,
     owner: row.owner,
     joinedAt: row.joined_at,
     lastSeenAt: row.last_seen_at,

@@ -22,6 +22,7 @@ export interface DatabaseOptions {
 const MIGRATIONS: Record<string, Migration> = { '0001-initial': initial };
 /** One connection writes, the others answer reads and streams. */
 const POSTGRES_CONNECTIONS = 8;
+const CONNECT_MILLISECONDS = 10_000;
 
 /** Throws `data-directory` or `unavailable` when the database cannot be opened. */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
@@ -46,6 +47,7 @@ async function openPostgres(url: string): Promise<Database> {
   const pool = new pg.Pool({
     connectionString: url,
     max: POSTGRES_CONNECTIONS,
+    connectionTimeoutMillis: CONNECT_MILLISECONDS,
     types: { getTypeParser },
     Client: PreparingClient,
   });

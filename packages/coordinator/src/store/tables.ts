@@ -128,7 +128,8 @@ export interface NodesTable {
   owner: string;
   state: string;
   cordoned: number;
-  draining: number;
+  /** Told to finish by then and to leave; null while it is not draining. */
+  drain_until: number | null;
   /** JSON of NodeDescription. */
   description: string;
   /** Counts the connections of the node; an older session is not listened to. */

@@ -257,7 +257,7 @@ test('leases are frames of the protocol, with any text in them', () => {
   assert.deepEqual(cached.secretNames, ['key']);
   const session = new AgentSession(
     { send: () => true, close: () => undefined },
-    { nodeId: 'n1', session: 1, description: DESCRIPTION, cordoned: false, draining: false, received: 0 },
+    { nodeId: 'n1', session: 1, description: DESCRIPTION, cordoned: false, received: 0 },
   );
   const leases = [1, 2].map((partition) => ({ name: { job: id, partition, fence: 3 }, session, job: cached }));
   const group = leaseGroupText(cached, leases, { key: '}"\n' });

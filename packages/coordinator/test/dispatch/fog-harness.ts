@@ -100,7 +100,7 @@ export class Fog implements AsyncDisposable {
       metrics: { leases: () => undefined, turn: () => undefined },
       warn,
     });
-    this.nodes = new Nodes({ database, dispatcher: this.dispatcher, bus, now });
+    this.nodes = new Nodes({ database, dispatcher: this.dispatcher, bus, coordinatorId, now });
     this.jobs = new Jobs({
       database,
       dispatcher: this.dispatcher,

@@ -200,6 +200,7 @@ await onBothDatabases('jobs', {
       assert.equal(rows.length, 0, table);
     }
     assert.deepEqual(await eventTypes(fog.database, old), []);
+    assert.deepEqual(await eventTypes(fog.database, agent.id), [], 'what happened to nodes is forgotten as well');
   },
 
   async 'what a crash interrupts while a job is cancelled is done after it'({ open, crash }) {

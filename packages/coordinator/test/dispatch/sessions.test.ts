@@ -25,7 +25,7 @@ function session(id: string, slots: number, milliCpu: number, labels: Record<str
   };
   return new AgentSession(
     { send: () => true, close: () => undefined },
-    { nodeId: id, session: 1, description, cordoned: false, draining: false, received: 0 },
+    { nodeId: id, session: 1, description, cordoned: false, received: 0 },
   );
 }
 
@@ -58,7 +58,7 @@ test('nothing goes to sessions that are closed, replaced, cordoned, draining or 
     (each, sessions) => sessions.remove(each),
     (each, sessions) => void sessions.add(session(each.nodeId, 0, 0)),
     (each) => void Object.assign(each, { cordoned: true }),
-    (each) => void Object.assign(each, { draining: true }),
+    (each) => void Object.assign(each, { drainUntil: 1 }),
     (each) => void Object.assign(each, { reachable: false }),
     (each) => void Object.assign(each, { open: false }),
   ];

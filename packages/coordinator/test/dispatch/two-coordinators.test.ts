@@ -124,6 +124,41 @@ describe('two coordinators', { skip }, () => {
     await one.bus.close();
   });
 
+  test('a node is drained through a coordinator that it is not connected to', async () => {
+    await using fogs = await pair();
+    const { one, two } = fogs;
+    const agent = await two.connected({ name: 'a' });
+    await one.nodes.drain(agent.id, 60_000, 'alice');
+    const told = () => agent.frames.find((frame) => frame.type === 'drain');
+    await until('it is told', () => told() !== undefined);
+    assert.deepEqual(told(), { type: 'drain', deadlineMilliseconds: 60_000 });
+    await one.submit();
+    await two.settle();
+    assert.equal(agent.attempts.length, 0, 'nothing more goes there');
+  });
+
+  test('leases whose commit nobody was told of are given again', async () => {
+    await using fogs = await pair();
+    const { one } = fogs;
+    const agent = await one.connected({ name: 'a' });
+    const session = agent.session ?? assert.fail();
+    session.cordoned = true;
+    const job = await one.submit({ spec: { count: 3 } });
+    await one.settle();
+    session.cordoned = false;
+    one.database.loseNextAnswer();
+    one.dispatcher.wake();
+    await until('the turn has failed', () => one.warnings.length > 0);
+    await one.settle();
+    assert.deepEqual(await attemptStates(one.database, job), ['leased']);
+    assert.equal(agent.held.size, 0, 'it was not sent');
+    await one.advance(10_001);
+    await until('all are held', () => agent.held.size === 3);
+    for (const name of agent.attempts) agent.succeed(name);
+    await until('the job ends', async () => (await jobRow(one.database, job)).state === 'completed');
+    await assertConsistent(one.database);
+  });
+
   test('hints reach the other side whole, however many ids they name', async () => {
     await using fogs = await pair();
     const { one, two } = fogs;

@@ -56,7 +56,7 @@ const STATEMENTS = [
 
   `CREATE TABLE nodes (
     id TEXT PRIMARY KEY, public_key TEXT NOT NULL, name TEXT NOT NULL, owner TEXT NOT NULL, state TEXT NOT NULL,
-    cordoned INTEGER NOT NULL, draining INTEGER NOT NULL, description TEXT NOT NULL, session BIGINT NOT NULL,
+    cordoned INTEGER NOT NULL, drain_until BIGINT, description TEXT NOT NULL, session BIGINT NOT NULL,
     coordinator_id TEXT, boot_id TEXT NOT NULL, journal_id TEXT NOT NULL, acknowledged BIGINT NOT NULL,
     blob_token_hash TEXT NOT NULL, joined_at BIGINT NOT NULL, last_seen_at BIGINT NOT NULL, silent_since BIGINT,
     next_sequence BIGINT NOT NULL)`,
