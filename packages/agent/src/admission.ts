@@ -38,7 +38,9 @@ export function demandOf({ spec }: JobSpec): Demand {
 
 export function limitsOf(demand: Demand): AttemptLimits {
   const { memoryBytes, diskBytes, runMilliseconds } = demand;
-  return { memoryBytes, diskBytes, runMilliseconds, files: AGENT_LIMITS.attemptFiles };
+  const { milliCpu } = demand;
+  const { attemptFiles: files, attemptProcesses: processes } = AGENT_LIMITS;
+  return { memoryBytes, diskBytes, runMilliseconds, files, milliCpu, processes };
 }
 
 /** Sum of what attempts use. */

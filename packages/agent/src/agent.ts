@@ -14,7 +14,7 @@ import {
   type LeaseGroup,
   type NodeDescription,
 } from '@fog/contract';
-import type { AttemptOutput, TaskRuntime } from '@fog/runtimes';
+import type { AttemptOutput, Program, TaskRuntime } from '@fog/runtimes';
 import type { AttemptDependencies } from './attempt.ts';
 import { Attempts } from './attempts.ts';
 import type { BlobCache } from './blob-cache.ts';
@@ -26,7 +26,7 @@ import { Link, type SessionFrame, type WelcomeFrame } from './link.ts';
 import { usageMeter } from './node-facts.ts';
 import { Outbox } from './outbox.ts';
 import type { Sessions } from './sessions.ts';
-import { isStaged, type Program, programOf, stage } from './staging.ts';
+import { isStaged, programOf, stage } from './staging.ts';
 import type { AgentLog } from './start-agent.ts';
 import type { Transfers } from './transfers.ts';
 import { uploadOutputs } from './uploads.ts';

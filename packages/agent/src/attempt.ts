@@ -15,6 +15,7 @@ import type {
   AttemptOutput,
   AttemptRequest,
   AttemptUsage,
+  Program,
   RunningAttempt,
   TaskRuntime,
 } from '@fog/runtimes';
@@ -23,7 +24,7 @@ import { AttemptFailure } from './attempt-failure.ts';
 import { AGENT_LIMITS } from './limits.ts';
 import { AttemptLog, type LogStream } from './logs.ts';
 import { reportText, usageOf } from './reports.ts';
-import type { Program, StagedFiles } from './staging.ts';
+import type { StagedFiles } from './staging.ts';
 import { contentBytes } from './uploads.ts';
 
 export interface AttemptDependencies {

@@ -20,13 +20,12 @@ import {
   type NodeDescription,
   policyIncludes,
 } from '@fog/contract';
-import type { AttemptRequest } from '@fog/runtimes';
+import type { AttemptRequest, Program } from '@fog/runtimes';
 import { addLoad, type Demand, declineReason, demandOf, type Load, limitsOf, NO_LOAD, overload } from './admission.ts';
 import { Attempt, type AttemptDependencies } from './attempt.ts';
 import { AGENT_LIMITS } from './limits.ts';
 import type { AttemptLog } from './logs.ts';
 import { isTerminalReport } from './reports.ts';
-import type { Program } from './staging.ts';
 
 export interface AttemptsDependencies {
   node: Pick<NodeDescription, 'policy' | 'runtimes' | 'capacity'>;

@@ -1,13 +1,12 @@
 /** Brings everything an attempt reads onto this machine before it starts. */
 import { readFile } from 'node:fs/promises';
 import { decodeFolderManifest, FogError, type FolderEntry, type JobInput, LIMITS, type TaskSpec } from '@fog/contract';
-import type { AttemptRequest, InputFile, JavascriptProgram, WasmProgram } from '@fog/runtimes';
+import type { AttemptRequest, InputFile, Program } from '@fog/runtimes';
 import { AttemptFailure } from './attempt-failure.ts';
 import type { BlobCache, CachedBlob } from './blob-cache.ts';
 import { AGENT_LIMITS } from './limits.ts';
 import { forEachAtOnce } from './transfers.ts';
 
-export type Program = WasmProgram | JavascriptProgram;
 type Cache = Pick<BlobCache, 'acquire' | 'release' | 'has' | 'pathOf'>;
 
 export interface StagedFiles {

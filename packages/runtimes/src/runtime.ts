@@ -38,13 +38,20 @@ export interface AttemptLimits {
   diskBytes: number;
   /** Files and folders that may exist in the sandbox. */
   files: number;
+  /** Thousandths of a processor; engines that cannot hold a program to it ignore it. */
+  milliCpu: number;
+  /** Processes and threads; engines whose programs cannot start any ignore it. */
+  processes: number;
 }
+
+/** `none`: loopback only. `allow`: besides, HTTP requests and CONNECT to these targets, through a proxy in the sandbox. */
+export type NetworkPolicy = 'none' | { allow: readonly string[] };
 
 export interface AttemptRequest {
   /** Unique on this machine; names processes and folders. */
   attemptId: string;
   /** The runtime's own block of the task, with blobs resolved to files on this machine. */
-  program: WasmProgram | JavascriptProgram;
+  program: Program;
   args: readonly string[];
   /** Nothing of the host's environment is added; the runtime adds FOG_PARTITION_INDEX and FOG_PARTITION_COUNT. */
   env: Readonly<Record<string, string>>;
@@ -74,6 +81,31 @@ export interface JavascriptProgram {
   scriptPath: string;
   engine: 'auto' | 'v8' | 'quickjs';
 }
+
+/** A native program under bubblewrap. `args` of the request follow `command`. */
+export interface ProcessProgram {
+  runtime: 'process';
+  command: readonly string[];
+  /** A root file system on this machine, unpacked, read-only; null is a read-only view of the host's programs. */
+  rootPath: string | null;
+  workingDirectory: string;
+  network: NetworkPolicy;
+}
+
+/** A container of an image. `args` of the request follow the entrypoint. */
+export interface DockerProgram {
+  runtime: 'docker';
+  image: string;
+  pull: 'missing' | 'always' | 'never';
+  /** Replaces the entrypoint of the image. */
+  command: readonly string[] | null;
+  /** Replaces that of the image. */
+  workingDirectory: string | null;
+  credentials: { username: string; password: string } | null;
+  network: NetworkPolicy;
+}
+
+export type Program = WasmProgram | JavascriptProgram | ProcessProgram | DockerProgram;
 
 /** What the runtime calls while the attempt runs. The callee never throws. */
 export interface AttemptHost {
@@ -120,10 +152,27 @@ export interface RunningAttempt {
   readonly outcome: Promise<AttemptOutcome>;
   /** Ends the attempt within 100 ms whatever its code does. Idempotent. The outcome then carries `reason`. */
   kill(reason: FailureReason, message: string): void;
+  /** What it uses at this moment; null where the engine does not tell. Never rejects. */
+  sample?(): Promise<AttemptSample | null>;
+  /** Freezes all its processes; answers whether that is possible. The limit of its run does not count meanwhile. */
+  pause?(): Promise<boolean>;
+  resume?(): Promise<boolean>;
+  /** A process in its network namespace, as the host counts; null while it does not run. */
+  namespacePid?(): number | null;
+}
+
+/** Counters grow from the start of the attempt; null is unknown. */
+export interface AttemptSample {
+  cpuMilliseconds: number | null;
+  memoryBytes: number | null;
+  networkReceivedBytes: number | null;
+  networkSentBytes: number | null;
+  diskBytes: number | null;
+  processes: number | null;
 }
 
 export interface TaskRuntime {
-  readonly name: 'wasm' | 'javascript';
+  readonly name: Program['runtime'];
   /** Looks at this machine once; the result is advertised to the coordinator. */
   probe(): Promise<RuntimeProbe>;
   /**
@@ -132,6 +181,13 @@ export interface TaskRuntime {
    */
   refusal(request: Pick<AttemptRequest, 'program' | 'trusted' | 'limits'>): string | null;
   start(request: AttemptRequest, host: AttemptHost): RunningAttempt;
+  /**
+   * Takes over what an agent that died left running under this id, or answers null. Engines whose attempts die with the
+   * agent have no such method.
+   */
+  adopt?(request: AttemptRequest, host: AttemptHost): Promise<RunningAttempt | null>;
+  /** Removes what dead agents of this node left behind and nobody has adopted. */
+  reap?(): Promise<void>;
   /** Kills what runs, with the reason `drained`, and releases every process. */
   close(): Promise<void>;
 }

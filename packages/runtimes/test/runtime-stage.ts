@@ -4,7 +4,14 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FailureReason } from '@fog/contract';
-import type { AttemptHost, AttemptOutcome, AttemptRequest, RuntimeSettings, TaskRuntime } from '../src/runtime.ts';
+import type {
+  AttemptHost,
+  AttemptLimits,
+  AttemptOutcome,
+  AttemptRequest,
+  RuntimeSettings,
+  TaskRuntime,
+} from '../src/runtime.ts';
 
 /** How long a test waits for something that must happen soon, on a loaded machine. */
 const PATIENCE_MILLISECONDS = 20_000;
@@ -140,6 +147,15 @@ export async function within<Value>(promise: Promise<Value>, what: string): Prom
 }
 
 export const MEBIBYTE = 1 << 20;
+/** Enough for every program of the suites. */
+export const STAGE_LIMITS: AttemptLimits = {
+  memoryBytes: 64 * MEBIBYTE,
+  runMilliseconds: 10_000,
+  diskBytes: 16 * MEBIBYTE,
+  files: 1000,
+  milliCpu: 1000,
+  processes: 64,
+};
 
 /** A stage on a temporary folder; for tests of one runtime beyond this suite too. */
 export async function createStage(): Promise<
@@ -168,7 +184,7 @@ export async function createStage(): Promise<
         stdin: null,
         inputs: [],
         outputs: [],
-        limits: { memoryBytes: 64 * MEBIBYTE, runMilliseconds: 10_000, diskBytes: 16 * MEBIBYTE, files: 1000 },
+        limits: STAGE_LIMITS,
         partition: { index: 0, count: 1 },
         seed: new Uint8Array(32).fill(7),
         submittedAtMilliseconds: Date.UTC(2026, 0, 2, 3, 4, 5),

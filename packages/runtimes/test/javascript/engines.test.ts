@@ -6,7 +6,7 @@ import { chooseEngine } from '../../src/javascript/engine-choice.ts';
 import { createJavascriptRuntime } from '../../src/javascript/index.ts';
 import { probeBubblewrap } from '../../src/process/bubblewrap.ts';
 import type { AttemptOutcome } from '../../src/runtime.ts';
-import { runAttempt } from '../runtime-stage.ts';
+import { runAttempt, STAGE_LIMITS } from '../runtime-stage.ts';
 import { BothEngines, RESULT } from './both-engines.ts';
 
 const MEBIBYTE = 1 << 20;
@@ -138,7 +138,13 @@ describe('javascript: engines', () => {
       });
 
       it('ends with oom what takes memory outside the heap', async () => {
-        const limits = { memoryBytes: 64 * MEBIBYTE, runMilliseconds: 15_000, diskBytes: MEBIBYTE, files: 1 };
+        const limits = {
+          ...STAGE_LIMITS,
+          memoryBytes: 64 * MEBIBYTE,
+          runMilliseconds: 15_000,
+          diskBytes: MEBIBYTE,
+          files: 1,
+        };
         const source = 'export default () => { const all = []; for (;;) all.push(new Uint8Array(1 << 20).fill(1)); };';
         const { outcome } = await engines.run(engine, source, { limits });
         assert.match(failureOf(outcome), /^oom: .*64 MiB/);
@@ -146,7 +152,13 @@ describe('javascript: engines', () => {
       });
 
       it('lets a script use what it asked for', async () => {
-        const limits = { memoryBytes: 128 * MEBIBYTE, runMilliseconds: 15_000, diskBytes: MEBIBYTE, files: 1 };
+        const limits = {
+          ...STAGE_LIMITS,
+          memoryBytes: 128 * MEBIBYTE,
+          runMilliseconds: 15_000,
+          diskBytes: MEBIBYTE,
+          files: 1,
+        };
         const source =
           'export default () => { let n = 0; for (let round = 0; round < 20; round++) { const part = new Uint8Array(32 << 20).fill(round); n += part[5]; } return n; };';
         const { outcome, text } = await engines.run(engine, source, { limits });
@@ -154,7 +166,13 @@ describe('javascript: engines', () => {
       });
 
       it('ends endless microtasks and timers at the limit', async () => {
-        const limits = { memoryBytes: 64 * MEBIBYTE, runMilliseconds: 200, diskBytes: MEBIBYTE, files: 1 };
+        const limits = {
+          ...STAGE_LIMITS,
+          memoryBytes: 64 * MEBIBYTE,
+          runMilliseconds: 200,
+          diskBytes: MEBIBYTE,
+          files: 1,
+        };
         for (const source of [
           'export default async () => { for (;;) await null; };',
           'export default () => new Promise(() => setInterval(() => {}, 1));',
@@ -225,7 +243,13 @@ describe('javascript: engines', () => {
     const inside = await engines.run('v8', source, { args: ['a'], trusted: false });
     assert.equal(inside.outcome.engine, 'v8-bubblewrap', failureOf(inside.outcome));
     assert.equal(inside.text, outside.text);
-    const limits = { memoryBytes: 64 * MEBIBYTE, runMilliseconds: 10_000, diskBytes: MEBIBYTE, files: 1 };
+    const limits = {
+      ...STAGE_LIMITS,
+      memoryBytes: 64 * MEBIBYTE,
+      runMilliseconds: 10_000,
+      diskBytes: MEBIBYTE,
+      files: 1,
+    };
     const hog = 'export default () => { const all = []; for (;;) all.push(new Uint8Array(1 << 20).fill(1)); };';
     assert.match(failureOf((await engines.run('auto', hog, { limits, trusted: false })).outcome), /^oom/);
     const loop = { ...limits, runMilliseconds: 200 };

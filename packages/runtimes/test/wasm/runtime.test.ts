@@ -12,6 +12,7 @@ import {
   HostRecord,
   outputBytes,
   runAttempt,
+  STAGE_LIMITS,
   type TestStage,
 } from '../runtime-stage.ts';
 import {
@@ -199,7 +200,13 @@ describe('wasm runtime: endings', () => {
 
   it('holds back a guest that logs without end', async () => {
     const module = chatterModule();
-    const limits = { memoryBytes: MEBIBYTE * 64, runMilliseconds: 300, diskBytes: MEBIBYTE, files: 10 };
+    const limits = {
+      ...STAGE_LIMITS,
+      memoryBytes: MEBIBYTE * 64,
+      runMilliseconds: 300,
+      diskBytes: MEBIBYTE,
+      files: 10,
+    };
     let bytes = 0;
     const host = new HostRecord();
     host.log = (_stream, data) => {
