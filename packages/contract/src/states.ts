@@ -96,16 +96,18 @@ export type AttemptEvent =
 const LIVE_ATTEMPT = {
   succeed: 'valid',
   fail: 'failed',
+  // From any of them: a lost attempt comes back as `running` although its node had not begun it, and what an agent
+  // gives up out of turn must not stay in its place.
+  decline: 'declined',
   cancel: 'cancelled',
   lose: 'lost',
   supersede: 'superseded',
 } as const;
 
 export const ATTEMPT_TRANSITIONS: Table<AttemptState, AttemptEvent> = {
-  leased: { ...LIVE_ATTEMPT, prepare: 'preparing', start: 'running', upload: 'uploading', decline: 'declined' },
-  preparing: { ...LIVE_ATTEMPT, start: 'running', upload: 'uploading', decline: 'declined' },
-  // `decline`: an attempt that comes back from `lost` counts as running, also when its node had not begun it.
-  running: { ...LIVE_ATTEMPT, upload: 'uploading', decline: 'declined' },
+  leased: { ...LIVE_ATTEMPT, prepare: 'preparing', start: 'running', upload: 'uploading' },
+  preparing: { ...LIVE_ATTEMPT, start: 'running', upload: 'uploading' },
+  running: { ...LIVE_ATTEMPT, upload: 'uploading' },
   uploading: LIVE_ATTEMPT,
   // `start` and `upload`: the node came back with the attempt alive and the task undecided.
   lost: {

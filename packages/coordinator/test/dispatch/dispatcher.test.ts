@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { AttemptName } from '@fog/contract';
 import { onBothDatabases } from './both-databases.ts';
 import type { FakeAgent } from './fake-agent.ts';
-import { assertAgreement, attemptStates, eventTypes, jobRow, taskRow } from './invariants.ts';
+import { assertAgreement, assertPlaces, attemptStates, eventTypes, jobRow, taskRow } from './invariants.ts';
 
 function only(agent: FakeAgent): AttemptName {
   const [name, ...more] = agent.attempts;
@@ -187,6 +187,20 @@ await onBothDatabases('dispatcher', {
     const task = await taskRow(fog.database, job);
     assert.deepEqual([task.state, task.fence, task.job_failures], ['failed', 10, 0]);
     assert.equal(JSON.parse(task.failure ?? '').reason, 'rejected');
+  },
+
+  async 'an attempt that is declined out of turn, while it uploads, is placed again'({ open }) {
+    const fog = await open();
+    const agent = await fog.connected();
+    const job = await fog.submit();
+    await fog.settle();
+    agent.report(only(agent), { event: 'upload' });
+    agent.decline(only(agent));
+    await fog.settle();
+    assert.deepEqual(await attemptStates(fog.database, job), ['declined']);
+    await assertPlaces(fog);
+    await fog.advance(1000);
+    assert.deepEqual(await attemptStates(fog.database, job), ['declined', 'leased']);
   },
 
   async 'reports of others, repeated ones and those of ended attempts change nothing'({ open }) {
