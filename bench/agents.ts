@@ -11,6 +11,7 @@
  *     repeated  tasks that ran more than once: allowed, but a waste
  */
 import { FogClient } from '../packages/contract/src/index.ts';
+import { httpFetch } from '../packages/contract/src/node/index.ts';
 import type { Benchmark, BenchmarkContext } from './benchmark.ts';
 import { clockMilliseconds } from './clock.ts';
 import { CoordinatorProcess } from './coordinator-process.ts';
@@ -100,7 +101,7 @@ async function measure(context: BenchmarkContext, run: number): Promise<RunResul
   context.progress(
     `run ${run}: ${count} agents in ${Math.round(connectMilliseconds)} ms, coordinator ${megabytes(rssBytes)}`,
   );
-  const client = new FogClient({ url, token: adminToken });
+  const client = new FogClient({ url, token: adminToken, fetch: httpFetch() });
   await uploadNoOp(client);
   const pace = { submitsPerSecond: context.option('rate'), seconds: context.option('seconds') };
   const submitToReceipt = await measureSubmits(client, simulated, pace);

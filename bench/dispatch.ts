@@ -9,6 +9,7 @@
  * 100 with the batching that their documentation offers. Queueing them is measured too, and stated apart.
  */
 import { FogClient } from '../packages/contract/src/index.ts';
+import { httpFetch } from '../packages/contract/src/node/index.ts';
 import type { Benchmark, BenchmarkContext } from './benchmark.ts';
 import { clockMilliseconds } from './clock.ts';
 import { CoordinatorProcess } from './coordinator-process.ts';
@@ -93,7 +94,7 @@ async function measureOwn(
     { url, joinToken: adminToken, count: context.option('agents'), slots: context.option('slots'), processes: 1 },
     context.cleanup,
   );
-  const client = new FogClient({ url, token: adminToken });
+  const client = new FogClient({ url, token: adminToken, fetch: httpFetch() });
   await uploadNoOp(client);
   await agents.reset();
   const before = await coordinator.usage();

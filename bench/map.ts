@@ -9,6 +9,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Attempt, FogClient } from '../packages/contract/src/index.ts';
+import { httpFetch } from '../packages/contract/src/node/index.ts';
 import { Fog } from '../packages/sdk/src/index.ts';
 import { startAgentProcess } from './agent-process.ts';
 import type { Benchmark, BenchmarkContext } from './benchmark.ts';
@@ -66,7 +67,7 @@ export const map: Benchmark = {
       const options = { dataDirectory, url, token, name, slots: 1, trusted: ['*'] };
       nodes.use(await startAgentProcess(options, context.cleanup));
     }
-    const client = new FogClient({ url, token });
+    const client = new FogClient({ url, token, fetch: httpFetch() });
     const fog = new Fog(client);
     await fog.map(makeItems(WARM_UP_ITEMS, rounds), mixRounds);
     const results: RunResult[] = [];

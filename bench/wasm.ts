@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { FogClient } from '../packages/contract/src/index.ts';
+import { httpFetch } from '../packages/contract/src/node/index.ts';
 import { startAgentProcess } from './agent-process.ts';
 import type { Benchmark, BenchmarkContext } from './benchmark.ts';
 import { CoordinatorProcess } from './coordinator-process.ts';
@@ -50,7 +51,7 @@ async function measure(context: BenchmarkContext): Promise<number[]> {
     { dataDirectory: join(folder.path, 'node'), url, token, name: 'node', slots: context.option('slots'), trusted: [] },
     context.cleanup,
   );
-  const client = new FogClient({ url, token });
+  const client = new FogClient({ url, token, fetch: httpFetch() });
   await uploadNoOp(client);
   const times: number[] = [];
   for (let job = 0; job < context.option('jobs') + WARM_UP_JOBS; job += 1) {

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FogClient } from '../../packages/contract/src/index.ts';
+import { httpFetch } from '../../packages/contract/src/node/index.ts';
 import type { AgentOrder } from './agent-process.ts';
 import { ChildProgram } from './child-program.ts';
 import type { ClockStep, CoordinatorOrder, CoordinatorReady } from './coordinator-process.ts';
@@ -84,14 +85,14 @@ export class Cluster {
 
   /** Talks through the link that faults act on. */
   get client(): FogClient {
-    return new FogClient({ url: this.#link('client').proxy.url, token: this.#token });
+    return new FogClient({ url: this.#link('client').proxy.url, token: this.#token, fetch: httpFetch() });
   }
 
   /** Talks to a coordinator without anything between. Throws when none runs. */
   get directClient(): FogClient {
     const url = this.#coordinators.find((coordinator) => coordinator.url !== null)?.url;
     if (url === undefined || url === null) throw new Error('no coordinator runs');
-    return new FogClient({ url, token: this.#token });
+    return new FogClient({ url, token: this.#token, fetch: httpFetch() });
   }
 
   get agents(): readonly { directory: string; isDead: boolean }[] {

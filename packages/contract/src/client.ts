@@ -19,14 +19,24 @@ export type StreamRecord<Name extends StreamName> = Routes[Name] extends { strea
   ? z.output<Schema>
   : never;
 
-/** The part of `fetch` that is used; Node programs pass one that pins the coordinator's certificate. */
-export type Fetch = (url: string, init: FetchInit) => Promise<Response>;
+/** The part of `fetch` that is used; Node programs pass one of their own, see node/http-fetch.ts. */
+export type Fetch = (url: string, init: FetchInit) => Promise<FetchResponse>;
 export interface FetchInit {
   method: string;
   headers: Record<string, string>;
   body?: string | Uint8Array | ReadableStream<Uint8Array>;
   signal?: AbortSignal;
   duplex?: 'half';
+}
+
+/** The part of `Response` that is used. */
+export interface FetchResponse {
+  readonly ok: boolean;
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  readonly body: ReadableStream<Uint8Array> | null;
+  text(): Promise<string>;
+  json(): Promise<unknown>;
 }
 
 export interface ClientOptions {
@@ -125,12 +135,14 @@ export class FogClient {
     body: Uint8Array | ReadableStream<Uint8Array>,
     options: { offset?: number; signal?: AbortSignal } = {},
   ): Promise<void> {
-    await this.#request('PUT', `${blobPath(digest)}?offset=${options.offset ?? 0}`, {
+    const response = await this.#request('PUT', `${blobPath(digest)}?offset=${options.offset ?? 0}`, {
       headers: { 'content-type': 'application/octet-stream' },
       body,
       ...(body instanceof Uint8Array ? {} : { duplex: 'half' as const }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
+    // A connection serves the next request once its answer has been read.
+    await response.text();
   }
 
   /** Streams a blob from `offset` on. The caller verifies the digest. */
@@ -143,12 +155,12 @@ export class FogClient {
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
     if (response.body === null) throw new FogError('internal', 'the coordinator sent no body');
-    return response.body as ReadableStream<Uint8Array>;
+    return response.body;
   }
 
-  async #request(method: string, path: string, init: Partial<FetchInit>): Promise<Response> {
+  async #request(method: string, path: string, init: Partial<FetchInit>): Promise<FetchResponse> {
     const headers = { ...init.headers, authorization: `Bearer ${this.#token}` };
-    let response: Response;
+    let response: FetchResponse;
     try {
       response = await this.#fetch(this.url + path, { ...init, method, headers });
     } catch (cause) {
@@ -188,7 +200,7 @@ function blobPath(digest: string): string {
 }
 
 /** Parses `text/event-stream` (WHATWG HTML, section 9.2). */
-async function* serverSentEvents(response: Response): AsyncGenerator<{ id: string; event: string; data: string }> {
+async function* serverSentEvents(response: FetchResponse): AsyncGenerator<{ id: string; event: string; data: string }> {
   if (response.body === null) return;
   const decoder = new TextDecoder();
   let buffer = '';

@@ -82,6 +82,8 @@ export const HTTP_LIMITS = {
 export const DISPATCH_LIMITS = {
   /** Leases of one turn: bounds how long a turn keeps the event loop and the database. */
   leasesPerTurn: 512,
+  /** Places that a turn looks for at first; only if all are taken, it looks for the rest. */
+  firstClaim: 16,
   /** Journal entries and log chunks of one turn, for the same reason. */
   reportsPerTurn: 1024,
   /** Classes tried in one turn; the rest waits for the next. */

@@ -9,6 +9,7 @@ import { X509Certificate } from 'node:crypto';
 import { connect, type SecureContextOptions } from 'node:tls';
 import type { Fetch } from '../client.ts';
 import { FogError } from '../errors.ts';
+import { httpFetch } from './http-fetch.ts';
 
 export interface PinnedConnection {
   fetch: Fetch;
@@ -26,7 +27,7 @@ const CONNECT_MILLISECONDS = 10_000;
  */
 export async function pinnedConnection(url: string, fingerprint: string | null): Promise<PinnedConnection> {
   if (fingerprint === null || !url.startsWith('https:')) {
-    return { fetch: (target, init) => fetch(target, init as RequestInit), tls: undefined };
+    return { fetch: httpFetch(), tls: undefined };
   }
   const certificate = await presentedCertificate(new URL(url));
   const presented = certificateFingerprint(certificate);
@@ -41,12 +42,7 @@ export async function pinnedConnection(url: string, fingerprint: string | null):
     );
   }
   const tls: PinnedTls = { ca: certificate.toString(), checkServerIdentity: () => undefined };
-  // Loaded only where something is pinned: it takes longer to load than a short command takes to run.
-  const { Agent, fetch: undiciFetch } = await import('undici');
-  const dispatcher = new Agent({ connect: tls });
-  const pinnedFetch: Fetch = (target, init) =>
-    undiciFetch(target, { ...init, dispatcher } as Parameters<typeof undiciFetch>[1]) as unknown as Promise<Response>;
-  return { fetch: pinnedFetch, tls };
+  return { fetch: httpFetch(tls), tls };
 }
 
 /** SHA-256 of the DER bytes, lower-case hex. */

@@ -45,6 +45,8 @@ export class Claiming {
     const claims: Claims = { leases: [], hints: [], moreToClaim: false };
     const order = this.#dependencies.hints.inOrder();
     let tries = 0;
+    // Most turns have a task or two to lease, and places cost time to find.
+    let most: number = DISPATCH_LIMITS.firstClaim;
     for (let current = order.shift(); current !== undefined; current = order.shift()) {
       const room = DISPATCH_LIMITS.leasesPerTurn - claims.leases.length;
       if (room === 0 || tries === DISPATCH_LIMITS.classesPerTurn) {
@@ -52,35 +54,41 @@ export class Claiming {
         break;
       }
       // A class without a place costs no statement and does not count: others must not starve behind it.
-      const places = this.#dependencies.sessions.places(current.placement, room, taken);
+      const wanted = Math.min(most, room);
+      const places = this.#dependencies.sessions.places(current.placement, wanted, taken);
       if (places.length === 0) continue;
       tries += 1;
       const next = await this.#claimClass(writer, turn, {
         current,
         places,
+        wanted,
         taken,
         until: order[0]?.head ?? null,
         claims,
       });
-      if (next !== null) insertInOrder(order, next);
+      if (next === null) continue;
+      insertInOrder(order, next);
+      most = room;
     }
     return claims;
   }
 
-  /** Claims for one class. Answers the class when the rest of its tasks stands behind the next class. */
+  /** Claims for one class. Answers the class when it may have more tasks, from where it stands now. */
   async #claimClass(
     writer: Writer,
     turn: Turn,
     step: {
       current: HungryClass;
       places: AgentSession[];
+      /** How many places were looked for. */
+      wanted: number;
       taken: Reservations;
       until: QueueHead | null;
       claims: Claims;
     },
   ): Promise<HungryClass | null> {
     const { database, jobs } = this.#dependencies;
-    const { current, places, taken, until, claims } = step;
+    const { current, places, wanted, taken, until, claims } = step;
     const { placement, version } = current;
     const claimed = await claimTasks(writer, database.engine, { classId: placement.id, most: places.length, until });
     await jobs.load(
@@ -95,8 +103,9 @@ export class Claiming {
     for (const session of places.slice(claimed.length)) taken.giveBack(session, placement.requirements);
     const last = claimed.at(-1);
     if (claimed.length === places.length && last !== undefined) {
-      claims.hints.push({ classId: placement.id, head: { rank: current.head.rank, job: last.job }, version });
-      return null;
+      const head = { rank: current.head.rank, job: last.job };
+      claims.hints.push({ classId: placement.id, head, version });
+      return places.length === wanted ? { ...current, head } : null;
     }
     const head = until === null ? null : await queueHead(writer, placement.id);
     claims.hints.push({ classId: placement.id, head, version });

@@ -5,6 +5,8 @@ import { onBothDatabases } from './both-databases.ts';
 import type { FakeAgent } from './fake-agent.ts';
 import { assertAgreement, assertPlaces, attemptStates, eventTypes, jobRow, taskRow } from './invariants.ts';
 
+const ROOMY = { slots: 100, milliCpu: 1e6, memoryBytes: 1e12, diskBytes: 1e12 };
+
 function only(agent: FakeAgent): AttemptName {
   const [name, ...more] = agent.attempts;
   assert.ok(name !== undefined && more.length === 0, `${agent.description.name} holds ${agent.held.size} attempts`);
@@ -187,6 +189,18 @@ await onBothDatabases('dispatcher', {
     const task = await taskRow(fog.database, job);
     assert.deepEqual([task.state, task.fence, task.job_failures], ['failed', 10, 0]);
     assert.equal(JSON.parse(task.failure ?? '').reason, 'rejected');
+  },
+
+  async 'a burst fills every place in one turn'({ open }) {
+    const fog = await open();
+    const agents = [await fog.connected({ capacity: ROOMY }), await fog.connected({ capacity: ROOMY })];
+    await fog.submit({ spec: { count: 300 } });
+    await fog.settle();
+    for (const agent of agents) {
+      assert.equal(agent.held.size, ROOMY.slots);
+      assert.equal(agent.frames.filter((frame) => frame.type === 'lease').length, 1);
+    }
+    await assertPlaces(fog);
   },
 
   async 'an attempt that is declined out of turn, while it uploads, is placed again'({ open }) {
