@@ -17,6 +17,8 @@ export interface Demand {
   milliCpu: number;
   memoryBytes: number;
   diskBytes: number;
+  /** Processes and threads at a time. */
+  processes: number;
   runMilliseconds: number;
   /** Longest time between two progress reports; null is any. */
   heartbeatMilliseconds: number | null;
@@ -30,6 +32,7 @@ export function demandOf({ spec }: JobSpec): Demand {
     milliCpu: parseCpu(resources.cpu),
     memoryBytes: parseBytes(resources.memory),
     diskBytes: parseBytes(resources.disk),
+    processes: resources.pids,
     runMilliseconds: parseDuration(attempt),
     heartbeatMilliseconds: heartbeat === undefined ? null : parseDuration(heartbeat),
     stopWithoutContactMilliseconds: parseDuration(spec.disconnect.stopOnNodeAfter),
@@ -37,10 +40,8 @@ export function demandOf({ spec }: JobSpec): Demand {
 }
 
 export function limitsOf(demand: Demand): AttemptLimits {
-  const { memoryBytes, diskBytes, runMilliseconds } = demand;
-  const { milliCpu } = demand;
-  const { attemptFiles: files, attemptProcesses: processes } = AGENT_LIMITS;
-  return { memoryBytes, diskBytes, runMilliseconds, files, milliCpu, processes };
+  const { memoryBytes, diskBytes, runMilliseconds, milliCpu, processes } = demand;
+  return { memoryBytes, diskBytes, runMilliseconds, milliCpu, processes, files: AGENT_LIMITS.attemptFiles };
 }
 
 /** Sum of what attempts use. */

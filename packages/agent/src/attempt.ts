@@ -19,6 +19,7 @@ import type {
   RunningAttempt,
   TaskRuntime,
 } from '@fog/runtimes';
+import { z } from 'zod';
 import { type Demand, limitsOf } from './admission.ts';
 import { AttemptFailure } from './attempt-failure.ts';
 import { AGENT_LIMITS } from './limits.ts';
@@ -222,18 +223,27 @@ export class Attempt {
     const { task } = this.#group.spec.spec;
     return {
       attemptId: attemptId(this.name),
-      program: this.#dependencies.program,
+      program: this.#program(),
       args: task.args,
       env: this.#environment(),
       stdin: files.stdin,
       inputs: files.inputs,
       outputs: task.outputs.map(({ name, path }) => ({ name, sandboxPath: path })),
       limits: limitsOf(this.demand),
+      checkpoint: null,
       partition: { index: partition, count: this.#group.partitions },
       seed: createHash('sha256').update(`${job}/${partition}`).digest(),
       submittedAtMilliseconds: this.#group.submittedAtMilliseconds,
       trusted: policyIncludes(this.#dependencies.trusted, this.#group.submitter),
     };
+  }
+
+  /** With the credentials that its specification names. */
+  #program(): Program {
+    const { program } = this.#dependencies;
+    const secret = this.#group.spec.spec.task.docker?.credentials?.secret;
+    if (program.runtime !== 'docker' || secret === undefined) return program;
+    return { ...program, credentials: readCredentials(secret, this.#group.secrets[secret]) };
   }
 
   /** Equal for all attempts of a task, so that their results can be compared: no fence, no node. */
@@ -262,6 +272,16 @@ export class Attempt {
   /** Messages are written to disk: secrets are not. */
   #text(message: string): string {
     return reportText(message, Object.values(this.#group.secrets));
+  }
+}
+
+const credentialsSchema = z.object({ username: z.string(), password: z.string() });
+
+function readCredentials(name: string, value: string | undefined): { username: string; password: string } {
+  try {
+    return credentialsSchema.parse(JSON.parse(value ?? ''));
+  } catch {
+    throw new AttemptFailure('input-missing', `the secret ${name} is not {"username": "...", "password": "..."}`);
   }
 }
 

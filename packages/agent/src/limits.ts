@@ -40,8 +40,6 @@ export const AGENT_LIMITS = {
   drainAcknowledgeMilliseconds: 10_000,
   /** Files and folders in one sandbox: as many as one folder manifest can have. */
   attemptFiles: 100_000,
-  /** Processes and threads of one attempt, where the job says nothing: a build or an interpreter fits, a fork bomb ends. */
-  attemptProcesses: 256,
 
   /** Files of one attempt that are fetched or stored at the same time. */
   transfersPerAttempt: 4,

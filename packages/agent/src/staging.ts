@@ -16,18 +16,33 @@ export interface StagedFiles {
   release(): void;
 }
 
-/** The digest of the module or script, or null where the specification lacks it. */
+/** The blob of the program, null for programs that are none. */
 function programDigest(task: TaskSpec): string | null {
-  return (task.runtime === 'wasm' ? task.wasm?.module : task.javascript?.script) ?? null;
+  return task.wasm?.module ?? task.javascript?.script ?? null;
 }
 
-/** The program as runtimes want it, whether its blob is here yet or not; null where the specification lacks it. */
+/**
+ * The program as runtimes want it, whether its blob is here yet or not; null where the specification lacks it. What is
+ * secret of it comes with the attempt.
+ */
 export function programOf(task: TaskSpec, cache: Pick<BlobCache, 'pathOf'>): Program | null {
-  const digest = programDigest(task);
-  if (digest === null) return null;
-  const path = cache.pathOf(digest);
-  if (task.runtime === 'wasm') return { runtime: 'wasm', modulePath: path, moduleDigest: digest };
-  return { runtime: 'javascript', scriptPath: path, engine: task.javascript?.engine ?? 'auto' };
+  const { wasm, javascript, docker } = task;
+  const network = { allow: task.network === 'none' ? [] : task.network.allow, inbound: false };
+  if (wasm !== undefined) {
+    return { runtime: 'wasm', modulePath: cache.pathOf(wasm.module), moduleDigest: wasm.module };
+  }
+  if (javascript !== undefined) {
+    return { runtime: 'javascript', scriptPath: cache.pathOf(javascript.script), engine: javascript.engine };
+  }
+  if (task.process !== undefined) {
+    const { command, workingDirectory = '/' } = task.process;
+    return { runtime: 'process', command, rootPath: null, workingDirectory, network };
+  }
+  if (docker !== undefined) {
+    const { image, pull, command = null, workingDirectory = null } = docker;
+    return { runtime: 'docker', image, pull, command, workingDirectory, credentials: null, network };
+  }
+  return null;
 }
 
 /** Whether nothing has to be fetched, as far as can be told without opening folder manifests. */

@@ -60,6 +60,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       slots: capacity.slots,
       readablePaths: [cache.readableFolder],
       scratchDirectory: directory.scratchPath,
+      nodeId: identity.nodeId,
     });
   cleanup.defer(async () => {
     await Promise.all(runtimes.map((runtime) => runtime.close()));

@@ -51,6 +51,13 @@ export function isSandboxPath(path: string): boolean {
     .every((part) => part !== '' && part !== '.' && part !== '..');
 }
 
+/** [REGISTRY[:PORT]/]NAME[:TAG][@sha256:DIGEST]; source: the grammar of github.com/distribution/reference. */
+const IMAGE_PATTERN =
+  /^(?=.{1,512}$)(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]+)?\/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/;
+/** HOST:PORT; the host may begin with `*.`, the port may be `*`. */
+const TARGET_PATTERN = /^(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?:(?:[0-9]{1,5}|\*)$/;
+const TARGET_HELP = 'must be HOST:PORT, such as api.example.org:443 or *.example.org:443';
+
 const constraintText = z.string().superRefine((text, context) => {
   try {
     parseConstraint(text);
@@ -77,6 +84,7 @@ export const resourcesSchema = z.strictObject({
   cpu: cpuText.default('1'),
   memory: bytesText.default('256Mi'),
   disk: bytesText.default('256Mi').meta({ description: 'Bytes the attempt may write, outputs included' }),
+  pids: z.int().min(1).max(LIMITS.processes).default(256).meta({ description: 'Processes and threads at a time' }),
 });
 
 const wasmSchema = z.strictObject({ module: digestSchema });
@@ -85,11 +93,40 @@ const javascriptSchema = z.strictObject({
   engine: z.enum(['auto', 'v8', 'quickjs']).default('auto'),
 });
 
+const commandSchema = z.array(z.string().min(1)).min(1).max(LIMITS.arguments);
+const processSchema = z.strictObject({
+  command: commandSchema.meta({ description: 'Program and first arguments, looked up on the node; args follow' }),
+  workingDirectory: sandboxPath.optional(),
+});
+const dockerSchema = z.strictObject({
+  image: z
+    .string()
+    .regex(IMAGE_PATTERN, 'must be an image reference, such as busybox:1.36 or registry.example/team/app@sha256:...')
+    .meta({ description: 'Image reference; a digest pins it' }),
+  pull: z.enum(['missing', 'always', 'never']).default('missing'),
+  command: commandSchema.optional().meta({ description: 'Replaces the entrypoint of the image; args follow' }),
+  workingDirectory: sandboxPath.optional(),
+  credentials: z
+    .strictObject({ secret: nameSchema })
+    .optional()
+    .meta({ description: 'A secret that holds {"username": ..., "password": ...} for the registry' }),
+});
+
+const networkSchema = z.union([
+  z.literal('none'),
+  z.strictObject({ allow: z.array(z.string().regex(TARGET_PATTERN, TARGET_HELP)).min(1).max(LIMITS.networkTargets) }),
+]);
+
+/** Which block of a task belongs to which runtime: the one of the same name. */
+const RUNTIME_BLOCKS = ['wasm', 'javascript', 'process', 'docker'] as const;
+
 const taskSchema = z
   .strictObject({
-    runtime: z.enum(['wasm', 'javascript']),
+    runtime: z.enum(RUNTIME_BLOCKS),
     wasm: wasmSchema.optional(),
     javascript: javascriptSchema.optional(),
+    process: processSchema.optional(),
+    docker: dockerSchema.optional(),
     args: z.array(z.string()).max(LIMITS.arguments).default([]),
     env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'is not a variable name'), environmentValue).default({}),
     stdin: z
@@ -99,7 +136,7 @@ const taskSchema = z
       ])
       .optional(),
     resources: resourcesSchema.prefault({}),
-    network: z.literal('none').default('none'),
+    network: networkSchema.default('none').meta({ description: 'Loopback only, or HTTP to the listed targets' }),
     inputs: z.array(inputSchema).max(LIMITS.inputs).default([]),
     outputs: z
       .array(z.strictObject({ name: nameSchema, path: sandboxPath }))
@@ -107,13 +144,17 @@ const taskSchema = z
       .default([]),
   })
   .superRefine((task, context) => {
-    for (const name of ['wasm', 'javascript'] as const) {
+    for (const name of RUNTIME_BLOCKS) {
       if (name === task.runtime && task[name] === undefined) {
         context.addIssue({ code: 'custom', path: [name], message: `is required by runtime: ${name}` });
       }
       if (name !== task.runtime && task[name] !== undefined) {
         context.addIssue({ code: 'custom', path: [name], message: `contradicts runtime: ${task.runtime}` });
       }
+    }
+    if (task.network !== 'none' && (task.runtime === 'wasm' || task.runtime === 'javascript')) {
+      const message = `is not offered by runtime: ${task.runtime}, whose programs have no sockets`;
+      context.addIssue({ code: 'custom', path: ['network'], message });
     }
     checkUnique(
       task.outputs.map((output) => output.name),
@@ -165,8 +206,10 @@ const timeoutsSchema = z.strictObject({
 const disconnectSchema = z
   .strictObject({
     lostAfter: durationText.default('60s').meta({ description: 'Silence after which a node counts as lost' }),
-    replace: z.literal(true).default(true),
-    reconcile: z.literal('first-valid').default('first-valid'),
+    replace: z.boolean().default(true).meta({ description: 'Place the tasks of a lost node elsewhere' }),
+    reconcile: z.enum(['first-valid', 'keep-original', 'keep-replacement']).default('first-valid').meta({
+      description: 'Which attempt goes on when the node comes back and its task was placed elsewhere',
+    }),
     stopOnNodeAfter: durationText.default('24h').meta({ description: 'Counted on the node, without contact' }),
   })
   .superRefine((disconnect, context) => {

@@ -14,6 +14,10 @@ export const LIMITS = {
   inputs: 10_000,
   /** Outputs of one task; a folder is one output. */
   outputs: 64,
+  /** Processes and threads of one attempt; what Linux allows a small machine in all. */
+  processes: 32_768,
+  /** Targets that one job may reach through the network. */
+  networkTargets: 64,
   /** Constraints of one job: each is looked at for every node. */
   constraints: 32,
   /** Labels of a job or node, and the length of one name or value. */

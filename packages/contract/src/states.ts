@@ -158,9 +158,18 @@ export const FAILURE_REASONS = {
   'output-missing': { blame: 'job', meaning: 'a declared output does not exist after the run' },
   'output-too-large': { blame: 'job', meaning: 'more was written than resources.disk allows' },
   'output-invalid': { blame: 'job', meaning: 'an output has a name or type that cannot be stored' },
+  'command-not-found': {
+    blame: 'job',
+    meaning: 'the program to run does not exist, or cannot be executed on the node',
+  },
+  'image-missing': {
+    blame: 'job',
+    meaning: 'the image does not exist, may not be pulled with these credentials, or is for another architecture',
+  },
   rejected: { blame: 'job', meaning: 'no engine of the node may run this job, by the policy of its owner' },
   sandbox: { blame: 'node', meaning: 'the sandbox could not be set up or broke down' },
   staging: { blame: 'node', meaning: 'an input could not be fetched from the coordinator' },
+  'image-pull': { blame: 'node', meaning: 'the registry could not be reached, or the pull broke off' },
   upload: { blame: 'node', meaning: 'the outputs could not be stored' },
   'node-lost': { blame: 'node', meaning: 'the node was not heard of for disconnect.lostAfter, or forgot the attempt' },
   drained: { blame: 'node', meaning: 'the node was drained before the attempt ended' },

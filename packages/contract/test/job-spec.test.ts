@@ -37,7 +37,7 @@ test('defaults are filled in, and what was parsed parses to itself', () => {
     [parsed.spec.count, parsed.spec.priority, parsed.spec.type, parsed.spec.retry.attempts],
     [1, 50, 'batch', 1],
   );
-  assert.deepEqual(parsed.spec.task.resources, { cpu: '1', memory: '256Mi', disk: '256Mi' });
+  assert.deepEqual(parsed.spec.task.resources, { cpu: '1', memory: '256Mi', disk: '256Mi', pids: 256 });
   assert.deepEqual(parseJobSpec(parsed), parsed);
   assert.deepEqual(parseJobSpec(JSON.parse(JSON.stringify(parsed))), parsed);
 });
@@ -95,8 +95,7 @@ test('features of the language that are not built are told apart from faults', (
     [spec({ budget: 5 }), 'spec.budget'],
     [spec({ dependsOn: ['x'] }), 'spec.dependsOn'],
     [spec({ privacy: 'secret' }), 'spec.privacy'],
-    [spec({}, { runtime: 'docker', docker: { image: 'x' } }), 'spec.task.runtime'],
-    [spec({}, { network: 'full' }), 'spec.task.network'],
+    [spec({}, { runtime: 'kubernetes', wasm: undefined, kubernetes: { image: 'x' } }), 'spec.task.runtime'],
     [spec({}, { resources: { gpu: 1 } }), 'spec.task.resources.gpu'],
   ];
   for (const [document, path] of unbuilt) {
@@ -106,6 +105,31 @@ test('features of the language that are not built are told apart from faults', (
   const both = faultsOf(spec({ budget: 5, count: 0 }));
   assert.deepEqual(both, { code: 'invalid-spec', faults: { 'spec.budget': 'unsupported', 'spec.count': 'invalid' } });
   parseJobSpec({ ...(spec({}, { resources: { gpu: 0 } }) as object), metadata: { namespace: 'default' } });
+});
+
+test('containers and native programs: images, commands, credentials and targets are checked', () => {
+  const docker = (block: object, task: object = {}) =>
+    spec({}, { runtime: 'docker', wasm: undefined, docker: { image: 'busybox', ...block }, ...task });
+  for (const image of ['busybox', 'team/app:1.2', 'localhost:5000/app', `registry.example/a/b@${DIGEST}`]) {
+    assert.equal(parseJobSpec(docker({ image })).spec.task.docker?.pull, 'missing', image);
+  }
+  for (const image of ['', 'Upper/Case', 'app:', '-app', 'a b', '../up', `app@sha256:12`]) {
+    assert.deepEqual(faultsOf(docker({ image })).faults, { 'spec.task.docker.image': 'invalid' }, image);
+  }
+  const isolated = parseJobSpec(docker({ credentials: { secret: 'registry' } }));
+  assert.equal(isolated.spec.task.network, 'none');
+  const targets = ['api.example.org:443', '*.example.org:*', '10.0.0.7:80'];
+  assert.deepEqual(parseJobSpec(docker({}, { network: { allow: targets } })).spec.task.network, { allow: targets });
+  for (const target of ['example.org', 'https://example.org:443', 'a b:1', ':80', '*:443']) {
+    const { faults } = faultsOf(docker({}, { network: { allow: [target] } }));
+    assert.deepEqual(Object.values(faults), ['invalid'], target);
+  }
+  assert.deepEqual(faultsOf(spec({}, { network: { allow: targets } })).faults, { 'spec.task.network': 'invalid' });
+  const program = { runtime: 'process', wasm: undefined, process: { command: ['sort', '-n'] } };
+  assert.deepEqual(parseJobSpec(spec({}, program)).spec.task.process, { command: ['sort', '-n'] });
+  assert.deepEqual(faultsOf(spec({}, { ...program, process: { command: [] } })).faults, {
+    'spec.task.process.command': 'invalid',
+  });
 });
 
 test('parts that contradict each other are refused', () => {

@@ -8,6 +8,7 @@
  *     start -> preparing -> running -> outcome (succeeded | failed)
  *                 \________ kill() ________/   -> failed with the reason given to kill
  */
+import type { Duplex } from 'node:stream';
 import type { FailureReason } from '@fog/contract';
 
 /** What a probe found on this machine. An unavailable runtime says why and what would help. */
@@ -44,8 +45,16 @@ export interface AttemptLimits {
   processes: number;
 }
 
-/** `none`: loopback only. `allow`: besides, HTTP requests and CONNECT to these targets, through a proxy in the sandbox. */
-export type NetworkPolicy = 'none' | { allow: readonly string[] };
+/**
+ * A sandbox has a network namespace with loopback only. What goes in and out goes through the forwarder, a small static
+ * program inside of it that talks to the agent over a Unix socket of the attempt.
+ */
+export interface NetworkPolicy {
+  /** Targets, `HOST:PORT` (the host may begin with `*.`, the port may be `*`), that a proxy in the sandbox lets through. */
+  allow: readonly string[];
+  /** Whether the agent will connect to ports of the sandbox or run commands in it. */
+  inbound: boolean;
+}
 
 export interface AttemptRequest {
   /** Unique on this machine; names processes and folders. */
@@ -60,6 +69,8 @@ export interface AttemptRequest {
   inputs: readonly InputFile[];
   outputs: readonly OutputRequest[];
   limits: AttemptLimits;
+  /** A folder of the attempt on this machine that appears writable at /checkpoint; counts into `diskBytes`. */
+  checkpoint: { hostPath: string } | null;
   partition: { index: number; count: number };
   /** Equal for every attempt of one task: the deterministic random stream and the virtual clock start from these. */
   seed: Uint8Array;
@@ -157,8 +168,10 @@ export interface RunningAttempt {
   /** Freezes all its processes; answers whether that is possible. The limit of its run does not count meanwhile. */
   pause?(): Promise<boolean>;
   resume?(): Promise<boolean>;
-  /** A process in its network namespace, as the host counts; null while it does not run. */
-  namespacePid?(): number | null;
+  /** A connection to a port on the loopback of the sandbox. Rejects with `unavailable` while nobody listens there. */
+  connect?(port: number): Promise<Duplex>;
+  /** Runs a command in the sandbox; killed after `timeoutMilliseconds`, which is the exit code null. Output is cut at 4 KiB. */
+  exec?(command: readonly string[], timeoutMilliseconds: number): Promise<{ exitCode: number | null; output: string }>;
 }
 
 /** Counters grow from the start of the attempt; null is unknown. */
@@ -198,6 +211,8 @@ export interface RuntimeSettings {
   slots: number;
   /** Folders a sandboxed process may read: the blob cache. */
   readablePaths: readonly string[];
-  /** A folder for temporary files of attempts, emptied by the agent at start. */
+  /** A folder for temporary files of attempts. What is left in it by an earlier agent belongs to `adopt` and `reap`. */
   scratchDirectory: string;
+  /** Labels what outlives the agent, so that no other agent of this machine takes or removes it. */
+  nodeId: string;
 }

@@ -185,6 +185,7 @@ export async function createStage(): Promise<
         inputs: [],
         outputs: [],
         limits: STAGE_LIMITS,
+        checkpoint: null,
         partition: { index: 0, count: 1 },
         seed: new Uint8Array(32).fill(7),
         submittedAtMilliseconds: Date.UTC(2026, 0, 2, 3, 4, 5),
@@ -192,7 +193,7 @@ export async function createStage(): Promise<
         ...part,
       };
     },
-    settings: (slots) => ({ slots, readablePaths: [readable], scratchDirectory: scratch }),
+    settings: (slots) => ({ slots, readablePaths: [readable], scratchDirectory: scratch, nodeId: 'n-test' }),
     [Symbol.asyncDispose]: () => rm(root, { recursive: true, force: true }),
   };
 }

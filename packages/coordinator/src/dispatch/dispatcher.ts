@@ -236,6 +236,8 @@ export class Dispatcher {
       }
       case 'lost':
         return turn.lose(input.name);
+      case 'removed':
+        return turn.forgotten(input.name, 'removed');
       case 'queue-deadline':
         return turn.expire(input.name);
       case 'close':

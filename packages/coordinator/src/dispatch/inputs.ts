@@ -24,6 +24,8 @@ export type DispatcherInput =
     }
   /** Attempts whose node has been silent for too long. */
   | { kind: 'lost'; name: AttemptName; node: string }
+  /** Attempts of a node that was removed. */
+  | { kind: 'removed'; name: AttemptName }
   /** Queued tasks whose queue deadline has passed. */
   | { kind: 'queue-deadline'; name: { job: string; partition: number } }
   /** Tasks of a job that is being closed. */

@@ -16,8 +16,19 @@ export interface CachedJob {
   specText: string;
   needs: Needs;
   lostAfterMilliseconds: number;
-  /** Names of the secrets that the environment refers to. */
+  /** Names of the secrets that the specification refers to. */
   secretNames: string[];
+}
+
+/** Secrets that a specification refers to, and where. */
+export function secretsOf({ spec: { task } }: JobSpec): { path: string; secret: string }[] {
+  const secrets = Object.entries(task.env).flatMap(([name, value]) =>
+    typeof value === 'string' ? [] : [{ path: `spec.task.env.${name}.secret`, secret: value.secret }],
+  );
+  const credentials = task.docker?.credentials;
+  if (credentials !== undefined)
+    secrets.push({ path: 'spec.task.docker.credentials.secret', secret: credentials.secret });
+  return secrets;
 }
 
 interface JobColumns {
@@ -39,13 +50,12 @@ export class JobCache {
 
   add(job: Omit<CachedJob, 'spec' | 'needs' | 'lostAfterMilliseconds' | 'secretNames'>): CachedJob {
     const spec = JSON.parse(job.specText) as JobSpec;
-    const environment = Object.values(spec.spec.task.env);
     const cached: CachedJob = {
       ...job,
       spec,
       needs: requirementsOf(spec, job.submitter),
       lostAfterMilliseconds: parseDuration(spec.spec.disconnect.lostAfter),
-      secretNames: environment.flatMap((value) => (typeof value === 'string' ? [] : [value.secret])),
+      secretNames: secretsOf(spec).map(({ secret }) => secret),
     };
     const oldest = this.#jobs.keys().next();
     if (this.#jobs.size >= DISPATCH_LIMITS.cachedJobs && !oldest.done) this.#jobs.delete(oldest.value);

@@ -18,7 +18,7 @@ import type { Database, Reader, Writer } from '../store/database.ts';
 import { insertJob, insertTasks } from '../store/insert-job.ts';
 import { insertEvents, rowLock, saveJobs } from '../store/turn-rows.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import type { JobCache } from './job-cache.ts';
+import { type JobCache, secretsOf } from './job-cache.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import { hurdleOf, type PlacementNode, placementClass, requirementsOf } from './requirements.ts';
 
@@ -263,15 +263,13 @@ export class Jobs {
   }
 
   async #checkSecrets(spec: JobSpec, principal: string): Promise<void> {
-    const wanted = Object.entries(spec.spec.task.env).flatMap(([name, value]) =>
-      typeof value === 'string' ? [] : [{ name, secret: value.secret }],
-    );
+    const wanted = secretsOf(spec);
     if (wanted.length === 0) return;
     const known = await this.#dependencies.secretNames(principal);
     const faults = wanted
       .filter(({ secret }) => !known.has(secret))
-      .map(({ name, secret }) => ({
-        path: `spec.task.env.${name}.secret`,
+      .map(({ path, secret }) => ({
+        path,
         code: 'invalid' as const,
         message: `there is no secret "${secret}"`,
       }));

@@ -3,6 +3,7 @@
 import { FogError, type NodeEventData } from '@fog/contract';
 import type { Bus } from '../bus.ts';
 import type { Database, Writer } from '../store/database.ts';
+import { IS_LIVE } from '../store/live-attempts.ts';
 import type { NodeUpdate } from '../store/tables.ts';
 import { insertEvents } from '../store/turn-rows.ts';
 import type { Dispatcher } from './dispatcher.ts';
@@ -117,7 +118,7 @@ export class Nodes {
     return session;
   }
 
-  /** Gives up every attempt of the node; a lease that was under way may add one. */
+  /** Ends every attempt of the node, those it may still have alive included; a lease that was under way may add one. */
   async #loseAttempts(nodeId: string): Promise<void> {
     const { database, dispatcher } = this.#dependencies;
     for (let tries = 0; tries < 100; tries += 1) {
@@ -126,10 +127,10 @@ export class Nodes {
         .selectFrom('attempts')
         .select(['job_id as job', 'partition', 'fence'])
         .where('node_id', '=', nodeId)
-        .where('state', 'in', ['leased', 'preparing', 'running', 'uploading'])
+        .where(IS_LIVE)
         .execute();
       if (attempts.length === 0) return;
-      dispatcher.take(...attempts.map((name) => ({ kind: 'lost' as const, name, node: nodeId })));
+      dispatcher.take(...attempts.map((name) => ({ kind: 'removed' as const, name })));
       await dispatcher.settled();
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

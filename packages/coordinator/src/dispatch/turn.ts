@@ -183,7 +183,8 @@ export class Turn {
     if (attempt === undefined || task === undefined || !this.#move(attempt, 'lose')) return;
     this.#released.add(attempt);
     this.event(name.job, { type: 'attempt.lost', ...onAttempt(name, attempt.node) });
-    if (isCurrent(task, attempt)) this.#afterFailure(task, 'node-lost', 'the node is silent', null);
+    const { replace } = this.#context.specOf(task.job).spec.disconnect;
+    if (replace && this.#isDecisive(task, attempt)) this.#afterFailure(task, 'node-lost', 'the node is silent', null);
   }
 
   /** The node is back and still holds the attempt. Answers whether it shall go on. */
@@ -193,9 +194,16 @@ export class Turn {
     if (attempt === undefined || task === undefined) return false;
     if (isTerminal(ATTEMPT_TRANSITIONS, attempt.state) || isTerminal(TASK_TRANSITIONS, task.state)) return false;
     if (attempt.state !== 'lost') return true;
+    const { reconcile } = this.#context.specOf(task.job).spec.disconnect;
+    if (reconcile === 'keep-replacement' && this.#hasPlacedSibling(task, attempt)) {
+      this.#move(attempt, 'supersede');
+      this.#superseded(attempt);
+      return false;
+    }
     this.#move(attempt, 'start');
+    if (reconcile === 'keep-original') this.#keepOriginal(task, attempt);
     this.event(name.job, { type: 'attempt.resumed', ...onAttempt(name, attempt.node) });
-    if (task.fence === attempt.fence && task.state === 'queued') {
+    if (task.state === 'queued' && (task.fence === attempt.fence || reconcile === 'keep-original')) {
       this.#moveTask(task, 'resume');
       task.parked = false;
       task.notBefore = null;
@@ -203,16 +211,18 @@ export class Turn {
     return true;
   }
 
-  /** The node is back without the attempt (`node-lost`), or the lease could not be handed over (`undelivered`). */
-  forgotten(name: AttemptName, why: 'node-lost' | 'undelivered'): void {
+  /**
+   * The node is back without the attempt (`node-lost`), will never be back (`removed`), or the lease could not be handed
+   * over (`undelivered`).
+   */
+  forgotten(name: AttemptName, why: keyof typeof FORGOTTEN): void {
     const attempt = this.attempt(name);
     const task = this.#tasks.get(taskKey(name));
     if (attempt === undefined || task === undefined || !this.#move(attempt, 'fail')) return;
     this.#released.add(attempt);
-    const message =
-      why === 'undelivered' ? 'the node left before the lease reached it' : 'the node came back without it';
+    const message = FORGOTTEN[why];
     this.#end(attempt, { reason: 'node-lost', message, exitCode: null });
-    if (!isCurrent(task, attempt)) return;
+    if (!this.#isDecisive(task, attempt)) return;
     if (why === 'undelivered') this.#requeue(task, 0);
     else this.#afterFailure(task, 'node-lost', message, null);
   }
@@ -224,7 +234,7 @@ export class Turn {
     if (attempt === undefined || task === undefined || !this.#move(attempt, 'fail')) return;
     this.#released.add(attempt);
     this.#end(attempt, { reason, message, exitCode: null });
-    if (isCurrent(task, attempt)) this.#afterFailure(task, reason, message, null);
+    if (this.#isDecisive(task, attempt)) this.#afterFailure(task, reason, message, null);
   }
 
   /** The task has not found a node in time. */
@@ -308,7 +318,7 @@ export class Turn {
     this.#released.add(attempt);
     const { reason, message, exitCode, engine, usage } = report;
     this.#end(attempt, { reason, message, exitCode }, { engine, usage });
-    if (isCurrent(task, attempt)) this.#afterFailure(task, reason, message, exitCode);
+    if (this.#isDecisive(task, attempt)) this.#afterFailure(task, reason, message, exitCode);
   }
 
   #decline(task: TurnTask, attempt: TurnAttempt, message: string): void {
@@ -317,7 +327,7 @@ export class Turn {
     attempt.endedAt = this.#context.now;
     attempt.outcome = outcomeText({ message });
     this.event(task.job, { type: 'task.declined', ...onAttempt(attempt, attempt.node), message });
-    if (!isCurrent(task, attempt)) return;
+    if (!this.#isDecisive(task, attempt)) return;
     // It burns no attempt of the user, but a task that every node declines must end some day.
     task.nodeFailures += 1;
     if (task.nodeFailures >= DISPATCH_LIMITS.declines) this.#failTask(task, 'rejected', message, null);
@@ -347,6 +357,31 @@ export class Turn {
     task.failure = failureText({ reason, message, exitCode });
     this.event(task.job, { type: 'task.failed', partition: task.partition, reason, message });
     this.#stopSiblings(task, null, 'superseded');
+  }
+
+  /** The attempt goes on instead of what replaces it. */
+  #keepOriginal(task: TurnTask, attempt: TurnAttempt): void {
+    for (const sibling of this.#attemptsOfTask.get(taskKey(task)) ?? []) {
+      if (sibling === attempt || !PLACED.includes(sibling.state) || !this.#move(sibling, 'supersede')) continue;
+      this.#superseded(sibling);
+      this.stops.push({ node: sibling.node, attempt: attemptName(sibling), reason: 'superseded' });
+    }
+    if (task.state === 'scheduled') this.#moveTask(task, 'start');
+  }
+
+  /**
+   * Whether the fate of the task hangs on this attempt. It does not while a newer one or the original is at it, nor when
+   * the task waits for another because this one was lost: that failure has been counted.
+   */
+  #isDecisive(task: TurnTask, attempt: TurnAttempt): boolean {
+    if (task.state !== 'scheduled' && task.state !== 'running') return false;
+    return task.fence === attempt.fence || !this.#hasPlacedSibling(task, attempt);
+  }
+
+  /** Whether another attempt of the task is at it, as far as is known. */
+  #hasPlacedSibling(task: TurnTask, attempt: TurnAttempt): boolean {
+    const siblings = this.#attemptsOfTask.get(taskKey(task)) ?? [];
+    return siblings.some((sibling) => sibling !== attempt && PLACED.includes(sibling.state));
   }
 
   #stopSiblings(task: TurnTask, except: TurnAttempt | null, reason: FailureReason): void {
@@ -413,16 +448,14 @@ export class Turn {
   }
 }
 
+const FORGOTTEN = {
+  'node-lost': 'the node came back without it',
+  removed: 'the node was removed',
+  undelivered: 'the node left before the lease reached it',
+} as const;
+
 /** States in which an attempt takes up a place of its node. */
 const PLACED: readonly AttemptState[] = ['leased', 'preparing', 'running', 'uploading'];
-
-/**
- * Whether the fate of the task hangs on this attempt. It does not when a newer one was leased, or when the task waits
- * for one because this attempt was lost: that failure has been counted.
- */
-function isCurrent(task: TurnTask, attempt: TurnAttempt): boolean {
-  return task.fence === attempt.fence && (task.state === 'scheduled' || task.state === 'running');
-}
 
 export function taskKey(name: { job: string; partition: number }): string {
   return `${name.job}/${name.partition}`;

@@ -4,5 +4,7 @@ import { sql } from 'kysely';
 /** States in which the node may still deliver, even if it was given up. */
 export const LIVE_STATES = `('leased', 'preparing', 'running', 'uploading', 'lost')`;
 
+export const IS_LIVE = sql<boolean>`attempts.state IN ${sql.raw(LIVE_STATES)}`;
+
 /** The node is believed to be at it. */
-export const IS_HELD = sql<boolean>`(attempts.state IN ${sql.raw(LIVE_STATES)} AND attempts.state <> 'lost')`;
+export const IS_HELD = sql<boolean>`(${IS_LIVE} AND attempts.state <> 'lost')`;

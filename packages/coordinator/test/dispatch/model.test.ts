@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { AttemptName } from '@fog/contract';
+import type { AttemptName, JobSpecInput } from '@fog/contract';
 import fc from 'fast-check';
 import type { FakeAgent } from './fake-agent.ts';
 import { Fog, temporaryStorage } from './fog-harness.ts';
@@ -17,8 +17,18 @@ const COMMANDS = 30;
 
 type Outcome = 'prepare' | 'start' | 'upload' | 'progress' | 'log' | 'succeed' | 'fail' | 'node-fail' | 'decline';
 
+type Disconnect = NonNullable<JobSpecInput['spec']['disconnect']>;
+
 type Command =
-  | { do: 'submit'; count: number; attempts: number; priority: number; key: string | undefined; ops: boolean }
+  | {
+      do: 'submit';
+      count: number;
+      attempts: number;
+      priority: number;
+      key: string | undefined;
+      ops: boolean;
+      disconnect: Disconnect;
+    }
   | { do: 'connect' | 'disconnect' | 'cut' | 'remove'; agent: number }
   | { do: 'forget'; agent: number; keep: number }
   | { do: 'cordon'; agent: number; cordoned: boolean }
@@ -52,6 +62,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       priority: fc.constantFrom(10, 50, 90),
       key: fc.constantFrom(undefined, undefined, 'a', 'b'),
       ops: fc.boolean(),
+      disconnect: fc.record({
+        replace: fc.boolean(),
+        reconcile: fc.constantFrom('first-valid' as const, 'keep-original' as const, 'keep-replacement' as const),
+      }),
     }),
   },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('connect' as const), agent }) },

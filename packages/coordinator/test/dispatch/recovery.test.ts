@@ -1,7 +1,7 @@
 /** What happens when links break, nodes fall silent or forget, and the coordinator itself dies. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { AttemptName } from '@fog/contract';
+import type { AttemptName, JobSpecInput } from '@fog/contract';
 import { DISPATCH_LIMITS } from '../../src/limits.ts';
 import { onBothDatabases } from './both-databases.ts';
 import type { FakeAgent } from './fake-agent.ts';
@@ -12,6 +12,13 @@ const LOST_AFTER = 60_000;
 /** After it, the coordinators of one database take a silent one for dead. */
 const COORDINATOR_SILENCE = DISPATCH_LIMITS.coordinatorSilenceMilliseconds + 1;
 
+type Disconnect = NonNullable<JobSpecInput['spec']['disconnect']>;
+const NO_USE = {
+  usage: { wallMilliseconds: 1, cpuMilliseconds: null, peakMemoryBytes: null },
+  engine: 'test',
+  logBytes: 0,
+};
+
 function only(agent: FakeAgent): AttemptName {
   const [name, ...more] = agent.attempts;
   assert.ok(name !== undefined && more.length === 0, `${agent.description.name} holds ${agent.held.size} attempts`);
@@ -19,9 +26,12 @@ function only(agent: FakeAgent): AttemptName {
 }
 
 /** One task, running on the first agent; the second one is free. */
-async function running(fog: Fog): Promise<{ job: string; name: AttemptName; first: FakeAgent; second: FakeAgent }> {
+async function running(
+  fog: Fog,
+  disconnect: Disconnect = {},
+): Promise<{ job: string; name: AttemptName; first: FakeAgent; second: FakeAgent }> {
   const first = await fog.connected({ capacity: { slots: 1 } });
-  const job = await fog.submit();
+  const job = await fog.submit({ spec: { disconnect } });
   await fog.settle();
   const second = await fog.connected({ capacity: { slots: 1 } });
   const name = only(first);
@@ -72,6 +82,78 @@ await onBothDatabases('recovery', {
     first.succeed(name);
     await fog.settle();
     assert.deepEqual(await attemptStates(fog.database, job), ['superseded', 'valid']);
+  },
+
+  async 'keep-original: the lost attempt goes on when its node returns, the replacement is stopped'({ open }) {
+    const fog = await open();
+    const { job, name, first, second } = await running(fog, { reconcile: 'keep-original' });
+    await first.disconnect();
+    await fog.advance(LOST_AFTER);
+    const replacement = only(second);
+    await first.connect();
+    assert.deepEqual(second.stopped, [{ attempt: replacement, reason: 'superseded' }]);
+    assert.deepEqual(await attemptStates(fog.database, job), ['running', 'superseded']);
+    first.report(name, { event: 'fail', reason: 'sandbox', message: 'broken', exitCode: null, ...NO_USE });
+    await fog.settle();
+    assert.equal((await attemptStates(fog.database, job)).at(-1), 'leased', 'its failure is followed by another try');
+    await assertConsistent(fog.database);
+  },
+
+  async 'keep-original: a replacement that waits in the queue is not made'({ open }) {
+    const fog = await open();
+    const { job, name, first, second } = await running(fog, { reconcile: 'keep-original' });
+    await second.disconnect();
+    await first.disconnect();
+    await fog.advance(LOST_AFTER);
+    await first.connect();
+    await second.connect();
+    assert.equal(second.held.size, 0);
+    first.succeed(name);
+    await fog.settle();
+    assert.deepEqual(await attemptStates(fog.database, job), ['valid']);
+  },
+
+  async 'keep-replacement: the lost attempt is stopped when its node returns, its result is not taken'({ open }) {
+    const fog = await open();
+    const { job, name, first, second } = await running(fog, { reconcile: 'keep-replacement' });
+    await first.disconnect();
+    await fog.advance(LOST_AFTER);
+    first.succeed(name);
+    await first.connect();
+    assert.equal(first.held.size, 0);
+    assert.deepEqual(await attemptStates(fog.database, job), ['superseded', 'leased']);
+    second.succeed(only(second));
+    await fog.settle();
+    assert.deepEqual(await attemptStates(fog.database, job), ['superseded', 'valid']);
+  },
+
+  async 'keep-replacement: without a replacement the lost attempt goes on'({ open }) {
+    const fog = await open();
+    const { job, name, first, second } = await running(fog, { reconcile: 'keep-replacement' });
+    await second.disconnect();
+    await first.disconnect();
+    await fog.advance(LOST_AFTER);
+    await first.connect();
+    first.succeed(name);
+    await fog.settle();
+    assert.deepEqual(await attemptStates(fog.database, job), ['valid']);
+  },
+
+  async 'replace: false waits for the node, until it is removed'({ open }) {
+    const fog = await open();
+    const { job, name, first, second } = await running(fog, { replace: false });
+    await first.disconnect();
+    await fog.advance(10 * LOST_AFTER);
+    assert.equal(second.held.size, 0);
+    assert.deepEqual(await attemptStates(fog.database, job), ['lost']);
+    await first.connect();
+    assert.deepEqual(await attemptStates(fog.database, job), ['running']);
+    await first.disconnect();
+    await fog.advance(LOST_AFTER);
+    await fog.nodes.remove(first.id);
+    await fog.settle();
+    assert.deepEqual([only(second).fence, name.fence], [2, 1]);
+    assert.deepEqual(await attemptStates(fog.database, job), ['failed', 'leased']);
   },
 
   async 'an attempt that comes back before it is replaced goes on'({ open }) {
