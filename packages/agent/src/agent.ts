@@ -16,9 +16,11 @@ import {
 } from '@fog/contract';
 import type { AttemptOutput, Program, TaskRuntime } from '@fog/runtimes';
 import type { AttemptDependencies } from './attempt.ts';
+import { attemptId } from './attempt-id.ts';
 import { Attempts } from './attempts.ts';
 import type { BlobCache } from './blob-cache.ts';
-import { type DataDirectory, writePin } from './data-directory.ts';
+import { type DataDirectory, emptyScratch, writePin } from './data-directory.ts';
+import type { HeldAttempts } from './held-attempts.ts';
 import type { NodeIdentity } from './identity.ts';
 import type { Journal } from './journal.ts';
 import { AGENT_LIMITS } from './limits.ts';
@@ -62,6 +64,7 @@ export interface AgentParts {
   transfers: Transfers;
   cache: BlobCache;
   journal: Journal;
+  held: HeldAttempts;
   log: AgentLog;
   /** Ends runtimes and journal and unlocks the folder. */
   release: AsyncDisposable;
@@ -125,7 +128,7 @@ export class Agent implements RunningAgent {
         node,
         programOf: (group) => programOf(group.spec.spec.task, parts.cache),
         refusal: (request) => this.#runtime(request.program.runtime).refusal(request),
-        attemptDependencies: (group, program) => this.#attemptDependencies(group, program),
+        attemptDependencies: (group, name, program) => this.#attemptDependencies(group, name, program),
         report: (attempt, report) => this.#report(attempt, report),
         logged: (attempt, log) => this.#outbox.logged(attempt, log),
         forgotten: (log) => this.#outbox.forget(log),
@@ -136,10 +139,34 @@ export class Agent implements RunningAgent {
 
   /** Resolves when the first try to connect has ended. Throws what the coordinator refused it with. */
   async start(): Promise<void> {
+    await this.#adopt();
     await this.#link.start();
     if (this.#refusal === undefined) return;
     await this.#ending;
     throw this.#refusal;
+  }
+
+  /** Takes over what an agent that died left running, and removes what else it left. */
+  async #adopt(): Promise<void> {
+    const { held, runtimes, directory, log } = this.#parts;
+    const adopted = new Set<string>();
+    for (const { group, name } of await held.load()) {
+      const isThere = await this.#attempts.adopt(group, name).catch((error: unknown) => {
+        log('warn', 'an attempt could not be taken over', { attempt: attemptId(name), error: String(error) });
+        return false;
+      });
+      if (isThere) adopted.add(attemptId(name));
+      else await held.forget(name);
+    }
+    if (adopted.size > 0) {
+      log('info', 'took over attempts of an earlier agent', { attempts: adopted.size });
+      this.#keepWatch();
+    }
+    const reaping = await Promise.allSettled(runtimes.map((runtime) => runtime.reap?.()));
+    for (const { reason } of reaping.filter((result) => result.status === 'rejected')) {
+      log('warn', 'what an earlier agent left could not be removed', { error: String(reason) });
+    }
+    await emptyScratch(directory.scratchPath, adopted);
   }
 
   /** Further entries of the journal may be sent. */
@@ -297,12 +324,18 @@ export class Agent implements RunningAgent {
 
   #attemptDependencies(
     group: LeaseGroup,
+    name: AttemptName,
     program: Program,
   ): Omit<AttemptDependencies, 'report' | 'logged' | 'program'> {
-    const { cache, transfers, node, directory } = this.#parts;
+    const { cache, transfers, node, directory, held } = this.#parts;
     const { task } = group.spec.spec;
+    const runtime = this.#runtime(program.runtime);
     return {
-      runtime: this.#runtime(program.runtime),
+      runtime,
+      held:
+        runtime.adopt === undefined
+          ? null
+          : { remember: () => held.remember(group, name), forget: () => held.forget(name) },
       trusted: node.policy.trusted,
       isStaged: () => isStaged(task, cache),
       stage: (signal) => stage(task, cache, signal),

@@ -22,6 +22,7 @@ import type {
 import { z } from 'zod';
 import { type Demand, limitsOf } from './admission.ts';
 import { AttemptFailure } from './attempt-failure.ts';
+import { attemptId } from './attempt-id.ts';
 import { AGENT_LIMITS } from './limits.ts';
 import { AttemptLog, type LogStream } from './logs.ts';
 import { reportText, usageOf } from './reports.ts';
@@ -29,7 +30,7 @@ import type { StagedFiles } from './staging.ts';
 import { contentBytes } from './uploads.ts';
 
 export interface AttemptDependencies {
-  runtime: Pick<TaskRuntime, 'start'>;
+  runtime: Pick<TaskRuntime, 'start' | 'adopt'>;
   program: Program;
   /** Principals whose scripts are trusted like the owner's own. */
   trusted: readonly string[];
@@ -38,6 +39,8 @@ export interface AttemptDependencies {
   upload(outputs: readonly AttemptOutput[], signal: AbortSignal): Promise<TaskOutput[]>;
   /** Removes what the run left in the scratch folder. */
   discard(attemptId: string, outputs: readonly AttemptOutput[]): Promise<void>;
+  /** Remembers an attempt that may outlive the agent, or forgets it; null where none does. */
+  held: { remember(): Promise<void>; forget(): Promise<void> } | null;
   report(report: AttemptReport): void;
   /** The log has unsent bytes. */
   logged(log: AttemptLog): void;
@@ -55,6 +58,7 @@ interface Stop {
   isDecided: boolean;
 }
 
+const NO_FILES: Omit<StagedFiles, 'release'> = { stdin: null, inputs: [] };
 const NO_USAGE: AttemptUsage = { wallMilliseconds: 0, cpuMilliseconds: null, peakMemoryBytes: null };
 
 /**
@@ -134,6 +138,16 @@ export class Attempt {
     return null;
   }
 
+  /** Takes over what an agent that died left running. Answers whether there was something; `run` then waits for its end. */
+  async adopt(): Promise<boolean> {
+    const { runtime, program } = this.#dependencies;
+    // What it was started with is in it already, and what of it is secret is nowhere else.
+    const request = this.#request({ files: NO_FILES, program, env: {} });
+    this.#state = 'running';
+    this.#running = (await runtime.adopt?.(request, this.#host())) ?? null;
+    return this.#running !== null;
+  }
+
   /** Runs it to its end. Resolves with what is to be reported, or null when nobody wants to know. Never rejects. */
   async run(): Promise<TerminalReport | null> {
     const { report, logged } = this.#dependencies;
@@ -148,28 +162,21 @@ export class Attempt {
       const exitCode = error instanceof FailedRun ? error.exitCode : null;
       ending = { event: 'fail', reason, message: this.#text(message), exitCode, ...this.#facts() };
     }
-    if (this.isDecided) return null;
-    logged(this.log);
-    report(ending);
-    return ending;
+    if (!this.isDecided) {
+      logged(this.log);
+      report(ending);
+    }
+    await this.#dependencies.held?.forget();
+    return this.isDecided ? null : ending;
   }
 
   async #produce(): Promise<TaskOutput[]> {
-    const { isStaged, stage, upload, discard, report } = this.#dependencies;
+    const { upload, discard, report } = this.#dependencies;
     const { signal } = this.#abort;
     signal.throwIfAborted();
-    this.#state = 'preparing';
-    if (!isStaged()) report({ event: 'prepare' }); // where nothing is fetched it would tell nobody anything
-    const files = await stage(signal);
-    let outcome: AttemptOutcome;
-    try {
-      signal.throwIfAborted();
-      outcome = await this.#execute(files);
-    } finally {
-      this.#running = null;
-      this.#aliveMilliseconds = null;
-      files.release();
-    }
+    const outcome = await (this.#running?.outcome ?? this.#execute(signal));
+    this.#running = null;
+    this.#aliveMilliseconds = null;
     this.#usage = outcome.usage;
     this.#engine = outcome.engine;
     const outputs = outcome.status === 'succeeded' ? outcome.outputs : [];
@@ -187,10 +194,29 @@ export class Attempt {
     }
   }
 
-  #execute(files: StagedFiles): Promise<AttemptOutcome> {
-    this.#state = 'running';
-    const { runtime, now, report, logged } = this.#dependencies;
-    const host: AttemptHost = {
+  async #execute(signal: AbortSignal): Promise<AttemptOutcome> {
+    const { runtime, isStaged, stage, held, report } = this.#dependencies;
+    this.#state = 'preparing';
+    if (!isStaged()) report({ event: 'prepare' }); // where nothing is fetched it would tell nobody anything
+    const files = await stage(signal);
+    try {
+      const request = this.#request({ files, program: this.#program(), env: this.#environment() });
+      await held?.remember();
+      signal.throwIfAborted();
+      this.#state = 'running';
+      this.#running = runtime.start(request, this.#host());
+      return await this.#running.outcome;
+    } catch (error) {
+      if (error instanceof AttemptFailure) throw error;
+      throw new AttemptFailure('sandbox', `the runtime broke: ${(error as Error).message}`, { cause: error });
+    } finally {
+      files.release();
+    }
+  }
+
+  #host(): AttemptHost {
+    const { now, report, logged } = this.#dependencies;
+    return {
       started: () => {
         if (this.isStopping) return;
         this.#aliveMilliseconds = now();
@@ -209,23 +235,17 @@ export class Attempt {
         report({ event: 'progress', fraction: share, message: this.#text(message) });
       },
     };
-    const request = this.#request(files);
-    try {
-      this.#running = runtime.start(request, host);
-    } catch (error) {
-      throw new AttemptFailure('sandbox', `the runtime broke: ${(error as Error).message}`, { cause: error });
-    }
-    return this.#running.outcome;
   }
 
-  #request(files: StagedFiles): AttemptRequest {
+  #request(given: Pick<AttemptRequest, 'program' | 'env'> & { files: Omit<StagedFiles, 'release'> }): AttemptRequest {
     const { job, partition } = this.name;
     const { task } = this.#group.spec.spec;
+    const { program, env, files } = given;
     return {
       attemptId: attemptId(this.name),
-      program: this.#program(),
+      program,
       args: task.args,
-      env: this.#environment(),
+      env,
       stdin: files.stdin,
       inputs: files.inputs,
       outputs: task.outputs.map(({ name, path }) => ({ name, sandboxPath: path })),
@@ -283,11 +303,6 @@ function readCredentials(name: string, value: string | undefined): { username: s
   } catch {
     throw new AttemptFailure('input-missing', `the secret ${name} is not {"username": "...", "password": "..."}`);
   }
-}
-
-/** Names files and processes of the attempt on this machine. */
-export function attemptId({ job, partition, fence }: AttemptName): string {
-  return `${job}.${partition}.${fence}`;
 }
 
 class FailedRun extends AttemptFailure {

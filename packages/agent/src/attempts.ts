@@ -33,7 +33,11 @@ export interface AttemptsDependencies {
   /** Asks the runtime of the job. */
   refusal(request: Pick<AttemptRequest, 'program' | 'trusted' | 'limits'>): string | null;
   /** What an attempt runs with. */
-  attemptDependencies(group: LeaseGroup, program: Program): Omit<AttemptDependencies, 'report' | 'logged' | 'program'>;
+  attemptDependencies(
+    group: LeaseGroup,
+    name: AttemptName,
+    program: Program,
+  ): Omit<AttemptDependencies, 'report' | 'logged' | 'program'>;
   report(attempt: AttemptName, report: AttemptReport): void;
   logged(attempt: AttemptName, log: AttemptLog): void;
   /** The log of this attempt is wanted no more. */
@@ -109,6 +113,22 @@ export class Attempts {
     this.#startWaiting();
   }
 
+  /** Takes over an attempt of an earlier agent, before any session. Answers whether it was still there. */
+  async adopt(group: LeaseGroup, name: AttemptName): Promise<boolean> {
+    const program = this.#dependencies.programOf(group);
+    if (program === null || this.#reported.has(attemptKey(name))) return false;
+    const attempt = this.#create(group, name, demandOf(group.spec), program);
+    const isThere = await attempt.adopt();
+    if (isThere) {
+      this.#used = addLoad(this.#used, attempt.demand);
+      void this.#run(attempt);
+    } else {
+      this.#live.delete(attempt.key);
+      this.#committed = addLoad(this.#committed, attempt.demand, -1);
+    }
+    return isThere;
+  }
+
   /** The coordinator has decided these: killed and forgotten. */
   stop(name: AttemptName, reason: FailureReason): void {
     const key = attemptKey(name);
@@ -163,7 +183,7 @@ export class Attempts {
   }
 
   #admit(group: LeaseGroup, name: AttemptName, demand: Demand): void {
-    const { node, refusal, programOf, attemptDependencies, report, logged } = this.#dependencies;
+    const { node, refusal, programOf, report } = this.#dependencies;
     const program = programOf(group);
     const trusted = policyIncludes(node.policy.trusted, group.submitter);
     const reason = declineReason({
@@ -181,15 +201,20 @@ export class Attempts {
       report(name, { event: 'decline', message: reason ?? 'the job names no program' });
       return;
     }
+    this.#waiting.push(this.#create(group, name, demand, program));
+  }
+
+  #create(group: LeaseGroup, name: AttemptName, demand: Demand, program: Program): Attempt {
+    const { attemptDependencies, report, logged } = this.#dependencies;
     const attempt = new Attempt(group, name, demand, {
-      ...attemptDependencies(group, program),
+      ...attemptDependencies(group, name, program),
       program,
       report: (it) => report(name, it),
       logged: (log) => logged(name, log),
     });
     this.#live.set(attempt.key, attempt);
-    this.#waiting.push(attempt);
     this.#committed = addLoad(this.#committed, demand);
+    return attempt;
   }
 
   #stopLive(attempt: Attempt, reason: FailureReason, message: string, options?: { isDecided?: boolean }): void {

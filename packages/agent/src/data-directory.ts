@@ -6,9 +6,10 @@
  *     coordinator.json   whose certificate was pinned at the first join
  *     journal.jsonl      what the coordinator has not acknowledged yet
  *     cache/             blobs; may be deleted while no agent runs
- *     scratch/           files of running attempts; emptied at every start
+ *     held/              attempts that may outlive the agent, one file each
+ *     scratch/           files of running attempts; what belongs to none is removed at every start
  */
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { FogError } from '@fog/contract';
 import { lockFolder } from '@fog/contract/node';
@@ -19,6 +20,7 @@ export interface DataDirectory extends Disposable {
   path: string;
   journalPath: string;
   cachePath: string;
+  heldPath: string;
   scratchPath: string;
 }
 
@@ -29,8 +31,7 @@ export async function openDataDirectory(path: string): Promise<DataDirectory> {
   let lock: Disposable | undefined;
   try {
     lock = lockFolder(root, 'agent');
-    await rm(scratchPath, { recursive: true, force: true });
-    await mkdir(scratchPath, { mode: 0o700 });
+    await mkdir(scratchPath, { mode: 0o700, recursive: true });
   } catch (cause) {
     lock?.[Symbol.dispose]();
     if (cause instanceof FogError) throw cause;
@@ -41,9 +42,17 @@ export async function openDataDirectory(path: string): Promise<DataDirectory> {
     path: root,
     journalPath: join(root, 'journal.jsonl'),
     cachePath: join(root, 'cache'),
+    heldPath: join(root, 'held'),
     scratchPath,
     [Symbol.dispose]: () => held[Symbol.dispose](),
   };
+}
+
+/** Removes the files of all attempts but these. */
+export async function emptyScratch(scratchPath: string, kept: ReadonlySet<string>): Promise<void> {
+  const names = await readdir(scratchPath);
+  const left = names.filter((name) => !kept.has(name));
+  await Promise.all(left.map((name) => rm(join(scratchPath, name), { recursive: true, force: true })));
 }
 
 const pinSchema = z.strictObject({ url: z.string(), fingerprint: z.string().nullable() });

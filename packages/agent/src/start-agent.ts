@@ -5,6 +5,7 @@ import packageDescription from '../package.json' with { type: 'json' };
 import { Agent, type RunningAgent } from './agent.ts';
 import { BlobCache } from './blob-cache.ts';
 import { type DataDirectory, openDataDirectory, readPin } from './data-directory.ts';
+import { HeldAttempts } from './held-attempts.ts';
 import { loadIdentity } from './identity.ts';
 import { Journal } from './journal.ts';
 import { nodeCapacity, nodeLabels, nodeName, readMachine } from './node-facts.ts';
@@ -85,6 +86,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     transfers,
     cache,
     journal,
+    held: await HeldAttempts.open(directory.heldPath),
     log,
     release: cleanup.move(),
   });

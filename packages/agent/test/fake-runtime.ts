@@ -74,6 +74,18 @@ export class FakeRuntime implements TaskRuntime {
     return attempt;
   }
 
+  /** Ids of attempts that an earlier agent has left running. */
+  readonly left = new Set<string>();
+  reaped = 0;
+
+  async adopt(request: AttemptRequest, host: AttemptHost): Promise<RunningAttempt | null> {
+    return this.left.delete(request.attemptId) ? this.start(request, host) : null;
+  }
+
+  async reap(): Promise<void> {
+    this.reaped += 1;
+  }
+
   async close(): Promise<void> {
     this.closed = true;
     for (const attempt of this.attempts) attempt.kill('sandbox', 'the runtime is closed');

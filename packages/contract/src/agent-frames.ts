@@ -152,7 +152,7 @@ const leaseSchema = z.strictObject({
 });
 
 /** Leases of one job; the specification travels once for all of them. */
-const leaseGroupSchema = z.strictObject({
+export const leaseGroupSchema = z.strictObject({
   job: jobIdSchema,
   /** Principal of the submitter, for the node's policy. */
   submitter: z.string(),
