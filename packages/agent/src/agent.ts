@@ -32,6 +32,7 @@ import { isStaged, programOf, stage } from './staging.ts';
 import type { AgentLog } from './start-agent.ts';
 import type { Transfers } from './transfers.ts';
 import { uploadOutputs } from './uploads.ts';
+import { UsageSamples } from './usage-samples.ts';
 
 export interface AgentEnd {
   reason: 'drained' | 'stopped' | 'refused';
@@ -85,6 +86,7 @@ export class Agent implements RunningAgent {
   readonly #link: Link;
   readonly #attempts: Attempts;
   readonly #outbox: Outbox;
+  readonly #samples: UsageSamples;
   readonly #closed = Promise.withResolvers<AgentEnd>();
   /** Both sides count the journal's entries alike; nothing of it is sent before that is known. */
   #isJournalAgreed = false;
@@ -135,6 +137,11 @@ export class Agent implements RunningAgent {
       },
       journal.unacknowledged(),
     );
+    this.#samples = new UsageSamples({
+      running: () => this.#attempts.running(),
+      isOpen: () => this.#link.isOpen,
+      send: (frame) => this.#link.send(frame),
+    });
   }
 
   /** Resolves when the first try to connect has ended. Throws what the coordinator refused it with. */
@@ -217,6 +224,7 @@ export class Agent implements RunningAgent {
   async #shutDown(end: AgentEnd): Promise<void> {
     const { sessions, release, log } = this.#parts;
     clearInterval(this.#watch);
+    this.#samples[Symbol.dispose]();
     this.#attempts.drain();
     this.#attempts.stopAll('stopped-on-node', 'the agent was stopped', { isDecided: true });
     this.#outbox.close();

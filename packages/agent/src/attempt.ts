@@ -8,6 +8,7 @@ import {
   type LeaseGroup,
   policyIncludes,
   type TaskOutput,
+  type UsageSample,
 } from '@fog/contract';
 import type {
   AttemptHost,
@@ -117,6 +118,11 @@ export class Attempt {
     this.#stop = { reason, message, isDecided };
     this.#abort.abort(new AttemptFailure(reason, message));
     this.#running?.kill(reason, message);
+  }
+
+  /** What it uses at this moment; null while it does not run, or where its engine does not tell. */
+  async sample(): Promise<UsageSample | null> {
+    return (await this.#running?.sample?.()) ?? null;
   }
 
   /** What its own time limits say: a reason to stop it, or null. */

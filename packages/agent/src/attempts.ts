@@ -19,6 +19,7 @@ import {
   type LeaseGroup,
   type NodeDescription,
   policyIncludes,
+  type UsageSample,
 } from '@fog/contract';
 import type { AttemptRequest, Program } from '@fog/runtimes';
 import { addLoad, type Demand, declineReason, demandOf, type Load, limitsOf, NO_LOAD, overload } from './admission.ts';
@@ -85,6 +86,13 @@ export class Attempts {
 
   get isDraining(): boolean {
     return this.#isDraining;
+  }
+
+  /** Those that run. */
+  *running(): Generator<Pick<Attempt, 'name'> & { sample(): Promise<UsageSample | null> }> {
+    for (const attempt of this.#live.values()) {
+      if (attempt.state === 'running') yield { name: attempt.name, sample: () => attempt.sample() };
+    }
   }
 
   /** From now on every lease is declined. */

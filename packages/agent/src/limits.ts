@@ -34,6 +34,8 @@ export const AGENT_LIMITS = {
   /** Progress is journaled this often per attempt; it is shown to people, who read no faster. */
   progressMilliseconds: 500,
 
+  /** How often attempts are asked what they use: often enough for a curve, seldom enough to cost nothing. */
+  sampleMilliseconds: 10_000,
   /** How often deadlines of held attempts (heartbeat, contact, drain) are looked at. */
   watchMilliseconds: 100,
   /** Time for the coordinator to acknowledge the last results of a drain. */

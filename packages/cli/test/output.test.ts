@@ -8,6 +8,7 @@ import { countsText, reasonText } from '../src/output/job-text.ts';
 import { agoText, momentText } from '../src/output/moments.ts';
 import { planText } from '../src/output/plan-text.ts';
 import { renderFields, renderTable, safeText } from '../src/output/table.ts';
+import { usageRows, usageText } from '../src/output/usage-text.ts';
 import { nodeShare } from '../src/up/node-share.ts';
 
 const plain = pc.createColors(false);
@@ -35,6 +36,19 @@ describe('what people read', () => {
       ),
       'a    1\nbcd  2',
     );
+  });
+
+  test('what an attempt uses stands beside the share of the processor since the sample before', () => {
+    const use = { memoryBytes: 1 << 20, networkReceivedBytes: null, networkSentBytes: 0, diskBytes: 512, processes: 3 };
+    const rows = usageRows(4, [
+      { fence: 1, at: 10_000, cpuMilliseconds: 1000, ...use },
+      { fence: 1, at: 20_000, cpuMilliseconds: 16_000, ...use },
+      { fence: 2, at: 30_000, cpuMilliseconds: 100, ...use },
+    ]);
+    const lines = usageText(rows, 30_000, plain).split('\n');
+    assert.match(lines[2] ?? '', /^4 +1 +10s ago +150 % +16s +1\.0 MiB +unknown +0 B +512 B +3$/);
+    assert.match(lines[3] ?? '', /^4 +2 +0s ago +100ms /);
+    assert.match(usageText([], 0, plain), /Nothing measured yet/);
   });
 
   test('text of others cannot move the cursor or forge lines of ours', () => {

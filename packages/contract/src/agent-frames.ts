@@ -11,6 +11,7 @@
  *                                         <-     heartbeat {usage}             renews every lease of the node
  *     beat {}                             ->
  *                                         <-     log {attempt, stream, offset, data}
+ *                                         <-     samples {samples}             what attempts use; lost ones are not missed
  *     stop {attempts}                     ->            cancelled or superseded: kill, report, forget
  *                                         <-     capacity {capacity}           credits granted from now on
  *                                         <-     goodbye {}                    drained: nothing runs, nothing is owed
@@ -50,6 +51,18 @@ export const usageSchema = z.strictObject({
   peakMemoryBytes: z.number().nonnegative().nullable(),
 });
 export type Usage = z.infer<typeof usageSchema>;
+
+const counter = z.number().nonnegative().nullable();
+/** What an attempt uses at a moment. Counters grow from its start; null is unknown. */
+export const usageSampleSchema = z.strictObject({
+  cpuMilliseconds: counter,
+  memoryBytes: counter,
+  networkReceivedBytes: counter,
+  networkSentBytes: counter,
+  diskBytes: counter,
+  processes: counter,
+});
+export type UsageSample = z.infer<typeof usageSampleSchema>;
 
 export const taskOutputSchema = z.strictObject({
   name: z.string().max(64),
@@ -139,6 +152,13 @@ export const agentFrameSchema = z.discriminatedUnion('type', [
     /** Bytes of both streams of this attempt before this chunk. */
     offset: z.int().nonnegative(),
     data: z.base64().max(LIMITS.logChunkBytes * 2),
+  }),
+  z.strictObject({
+    type: z.literal('samples'),
+    samples: z
+      .array(z.strictObject({ attempt: attemptNameSchema, usage: usageSampleSchema }))
+      .min(1)
+      .max(LIMITS.samplesPerFrame),
   }),
   z.strictObject({ type: z.literal('capacity'), capacity: capacitySchema }),
   z.strictObject({ type: z.literal('goodbye') }),

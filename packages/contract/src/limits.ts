@@ -37,6 +37,8 @@ export const LIMITS = {
   frameBytes: 8 << 20,
   /** Entries of one journal frame. */
   journalEntries: 1000,
+  /** Attempts whose use one frame tells. */
+  samplesPerFrame: 1000,
   /** One log chunk; a chunk is one row and one SSE event. */
   logChunkBytes: 16_384,
   /** One message about a failure or progress: read by people. */

@@ -1,6 +1,6 @@
 /** What the HTTP API answers with. Times are milliseconds since 1970 (UTC), sizes are bytes. */
 import { z } from 'zod';
-import { attemptNameSchema, taskOutputSchema, usageSchema } from './agent-frames.ts';
+import { attemptNameSchema, taskOutputSchema, usageSampleSchema, usageSchema } from './agent-frames.ts';
 import { digestSchema, jobIdSchema, nameSchema, nodeIdSchema, tokenIdSchema } from './identifiers.ts';
 import { jobSpecSchema } from './job-spec.ts';
 import { capacitySchema, nodeDescriptionSchema } from './node-description.ts';
@@ -73,6 +73,10 @@ export type Task = z.infer<typeof taskSchema>;
 
 export const taskWithAttemptsSchema = taskSchema.extend({ attempts: z.array(attemptSchema) });
 export type TaskWithAttempts = z.infer<typeof taskWithAttemptsSchema>;
+
+/** What an attempt used at a moment, as its node measured it; counters grow from its start. */
+export const attemptSampleSchema = usageSampleSchema.extend({ fence: z.int().min(1), at: time });
+export type AttemptSample = z.infer<typeof attemptSampleSchema>;
 
 export const NODE_STATES = ['connected', 'unknown', 'lost'] as const;
 export const nodeSchema = z.strictObject({

@@ -7,6 +7,7 @@ import { jobEventRecordSchema, logRecordSchema, nodeEventRecordSchema } from './
 import { digestSchema, jobIdSchema, nameSchema, nodeIdSchema, tokenIdSchema } from './identifiers.ts';
 import { LIMITS } from './limits.ts';
 import {
+  attemptSampleSchema,
   blobSchema,
   createdTokenSchema,
   jobSchema,
@@ -38,6 +39,7 @@ export interface RouteDefinition {
 }
 
 const jobParams = z.strictObject({ job: jobIdSchema });
+const taskParams = z.strictObject({ job: jobIdSchema, partition: z.coerce.number().int().nonnegative() });
 const nodeParams = z.strictObject({ node: nodeIdSchema });
 
 /** `cursor` is opaque: the `next` of the page before. */
@@ -108,8 +110,17 @@ export const ROUTES = {
     path: '/v1/jobs/:job/tasks/:partition',
     summary: 'One task with its attempts',
     scopes: ['submit', 'read'],
-    params: z.strictObject({ job: jobIdSchema, partition: z.coerce.number().int().nonnegative() }),
+    params: taskParams,
     response: taskWithAttemptsSchema,
+  },
+  taskSamples: {
+    method: 'GET',
+    path: '/v1/jobs/:job/tasks/:partition/samples',
+    summary: 'What the attempts of a task used over time: processor, memory, network, disk',
+    scopes: ['submit', 'read'],
+    params: taskParams,
+    query: z.strictObject({ ...pageQuery, fence: z.coerce.number().int().min(1).optional() }),
+    response: page(attemptSampleSchema),
   },
   cancelJob: {
     method: 'POST',

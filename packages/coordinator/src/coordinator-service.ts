@@ -22,6 +22,7 @@ import type { Caller, CoordinatorService, Page, PageRequest, StreamPage, StreamR
 import type { Database } from './store/database.ts';
 import { readEvents, readJob, readJobs, readLogs, readTasks } from './store/job-queries.ts';
 import { explainPlacement, readNodes } from './store/node-queries.ts';
+import { readSamples } from './store/sample-rows.ts';
 
 export interface CoordinatorServiceDependencies {
   database: Database;
@@ -78,6 +79,13 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
       const [task] = await readTasks(database.read, id, { from: partition, limit: 1 });
       if (task?.partition !== partition) throw new FogError('not-found', `job ${id} has no task ${partition}`);
       return task;
+    },
+    async taskSamples(caller, task, { fence, cursor, limit }) {
+      await visibleJob(caller, task.job);
+      const [, afterFence, at] = /^(\d+) (\d+)$/.exec(decodeCursor(cursor, /^\d{1,9} \d{1,15}$/) ?? '') ?? [];
+      const after = at === undefined ? undefined : { fence: Number(afterFence), at: Number(at) };
+      const items = await readSamples(database.read, task, { fence, after, limit: limit + 1 });
+      return toPage(items, limit, (sample) => `${sample.fence} ${sample.at}`);
     },
     async jobEvents(caller, id, request) {
       // The end is looked up first: what is read afterwards is then complete.

@@ -35,6 +35,7 @@ import { Jobs } from './dispatch/jobs.ts';
 import { createDispatcherMetrics } from './dispatch/metrics.ts';
 import { Nodes } from './dispatch/nodes.ts';
 import { PlacementClasses } from './dispatch/placement-classes.ts';
+import { Samples } from './dispatch/samples.ts';
 import { Sweeps } from './dispatch/sweeps.ts';
 import { DISPATCH_LIMITS } from './limits.ts';
 import { AGENT_SOCKET_OPTIONS, serveAgent } from './link/agent-link.ts';
@@ -119,6 +120,7 @@ async function assemble(
     serveAgent(socket, {
       dispatcher: core.dispatcher,
       nodes: core.nodes,
+      samples: core.samples,
       heartbeatMilliseconds: parseDuration(settings.heartbeat),
       authenticateJoin: (token) => authenticateJoin(stores.tokens, token),
       warn: core.warn,
@@ -222,6 +224,7 @@ async function assembleCore({
     metrics: createDispatcherMetrics(httpMetrics.registry, () => service.status()),
   });
   const nodes = new Nodes({ ...basis, dispatcher });
+  const samples = new Samples(database, now);
   const jobs: Jobs = new Jobs({
     ...basis,
     dispatcher,
@@ -237,6 +240,7 @@ async function assembleCore({
     dispatcher,
     jobs,
     jobCache: basis.jobs,
+    samples,
     url,
     startedAt,
     keepJobs: settings.keepJobs,
@@ -255,7 +259,7 @@ async function assembleCore({
     blobTotals: () => blobs.totals(),
     databaseBytes: () => databaseBytes(database, dataDirectory),
   });
-  return { bus, dispatcher, nodes, sweeps, service, httpMetrics, warn };
+  return { bus, dispatcher, nodes, samples, sweeps, service, httpMetrics, warn };
 }
 
 /** Takes over WebSocket upgrades of the agents' path; others are refused. */

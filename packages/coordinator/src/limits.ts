@@ -88,6 +88,12 @@ export const DISPATCH_LIMITS = {
   reportsPerTurn: 1024,
   /** Classes tried in one turn; the rest waits for the next. */
   classesPerTurn: 64,
+  /** Shortest time between two stored samples of an attempt; nodes measure every 10 s, and clocks differ a little. */
+  sampleMilliseconds: 8_000,
+  /** After so many samples of an attempt the time between two doubles: a month gives some 2,000. */
+  samplesApart: 240,
+  /** Samples that wait to be stored; more than all nodes send in a second is an attack. */
+  waitingSamples: 20_000,
   /** Tasks inserted or ended by one transaction when a large job is spread out or closed. */
   jobStep: 5000,
   /** Blobs renewed within this time are not renewed again by a submit. */

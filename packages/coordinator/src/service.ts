@@ -1,5 +1,6 @@
 /** What the routes need of the coordinator: the seam between HTTP and the store with its dispatcher. */
 import type {
+  AttemptSample,
   Job,
   JobEventRecord,
   JobState,
@@ -53,6 +54,11 @@ export interface CoordinatorService {
     request: PageRequest & { state?: TaskState | undefined },
   ): Promise<Page<TaskWithAttempts>>;
   getTask(caller: Caller, jobId: string, partition: number): Promise<TaskWithAttempts>;
+  taskSamples(
+    caller: Caller,
+    task: { job: string; partition: number },
+    request: PageRequest & { fence?: number | undefined },
+  ): Promise<Page<AttemptSample>>;
   jobEvents(caller: Caller, jobId: string, request: StreamRequest): Promise<StreamPage<JobEventRecord>>;
   jobLogs(
     caller: Caller,

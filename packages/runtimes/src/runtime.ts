@@ -9,7 +9,7 @@
  *                 \________ kill() ________/   -> failed with the reason given to kill
  */
 import type { Duplex } from 'node:stream';
-import type { FailureReason } from '@fog/contract';
+import type { FailureReason, UsageSample } from '@fog/contract';
 
 /** What a probe found on this machine. An unavailable runtime says why and what would help. */
 export type RuntimeProbe =
@@ -164,7 +164,7 @@ export interface RunningAttempt {
   /** Ends the attempt within 100 ms whatever its code does. Idempotent. The outcome then carries `reason`. */
   kill(reason: FailureReason, message: string): void;
   /** What it uses at this moment; null where the engine does not tell. Never rejects. */
-  sample?(): Promise<AttemptSample | null>;
+  sample?(): Promise<UsageSample | null>;
   /** Freezes all its processes; answers whether that is possible. The limit of its run does not count meanwhile. */
   pause?(): Promise<boolean>;
   resume?(): Promise<boolean>;
@@ -172,16 +172,6 @@ export interface RunningAttempt {
   connect?(port: number): Promise<Duplex>;
   /** Runs a command in the sandbox; killed after `timeoutMilliseconds`, which is the exit code null. Output is cut at 4 KiB. */
   exec?(command: readonly string[], timeoutMilliseconds: number): Promise<{ exitCode: number | null; output: string }>;
-}
-
-/** Counters grow from the start of the attempt; null is unknown. */
-export interface AttemptSample {
-  cpuMilliseconds: number | null;
-  memoryBytes: number | null;
-  networkReceivedBytes: number | null;
-  networkSentBytes: number | null;
-  diskBytes: number | null;
-  processes: number | null;
 }
 
 export interface TaskRuntime {

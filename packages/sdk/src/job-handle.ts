@@ -1,5 +1,6 @@
 /** A submitted job: what happens to it, its end, its outputs. */
 import {
+  type AttemptSample,
   type FogClient,
   FogError,
   isTerminal,
@@ -110,6 +111,25 @@ export class JobHandle {
       };
       const page = await retried(
         () => this.#client.call('listTasks', { params: { job: this.id }, query }, abortable(options.signal)),
+        options.signal,
+      );
+      yield* page.items;
+      cursor = page.next ?? undefined;
+    } while (cursor !== undefined);
+  }
+
+  /** What the attempts of a task used over time, oldest first; `fence` picks one of them. */
+  async *samples(partition = 0, options: { fence?: number; signal?: AbortSignal } = {}): AsyncGenerator<AttemptSample> {
+    const params = { job: this.id, partition };
+    let cursor: string | undefined;
+    do {
+      const query = {
+        limit: PAGE,
+        ...(cursor === undefined ? {} : { cursor }),
+        ...(options.fence === undefined ? {} : { fence: options.fence }),
+      };
+      const page = await retried(
+        () => this.#client.call('taskSamples', { params, query }, abortable(options.signal)),
         options.signal,
       );
       yield* page.items;

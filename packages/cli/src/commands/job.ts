@@ -18,6 +18,7 @@ import {
   wholeNumber,
   withConnection,
 } from './command-context.ts';
+import { addTop } from './job-top.ts';
 import { addRunCommand, Interrupt, showResult, waitWithProgress } from './run.ts';
 
 export function addJobCommands(program: Command, terminal: Terminal): void {
@@ -27,6 +28,7 @@ export function addJobCommands(program: Command, terminal: Terminal): void {
   addGet(job, terminal);
   addOutputs(job, terminal);
   addLogs(job, terminal);
+  addTop(job, terminal);
   addEvents(job, terminal);
   addWait(job, terminal);
   addCancelAndRerun(job, terminal);

@@ -8,6 +8,12 @@ export interface SessionLink {
   close(reason: string): void;
 }
 
+/** How many samples of an attempt are stored, and when the next may be. */
+export interface Sampling {
+  count: number;
+  notBefore: number;
+}
+
 export class AgentSession {
   readonly nodeId: string;
   readonly session: number;
@@ -25,7 +31,7 @@ export class AgentSession {
   reachable = true;
   cpuBusy: number | null = null;
   memoryFreeBytes: number | null = null;
-  readonly held = new Map<string, { name: AttemptName; needs: Needs }>();
+  readonly held = new Map<string, { name: AttemptName; needs: Needs; sampling: Sampling }>();
   readonly #used: Capacity = { slots: 0, milliCpu: 0, memoryBytes: 0, diskBytes: 0 };
 
   constructor(
@@ -63,12 +69,16 @@ export class AgentSession {
   hold(name: AttemptName, needs: Needs): void {
     const key = attemptKey(name);
     if (this.held.has(key)) return;
-    this.held.set(key, { name, needs });
+    this.held.set(key, { name, needs, sampling: { count: 0, notBefore: 0 } });
     this.#add(needs, 1);
   }
 
   needsOf(name: AttemptName): Needs | undefined {
     return this.held.get(attemptKey(name))?.needs;
+  }
+
+  samplingOf(name: AttemptName): Sampling | undefined {
+    return this.held.get(attemptKey(name))?.sampling;
   }
 
   release(name: AttemptName): void {

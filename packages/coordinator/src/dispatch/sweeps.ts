@@ -16,6 +16,7 @@ import type { Dispatcher } from './dispatcher.ts';
 import type { JobCache } from './job-cache.ts';
 import type { Jobs } from './jobs.ts';
 import type { PlacementClasses } from './placement-classes.ts';
+import type { Samples } from './samples.ts';
 
 export interface SweepsDependencies {
   database: Database;
@@ -23,6 +24,7 @@ export interface SweepsDependencies {
   jobs: Jobs;
   jobCache: JobCache;
   classes: PlacementClasses;
+  samples: Pick<Samples, 'store'>;
   coordinatorId: string;
   url: () => string;
   startedAt: number;
@@ -94,6 +96,7 @@ export class Sweeps {
       { name: 'unsent leases', everyMilliseconds: 10_000, run: () => this.#returnUnsent() },
       { name: 'clock', everyMilliseconds: 5000, run: () => this.#mendTimes() },
       { name: 'queue', everyMilliseconds: 5000, run: () => this.#lookIntoQueue() },
+      { name: 'samples', everyMilliseconds: 1000, run: () => this.#dependencies.samples.store() },
       { name: 'retention', everyMilliseconds: 60_000, run: () => this.#removeOldJobs() },
       { name: 'blobs', everyMilliseconds: 600_000, run: () => this.#dependencies.collectBlobs() },
     ];
@@ -415,6 +418,7 @@ async function removeJob(database: Database, id: string): Promise<void> {
   const parts = [
     sql`DELETE FROM logs WHERE job_id = ${id} AND sequence IN (SELECT sequence FROM logs WHERE job_id = ${id} ORDER BY sequence LIMIT ${sql.lit(step)})`,
     sql`DELETE FROM events WHERE stream = ${id} AND sequence IN (SELECT sequence FROM events WHERE stream = ${id} ORDER BY sequence LIMIT ${sql.lit(step)})`,
+    sql`DELETE FROM samples WHERE job_id = ${id} AND partition IN (SELECT partition FROM samples WHERE job_id = ${id} ORDER BY partition LIMIT ${sql.lit(step)})`,
     sql`DELETE FROM attempts WHERE job_id = ${id} AND partition IN (SELECT partition FROM attempts WHERE job_id = ${id} ORDER BY partition LIMIT ${sql.lit(step)})`,
     sql`DELETE FROM tasks WHERE job_id = ${id} AND partition IN (SELECT partition FROM tasks WHERE job_id = ${id} ORDER BY partition LIMIT ${sql.lit(step)})`,
     sql`DELETE FROM job_blobs WHERE job_id = ${id}`,

@@ -21,12 +21,14 @@ import type { RawData, WebSocket } from 'ws';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { HelloOutcome } from '../dispatch/inputs.ts';
 import type { Nodes } from '../dispatch/nodes.ts';
+import type { Samples } from '../dispatch/samples.ts';
 import type { AgentSession, SessionLink } from '../dispatch/sessions.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
 
 export interface AgentLinkDependencies {
   dispatcher: Dispatcher;
   nodes: Nodes;
+  samples: Pick<Samples, 'add'>;
   heartbeatMilliseconds: number;
   /** Owner of the nodes that join with this token. Throws `unauthenticated` or `forbidden`. */
   authenticateJoin: (token: string) => Promise<string>;
@@ -159,6 +161,8 @@ class AgentLink implements SessionLink {
         dispatcher.take({ kind: 'log', session, name, stream, offset, bytes: bytes.length, text });
         return;
       }
+      case 'samples':
+        return this.#dependencies.samples.add(session, frame.samples);
       case 'capacity':
         session.description = { ...session.description, capacity: frame.capacity };
         dispatcher.sessions.changed();

@@ -11,6 +11,7 @@ export interface Tables {
   placement_classes: PlacementClassesTable;
   events: EventsTable;
   logs: LogsTable;
+  samples: SamplesTable;
   nodes: NodesTable;
   tokens: TokensTable;
   secrets: SecretsTable;
@@ -118,6 +119,21 @@ export interface LogsTable {
   fence: number;
   stream: string;
   text: string;
+}
+
+/** Counters grow from the start of the attempt; null is unknown. */
+export interface SamplesTable {
+  job_id: string;
+  partition: number;
+  fence: number;
+  /** When it came in. */
+  at: number;
+  cpu_milliseconds: number | null;
+  memory_bytes: number | null;
+  network_received_bytes: number | null;
+  network_sent_bytes: number | null;
+  disk_bytes: number | null;
+  processes: number | null;
 }
 
 export interface NodesTable {

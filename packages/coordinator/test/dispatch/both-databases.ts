@@ -45,6 +45,7 @@ const TABLES: readonly (keyof Tables)[] = [
   'tasks',
   'attempts',
   'placement_classes',
+  'samples',
   'events',
   'logs',
   'nodes',

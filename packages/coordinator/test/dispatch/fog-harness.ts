@@ -13,6 +13,7 @@ import { JobCache } from '../../src/dispatch/job-cache.ts';
 import { Jobs } from '../../src/dispatch/jobs.ts';
 import { Nodes } from '../../src/dispatch/nodes.ts';
 import { PlacementClasses } from '../../src/dispatch/placement-classes.ts';
+import { Samples } from '../../src/dispatch/samples.ts';
 import { Sweeps } from '../../src/dispatch/sweeps.ts';
 import { readPlacementNodes } from '../../src/store/node-queries.ts';
 import { openDatabase } from '../../src/store/open-database.ts';
@@ -64,6 +65,7 @@ export class Fog implements AsyncDisposable {
   readonly dispatcher: Dispatcher;
   readonly jobs: Jobs;
   readonly nodes: Nodes;
+  readonly samples: Samples;
   readonly sweeps: Sweeps;
   readonly agents: FakeAgent[] = [];
   readonly storage: Storage;
@@ -114,8 +116,10 @@ export class Fog implements AsyncDisposable {
       readFolder: async () => [],
       publishStreams: (ids) => bus.publish({ kind: 'streams', ids }),
     });
+    this.samples = new Samples(database, now);
     this.sweeps = new Sweeps({
       database,
+      samples: this.samples,
       dispatcher: this.dispatcher,
       jobs: this.jobs,
       jobCache,

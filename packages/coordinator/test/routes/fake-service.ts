@@ -1,5 +1,6 @@
 /** A coordinator without a store, for tests of the HTTP side: it remembers what it was asked. */
 import {
+  type AttemptSample,
   FogError,
   type Job,
   type JobEventRecord,
@@ -126,6 +127,10 @@ export class FakeService implements CoordinatorService {
   async getTask(caller: Caller, jobId: string, partition: number): Promise<TaskWithAttempts> {
     this.#called('getTask', caller, jobId, partition);
     throw new FogError('not-found', 'there is no such task');
+  }
+  async taskSamples(caller: Caller, task: { job: string; partition: number }): Promise<Page<AttemptSample>> {
+    this.#called('taskSamples', caller, task);
+    return { items: [], next: null };
   }
   async jobEvents(caller: Caller, jobId: string, request: StreamRequest): Promise<StreamPage<JobEventRecord>> {
     this.#called('jobEvents', caller, jobId, request);
