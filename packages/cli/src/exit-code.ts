@@ -18,7 +18,13 @@ const TIME_LIMITS: readonly (FailureReason | null)[] = [
   'queue-timeout',
   'total-timeout',
 ];
-const USAGE_ERRORS: readonly ErrorCode[] = ['invalid-spec', 'unsupported', 'invalid-request', 'invalid-configuration'];
+const USAGE_ERRORS: readonly ErrorCode[] = [
+  'invalid-spec',
+  'unsupported',
+  'invalid-request',
+  'invalid-configuration',
+  'idempotency-mismatch',
+];
 
 /** The exit code of a job that has ended; `failedTask` is the one with the lowest number. */
 export function jobExitCode(

@@ -99,6 +99,7 @@ describe('completion', () => {
   test('every shell gets all commands', async () => {
     for (const shell of ['bash', 'zsh', 'fish']) {
       const { code, stdout } = await fog(['completion', shell]);
+      assert.deepEqual(JSON.parse((await fog(['completion', shell, '--json'])).stdout), { shell, script: stdout });
       assert.equal(code, 0);
       for (const word of ['outputs', 'uncordon', 'revoke', 'listen'])
         assert.ok(stdout.includes(word), `${shell} ${word}`);

@@ -31,6 +31,9 @@ export const coordinatorSettingsSchema = z.strictObject({
   heartbeat: durationText.default('15s').meta({ description: 'Agents renew all their leases this often' }),
   keepJobs: durationText.default('30d').meta({ description: 'Finished jobs with their events and logs' }),
   keepBlobs: durationText.default('7d').meta({ description: 'Blobs that no kept job refers to' }),
+  databaseSpace: bytesText
+    .default('20Gi')
+    .meta({ description: 'Space for the database; when full, submits are refused' }),
   blobSpace: bytesText.default('50Gi').meta({ description: 'Space for blobs in all' }),
   blobBytes: bytesText.default('5Gi').meta({ description: 'Largest single blob' }),
   logBytes: bytesText.default('1Mi').meta({ description: 'Log kept of one attempt' }),

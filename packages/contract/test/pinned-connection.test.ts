@@ -101,6 +101,13 @@ describe('a pinned connection', { skip: ours === null ? 'openssl is not installe
     await assert.rejects(fetch(url, get));
   });
 
+  test('a token that names a certificate is not sent in the clear', async () => {
+    await assert.rejects(pinnedConnection(url.replace('https:', 'http:'), ours?.fingerprint ?? ''), {
+      code: 'unauthenticated',
+      hint: `write https: ${url}`,
+    });
+  });
+
   test('tells when nobody answers', async () => {
     await assert.rejects(pinnedConnection('https://127.0.0.1:1', ours?.fingerprint ?? ''), { code: 'unavailable' });
   });

@@ -151,6 +151,15 @@ describe('fog.run', () => {
     assert.deepEqual(await output?.json(), { from: 5, index: 1 });
     await output?.saveTo(directory);
     assert.equal(await readFile(join(directory, 'result'), 'utf8'), '{"from":5,"index":1}');
+    assert.equal(
+      (await job.wait({ timeoutMilliseconds: 60 * 86_400_000 })).succeeded,
+      true,
+      'longer than a timer counts',
+    );
+    await assert.rejects(fog.job(job.id).wait({ timeoutMilliseconds: 0 }), withCode('timed-out'));
+    const ofOne: string[] = [];
+    for await (const { data } of job.events({ partition: 1 })) ofOne.push(data.type);
+    assert.deepEqual([ofOne[0], ofOne.at(-1)], ['task.leased', 'task.succeeded']);
     const types: string[] = [];
     for await (const { data } of job.events()) types.push(data.type);
     assert.equal(types[0], 'job.submitted');

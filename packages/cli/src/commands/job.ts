@@ -175,13 +175,15 @@ function addEvents(job: Command, terminal: Terminal): void {
     .command('events <job>')
     .description('print what happened to a job and its tasks')
     .option('-f, --follow', 'follow until the job has ended')
+    .option('--task <n>', 'only this task', wholeNumber(0))
     .option('--after <n>', 'only records after this number', wholeNumber(0), 0);
-  withConnection(command).action(async (id: string, options: CommonOptions & { follow?: boolean; after: number }) => {
+  type EventOptions = CommonOptions & { follow?: boolean; task?: number; after: number };
+  withConnection(command).action(async (id: string, options: EventOptions) => {
     const fog = await connect(terminal, options);
     const colours = stdoutColours(terminal);
-    const records = options.follow
-      ? fog.job(id).events({ after: options.after })
-      : storedEvents(fog, id, options.after);
+    const { after, task } = options;
+    const wanted = { after, ...(task === undefined ? {} : { partition: task }) };
+    const records = options.follow ? fog.job(id).events(wanted) : storedEvents(fog, id, wanted);
     for await (const record of records) {
       if (options.json) await writeJson(terminal, record);
       else await writeLine(terminal, eventLine(record, colours));
@@ -189,9 +191,9 @@ function addEvents(job: Command, terminal: Terminal): void {
   });
 }
 
-async function* storedEvents(fog: Fog, job: string, first: number) {
-  for (let after = first; ; ) {
-    const page = await fog.client.call('jobEvents', { params: { job }, query: { after } });
+async function* storedEvents(fog: Fog, job: string, wanted: { after: number; partition?: number }) {
+  for (let { after } = wanted; ; ) {
+    const page = await fog.client.call('jobEvents', { params: { job }, query: { ...wanted, after } });
     yield* page.items;
     if (page.ended || page.items.length === 0) return;
     after = page.items.at(-1)?.sequence ?? after;

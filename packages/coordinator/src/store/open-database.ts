@@ -8,6 +8,7 @@ import { startCheckpoints } from './checkpoint-thread.ts';
 import type { Database } from './database.ts';
 import { GroupCommit } from './group-commit.ts';
 import * as initial from './migrations/0001-initial.ts';
+import * as classUse from './migrations/0002-class-use.ts';
 import { PreparingClient } from './postgres-client.ts';
 import { openSqlite } from './sqlite-connection.ts';
 import type { Tables } from './tables.ts';
@@ -19,7 +20,7 @@ export interface DatabaseOptions {
   url?: string | undefined;
 }
 
-const MIGRATIONS: Record<string, Migration> = { '0001-initial': initial };
+const MIGRATIONS: Record<string, Migration> = { '0001-initial': initial, '0002-class-use': classUse };
 /** One connection writes, the others answer reads and streams. */
 const POSTGRES_CONNECTIONS = 8;
 const CONNECT_MILLISECONDS = 10_000;
