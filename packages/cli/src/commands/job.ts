@@ -1,6 +1,13 @@
 /** `fog job`: what was submitted, what became of it. */
 import { resolve } from 'node:path';
-import { JOB_STATES, type JobState, type LogRecord, parseDuration, type TaskWithAttempts } from '@fog/contract';
+import {
+  JOB_STATES,
+  type JobState,
+  jobSpecJsonSchema,
+  type LogRecord,
+  parseDuration,
+  type TaskWithAttempts,
+} from '@fog/contract';
 import { downloadOutput, type Fog, inParallel } from '@fog/sdk';
 import { type Command, Option } from 'commander';
 import { EXIT, jobExitCode } from '../exit-code.ts';
@@ -17,6 +24,7 @@ import {
   stdoutColours,
   wholeNumber,
   withConnection,
+  withJson,
 } from './command-context.ts';
 import { addRunCommand, Interrupt, showResult, waitWithProgress } from './run.ts';
 
@@ -30,6 +38,9 @@ export function addJobCommands(program: Command, terminal: Terminal): void {
   addEvents(job, terminal);
   addWait(job, terminal);
   addCancelAndRerun(job, terminal);
+  withJson(job.command('schema').description('print the JSON Schema of a job, for editors')).action(() =>
+    writeLine(terminal, JSON.stringify(jobSpecJsonSchema(), null, 2)),
+  );
 }
 
 function addList(job: Command, terminal: Terminal): void {
