@@ -31,6 +31,8 @@ test('errors: usage and specification 2, time 124, cancelled 130, everything els
     'invalid-request': 2,
     'invalid-configuration': 2,
     'idempotency-mismatch': 2,
+    'not-found': 2,
+    'blob-not-found': 2,
     'timed-out': 124,
     cancelled: 130,
   };

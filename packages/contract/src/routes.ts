@@ -154,7 +154,7 @@ export const ROUTES = {
     method: 'POST',
     path: '/v1/plan',
     summary: 'Where a job would run, or which constraint excludes how many nodes',
-    scopes: ['submit'],
+    scopes: ['submit', 'read'],
     body: z.strictObject({ spec: z.unknown() }),
     response: planSchema,
   },

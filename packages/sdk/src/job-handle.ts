@@ -85,6 +85,7 @@ export class JobHandle {
       if (limit.aborted && !options.signal?.aborted) {
         throw new FogError('timed-out', `job ${this.id} has not ended within ${options.timeoutMilliseconds} ms`, {
           cause: error,
+          details: { job: this.id },
           hint: 'the job goes on; wait again or cancel it',
         });
       }

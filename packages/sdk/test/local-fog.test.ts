@@ -34,6 +34,17 @@ describe('fog.map', () => {
     assert.equal(single[0], results[0]?.[2], 'not a matter of batching');
   });
 
+  test('an option that it does not have is an error, not ignored', async () => {
+    await assert.rejects(
+      fog.map([1], (x) => x, { conetxt: 1 } as object),
+      withCode('invalid-request'),
+    );
+    await assert.rejects(
+      fog.map([1], (x) => x, { onError: 'bogus' as 'collect' }),
+      withCode('invalid-request'),
+    );
+  });
+
   test('streams results of a slow async source in order, and takes bytes', async () => {
     async function* source() {
       for (let index = 0; index < 6; index += 1) {

@@ -110,6 +110,7 @@ function addOutputs(job: Command, terminal: Terminal): void {
   withConnection(command).action(async (id: string, options: CommonOptions & { to?: string; task?: number }) => {
     const fog = await connect(terminal, options);
     const found = await fog.job(id).get();
+    await requireTask(fog, id, options.task);
     const tasks: TaskWithAttempts[] = [];
     for await (const task of fog.job(id).tasks({ state: 'succeeded' })) {
       if (options.task === undefined || options.task === task.partition) tasks.push(task);
@@ -154,6 +155,7 @@ function addLogs(job: Command, terminal: Terminal): void {
   withConnection(command).action(async (id: string, options: CommonOptions & { follow?: boolean; task?: number }) => {
     const fog = await connect(terminal, options);
     const found = await fog.job(id).get();
+    await requireTask(fog, id, options.task);
     const hasSeveral = options.task === undefined && Object.values(found.tasks).reduce((a, b) => a + b, 0) > 1;
     const partition = options.task === undefined ? {} : { partition: options.task };
     const lines = new LogLines();
@@ -170,6 +172,11 @@ function addLogs(job: Command, terminal: Terminal): void {
     }
     await show(lines.rest());
   });
+}
+
+/** Throws `not-found` for a task that the job does not have: it would be taken for one that says nothing. */
+async function requireTask(fog: Fog, job: string, partition: number | undefined): Promise<void> {
+  if (partition !== undefined) await fog.client.call('getTask', { params: { job, partition } });
 }
 
 async function* storedLogs(fog: Fog, job: string, partition: { partition?: number }): AsyncGenerator<LogRecord> {
@@ -193,6 +200,7 @@ function addEvents(job: Command, terminal: Terminal): void {
     const fog = await connect(terminal, options);
     const colours = stdoutColours(terminal);
     const { after, task } = options;
+    await requireTask(fog, id, task);
     const wanted = { after, ...(task === undefined ? {} : { partition: task }) };
     const records = options.follow ? fog.job(id).events(wanted) : storedEvents(fog, id, wanted);
     for await (const record of records) {

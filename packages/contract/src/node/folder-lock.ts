@@ -4,10 +4,10 @@
  * The lock of an SQLite file is one of the operating system: it ends with the process, however that ends, while a
  * file with a process id outlives a kill and lies after a restart of the machine.
  */
-import { existsSync, mkdirSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { FogError } from '../errors.ts';
+import { makeFolder } from './make-folder.ts';
 
 const SQLITE_BUSY = 5;
 
@@ -18,7 +18,7 @@ const SQLITE_BUSY = 5;
 export function lockFolder(folder: string, who: 'coordinator' | 'agent'): Disposable {
   let lock: DatabaseSync | undefined;
   try {
-    makeFolder(folder);
+    makeFolder(folder, 0o700);
     lock = new DatabaseSync(join(folder, `${who}.lock`), { timeout: 0 });
     lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (cause) {
@@ -32,17 +32,4 @@ export function lockFolder(folder: string, who: 'coordinator' | 'agent'): Dispos
   }
   const held = lock;
   return { [Symbol.dispose]: () => held.isOpen && held.close() };
-}
-
-/** With its parents. Node's own recursive mode never ends in file systems that refuse new entries as missing, as /proc. */
-function makeFolder(folder: string): void {
-  const path = resolve(folder);
-  if (existsSync(path)) return;
-  if (!existsSync(dirname(path))) makeFolder(dirname(path));
-  try {
-    mkdirSync(path, { mode: 0o700 });
-  } catch (error) {
-    // Another program made it at the same moment.
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
 }
