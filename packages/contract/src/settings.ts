@@ -48,7 +48,10 @@ export type CoordinatorSettings = z.infer<typeof coordinatorSettingsSchema>;
 /** Table `[agent]`. */
 export const agentSettingsSchema = z.strictObject({
   name: nameSchema.optional().meta({ description: 'Default: the host name' }),
-  labels: z.record(z.string(), z.string()).default({}).meta({ description: 'Besides os, arch, cores, memory (GiB), hostname' }),
+  labels: z
+    .record(z.string(), z.string())
+    .default({})
+    .meta({ description: 'Besides os, arch, cores, memory (GiB), hostname' }),
   slots: z.int().min(1).max(4096).optional().meta({ description: 'Attempts at a time; default: one a processor' }),
   cpu: z.number().positive().optional().meta({ description: 'Processors to offer; default: all' }),
   memory: bytesText.optional().meta({ description: 'Memory to offer; default: three quarters' }),
