@@ -181,6 +181,33 @@ describe('javascript: engines', () => {
         }
       });
 
+      it('runs under a limit that no single timer can hold', async () => {
+        const limits = { ...STAGE_LIMITS, runMilliseconds: 30 * 24 * 3_600_000 };
+        const source =
+          'export default () => { const start = Date.now(); while (Date.now() < start + 200_000); return 1; };';
+        const { outcome, text } = await engines.run(engine, source, { limits });
+        assert.equal(text, '1', failureOf(outcome));
+      });
+
+      it('names the true limit when a result is too large', async () => {
+        const limits = { ...STAGE_LIMITS, diskBytes: 1000 };
+        const { outcome } = await engines.run(engine, "export default () => 'a'.repeat(999);", { limits });
+        assert.equal(failureOf(outcome), 'output-too-large: The result has 1001 bytes; resources.disk allows 1000');
+      });
+
+      it('refuses more disk than a result may have, with the cap', async () => {
+        const request = engines.stage.request({
+          program: { runtime: 'javascript', scriptPath: '/nowhere', engine },
+          limits: { ...STAGE_LIMITS, diskBytes: 256 * MEBIBYTE + 1 },
+        });
+        const message =
+          'The result of a script is kept in memory, and may have 268435456 bytes at most: resources.disk asks for 268435457.';
+        assert.equal(engines.runtime.refusal(request), message);
+        assert.equal(failureOf(await runAttempt(engines.runtime, request)), `rejected: ${message}`);
+        const most = { ...request, limits: { ...STAGE_LIMITS, diskBytes: 256 * MEBIBYTE } };
+        assert.equal(engines.runtime.refusal(most), null);
+      });
+
       it('survives deep recursion', async () => {
         const source =
           'let depth = 0; const down = () => { depth++; down(); }; export default () => { try { down(); } catch (e) { return [e.name, depth > 1000]; } };';
