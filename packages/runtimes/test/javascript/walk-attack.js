@@ -117,7 +117,9 @@ function hostile(path) {
       for (const value of values) meet(`${path}.${name}<argument>`, value);
       return name === 'then' ? undefined : 1;
     };
-  const object = { toString: note('toString'), valueOf: note('valueOf'), toJSON: note('toJSON'), then: note('then') };
+  const object = { toString: note('toString'), valueOf: note('valueOf'), toJSON: note('toJSON') };
+  // biome-ignore lint/suspicious/noThenProperty: somebody outside may wait for it
+  object.then = note('then');
   object[Symbol.toPrimitive] = note('toPrimitive');
   object[Symbol.iterator] = note('iterator');
   const raising = {};
