@@ -78,6 +78,12 @@ describe('javascript: engines', () => {
           await failing('export default () => {\n  return 1 +;\n};'),
           /^script-error: SyntaxError: .* \(line 2\)/,
         );
+        // A process that serves the same script again tells the same.
+        const scriptPath = await engines.stage.write('again.js', 'export default () => {\n  return 1 +;\n};');
+        for (let round = 0; round < 3; round += 1) {
+          const again = await engines.run(engine, '', { program: { runtime: 'javascript', scriptPath, engine } });
+          assert.match(failureOf(again.outcome), /^script-error: SyntaxError: .* \(line 2\)/);
+        }
         assert.match(
           await failing('export const x = 1;'),
           /^script-error: The script has no function as its default export/,

@@ -27,11 +27,20 @@ const bufferScript = new vm.Script('((Buffer) => (length) => new Buffer(length))
   filename: 'realm.js',
 });
 
-/** Behind --expose-internals. Where one of these is missing, the process ends here, before it has run anything. */
+/** Behind --expose-internals. Where one of these is missing, the process ends before it has run anything. */
 const { internalBinding } = createRequire(import.meta.url)('internal/test/binding');
 const { setPrepareStackTraceCallback } = internalBinding('errors');
 const { setImportModuleDynamicallyCallback, setInitializeImportMetaObjectCallback } = internalBinding('module_wrap');
 const { setPromiseRejectCallback } = internalBinding('task_queue');
+
+for (const set of [
+  setPrepareStackTraceCallback,
+  setImportModuleDynamicallyCallback,
+  setInitializeImportMetaObjectCallback,
+  setPromiseRejectCallback,
+]) {
+  if (typeof set !== 'function') throw new Error(`Node ${process.version} cannot keep its own functions from scripts`);
+}
 
 /** Called by V8 in the middle of a script for every promise that nobody handles; nobody here wants to know. */
 setPromiseRejectCallback(() => {});
