@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { FogError, type TaskWithAttempts } from '@fog/contract';
+import { FogClient, FogError, type TaskWithAttempts } from '@fog/contract';
 import { Fog, type LocalFog } from '@fog/sdk/local';
 import { Assembler, name } from '../../packages/runtimes/test/wasm/assembler.ts';
 import * as programs from '../../packages/runtimes/test/wasm/programs.ts';
@@ -137,6 +137,20 @@ describe('a request', () => {
     ]);
     assert.equal(tokens.status, 403);
     assert.deepEqual(await jobs.json(), { items: [], next: null });
+  });
+
+  test('of a stranger: jobs of others are nowhere, not even as work of a node', async () => {
+    const loop = await put(programs.loopModule());
+    const { id } = await fog.client.call('submitJob', { body: { spec: job(wasmTask(loop)) } });
+    const runs = async (client: FogClient) => {
+      const { items } = await client.call('listNodes');
+      return items.flatMap((node) => node.running).some((attempt) => attempt.job === id);
+    };
+    while (!(await runs(fog.client))) await new Promise((resolve) => setTimeout(resolve, 20));
+    const stranger = new FogClient({ url: fog.url, token: await fog.createToken('submit', 'bob') });
+    assert.equal(await runs(stranger), false);
+    assert.equal((await rejection(stranger.call('getJob', { params: { job: id } }))).code, 'not-found');
+    await fog.client.call('cancelJob', { params: { job: id } });
   });
 
   test('with a body beyond the limit', async () => {

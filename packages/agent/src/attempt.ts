@@ -27,6 +27,7 @@ import { attemptId } from './attempt-id.ts';
 import { AGENT_LIMITS } from './limits.ts';
 import { AttemptLog, type LogStream } from './logs.ts';
 import { reportText, usageOf } from './reports.ts';
+import { type MaskedStream, SecretMask } from './secret-mask.ts';
 import type { StagedFiles } from './staging.ts';
 import { contentBytes } from './uploads.ts';
 
@@ -79,6 +80,8 @@ export class Attempt {
   readonly #group: LeaseGroup;
   readonly #dependencies: AttemptDependencies;
   readonly #abort = new AbortController();
+  readonly #secrets: SecretMask;
+  readonly #masked: Record<LogStream, MaskedStream>;
   #state: State = 'leased';
   #stop: Stop | null = null;
   #running: RunningAttempt | null = null;
@@ -94,6 +97,8 @@ export class Attempt {
     this.demand = demand;
     this.#group = group;
     this.#dependencies = dependencies;
+    this.#secrets = new SecretMask(Object.values(group.secrets));
+    this.#masked = { stdout: this.#secrets.stream(), stderr: this.#secrets.stream() };
   }
 
   get state(): State {
@@ -160,10 +165,10 @@ export class Attempt {
     let ending: TerminalReport;
     try {
       const outputs = await this.#produce();
-      this.log.end();
+      this.#endLog();
       ending = { event: 'succeed', outputs, ...this.#facts() };
     } catch (error) {
-      this.log.end();
+      this.#endLog();
       const { reason, message } = this.#stop ?? failureOf(error);
       const exitCode = error instanceof FailedRun ? error.exitCode : null;
       ending = { event: 'fail', reason, message: this.#text(message), exitCode, ...this.#facts() };
@@ -229,7 +234,7 @@ export class Attempt {
         report({ event: 'start' });
       },
       log: (stream: LogStream, data) => {
-        this.log.append(stream, data);
+        this.log.append(stream, this.#masked[stream].push(data));
         logged(this.log);
       },
       progress: (fraction, message) => {
@@ -295,9 +300,15 @@ export class Attempt {
     return { usage: usageOf(this.#usage), engine: this.#engine.slice(0, 64), logBytes: this.log.totalBytes };
   }
 
+  /** What looked like the beginning of a secret was none. */
+  #endLog(): void {
+    for (const stream of ['stdout', 'stderr'] as const) this.log.append(stream, this.#masked[stream].end());
+    this.log.end();
+  }
+
   /** Messages are written to disk: secrets are not. */
   #text(message: string): string {
-    return reportText(message, Object.values(this.#group.secrets));
+    return reportText(message, this.#secrets);
   }
 }
 

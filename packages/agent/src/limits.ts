@@ -31,6 +31,10 @@ export const AGENT_LIMITS = {
   logBytes: 1 << 20,
   /** Log of one attempt is sent this often; short outputs of many tasks share a turn. */
   logFlushMilliseconds: 50,
+  /** Secrets below this are not looked for: they would also be found where they are none, and make text unreadable. */
+  leastSecretBytes: 4,
+  /** The same for one line of a secret with several: a short one is an ordinary word or a bracket. */
+  leastSecretLineBytes: 8,
   /** Progress is journaled this often per attempt; it is shown to people, who read no faster. */
   progressMilliseconds: 500,
 

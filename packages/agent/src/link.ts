@@ -1,5 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AGENT_PATH, type AgentFrame, type CoordinatorFrame, type Fetch, FogError, LIMITS } from '@fog/contract';
+import {
+  AGENT_PATH,
+  type AgentFrame,
+  type CoordinatorFrame,
+  connectionFault,
+  type Fetch,
+  FogError,
+  LIMITS,
+} from '@fog/contract';
 import { type PinnedConnection, pinnedConnection } from '@fog/contract/node';
 import { type ClientOptions, type RawData, WebSocket } from 'ws';
 import { fullJitterMilliseconds } from './backoff.ts';
@@ -127,7 +135,7 @@ export class Link {
         AGENT_LIMITS.reconnectMostMilliseconds,
         random,
       );
-      log('warn', `no connection to the coordinator: ${error.message}`, { code: error.code, retryMilliseconds: pause });
+      log('warn', `no connection: ${error.message}`, { code: error.code, retryMilliseconds: pause });
       this.#state = 'waiting';
       firstTryEnded();
       await sleep(pause, undefined, { signal: this.#stop.signal }).catch(() => {});
@@ -137,7 +145,8 @@ export class Link {
 
   /** A laptop in another network may meet a stranger under the old address; at home the coordinator is there again. */
   #isForeignNetwork(error: FogError): boolean {
-    return this.#dependencies.fingerprint !== null && this.#failures > 0 && error.details.presented !== undefined;
+    const isStranger = error.details.presented !== undefined || error.cause !== undefined;
+    return this.#failures > 0 && isStranger;
   }
 
   /** One connection from dialling to its end. Never rejects; the error tells why it ended. */
@@ -186,7 +195,7 @@ export class Link {
         fail(refusedUpgrade(response.statusCode ?? 0));
         response.destroy();
       });
-      socket.on('error', (cause) => fail(new FogError('unavailable', cause.message || 'cannot connect', { cause })));
+      socket.on('error', (cause) => fail(connectionFault(this.#dependencies.url, cause)));
       socket.on('close', (code) => {
         timers.end();
         const wasOpen = this.#state === 'open';

@@ -2,16 +2,11 @@
 import { type AttemptName, type AttemptReport, LIMITS, type Usage } from '@fog/contract';
 import type { AttemptUsage } from '@fog/runtimes';
 import { characterBoundary } from './logs.ts';
-
-/** Shorter ones would also be found where they are no secret, and make messages unreadable. */
-const LEAST_SECRET_CHARACTERS = 4;
+import type { SecretMask } from './secret-mask.ts';
 
 /** The message without secrets, at most `LIMITS.messageBytes` bytes of UTF-8. */
-export function reportText(message: string, secrets: readonly string[]): string {
-  let text = message;
-  for (const secret of secrets) {
-    if (secret.length >= LEAST_SECRET_CHARACTERS) text = text.replaceAll(secret, '[secret]');
-  }
+export function reportText(message: string, secrets: SecretMask): string {
+  const text = secrets.text(message);
   const bytes = Buffer.from(text);
   if (bytes.length <= LIMITS.messageBytes) return text;
   return bytes.toString('utf8', 0, characterBoundary(bytes, LIMITS.messageBytes));

@@ -3,7 +3,7 @@
  *
  *     0    every task succeeded, or the command did what was asked
  *     n    the exit code of the failed task with the lowest number; 1 where it has none
- *     2    wrong usage, or a fault in the specification
+ *     2    wrong usage, such as the name of something that does not exist, or a fault in the specification
  *     124  timed out
  *     125  fog itself failed
  *     130  cancelled
@@ -18,7 +18,15 @@ const TIME_LIMITS: readonly (FailureReason | null)[] = [
   'queue-timeout',
   'total-timeout',
 ];
-const USAGE_ERRORS: readonly ErrorCode[] = ['invalid-spec', 'unsupported', 'invalid-request', 'invalid-configuration'];
+const USAGE_ERRORS: readonly ErrorCode[] = [
+  'invalid-spec',
+  'unsupported',
+  'invalid-request',
+  'invalid-configuration',
+  'idempotency-mismatch',
+  'not-found',
+  'blob-not-found',
+];
 
 /** The exit code of a job that has ended; `failedTask` is the one with the lowest number. */
 export function jobExitCode(

@@ -10,6 +10,7 @@ import { addNodeCommands } from './commands/node.ts';
 import { addPlanCommand } from './commands/plan.ts';
 import { addRunCommand } from './commands/run.ts';
 import { addSecretCommands } from './commands/secret.ts';
+import { addStatusCommand } from './commands/status.ts';
 import { addTokenCommands } from './commands/token.ts';
 import { addUpCommand } from './commands/up.ts';
 import { EXIT, errorExitCode } from './exit-code.ts';
@@ -34,6 +35,7 @@ export function buildProgram(terminal: Terminal): Command {
     .showSuggestionAfterError();
   addUpCommand(program, terminal);
   addRunCommand(program, terminal);
+  addStatusCommand(program, terminal);
   addPlanCommand(program, terminal);
   addJobCommands(program, terminal);
   addNodeCommands(program, terminal);

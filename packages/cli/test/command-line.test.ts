@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { jobSpecJsonSchema } from '@fog/contract';
 import { fog } from './test-terminal.ts';
 
 let folder: string;
@@ -47,6 +48,34 @@ describe('usage', () => {
     assert.equal((await fog(['run', 'broken.yaml'], { workingDirectory: folder })).code, 2);
     assert.match((await fog(['run', 'none.yaml'], { workingDirectory: folder })).stderr, /there is no file none.yaml/);
     assert.equal((await fog(['plan', '-'], { stdin: 'kind: Job\nspec: {}\n' })).code, 2);
+  });
+
+  test('files that do not exist are told with the other faults, and addresses are not taken for files', async () => {
+    const stdin = [
+      'kind: Job',
+      'spec:',
+      '  count: 0',
+      '  task:',
+      '    runtime: javascript',
+      '    javascript: { script: ./gone.js }',
+      '    inputs: [{ source: gone.csv, path: /in/a }, { source: "s3://bucket/key", path: /in/b }]',
+    ].join('\n');
+    const { code, stderr } = await fog(['run', '-'], { stdin, workingDirectory: folder });
+    assert.equal(code, 2);
+    assert.match(stderr, /^fog: 4 faults in the specification\n/);
+    assert.ok(stderr.includes(`spec.task.javascript.script: there is no file or folder ${join(folder, 'gone.js')}`));
+    assert.ok(stderr.includes(`spec.task.inputs[0].source: there is no file or folder ${join(folder, 'gone.csv')}`));
+    assert.match(stderr, /spec\.task\.inputs\[1\]\.source: a source at s3:\/\/ is not built yet: upload it as a blob/);
+    assert.match(stderr, /spec\.count: /);
+    const program = await fog(['run', 'gone.js'], { workingDirectory: folder });
+    assert.deepEqual([program.code, /there is no file/.test(program.stderr)], [2, true]);
+  });
+
+  test('the schema of jobs is printed, with --json as without', async () => {
+    const [plain, json] = [await fog(['job', 'schema']), await fog(['job', 'schema', '--json'])];
+    assert.equal(plain.code, 0);
+    assert.deepEqual(json, plain);
+    assert.deepEqual(JSON.parse(plain.stdout), JSON.parse(JSON.stringify(jobSpecJsonSchema())));
   });
 });
 
@@ -99,6 +128,7 @@ describe('completion', () => {
   test('every shell gets all commands', async () => {
     for (const shell of ['bash', 'zsh', 'fish']) {
       const { code, stdout } = await fog(['completion', shell]);
+      assert.deepEqual(JSON.parse((await fog(['completion', shell, '--json'])).stdout), { shell, script: stdout });
       assert.equal(code, 0);
       for (const word of ['outputs', 'uncordon', 'revoke', 'listen'])
         assert.ok(stdout.includes(word), `${shell} ${word}`);

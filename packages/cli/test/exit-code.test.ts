@@ -30,6 +30,9 @@ test('errors: usage and specification 2, time 124, cancelled 130, everything els
     unsupported: 2,
     'invalid-request': 2,
     'invalid-configuration': 2,
+    'idempotency-mismatch': 2,
+    'not-found': 2,
+    'blob-not-found': 2,
     'timed-out': 124,
     cancelled: 130,
   };

@@ -184,13 +184,19 @@ describe('commands', () => {
 
   test('plan and get tell why nothing runs; cancel is 130, a wait that is too long 124', async () => {
     assert.match((await inFog(['plan', 'good.yaml'])).stdout, /2 of 2 nodes can run its 3 tasks/);
-    assert.match((await inFog(['plan', 'nowhere.yaml'])).stdout, /os == plan9: excludes 2 nodes/);
+    const nowhere = await inFog(['plan', 'nowhere.yaml']);
+    assert.equal(nowhere.code, 1);
+    assert.match(nowhere.stdout, /os == plan9: excludes 2 nodes/);
     const id = (await inFog(['job', 'run', 'nowhere.yaml', '-d'])).stdout.trim();
     assert.match((await inFog(['job', 'get', id])).stdout, /waits for a node[\s\S]*os == plan9: excludes 2 nodes/);
     assert.equal((await inFog(['job', 'wait', id, '--timeout', '100ms'])).code, 124);
     assert.equal((await inFog(['job', 'cancel', id])).code, 0);
     assert.equal((await inFog(['job', 'wait', id])).code, 130);
-    assert.equal((await inFog(['job', 'get', 'j000000000000000000'])).code, 125);
+    assert.equal((await inFog(['job', 'get', 'j000000000000000000'])).code, 2);
+    for (const command of ['outputs', 'logs', 'events']) {
+      assert.match((await inFog(['job', command, id, '--task', '9'])).stderr, /has no task 9/);
+    }
+    assert.match((await inFog(['status'])).stdout, /nodes +2 connected[\s\S]*database +sqlite/);
   });
 
   test('Ctrl-C on fog run cancels the job and exits 130', async () => {
@@ -239,7 +245,7 @@ describe('commands', () => {
     assert.match((await inFog(['node', 'ls'])).stdout, /node-2 +connected, cordoned/);
     assert.equal((await inFog(['node', 'uncordon', 'node-2'])).code, 0);
     assert.match((await inFog(['node', 'get', 'node-2'])).stdout, /runtime|javascript/);
-    assert.equal((await inFog(['node', 'get', 'node-9'])).code, 125);
+    assert.equal((await inFog(['node', 'get', 'node-9'])).code, 2);
     const { pid } = ready.nodes.find((node) => node.name === 'node-2') ?? assert.fail();
     assert.equal((await inFog(['node', 'drain', 'node-2', '--deadline', '5s'])).code, 0);
     await until(() => !isAlive(pid));
@@ -262,7 +268,7 @@ describe('fog node join', () => {
     child.kill('SIGTERM');
     assert.deepEqual(await once(child, 'exit'), [0, null]);
     assert.equal((await inFog(['node', 'rm', 'attic'])).code, 0);
-    assert.equal((await inFog(['node', 'get', 'attic'])).code, 125);
+    assert.equal((await inFog(['node', 'get', 'attic'])).code, 2);
   });
 
   test('what cannot be a token is refused with a sentence', async () => {

@@ -1,6 +1,6 @@
 /** The typed client: one method for all routes, plus blobs and event streams. Works in Node and in browsers. */
 import type { z } from 'zod';
-import { FogError } from './errors.ts';
+import { connectionFault, FogError } from './errors.ts';
 import { ROUTES, type RouteDefinition, type RouteName, UPLOAD_OFFSET_HEADER } from './routes.ts';
 
 type Routes = typeof ROUTES;
@@ -165,10 +165,7 @@ export class FogClient {
       response = await this.#fetch(this.url + path, { ...init, method, headers });
     } catch (cause) {
       if (init.signal?.aborted) throw new FogError('cancelled', 'the request was aborted', { cause });
-      throw new FogError('unavailable', `cannot reach the coordinator at ${this.url}: ${deepestMessage(cause)}`, {
-        cause,
-        hint: 'start one with "fog up", or set FOG_URL',
-      });
+      throw connectionFault(this.url, cause);
     }
     if (response.ok) return response;
     if (method === 'HEAD') {
@@ -237,11 +234,4 @@ function parseJson(text: string): unknown {
   } catch {
     return text;
   }
-}
-
-function deepestMessage(error: unknown): string {
-  let current = error;
-  while (current instanceof Error && current.cause instanceof Error) current = current.cause;
-  if (current instanceof AggregateError && current.errors[0] instanceof Error) return current.errors[0].message;
-  return current instanceof Error ? current.message : String(current);
 }

@@ -14,9 +14,18 @@
 import { FogError } from './errors.ts';
 
 const NAME = '[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?';
+const VALUE = '[^\\s()=<>!][^\\s()]*';
 const EXISTS = new RegExp(`^(!?)\\s*(${NAME})$`);
-const RELATION = new RegExp(`^(${NAME})\\s*(==|=|!=|>=|<=|>|<)\\s*([^\\s()=<>!][^\\s()]*)$`);
+const RELATION = new RegExp(`^(${NAME})\\s*(==|=|!=|>=|<=|>|<)\\s*(${VALUE})$`);
 const MEMBERSHIP = new RegExp(`^(${NAME})\\s+(in|notin)\\s*\\(([^()]*)\\)$`);
+
+/** Texts of finite numbers, as `Number` reads them. */
+const NUMBER = '[+-]?(?:[0-9]+\\.?[0-9]*|\\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?|0[xX][0-9A-Fa-f]+|0[oO][0-7]+|0[bB][01]+';
+/** The same language in one pattern, for the published schema. */
+export const CONSTRAINT_PATTERN = new RegExp(
+  `^\\s*(?:!?\\s*${NAME}|${NAME}\\s*(?:==?|!=)\\s*${VALUE}|${NAME}\\s*[<>]=?\\s*(?:${NUMBER})|` +
+    `${NAME}\\s+(?:in|notin)\\s*\\([^()]*[^(),\\s][^()]*\\))\\s*$`,
+);
 
 export type Constraint =
   | { label: string; operator: 'exists' | 'absent' }

@@ -120,3 +120,31 @@ export class FogError extends Error {
 function isPlainRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
+
+const UNTRUSTED_CERTIFICATE = [
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+];
+
+/** What to say when a connection failed: most coordinators without a certificate of an authority have one of their own. */
+export function connectionFault(url: string, cause: unknown): FogError {
+  let deepest = cause;
+  while (deepest instanceof Error && deepest.cause instanceof Error) deepest = deepest.cause;
+  if (deepest instanceof AggregateError && deepest.errors[0] instanceof Error) deepest = deepest.errors[0];
+  if (UNTRUSTED_CERTIFICATE.includes((deepest as { code?: string } | null)?.code ?? '')) {
+    return new FogError(
+      'unauthenticated',
+      `no authority vouches for the certificate of ${url}, and no token names it`,
+      {
+        cause,
+        hint: 'give the whole token, with the part behind the dot: that is the fingerprint of the certificate',
+      },
+    );
+  }
+  const why = deepest instanceof Error ? deepest.message : String(deepest);
+  return new FogError('unavailable', `cannot reach the coordinator at ${url}: ${why}`, {
+    cause,
+    hint: 'start one with "fog up", or set FOG_URL',
+  });
+}

@@ -17,7 +17,8 @@ export const nameSchema = z
   .regex(
     /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/,
     'must be 1 to 63 letters, digits, dots, dashes or underscores',
-  );
+  )
+  .meta({ description: '1 to 63 letters, digits, dots, dashes or underscores' });
 
 const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz';
 

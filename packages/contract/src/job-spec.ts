@@ -7,28 +7,43 @@
  */
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
-import { parseConstraint } from './constraints.ts';
+import { CONSTRAINT_PATTERN, parseConstraint } from './constraints.ts';
 import { FogError } from './errors.ts';
 import { digestSchema, nameSchema } from './identifiers.ts';
 import { LIMITS } from './limits.ts';
+import { isSandboxPath, SANDBOX_PATH_PATTERN } from './sandbox-path.ts';
+import { issueFaults, pathText, type SpecFault } from './spec-faults.ts';
+import { DISCONNECT_DEFAULTS, RUNTIMES, ruleFaults } from './spec-rules.ts';
 import { RETRYABLE_REASONS } from './states.ts';
 import { unbuiltFaults } from './unbuilt-features.ts';
 import { BYTES_PATTERN, CPU_PATTERN, DURATION_PATTERN, parseBytes, parseCpu, parseDuration } from './units.ts';
 
 const bytesText = quantity(BYTES_PATTERN, parseBytes, 'bytes: 256Mi, 1G or a number');
 const cpuText = quantity(CPU_PATTERN, parseCpu, 'CPU: 500m, 0.5 or 2');
-const durationText = quantity(DURATION_PATTERN, parseDuration, 'duration: 500ms, 30s, 10m, 1h30m or 7d');
 
 /** Text of the pattern, or a bare number; greater than zero. */
 function quantity(pattern: RegExp, parse: (text: string) => number, what: string) {
+  const error = `must be a quantity of ${what}`;
   return z
-    .union([z.string(), z.number().nonnegative()])
+    .union([z.string().regex(withNonZeroDigit(pattern), error), z.number().positive(error)], { error })
     .transform(String)
-    .refine((text) => pattern.test(text) && positive(parse, text), `must be a quantity of ${what}`)
+    .refine((text) => isPositive(parse, text), error)
     .meta({ description: `Quantity of ${what}` });
 }
 
-function positive(parse: (text: string) => number, text: string): boolean {
+const DURATION_FAULT = 'must be a quantity of duration: 500ms, 30s, 10m, 1h30m or 7d';
+const durationText = z
+  .string(DURATION_FAULT)
+  .regex(withNonZeroDigit(DURATION_PATTERN), { error: DURATION_FAULT, abort: true })
+  .refine((text) => isPositive(parseDuration, text), DURATION_FAULT)
+  .meta({ description: 'Duration: 500ms, 30s, 10m, 1h30m or 7d' });
+
+/** None of the patterns has an exponent, so what has a digit other than 0 is more than zero. */
+function withNonZeroDigit(pattern: RegExp): RegExp {
+  return new RegExp(pattern.source.replace('^', '^(?=.*[1-9])'));
+}
+
+function isPositive(parse: (text: string) => number, text: string): boolean {
   try {
     return parse(text) > 0;
   } catch {
@@ -40,16 +55,7 @@ const sandboxPath = z
   .string()
   .max(LIMITS.pathBytes)
   .refine(isSandboxPath, 'must be an absolute path without empty, "." or ".." parts, such as /in/data.csv')
-  .meta({ description: 'Absolute path inside the sandbox' });
-
-/** Absolute, normalised, no `..`, no NUL, no backslash, no halves of characters. */
-export function isSandboxPath(path: string): boolean {
-  if (!path.startsWith('/') || path.length < 2 || /[\0\\]/.test(path) || !path.isWellFormed()) return false;
-  return path
-    .slice(1)
-    .split('/')
-    .every((part) => part !== '' && part !== '.' && part !== '..');
-}
+  .meta({ description: 'Absolute path inside the sandbox', pattern: SANDBOX_PATH_PATTERN.source });
 
 /** [REGISTRY[:PORT]/]NAME[:TAG][@sha256:DIGEST]; source: the grammar of github.com/distribution/reference. */
 const IMAGE_PATTERN =
@@ -58,39 +64,57 @@ const IMAGE_PATTERN =
 const TARGET_PATTERN = /^(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?:(?:[0-9]{1,5}|\*)$/;
 const TARGET_HELP = 'must be HOST:PORT, such as api.example.org:443 or *.example.org:443';
 
-const constraintText = z.string().superRefine((text, context) => {
-  try {
-    parseConstraint(text);
-  } catch (error) {
-    const { message, hint } = FogError.from(error);
-    context.addIssue({ code: 'custom', message: hint === undefined ? message : `${message}; ${hint}` });
-  }
-});
+const constraintText = z
+  .string()
+  .superRefine((text, context) => {
+    try {
+      parseConstraint(text);
+    } catch (error) {
+      const { message, hint } = FogError.from(error);
+      context.addIssue({ code: 'custom', message: hint === undefined ? message : `${message}; ${hint}` });
+    }
+  })
+  .meta({
+    description: 'os == linux, region in (eu, us), cores >= 4, gpu or !gpu',
+    pattern: CONSTRAINT_PATTERN.source,
+  });
 
 const labelsSchema = z
   .record(z.string().min(1).max(LIMITS.labelBytes), z.string().max(LIMITS.labelBytes))
-  .refine((labels) => Object.keys(labels).length <= LIMITS.labels, `at most ${LIMITS.labels} labels`);
+  .meta({ description: 'Labels of the job, for people and lists', maxProperties: LIMITS.labels });
+
+/** Where a digest stands for a file; `job-schema.ts` publishes it as what a person may write. */
+export const blobDigest = digestSchema.meta({ description: 'Digest of a blob' });
 
 export const inputSchema = z.strictObject({
-  source: digestSchema.meta({ description: 'A blob; the CLI also takes a file or folder and uploads it' }),
+  source: blobDigest,
   path: sandboxPath,
   type: z.enum(['file', 'folder']).default('file').meta({ description: 'folder: the blob is a folder manifest' }),
 });
 export type JobInput = z.infer<typeof inputSchema>;
 
-const environmentValue = z.union([z.string(), z.strictObject({ secret: nameSchema })]);
+const environmentValue = z.union([z.string(), z.strictObject({ secret: nameSchema })], {
+  error: 'must be text or { secret: NAME }',
+});
+const standardInput = z
+  .union([z.strictObject({ text: z.string().max(LIMITS.inlineStdinBytes) }), z.strictObject({ source: blobDigest })], {
+    error: 'must be either { text: ... } or { source: ... }',
+  })
+  .meta({ description: 'Standard input: a text, or a blob' });
 
 export const resourcesSchema = z.strictObject({
-  cpu: cpuText.default('1'),
-  memory: bytesText.default('256Mi'),
-  disk: bytesText.default('256Mi').meta({ description: 'Bytes the attempt may write, outputs included' }),
+  cpu: cpuText.default('1').meta({ description: 'Processors: 500m, 0.5 or 2; default 1' }),
+  memory: bytesText.default('256Mi').meta({ description: 'Bytes: 256Mi, 1G or a number; default 256Mi' }),
+  disk: bytesText
+    .default('256Mi')
+    .meta({ description: 'Bytes the attempt may write, outputs included: 256Mi, 1G or a number; default 256Mi' }),
   pids: z.int().min(1).max(LIMITS.processes).default(256).meta({ description: 'Processes and threads at a time' }),
 });
 
-const wasmSchema = z.strictObject({ module: digestSchema });
+const wasmSchema = z.strictObject({ module: blobDigest });
 const javascriptSchema = z.strictObject({
-  script: digestSchema,
-  engine: z.enum(['auto', 'v8', 'quickjs']).default('auto'),
+  script: blobDigest,
+  engine: z.enum(['auto', 'v8', 'quickjs']).default('auto').meta({ description: 'auto: the node chooses' }),
 });
 
 const commandSchema = z.array(z.string().min(1)).min(1).max(LIMITS.arguments);
@@ -117,69 +141,31 @@ const networkSchema = z.union([
   z.strictObject({ allow: z.array(z.string().regex(TARGET_PATTERN, TARGET_HELP)).min(1).max(LIMITS.networkTargets) }),
 ]);
 
-/** Which block of a task belongs to which runtime: the one of the same name. */
-const RUNTIME_BLOCKS = ['wasm', 'javascript', 'process', 'docker'] as const;
-
-const taskSchema = z
-  .strictObject({
-    runtime: z.enum(RUNTIME_BLOCKS),
-    wasm: wasmSchema.optional(),
-    javascript: javascriptSchema.optional(),
-    process: processSchema.optional(),
-    docker: dockerSchema.optional(),
-    args: z.array(z.string()).max(LIMITS.arguments).default([]),
-    env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'is not a variable name'), environmentValue).default({}),
-    stdin: z
-      .union([
-        z.strictObject({ text: z.string().max(LIMITS.inlineStdinBytes) }),
-        z.strictObject({ source: digestSchema }),
-      ])
-      .optional(),
-    resources: resourcesSchema.prefault({}),
-    network: networkSchema.default('none').meta({ description: 'Loopback only, or HTTP to the listed targets' }),
-    inputs: z.array(inputSchema).max(LIMITS.inputs).default([]),
-    outputs: z
-      .array(z.strictObject({ name: nameSchema, path: sandboxPath }))
-      .max(LIMITS.outputs)
-      .default([]),
-  })
-  .superRefine((task, context) => {
-    for (const name of RUNTIME_BLOCKS) {
-      if (name === task.runtime && task[name] === undefined) {
-        context.addIssue({ code: 'custom', path: [name], message: `is required by runtime: ${name}` });
-      }
-      if (name !== task.runtime && task[name] !== undefined) {
-        context.addIssue({ code: 'custom', path: [name], message: `contradicts runtime: ${task.runtime}` });
-      }
-    }
-    if (task.network !== 'none' && (task.runtime === 'wasm' || task.runtime === 'javascript')) {
-      const message = `is not offered by runtime: ${task.runtime}, whose programs have no sockets`;
-      context.addIssue({ code: 'custom', path: ['network'], message });
-    }
-    checkUnique(
-      task.outputs.map((output) => output.name),
-      ['outputs'],
-      'name',
-      context,
-    );
-    checkUnique(
-      task.inputs.map((input) => input.path),
-      ['inputs'],
-      'path',
-      context,
-    );
-    if (totalBytes(task.args) > LIMITS.argumentBytes) {
-      context.addIssue({ code: 'custom', path: ['args'], message: `are longer than ${LIMITS.argumentBytes} bytes` });
-    }
-    const variables = Object.entries(task.env).map(([name, value]) => name + (typeof value === 'string' ? value : ''));
-    if (variables.length > LIMITS.environmentVariables || totalBytes(variables) > LIMITS.environmentBytes) {
-      context.addIssue({
-        code: 'custom',
-        path: ['env'],
-        message: `is larger than ${LIMITS.environmentVariables} variables or ${LIMITS.environmentBytes} bytes`,
-      });
-    }
-  });
+const taskSchema = z.strictObject({
+  runtime: z.enum(RUNTIMES).meta({ description: 'What runs the program; the block of the same name says which' }),
+  wasm: wasmSchema.optional(),
+  javascript: javascriptSchema.optional(),
+  process: processSchema.optional(),
+  docker: dockerSchema.optional(),
+  args: z.array(z.string()).max(LIMITS.arguments).default([]).meta({ description: 'Arguments of the program' }),
+  env: z
+    .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'is not a variable name'), environmentValue)
+    .default({})
+    .meta({ description: 'Variables: a text, or a secret by its name', maxProperties: LIMITS.environmentVariables }),
+  stdin: standardInput.optional(),
+  resources: resourcesSchema.prefault({}),
+  network: networkSchema.default('none').meta({ description: 'Loopback only, or HTTP to the listed targets' }),
+  inputs: z
+    .array(inputSchema)
+    .max(LIMITS.inputs)
+    .default([])
+    .meta({ description: 'Files and folders that the program finds in its sandbox' }),
+  outputs: z
+    .array(z.strictObject({ name: nameSchema, path: sandboxPath }))
+    .max(LIMITS.outputs)
+    .default([])
+    .meta({ description: 'Files and folders to keep; the program must write each of them' }),
+});
 export type TaskSpec = z.infer<typeof taskSchema>;
 
 const retrySchema = z.strictObject({
@@ -200,48 +186,48 @@ const timeoutsSchema = z.strictObject({
   queue: durationText.default('24h').meta({ description: 'Longest wait of a task for its first node' }),
   attempt: durationText.default('1h').meta({ description: 'Longest run of one attempt; waiting does not count' }),
   total: durationText.default('7d').meta({ description: 'Longest time from submit to the end of the job' }),
-  heartbeat: durationText.optional().meta({ description: 'Longest time between two progress reports of an attempt' }),
+  heartbeat: durationText
+    .optional()
+    .meta({ description: 'Longest time between two progress reports of an attempt; not for wasm' }),
 });
 
-const disconnectSchema = z
-  .strictObject({
-    lostAfter: durationText.default('60s').meta({ description: 'Silence after which a node counts as lost' }),
-    replace: z.boolean().default(true).meta({ description: 'Place the tasks of a lost node elsewhere' }),
-    reconcile: z.enum(['first-valid', 'keep-original', 'keep-replacement']).default('first-valid').meta({
-      description: 'Which attempt goes on when the node comes back and its task was placed elsewhere',
-    }),
-    stopOnNodeAfter: durationText.default('24h').meta({ description: 'Counted on the node, without contact' }),
-  })
-  .superRefine((disconnect, context) => {
-    if (!positiveDifference(disconnect.lostAfter, disconnect.stopOnNodeAfter)) {
-      context.addIssue({ code: 'custom', path: ['stopOnNodeAfter'], message: 'must be longer than lostAfter' });
-    }
-  });
+const disconnectSchema = z.strictObject({
+  lostAfter: durationText
+    .default(DISCONNECT_DEFAULTS.lostAfter)
+    .meta({ description: 'Silence after which a node counts as lost' }),
+  replace: z.boolean().default(true).meta({ description: 'Place the tasks of a lost node elsewhere' }),
+  reconcile: z.enum(['first-valid', 'keep-original', 'keep-replacement']).default('first-valid').meta({
+    description: 'Which attempt goes on when the node comes back and its task was placed elsewhere',
+  }),
+  stopOnNodeAfter: durationText
+    .default(DISCONNECT_DEFAULTS.stopOnNodeAfter)
+    .meta({ description: 'Counted on the node, without contact; longer than lostAfter' }),
+});
 
-export const jobSpecSchema = z
-  .strictObject({
-    apiVersion: z.literal('fog/v1').default('fog/v1'),
-    kind: z.literal('Job'),
-    metadata: z.strictObject({ name: nameSchema.default('job'), labels: labelsSchema.default({}) }).prefault({}),
-    spec: z.strictObject({
-      type: z.enum(['batch', 'ops']).default('batch').meta({
-        description: 'batch: count partitions anywhere; ops: once on every matching node connected at submit',
-      }),
-      count: z.int().min(1).max(LIMITS.partitions).default(1).meta({ description: 'Partitions, each one task' }),
-      priority: z.int().min(0).max(100).default(50).meta({ description: 'Higher goes first' }),
-      task: taskSchema,
-      timeouts: timeoutsSchema.prefault({}),
-      retry: retrySchema.prefault({}),
-      disconnect: disconnectSchema.prefault({}),
-      placement: z
-        .strictObject({ constraints: z.array(constraintText).max(LIMITS.constraints).default([]) })
-        .prefault({}),
+/** Every field by itself; `spec-rules.ts` has what must hold between them. */
+export const jobFieldsSchema = z.strictObject({
+  apiVersion: z.literal('fog/v1').default('fog/v1'),
+  kind: z.literal('Job'),
+  metadata: z.strictObject({ name: nameSchema.default('job'), labels: labelsSchema.default({}) }).prefault({}),
+  spec: z.strictObject({
+    type: z.enum(['batch', 'ops']).default('batch').meta({
+      description: 'batch: count partitions anywhere; ops: once on every matching node connected at submit',
     }),
-  })
+    count: z.int().min(1).max(LIMITS.partitions).default(1).meta({ description: 'Partitions, each one task' }),
+    priority: z.int().min(0).max(100).default(50).meta({ description: 'Higher goes first' }),
+    task: taskSchema,
+    timeouts: timeoutsSchema.prefault({}),
+    retry: retrySchema.prefault({}),
+    disconnect: disconnectSchema.prefault({}),
+    placement: z
+      .strictObject({ constraints: z.array(constraintText).max(LIMITS.constraints).default([]) })
+      .prefault({}),
+  }),
+});
+
+export const jobSpecSchema = jobFieldsSchema
   .superRefine((job, context) => {
-    if (job.spec.type === 'ops' && job.spec.count !== 1) {
-      context.addIssue({ code: 'custom', path: ['spec', 'count'], message: 'cannot be set for type: ops' });
-    }
+    for (const { path, message } of ruleFaults(job)) context.addIssue({ code: 'custom', path, message });
   })
   .meta({ id: 'JobSpec', title: 'fog job', description: 'A job for the fog: what to run, on what, how often' });
 
@@ -249,24 +235,24 @@ export type JobSpec = z.infer<typeof jobSpecSchema>;
 /** What a program may write: defaults left out. */
 export type JobSpecInput = z.input<typeof jobSpecSchema>;
 
-export const specFaultSchema = z.strictObject({
-  path: z.string(),
-  code: z.enum(['invalid', 'missing', 'unknown-field', 'unsupported']),
-  message: z.string(),
-});
-export type SpecFault = z.infer<typeof specFaultSchema>;
-
 /**
- * Validates a specification and fills in its defaults.
- * Throws `unsupported` when every fault is of that kind, otherwise `invalid-spec`; `details.faults` lists all.
+ * Validates a specification and fills in its defaults. `found` is what the caller found besides, such as files that
+ * do not exist. Throws `unsupported` when every fault is of that kind, otherwise `invalid-spec`; `details.faults`
+ * lists all.
  */
-export function parseJobSpec(document: unknown): JobSpec {
-  const { faults, rest } = unbuiltFaults(document);
-  const result = jobSpecSchema.safeParse(rest);
-  if (result.success && faults.length === 0) return result.data;
-  const all = [...faults, ...(result.success ? [] : result.error.issues.flatMap(toFaults))];
+export function parseJobSpec(document: unknown, found: readonly SpecFault[] = []): JobSpec {
+  const { faults: unbuilt, rest } = unbuiltFaults(document);
+  const result = jobFieldsSchema.safeParse(rest);
+  const isTold = new Set(unbuilt.map(({ path }) => path));
+  const fields = result.success ? [] : result.error.issues.flatMap(issueFaults).filter(({ path }) => !isTold.has(path));
+  const rules = ruleFaults(rest).map(({ path, message }): SpecFault => {
+    return { path: pathText(path), code: 'invalid', message };
+  });
+  const all = [...unbuilt, ...fields, ...rules, ...found];
+  const [first] = all;
+  if (result.success && first === undefined) return result.data;
+  if (first === undefined) throw new FogError('internal', 'a fault of the specification got lost');
   const code = all.every((fault) => fault.code === 'unsupported') ? 'unsupported' : 'invalid-spec';
-  const first = all[0] as SpecFault;
   const others = all.length === 1 ? '' : ` (and ${all.length - 1} more)`;
   throw new FogError(code, `${first.path || 'the document'}: ${first.message}${others}`, { details: { faults: all } });
 }
@@ -283,57 +269,4 @@ export function readSpecText(text: string): unknown {
       cause: error,
     });
   }
-}
-
-/** The published JSON Schema (draft 2020-12) of what a user may write. */
-export function jobSpecJsonSchema(): Record<string, unknown> {
-  return { $id: 'https://fog-compute.dev/schemas/job.json', ...z.toJSONSchema(jobSpecSchema, { io: 'input' }) };
-}
-
-function toFaults(issue: z.core.$ZodIssue): SpecFault[] {
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({
-      path: pathText([...issue.path, key]),
-      code: 'unknown-field',
-      message: 'is not a field of the specification',
-    }));
-  }
-  if (issue.code === 'invalid_union') {
-    const message = issue.errors.flat().map((nested) => nested.message);
-    return [{ path: pathText(issue.path), code: 'invalid', message: [...new Set(message)].join('; or ') }];
-  }
-  const missing = issue.code === 'invalid_type' && issue.message.includes('received undefined');
-  return [
-    {
-      path: pathText(issue.path),
-      code: missing ? 'missing' : 'invalid',
-      message: missing ? 'is required' : issue.message,
-    },
-  ];
-}
-
-function pathText(path: readonly PropertyKey[]): string {
-  return path
-    .map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index ? '.' : ''}${String(part)}`))
-    .join('');
-}
-
-function checkUnique(names: string[], path: string[], field: string, context: z.RefinementCtx): void {
-  names.forEach((name, index) => {
-    if (names.indexOf(name) !== index) {
-      context.addIssue({ code: 'custom', path: [...path, index, field], message: `"${name}" is given twice` });
-    }
-  });
-}
-
-function positiveDifference(shorter: string, longer: string): boolean {
-  try {
-    return parseDuration(longer) > parseDuration(shorter);
-  } catch {
-    return true; // the fields themselves carry the fault
-  }
-}
-
-function totalBytes(texts: readonly string[]): number {
-  return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
 }

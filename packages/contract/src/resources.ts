@@ -146,6 +146,7 @@ export const statusSchema = z.strictObject({
   tasks: z.strictObject({ queued: z.int(), leased: z.int() }),
   disk: z.strictObject({
     databaseBytes: z.int().nullable(),
+    databaseLimitBytes: z.int(),
     blobBytes: z.int(),
     blobLimitBytes: z.int(),
     blobs: z.int(),

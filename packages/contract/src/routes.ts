@@ -57,6 +57,9 @@ const streamQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(LIMITS.pageSize).default(LIMITS.pageSize),
 });
 
+/** Only the records of this task. */
+const ofOneTask = { partition: z.coerce.number().int().nonnegative().optional() };
+
 export const submitSchema = z.strictObject({
   /** Checked by `parseJobSpec`, which reports every fault at once. */
   spec: z.unknown(),
@@ -141,10 +144,10 @@ export const ROUTES = {
   jobEvents: {
     method: 'GET',
     path: '/v1/jobs/:job/events',
-    summary: 'Events of a job and its tasks; as an event stream it follows until the job has ended',
+    summary: 'Events of a job and its tasks, or of one task; as an event stream it follows until the job has ended',
     scopes: ['submit', 'read'],
     params: jobParams,
-    query: streamQuery,
+    query: streamQuery.extend(ofOneTask),
     response: z.strictObject({ items: z.array(jobEventRecordSchema), ended: z.boolean() }),
     stream: jobEventRecordSchema,
   },
@@ -154,7 +157,7 @@ export const ROUTES = {
     summary: 'Output of the attempts of a job; as an event stream it follows until the job has ended',
     scopes: ['submit', 'read'],
     params: jobParams,
-    query: streamQuery.extend({ partition: z.coerce.number().int().nonnegative().optional() }),
+    query: streamQuery.extend(ofOneTask),
     response: z.strictObject({ items: z.array(logRecordSchema), ended: z.boolean() }),
     stream: logRecordSchema,
   },
@@ -162,7 +165,7 @@ export const ROUTES = {
     method: 'POST',
     path: '/v1/plan',
     summary: 'Where a job would run, or which constraint excludes how many nodes',
-    scopes: ['submit'],
+    scopes: ['submit', 'read'],
     body: z.strictObject({ spec: z.unknown() }),
     response: planSchema,
   },

@@ -18,7 +18,11 @@ const listenText = z.string().regex(/^(\[[0-9a-fA-F:.]+\]|[^\s:[\]]+):\d{1,5}$/,
 /** Table `[coordinator]`. */
 export const coordinatorSettingsSchema = z.strictObject({
   listen: listenText.default('127.0.0.1:7070').meta({ description: 'Address of the HTTP API and the agent link' }),
-  databaseUrl: z.string().optional().meta({ description: 'postgres://…; without it SQLite in the data folder' }),
+  databaseUrl: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'must begin with postgres://')
+    .optional()
+    .meta({ description: 'postgres://…; without it SQLite in the data folder' }),
   blobDirectory: z.string().optional().meta({ description: 'Folder of blobs; coordinators of one database share it' }),
   secretsKeyFile: z
     .string()
@@ -31,6 +35,9 @@ export const coordinatorSettingsSchema = z.strictObject({
   heartbeat: durationText.default('15s').meta({ description: 'Agents renew all their leases this often' }),
   keepJobs: durationText.default('30d').meta({ description: 'Finished jobs with their events and logs' }),
   keepBlobs: durationText.default('7d').meta({ description: 'Blobs that no kept job refers to' }),
+  databaseSpace: bytesText
+    .default('20Gi')
+    .meta({ description: 'Space for the database; when full, submits are refused' }),
   blobSpace: bytesText.default('50Gi').meta({ description: 'Space for blobs in all' }),
   blobBytes: bytesText.default('5Gi').meta({ description: 'Largest single blob' }),
   logBytes: bytesText.default('1Mi').meta({ description: 'Log kept of one attempt' }),
@@ -41,7 +48,10 @@ export type CoordinatorSettings = z.infer<typeof coordinatorSettingsSchema>;
 /** Table `[agent]`. */
 export const agentSettingsSchema = z.strictObject({
   name: nameSchema.optional().meta({ description: 'Default: the host name' }),
-  labels: z.record(z.string(), z.string()).default({}).meta({ description: 'Besides os, arch, cores, hostname' }),
+  labels: z
+    .record(z.string(), z.string())
+    .default({})
+    .meta({ description: 'Besides os, arch, cores, memory (GiB), hostname' }),
   slots: z.int().min(1).max(4096).optional().meta({ description: 'Attempts at a time; default: one a processor' }),
   cpu: z.number().positive().optional().meta({ description: 'Processors to offer; default: all' }),
   memory: bytesText.optional().meta({ description: 'Memory to offer; default: three quarters' }),

@@ -1,6 +1,8 @@
 /** The part of the specification language that no code stands behind yet. It shrinks as features are built. */
+import { blobReferences, remoteScheme } from './blob-references.ts';
 import { FogError } from './errors.ts';
-import type { SpecFault } from './job-spec.ts';
+import type { SpecFault } from './spec-faults.ts';
+import { isRecord, recordIn } from './untyped-document.ts';
 
 interface UnbuiltFeature {
   /** Where it stands; `*` matches every key or index. */
@@ -20,7 +22,7 @@ const UNBUILT: readonly UnbuiltFeature[] = [
   { path: 'spec.task.process.root' },
   { path: 'spec.task.checkpoint' },
   { path: 'spec.task.resources.gpu', when: (value) => value !== 0 },
-  { path: 'spec.task.wasm.deterministic', values: [false] },
+  { path: 'spec.task.wasm.deterministic', when: (value) => value !== true },
   { path: 'spec.disconnect.reconcile', values: ['best-score', 'longest-running'] },
   { path: 'spec.placement.spread' },
   { path: 'spec.placement.affinity' },
@@ -33,11 +35,19 @@ const UNBUILT: readonly UnbuiltFeature[] = [
 ];
 
 /** Neutral values of unbuilt fields: they ask for nothing, so they are taken and dropped. */
-const NEUTRAL: readonly string[] = ['metadata.namespace', 'spec.task.resources.gpu', 'spec.task.wasm.deterministic'];
+export const NEUTRAL: Readonly<Record<string, unknown>> = {
+  'metadata.namespace': 'default',
+  'spec.task.resources.gpu': 0,
+  'spec.task.wasm.deterministic': true,
+};
+
+/** Any digest will do where a remote address stood: no rule looks at it. */
+const STAND_IN_DIGEST = `sha256:${'0'.repeat(64)}`;
 
 /**
  * Finds what is asked for but not built. `rest` is a copy of the document without it, so that the remaining faults
- * can be reported in the same go.
+ * can be reported in the same go. Where the schema needs a value, `rest` lacks it: a fault at a path that `faults`
+ * has already only follows from this.
  */
 export function unbuiltFaults(document: unknown): { faults: SpecFault[]; rest: unknown } {
   const rest: unknown = cloneJson(document);
@@ -52,25 +62,33 @@ export function unbuiltFaults(document: unknown): { faults: SpecFault[]; rest: u
     if (asked) {
       const message = feature.values ? `"${String(value)}" is not built yet` : 'is not built yet';
       faults.push({ path: feature.path, code: 'unsupported', message });
-      replaceUnbuilt(parent, key, feature.path);
-    } else if (NEUTRAL.includes(feature.path)) {
+      delete parent[key];
+    } else if (Object.hasOwn(NEUTRAL, feature.path)) {
       delete parent[key];
     }
   }
-  return { faults, rest };
+  return { faults: [...faults, ...remoteFaults(rest), ...heartbeatFaults(rest)], rest };
 }
 
-/** Removes the field, or, where the schema needs one, puts the built value in its place. */
-function replaceUnbuilt(parent: Record<string, unknown>, key: string, path: string): void {
-  if (path === 'kind') parent[key] = 'Job';
-  else if (path === 'spec.task.runtime') {
-    parent[key] = 'wasm';
-    parent.wasm ??= { module: `sha256:${'0'.repeat(64)}` };
-  } else delete parent[key];
+/** The address itself is not repeated: a signed one is a secret. */
+function remoteFaults(rest: unknown): SpecFault[] {
+  return blobReferences(rest).flatMap(({ path, owner, key, text }) => {
+    const scheme = remoteScheme(text);
+    if (scheme === null) return [];
+    owner[key] = STAND_IN_DIGEST;
+    const message = `a source at ${scheme} is not built yet: upload it as a blob`;
+    return [{ path, code: 'unsupported', message }];
+  });
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+/** The limit on the time between two reports of progress needs a runtime whose programs can report. */
+function heartbeatFaults(rest: unknown): SpecFault[] {
+  const spec = recordIn(rest, 'spec');
+  const timeouts = recordIn(spec, 'timeouts');
+  if (timeouts?.heartbeat === undefined || recordIn(spec, 'task')?.runtime !== 'wasm') return [];
+  delete timeouts.heartbeat;
+  const message = 'wasm programs have no way to report progress yet, so every attempt would fail: leave it out';
+  return [{ path: 'spec.timeouts.heartbeat', code: 'unsupported', message }];
 }
 
 /** The language ends at 8 levels. Beyond the limit stand attacks on the stack, and YAML documents that hold themselves. */

@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { FogClient } from '../src/index.ts';
 import { certificateFingerprint, pinnedConnection } from '../src/node/index.ts';
 
 interface Certificate {
@@ -99,6 +100,15 @@ describe('a pinned connection', { skip: ours === null ? 'openssl is not installe
     const { fetch, tls } = await pinnedConnection(url, null);
     assert.equal(tls, undefined);
     await assert.rejects(fetch(url, get));
+    const client = new FogClient({ url, token: 'fog_read_x', fetch });
+    await assert.rejects(client.call('status'), { code: 'unauthenticated', hint: /whole token/ });
+  });
+
+  test('a token that names a certificate is not sent in the clear', async () => {
+    await assert.rejects(pinnedConnection(url.replace('https:', 'http:'), ours?.fingerprint ?? ''), {
+      code: 'unauthenticated',
+      hint: `write https: ${url}`,
+    });
   });
 
   test('tells when nobody answers', async () => {

@@ -1,5 +1,6 @@
 /** The service behind the routes: checks who may see what, reads the store, hands changes to the dispatcher's parts. */
 import {
+  type AttemptName,
   FogError,
   type Job,
   type JobEventRecord,
@@ -20,6 +21,7 @@ import type { Nodes } from './dispatch/nodes.ts';
 import { placementClass, requirementsOf } from './dispatch/requirements.ts';
 import type { Caller, CoordinatorService, Page, PageRequest, StreamPage, StreamRequest } from './service.ts';
 import type { Database } from './store/database.ts';
+import type { DatabaseSpace } from './store/database-space.ts';
 import { readEvents, readJob, readJobs, readLogs, readTasks } from './store/job-queries.ts';
 import { explainPlacement, readNodes } from './store/node-queries.ts';
 import { readSamples } from './store/sample-rows.ts';
@@ -35,7 +37,7 @@ export interface CoordinatorServiceDependencies {
   url: () => string;
   startedAt: number;
   blobTotals: () => Promise<BlobTotals>;
-  databaseBytes: () => Promise<number | null>;
+  space: Pick<DatabaseSpace, 'size' | 'limitBytes'>;
 }
 
 const ALL_NODES = 100_000;
@@ -44,7 +46,7 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
   const { database, jobs, nodes } = dependencies;
   const subscribers = subscriptions(dependencies.bus);
   const visibleJob = (caller: Caller, id: string) => readVisibleJob(dependencies, caller, id);
-  const node = (id: string) => readNode(dependencies, id);
+  const node = (caller: Caller, id: string) => readNode(dependencies, caller, id);
 
   return {
     async submitJob(caller, request) {
@@ -104,19 +106,19 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
       const plan = explainPlacement(placement, known, spec.spec.count);
       return { ...plan, tasks: spec.spec.type === 'ops' ? plan.nodes.length : plan.tasks };
     },
-    listNodes: (request) => listNodes(dependencies, request),
+    listNodes: (caller, request) => listNodes(dependencies, caller, request),
     getNode: node,
-    async nodeEvents(id, request) {
-      await node(id);
+    async nodeEvents(caller, id, request) {
+      await node(caller, id);
       return { items: (await readEvents(database.read, id, request)) as NodeEventRecord[], ended: false };
     },
     async cordonNode(caller, id, cordoned) {
       await nodes.cordon(id, cordoned, caller.principal);
-      return await node(id);
+      return await node(caller, id);
     },
     async drainNode(caller, id, deadlineMilliseconds) {
       await nodes.drain(id, deadlineMilliseconds, caller.principal);
-      return await node(id);
+      return await node(caller, id);
     },
     removeNode: (_caller, id) => nodes.remove(id),
     status: () => readStatus(dependencies),
@@ -139,33 +141,40 @@ async function readVisibleJob(
 
 async function listNodes(
   dependencies: CoordinatorServiceDependencies,
+  caller: Caller,
   { cursor, limit }: PageRequest,
 ): Promise<Page<Node>> {
   const key = decodeCursor(cursor, /^n[0-9a-f]{32} .{1,63}$/);
   const after = key === undefined ? undefined : { id: key.slice(0, 33), name: key.slice(34) };
   const items = await readNodes(dependencies.database.read, dependencies.jobCache, { after, limit: limit + 1 });
   return toPage(
-    items.map((item) => withVitals(dependencies, item)),
+    items.map((item) => asSeenBy(dependencies, caller, item)),
     limit,
     (item) => `${item.id} ${item.name}`,
   );
 }
 
-async function readNode(dependencies: CoordinatorServiceDependencies, id: string): Promise<Node> {
+async function readNode(dependencies: CoordinatorServiceDependencies, caller: Caller, id: string): Promise<Node> {
   const [node] = await readNodes(dependencies.database.read, dependencies.jobCache, { id, limit: 1 });
   if (node === undefined) throw new FogError('not-found', `there is no node ${id}`, { hint: 'fog node ls' });
-  return withVitals(dependencies, node);
+  return asSeenBy(dependencies, caller, node);
 }
 
-/** What only the coordinator that holds the link knows. */
-function withVitals({ dispatcher }: Pick<CoordinatorServiceDependencies, 'dispatcher'>, node: Node): Node {
+/** With what only the coordinator that holds the link knows, and without the jobs of others. */
+function asSeenBy({ dispatcher, jobCache }: CoordinatorServiceDependencies, caller: Caller, node: Node): Node {
+  const isVisible = ({ job }: AttemptName) =>
+    caller.scope !== 'submit' || jobCache.get(job).submitter === caller.principal;
   const session = dispatcher.sessions.get(node.id);
-  if (session === undefined) return node;
-  return { ...node, cpuBusy: session.cpuBusy, memoryFreeBytes: session.memoryFreeBytes };
+  return {
+    ...node,
+    running: node.running.filter(isVisible),
+    cpuBusy: session?.cpuBusy ?? null,
+    memoryFreeBytes: session?.memoryFreeBytes ?? null,
+  };
 }
 
 async function readStatus(dependencies: CoordinatorServiceDependencies): Promise<Status> {
-  const { database, version, startedAt, url } = dependencies;
+  const { database, version, startedAt, url, space } = dependencies;
   const count = database.read.fn.countAll<number>().as('count');
   const states = await database.read.selectFrom('nodes').select(['state', count]).groupBy('state').execute();
   const tasks = await database.read
@@ -187,7 +196,8 @@ async function readStatus(dependencies: CoordinatorServiceDependencies): Promise
     nodes: { connected: nodesIn('connected'), unknown: nodesIn('unknown'), lost: nodesIn('lost') },
     tasks: { queued: Number(tasks?.queued ?? 0), leased: Number(tasks?.scheduled ?? 0) + Number(tasks?.running ?? 0) },
     disk: {
-      databaseBytes: await dependencies.databaseBytes(),
+      databaseBytes: space.size?.bytes ?? null,
+      databaseLimitBytes: space.limitBytes,
       blobBytes: blobs.blobBytes,
       blobLimitBytes: blobs.limitBytes,
       blobs: blobs.blobs,

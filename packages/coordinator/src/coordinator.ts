@@ -1,7 +1,6 @@
 /** Puts a coordinator together, starts it, and takes it apart again. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -39,11 +38,12 @@ import { Samples } from './dispatch/samples.ts';
 import { Sweeps } from './dispatch/sweeps.ts';
 import { DISPATCH_LIMITS } from './limits.ts';
 import { AGENT_SOCKET_OPTIONS, serveAgent } from './link/agent-link.ts';
-import { createHttpMetrics } from './routes/metrics.ts';
+import { createHttpMetrics, registerDatabaseGauges } from './routes/metrics.ts';
 import type { Logger } from './routes/problem.ts';
 import { buildServer } from './routes/server.ts';
 import type { Caller, CoordinatorService } from './service.ts';
 import type { Database } from './store/database.ts';
+import { DatabaseSpace, measureDatabase } from './store/database-space.ts';
 import { readPlacementNodes } from './store/node-queries.ts';
 import { openDatabase } from './store/open-database.ts';
 
@@ -113,7 +113,7 @@ async function assemble(
       authenticateBlobToken: (text) => authenticateBlobToken(database, text),
     }),
     databaseAnswers: () => database.read.selectFrom('coordinators').select('id').limit(1).execute(),
-    ready: () => readiness(core.dispatcher.sessions.size, options.expectedNodes ?? 0),
+    ready: () => readiness(core.dispatcher.sessions.size, options.expectedNodes ?? 0, core.space.fault()),
     loopback: isLoopback(listen.host),
   });
   const agents = serveAgents(server, (socket) =>
@@ -225,11 +225,18 @@ async function assembleCore({
   });
   const nodes = new Nodes({ ...basis, dispatcher });
   const samples = new Samples(database, now);
+  const space = new DatabaseSpace({
+    measure: () => measureDatabase(database, dataDirectory),
+    limitBytes: parseBytes(settings.databaseSpace),
+  });
+  await space.measure();
+  registerDatabaseGauges(httpMetrics.registry, space);
   const jobs: Jobs = new Jobs({
     ...basis,
     dispatcher,
     randomBytes: (count) => randomBytes(count),
     queueRoom: () => settings.queuedTasks - sweeps.queuedTasks,
+    storageFault: () => space.fault(),
     secretNames: (principal) => secretNames(database, principal),
     connectedNodes: () => readPlacementNodes(database.read),
     readFolder: (digest) => blobs.readFolder(digest),
@@ -241,6 +248,7 @@ async function assembleCore({
     jobs,
     jobCache: basis.jobs,
     samples,
+    space,
     url,
     startedAt,
     keepJobs: settings.keepJobs,
@@ -257,9 +265,9 @@ async function assembleCore({
     url,
     startedAt,
     blobTotals: () => blobs.totals(),
-    databaseBytes: () => databaseBytes(database, dataDirectory),
+    space,
   });
-  return { bus, dispatcher, nodes, samples, sweeps, service, httpMetrics, warn };
+  return { bus, dispatcher, nodes, samples, space, sweeps, service, httpMetrics, warn };
 }
 
 /** Takes over WebSocket upgrades of the agents' path; others are refused. */
@@ -313,7 +321,8 @@ function writeEndpoint(path: string, endpoint: Endpoint): void {
   writeFileSync(path, `${JSON.stringify(endpoint)}\n`, { mode: 0o600 });
 }
 
-function readiness(connected: number, expected: number) {
+function readiness(connected: number, expected: number, storageFault: FogError | null) {
+  if (storageFault !== null) return { ready: false as const, reason: storageFault.message };
   if (connected >= expected) return { ready: true as const, nodes: connected };
   return { ready: false as const, reason: `${connected} of ${expected} nodes are connected` };
 }
@@ -347,18 +356,6 @@ async function authenticateBlobToken(database: Database, text: string): Promise<
 async function secretNames(database: Database, principal: string): Promise<ReadonlySet<string>> {
   const rows = await database.read.selectFrom('secrets').select('name').where('principal', '=', principal).execute();
   return new Set(rows.map((row) => row.name));
-}
-
-/** Bytes of the SQLite files; null for PostgreSQL, which has tools of its own for that. */
-async function databaseBytes(database: Database, directory: string): Promise<number | null> {
-  if (database.engine === 'postgres') return null;
-  const sizes = ['fog.sqlite', 'fog.sqlite-wal'].map((name) =>
-    stat(join(directory, name)).then(
-      (file) => file.size,
-      () => 0,
-    ),
-  );
-  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
 function toLogger(log: CoordinatorOptions['log']): Logger {

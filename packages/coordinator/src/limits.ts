@@ -128,6 +128,12 @@ export const DISPATCH_LIMITS = {
   retryMilliseconds: 250,
   /** A lease that is this old and was sent to nobody never will be. */
   unsentLeaseMilliseconds: 10_000,
-  /** Finished jobs removed by one step of the retention. */
-  retentionJobs: 20,
+  /** Finished jobs that the retention removes at a time. */
+  retentionJobs: 100,
+  /** How long one round of the retention, of which there is one a minute, removes jobs: more than can be submitted. */
+  retentionMilliseconds: 20_000,
+  /** A placement class that no submit has named for this long, and no task needs, is removed. */
+  classUnusedMilliseconds: 2 * 86_400_000,
+  /** How long a coordinator does not store again that it uses a class. */
+  classConfirmedMilliseconds: 3_600_000,
 } as const;

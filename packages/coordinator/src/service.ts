@@ -32,6 +32,10 @@ export interface StreamRequest {
   after: number;
   limit: number;
 }
+/** Of all tasks of a job, or of one. */
+export interface TaskStreamRequest extends StreamRequest {
+  partition?: number | undefined;
+}
 export interface StreamPage<Record> {
   items: Record[];
   /** No record will follow the last of `items`. */
@@ -59,16 +63,13 @@ export interface CoordinatorService {
     task: { job: string; partition: number },
     request: PageRequest & { fence?: number | undefined },
   ): Promise<Page<AttemptSample>>;
-  jobEvents(caller: Caller, jobId: string, request: StreamRequest): Promise<StreamPage<JobEventRecord>>;
-  jobLogs(
-    caller: Caller,
-    jobId: string,
-    request: StreamRequest & { partition?: number | undefined },
-  ): Promise<StreamPage<LogRecord>>;
+  jobEvents(caller: Caller, jobId: string, request: TaskStreamRequest): Promise<StreamPage<JobEventRecord>>;
+  jobLogs(caller: Caller, jobId: string, request: TaskStreamRequest): Promise<StreamPage<LogRecord>>;
   plan(caller: Caller, request: { spec: unknown }): Promise<Plan>;
-  listNodes(request: PageRequest): Promise<Page<Node>>;
-  getNode(nodeId: string): Promise<Node>;
-  nodeEvents(nodeId: string, request: StreamRequest): Promise<StreamPage<NodeEventRecord>>;
+  /** `running` names the attempts of jobs that the caller may see. */
+  listNodes(caller: Caller, request: PageRequest): Promise<Page<Node>>;
+  getNode(caller: Caller, nodeId: string): Promise<Node>;
+  nodeEvents(caller: Caller, nodeId: string, request: StreamRequest): Promise<StreamPage<NodeEventRecord>>;
   cordonNode(caller: Caller, nodeId: string, cordoned: boolean): Promise<Node>;
   drainNode(caller: Caller, nodeId: string, deadlineMilliseconds: number): Promise<Node>;
   removeNode(caller: Caller, nodeId: string): Promise<void>;

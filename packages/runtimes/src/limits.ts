@@ -58,7 +58,7 @@ export const WASM_LIMITS = {
 export const JAVASCRIPT_LIMITS = {
   /** A bundled program with its libraries; the parser and QuickJS read it as a whole. */
   scriptBytes: 16 << 20,
-  /** The result is kept in memory until it is stored. */
+  /** The result is kept in memory until it is stored; a job whose resources.disk is larger is refused. */
   resultBytes: 256 << 20,
   /** Reading and parsing, before the script's own code starts and its own limit counts. */
   prepareMilliseconds: 30_000,

@@ -7,9 +7,10 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { decodeFolderManifest, type FogClient, FogError, isRelativePath, LIMITS, type TaskOutput } from '@fog/contract';
+import { makeFolder } from '@fog/contract/node';
 import { SDK_LIMITS } from './limits.ts';
 import { inParallel, retried } from './retry.ts';
 import { digestOf } from './upload.ts';
@@ -57,7 +58,7 @@ export async function downloadFile(
 ): Promise<DownloadedFile> {
   const present = await hashFile(target);
   if (present?.digest === digest) return { path: target, digest, bytes: present.bytes, kept: true };
-  await mkdir(dirname(target), { recursive: true });
+  folderFor(dirname(target));
   const part = join(dirname(target), `.${basename(target).slice(0, 128)}.${digest.slice(7, 23)}.part`);
   const bytes = await retried(() => continuePart(client, digest, part, options.signal), options.signal);
   await rename(part, target);
@@ -73,7 +74,7 @@ export async function downloadFolder(
 ): Promise<DownloadedFile[]> {
   const manifest = await downloadBytes(client, digest, { ...options, limitBytes: LIMITS.folderManifestBytes });
   const entries = decodeFolderManifest(new TextDecoder('utf-8', { fatal: true }).decode(manifest));
-  await mkdir(target, { recursive: true });
+  folderFor(target);
   return inParallel(entries, SDK_LIMITS.concurrentTransfers, (entry) => {
     if (!isRelativePath(entry.path)) throw new FogError('invalid-request', `${entry.path} leaves the folder`);
     return downloadFile(client, entry.digest, join(target, ...entry.path.split('/')), options);
@@ -167,4 +168,12 @@ function abortable(signal: AbortSignal | undefined): { signal?: AbortSignal } {
 
 function mismatch(digest: string): FogError {
   return new FogError('blob-digest-mismatch', `what arrived is not ${digest}`, { details: { digest } });
+}
+
+function folderFor(path: string): void {
+  try {
+    makeFolder(path);
+  } catch (cause) {
+    throw new FogError('invalid-request', `cannot make the folder ${path}: ${(cause as Error).message}`, { cause });
+  }
 }

@@ -1,10 +1,10 @@
 /** The fog from a program: submit jobs, map functions over items, store blobs. */
-import { type FogClient, type Job, type JobSpecInput, parseJobSpec } from '@fog/contract';
+import type { FogClient, Job, JobSpecInput } from '@fog/contract';
 import { Blobs } from './blobs.ts';
 import { type ConnectOptions, connectClient } from './connection.ts';
 import { JobHandle } from './job-handle.ts';
 import { type FogMap, type MapFunction, type MapInput, type MapOptions, type Settled, startMap } from './map/map.ts';
-import { standInForSpecFiles, uploadSpecFiles } from './spec-files.ts';
+import { checkSpec, uploadSpecFiles } from './spec-files.ts';
 import { submitSpec } from './submit.ts';
 
 /** A job as a program writes it: files may stand where the contract has digests. */
@@ -50,7 +50,7 @@ export class Fog {
   /** As `run`, with the job as the coordinator answered it. */
   async submit(spec: RunSpec, options: RunOptions = {}): Promise<Job> {
     const { files, signal, baseDirectory = process.cwd() } = options;
-    parseJobSpec(await standInForSpecFiles(spec)); // its faults are told before anything is sent
+    await checkSpec(spec, { baseDirectory, files, signal });
     const document = await uploadSpecFiles(this.client, spec, { baseDirectory, files, signal });
     return submitSpec(this.client, document, options.idempotencyKey, signal);
   }

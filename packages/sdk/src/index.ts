@@ -16,6 +16,6 @@ export { SDK_LIMITS } from './limits.ts';
 export { SCRIPT_GLOBALS } from './map/free-names.ts';
 export type { FogMap, MapContext, MapFunction, MapInput, MapOptions, Settled } from './map/map.ts';
 export { inParallel, retried } from './retry.ts';
-export { type SpecFilesOptions, standInForSpecFiles, uploadSpecFiles } from './spec-files.ts';
+export { checkSpec, type SpecFilesOptions, standInForSpecFiles, uploadSpecFiles } from './spec-files.ts';
 export { submitSpec } from './submit.ts';
 export { digestOf, listFolder, type UploadedBlob, uploadBytes, uploadPath } from './upload.ts';

@@ -21,6 +21,13 @@ export interface WaitOptions {
   timeoutMilliseconds?: number | undefined;
 }
 
+export interface StreamOptions {
+  after?: number;
+  /** Only this task. */
+  partition?: number;
+  signal?: AbortSignal;
+}
+
 export interface JobResult {
   /** In its final state. */
   job: Job;
@@ -46,19 +53,16 @@ export class JobHandle {
     return retried(() => this.#client.call('getJob', { params: { job: this.id } }, abortable(signal)), signal);
   }
 
-  /** What happened after the record numbered `after`, then what happens, until the job has ended. */
-  events(options: { after?: number; signal?: AbortSignal } = {}): AsyncGenerator<JobEventRecord> {
-    const parts = { params: { job: this.id }, query: { after: options.after ?? 0 } };
+  /** What happened after the record numbered `after`, then what happens, until the job has ended; or of one task only. */
+  events(options: StreamOptions = {}): AsyncGenerator<JobEventRecord> {
+    const parts = { params: { job: this.id }, query: streamQuery(options) };
     return this.#client.follow('jobEvents', parts, abortable(options.signal));
   }
 
   /** Output of the attempts after the record numbered `after`, until the job has ended. */
-  logs(options: { after?: number; partition?: number; signal?: AbortSignal } = {}): AsyncGenerator<LogRecord> {
-    const query = {
-      after: options.after ?? 0,
-      ...(options.partition === undefined ? {} : { partition: options.partition }),
-    };
-    return this.#client.follow('jobLogs', { params: { job: this.id }, query }, abortable(options.signal));
+  logs(options: StreamOptions = {}): AsyncGenerator<LogRecord> {
+    const parts = { params: { job: this.id }, query: streamQuery(options) };
+    return this.#client.follow('jobLogs', parts, abortable(options.signal));
   }
 
   /**
@@ -68,7 +72,7 @@ export class JobHandle {
   async wait(options: WaitOptions = {}): Promise<JobResult> {
     const limit = AbortSignal.any([
       ...(options.signal === undefined ? [] : [options.signal]),
-      ...(options.timeoutMilliseconds === undefined ? [] : [AbortSignal.timeout(options.timeoutMilliseconds)]),
+      ...(options.timeoutMilliseconds === undefined ? [] : [abortAfter(options.timeoutMilliseconds)]),
     ]);
     try {
       let job = await this.get(limit);
@@ -82,6 +86,7 @@ export class JobHandle {
       if (limit.aborted && !options.signal?.aborted) {
         throw new FogError('timed-out', `job ${this.id} has not ended within ${options.timeoutMilliseconds} ms`, {
           cause: error,
+          details: { job: this.id },
           hint: 'the job goes on; wait again or cancel it',
         });
       }
@@ -213,6 +218,25 @@ export class JobOutput implements TaskOutput {
   saveTo(directory: string, options: { signal?: AbortSignal } = {}): Promise<DownloadedFile[]> {
     return downloadOutput(this.#client, this, directory, options);
   }
+}
+
+/** What the timers of JavaScript can count, some 24 days: a longer time takes several. */
+const LONGEST_TIMER_MILLISECONDS = 2 ** 31 - 1;
+
+function abortAfter(milliseconds: number): AbortSignal {
+  const controller = new AbortController();
+  const until = performance.now() + milliseconds;
+  const wait = (): void => {
+    const left = until - performance.now();
+    if (left <= 0) controller.abort();
+    else setTimeout(wait, Math.min(left, LONGEST_TIMER_MILLISECONDS)).unref();
+  };
+  wait();
+  return controller.signal;
+}
+
+function streamQuery({ after = 0, partition }: StreamOptions): { after: number; partition?: number } {
+  return { after, ...(partition === undefined ? {} : { partition }) };
 }
 
 function abortable(signal: AbortSignal | undefined): { signal?: AbortSignal } {

@@ -1,15 +1,25 @@
 /**
  * Files named in a specification.
  *
- * The coordinator knows digests alone. In a specification that a person writes, `wasm.module`, `javascript.script`,
- * `inputs[].source` and `stdin.source` may name a file (an input also a folder), relative to the specification; they
- * are uploaded and replaced by their digests.
+ * The coordinator knows digests alone. In a specification that a person writes, a file (an input: or a folder) may
+ * stand in their place, relative to the specification; it is uploaded and replaced by its digest.
  */
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { digestSchema, type FogClient, FogError, type SpecFault } from '@fog/contract';
+import {
+  type BlobReference,
+  blobReferences,
+  type FogClient,
+  FogError,
+  isFileName,
+  isRecord,
+  parseJobSpec,
+  type SpecFault,
+} from '@fog/contract';
 import { SDK_LIMITS } from './limits.ts';
 import { inParallel } from './retry.ts';
-import { digestOf, type UploadedBlob, uploadBytes, uploadPath } from './upload.ts';
+import { digestOf, statPath, type UploadedBlob, uploadBytes, uploadPath } from './upload.ts';
 
 export interface SpecFilesOptions {
   /** What relative paths start from. */
@@ -17,15 +27,6 @@ export interface SpecFilesOptions {
   /** Contents by the name that the specification uses, before any file of that name. A string is its text. */
   files?: Readonly<Record<string, string | Uint8Array>> | undefined;
   signal?: AbortSignal | undefined;
-}
-
-interface Reference {
-  /** Where it stands, as in `SpecFault.path`. */
-  path: string;
-  owner: Record<string, unknown>;
-  key: string;
-  name: string;
-  takesFolder: boolean;
 }
 
 /**
@@ -37,7 +38,25 @@ export async function uploadSpecFiles(
   document: unknown,
   options: SpecFilesOptions,
 ): Promise<unknown> {
-  return replaceReferences(document, (reference) => uploadReference(client, reference, options));
+  const { copy, faults } = await replaceReferences(document, (reference) =>
+    uploadReference(client, reference, options),
+  );
+  const [first] = faults;
+  if (first === undefined) return copy;
+  const others = faults.length === 1 ? '' : ` (and ${faults.length - 1} more)`;
+  throw new FogError('invalid-spec', `${first.path}: ${first.message}${others}`, { details: { faults } });
+}
+
+/**
+ * Checks a specification and the files that it names, without sending anything.
+ * Throws `invalid-spec` or `unsupported` with every fault of both.
+ */
+export async function checkSpec(document: unknown, options: SpecFilesOptions): Promise<void> {
+  const { copy, faults } = await replaceReferences(document, async (reference) => {
+    await checkReference(reference, options);
+    return STAND_IN;
+  });
+  parseJobSpec(copy, faults);
 }
 
 /**
@@ -45,85 +64,76 @@ export async function uploadSpecFiles(
  * nothing has.
  */
 export async function standInForSpecFiles(document: unknown): Promise<unknown> {
-  const standIn: UploadedBlob = { digest: digestOf(new Uint8Array(0)), bytes: 0, type: 'file' };
-  return replaceReferences(document, async () => standIn);
+  return (await replaceReferences(document, async () => STAND_IN)).copy;
 }
 
+const STAND_IN: UploadedBlob = { digest: digestOf(new Uint8Array(0)), bytes: 0, type: 'file' };
+
+/** Replaces a file by its stand-in too where it has a fault: the rest of the specification has its own. */
 async function replaceReferences(
   document: unknown,
-  blobOf: (reference: Reference) => Promise<UploadedBlob>,
-): Promise<unknown> {
-  const copy: unknown = cloneDocument(document);
-  const references = findReferences(copy);
-  const faults: SpecFault[] = [];
-  await inParallel(references, SDK_LIMITS.concurrentTransfers, async (reference) => {
-    try {
-      const blob = await blobOf(reference);
-      reference.owner[reference.key] = blob.digest;
-      if (blob.type === 'folder') reference.owner.type = 'folder';
-    } catch (error) {
-      const fault = FogError.from(error);
-      if (fault.code !== 'invalid-request') throw fault;
-      faults.push({ path: reference.path, code: 'invalid', message: fault.message });
-    }
+  blobOf: (reference: BlobReference) => Promise<UploadedBlob>,
+): Promise<{ copy: unknown; faults: SpecFault[] }> {
+  const copy = copyToReferences(document);
+  const references = blobReferences(copy).filter(({ text }) => isFileName(text));
+  const outcomes = await inParallel(references, SDK_LIMITS.concurrentTransfers, async (reference) => {
+    const outcome = await blobOf(reference).catch((error: unknown) => faultOf(reference, error));
+    const blob = 'digest' in outcome ? outcome : STAND_IN;
+    reference.owner[reference.key] = blob.digest;
+    if (blob.type === 'folder') reference.owner.type = 'folder';
+    return outcome;
   });
-  const [first] = faults;
-  if (first !== undefined) {
-    const others = faults.length === 1 ? '' : ` (and ${faults.length - 1} more)`;
-    throw new FogError('invalid-spec', `${first.path}: ${first.message}${others}`, { details: { faults } });
-  }
-  return copy;
+  return { copy, faults: outcomes.flatMap((outcome) => ('digest' in outcome ? [] : [outcome])) };
+}
+
+/** What is wrong with the file is a fault of the specification; a failing upload is none. */
+function faultOf({ path }: BlobReference, error: unknown): SpecFault {
+  const fault = FogError.from(error);
+  if (fault.code !== 'invalid-request') throw fault;
+  return { path, code: 'invalid', message: fault.message };
+}
+
+function givenContent({ text }: BlobReference, { files }: SpecFilesOptions): string | Uint8Array | undefined {
+  return files !== undefined && Object.hasOwn(files, text) ? files[text] : undefined;
+}
+
+async function checkReference(reference: BlobReference, options: SpecFilesOptions): Promise<void> {
+  if (givenContent(reference, options) !== undefined) return;
+  const path = resolve(options.baseDirectory, reference.text);
+  const found = await statPath(path);
+  if (found.isDirectory()) requireFolderPlace(reference);
+  else if (!found.isFile()) throw new FogError('invalid-request', `${path} is neither a file nor a folder`);
+  await access(path, constants.R_OK).catch((cause: Error) => {
+    throw new FogError('invalid-request', `cannot read ${path}: ${cause.message}`, { cause });
+  });
 }
 
 async function uploadReference(
   client: FogClient,
-  reference: Reference,
-  { baseDirectory, files, signal }: SpecFilesOptions,
+  reference: BlobReference,
+  options: SpecFilesOptions,
 ): Promise<UploadedBlob> {
-  if (files !== undefined && Object.hasOwn(files, reference.name)) {
-    const content = files[reference.name] as string | Uint8Array;
+  const { signal, baseDirectory } = options;
+  const content = givenContent(reference, options);
+  if (content !== undefined) {
     return uploadBytes(client, typeof content === 'string' ? new TextEncoder().encode(content) : content, { signal });
   }
-  const blob = await uploadPath(client, resolve(baseDirectory, reference.name), { signal });
-  if (blob.type === 'folder' && !reference.takesFolder) {
-    throw new FogError('invalid-request', `${reference.name} is a folder; a file is needed here`);
-  }
+  const blob = await uploadPath(client, resolve(baseDirectory, reference.text), { signal });
+  if (blob.type === 'folder') requireFolderPlace(reference);
   return blob;
 }
 
-/** Texts in the four places that are not digests already. What has another shape is left to `parseJobSpec`. */
-function findReferences(document: unknown): Reference[] {
-  const task = recordIn(recordIn(document, 'spec'), 'task');
-  const places: { owner: Record<string, unknown> | null; key: string; path: string; takesFolder: boolean }[] = [
-    { owner: recordIn(task, 'wasm'), key: 'module', path: 'spec.task.wasm.module', takesFolder: false },
-    { owner: recordIn(task, 'javascript'), key: 'script', path: 'spec.task.javascript.script', takesFolder: false },
-    { owner: recordIn(task, 'stdin'), key: 'source', path: 'spec.task.stdin.source', takesFolder: false },
-  ];
-  const inputs = Array.isArray(task?.inputs) ? task.inputs : [];
-  inputs.forEach((input, index) => {
-    const owner = isRecord(input) ? input : null;
-    places.push({ owner, key: 'source', path: `spec.task.inputs[${index}].source`, takesFolder: true });
-  });
-  return places.flatMap(({ owner, key, path, takesFolder }) => {
-    const name = owner?.[key];
-    if (owner === null || typeof name !== 'string' || name === '') return [];
-    // A mistyped digest is a fault of the text, not the name of a file.
-    if (digestSchema.safeParse(name).success || /^[a-z][a-z0-9+.-]+:/i.test(name)) return [];
-    return [{ path, owner, key, name, takesFolder }];
-  });
+function requireFolderPlace({ text, takesFolder }: BlobReference): void {
+  if (!takesFolder) throw new FogError('invalid-request', `${text} is a folder; a file is needed here`);
 }
 
-function recordIn(value: unknown, key: string): Record<string, unknown> | null {
-  const found = isRecord(value) ? value[key] : undefined;
-  return isRecord(found) ? found : null;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function cloneDocument(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(cloneDocument);
-  if (!isRecord(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, nested]) => [key, cloneDocument(nested)]));
+/** A copy as deep as the references are; everything else, which may hold itself, is shared. */
+function copyToReferences(document: unknown): unknown {
+  if (!isRecord(document) || !isRecord(document.spec) || !isRecord(document.spec.task)) return document;
+  const task = { ...document.spec.task };
+  for (const block of ['wasm', 'javascript', 'stdin']) if (isRecord(task[block])) task[block] = { ...task[block] };
+  if (Array.isArray(task.inputs)) {
+    task.inputs = task.inputs.map((input: unknown) => (isRecord(input) ? { ...input } : input));
+  }
+  return { ...document, spec: { ...document.spec, task } };
 }

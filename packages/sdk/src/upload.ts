@@ -154,7 +154,8 @@ async function followInside(root: string, link: string, folder: string): Promise
   return target;
 }
 
-async function statPath(path: string) {
+/** Throws `invalid-request` when there is nothing, or nothing that may be looked at. */
+export async function statPath(path: string) {
   try {
     return await stat(path);
   } catch (cause) {

@@ -79,8 +79,11 @@ describe('a function that travels', () => {
     assert.ok(selfContainedSource(fn).length > 0);
   });
 
-  test('typeof of an unknown name is not a use of it', () => {
-    assert.ok(selfContainedSource(new Function('return typeof document === "undefined"')));
+  test('typeof of an outer name is a use of it: over there it would be "undefined" without an error', () => {
+    assert.deepEqual(refusal((x: number) => [x, typeof rate]).details.uses, [{ name: 'rate', line: 1 }]);
+    assert.deepEqual(refusal(new Function('return typeof document === "undefined"')).details.names, ['document']);
+    assert.deepEqual(refusal(new Function('return typeof (process)')).details.names, ['process']);
+    assert.ok(selfContainedSource((x: unknown) => [typeof x, typeof Map, typeof console, typeof undefined]));
   });
 
   test('names from outside are listed with their lines, each once', () => {

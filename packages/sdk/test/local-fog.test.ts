@@ -34,6 +34,17 @@ describe('fog.map', () => {
     assert.equal(single[0], results[0]?.[2], 'not a matter of batching');
   });
 
+  test('an option that it does not have is an error, not ignored', async () => {
+    await assert.rejects(
+      fog.map([1], (x) => x, { conetxt: 1 } as object),
+      withCode('invalid-request'),
+    );
+    await assert.rejects(
+      fog.map([1], (x) => x, { onError: 'bogus' as 'collect' }),
+      withCode('invalid-request'),
+    );
+  });
+
   test('streams results of a slow async source in order, and takes bytes', async () => {
     async function* source() {
       for (let index = 0; index < 6; index += 1) {
@@ -151,6 +162,15 @@ describe('fog.run', () => {
     assert.deepEqual(await output?.json(), { from: 5, index: 1 });
     await output?.saveTo(directory);
     assert.equal(await readFile(join(directory, 'result'), 'utf8'), '{"from":5,"index":1}');
+    assert.equal(
+      (await job.wait({ timeoutMilliseconds: 60 * 86_400_000 })).succeeded,
+      true,
+      'longer than a timer counts',
+    );
+    await assert.rejects(fog.job(job.id).wait({ timeoutMilliseconds: 0 }), withCode('timed-out'));
+    const ofOne: string[] = [];
+    for await (const { data } of job.events({ partition: 1 })) ofOne.push(data.type);
+    assert.deepEqual([ofOne[0], ofOne.at(-1)], ['task.leased', 'task.succeeded']);
     const types: string[] = [];
     for await (const { data } of job.events()) types.push(data.type);
     assert.equal(types[0], 'job.submitted');

@@ -3,8 +3,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { FogError, parseJobSpec } from '@fog/contract';
-import { standInForSpecFiles, uploadSpecFiles } from '../src/spec-files.ts';
+import { FogError, parseJobSpec, type SpecFault } from '@fog/contract';
+import { Fog } from '../src/fog.ts';
+import { checkSpec, standInForSpecFiles, uploadSpecFiles } from '../src/spec-files.ts';
 import { digestOf } from '../src/upload.ts';
 import { BlobServer } from './blob-server.ts';
 
@@ -76,5 +77,66 @@ describe('files of a specification', () => {
     const server = new BlobServer();
     const remote = spec({ javascript: { script: 'https://fog.example/x.js' } });
     assert.deepEqual(await uploadSpecFiles(server.client, remote, { baseDirectory: base }), remote);
+  });
+});
+
+describe('a check', () => {
+  const faultsOf = async (document: unknown, files: Record<string, string> = {}): Promise<string[]> => {
+    try {
+      await checkSpec(document, { baseDirectory: base, files });
+      return [];
+    } catch (error) {
+      assert.ok(error instanceof FogError, String(error));
+      return (error.details.faults as SpecFault[]).map(({ path, code }) => `${path} ${code}`).sort();
+    }
+  };
+
+  test('tells files that do not exist together with every other fault', async () => {
+    const document = spec({
+      javascript: { script: 'gone.js', engine: 'v9' },
+      args: [1],
+      stdin: { source: 'data' },
+      network: 'full',
+      inputs: [
+        { source: 'gone.txt', path: '/in/x' },
+        { source: 's3://bucket/key', path: '/in/x' },
+        { source: 'data', path: '/in/data' },
+        { source: 'sha256:12', path: '/in/y' },
+      ],
+    });
+    assert.deepEqual(await faultsOf(document), [
+      'spec.task.args[0] invalid',
+      'spec.task.inputs[0].source invalid',
+      'spec.task.inputs[1].path invalid',
+      'spec.task.inputs[1].source unsupported',
+      'spec.task.inputs[3].source invalid',
+      'spec.task.javascript.engine invalid',
+      'spec.task.javascript.script invalid',
+      'spec.task.network unsupported',
+      'spec.task.stdin.source invalid',
+    ]);
+  });
+
+  test('finds files of an otherwise good specification, and contents given by name', async () => {
+    const document = spec({ javascript: { script: 'gone.js' } });
+    assert.deepEqual(await faultsOf(document), ['spec.task.javascript.script invalid']);
+    assert.deepEqual(await faultsOf(document, { 'gone.js': '' }), []);
+    assert.deepEqual(await faultsOf(spec({ javascript: { script: './main.js' } })), []);
+  });
+
+  test('takes documents of any shape, those that hold themselves included', async () => {
+    const circle: unknown[] = [];
+    circle.push(circle);
+    for (const document of [null, 5, [], {}, { spec: { task: 7 } }, spec({ args: circle })]) {
+      assert.notDeepEqual(await faultsOf(document), []);
+    }
+  });
+
+  test('comes before anything is sent', async () => {
+    const server = new BlobServer();
+    const run = new Fog(server.client).submit(spec({ javascript: { script: 'gone.js' }, args: [1] }), {
+      baseDirectory: base,
+    });
+    await assert.rejects(run, (error: FogError) => (error.details.faults as SpecFault[]).length === 2);
   });
 });

@@ -2,7 +2,8 @@
 import { Argument, type Command } from 'commander';
 import { commandWords } from '../completion/command-tree.ts';
 import { completionScript, SHELLS, type Shell } from '../completion/shell-scripts.ts';
-import { type Terminal, write } from '../terminal.ts';
+import { type Terminal, write, writeJson } from '../terminal.ts';
+import { withJson } from './command-context.ts';
 
 const HELP = `
 Examples:
@@ -11,10 +12,14 @@ Examples:
   fish  fog completion fish > ~/.config/fish/completions/fog.fish`;
 
 export function addCompletionCommand(program: Command, terminal: Terminal): void {
-  program
+  const command = program
     .command('completion')
     .description('print a completion script for a shell')
     .addArgument(new Argument('<shell>', 'which shell').choices([...SHELLS]))
-    .addHelpText('after', HELP)
-    .action((shell: Shell) => write(terminal.stdout, completionScript(shell, commandWords(program))));
+    .addHelpText('after', HELP);
+  withJson(command).action(async (shell: Shell, options: { json?: boolean }) => {
+    const script = completionScript(shell, commandWords(program));
+    if (options.json) await writeJson(terminal, { shell, script });
+    else await write(terminal.stdout, script);
+  });
 }

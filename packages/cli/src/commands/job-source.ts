@@ -1,8 +1,8 @@
 /** What `fog run` and `fog plan` take: a specification in YAML or JSON, or a program as it is. */
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
-import { FogError, parseJobSpec, readSpecText } from '@fog/contract';
-import { standInForSpecFiles } from '@fog/sdk';
+import { FogError, readSpecText } from '@fog/contract';
+import { checkSpec } from '@fog/sdk';
 import { readAll, type Terminal } from '../terminal.ts';
 
 export interface JobSource {
@@ -18,7 +18,7 @@ const PROGRAMS: Readonly<Record<string, 'javascript' | 'wasm'>> = {
 
 /**
  * Reads FILE: `-` is a specification on standard input; `.js`, `.mjs` and `.wasm` become a job of one task with
- * `args`. Throws `invalid-spec` or `unsupported` with all faults.
+ * `args`. Throws `invalid-spec` or `unsupported` with all faults, files that do not exist included.
  */
 export async function readJobSource(terminal: Terminal, file: string, args: readonly string[]): Promise<JobSource> {
   const path = resolve(terminal.workingDirectory, file);
@@ -32,7 +32,7 @@ export async function readJobSource(terminal: Terminal, file: string, args: read
     runtime === undefined
       ? { document: await readSpec(terminal, file, path), baseDirectory: dirname(path) }
       : { document: programSpec(runtime, path, args), baseDirectory: dirname(path) };
-  parseJobSpec(await standInForSpecFiles(source.document));
+  await checkSpec(source.document, { baseDirectory: source.baseDirectory });
   return source;
 }
 

@@ -1,6 +1,13 @@
 /** `fog job`: what was submitted, what became of it. */
 import { resolve } from 'node:path';
-import { JOB_STATES, type JobState, type LogRecord, parseDuration, type TaskWithAttempts } from '@fog/contract';
+import {
+  JOB_STATES,
+  type JobState,
+  jobSpecJsonSchema,
+  type LogRecord,
+  parseDuration,
+  type TaskWithAttempts,
+} from '@fog/contract';
 import { downloadOutput, type Fog, inParallel } from '@fog/sdk';
 import { type Command, Option } from 'commander';
 import { EXIT, jobExitCode } from '../exit-code.ts';
@@ -17,6 +24,7 @@ import {
   stdoutColours,
   wholeNumber,
   withConnection,
+  withJson,
 } from './command-context.ts';
 import { addTop } from './job-top.ts';
 import { addRunCommand, Interrupt, showResult, waitWithProgress } from './run.ts';
@@ -32,6 +40,9 @@ export function addJobCommands(program: Command, terminal: Terminal): void {
   addEvents(job, terminal);
   addWait(job, terminal);
   addCancelAndRerun(job, terminal);
+  withJson(job.command('schema').description('print the JSON Schema of a job, for editors')).action(() =>
+    writeLine(terminal, JSON.stringify(jobSpecJsonSchema(), null, 2)),
+  );
 }
 
 function addList(job: Command, terminal: Terminal): void {
@@ -101,6 +112,7 @@ function addOutputs(job: Command, terminal: Terminal): void {
   withConnection(command).action(async (id: string, options: CommonOptions & { to?: string; task?: number }) => {
     const fog = await connect(terminal, options);
     const found = await fog.job(id).get();
+    await requireTask(fog, id, options.task);
     const tasks: TaskWithAttempts[] = [];
     for await (const task of fog.job(id).tasks({ state: 'succeeded' })) {
       if (options.task === undefined || options.task === task.partition) tasks.push(task);
@@ -145,6 +157,7 @@ function addLogs(job: Command, terminal: Terminal): void {
   withConnection(command).action(async (id: string, options: CommonOptions & { follow?: boolean; task?: number }) => {
     const fog = await connect(terminal, options);
     const found = await fog.job(id).get();
+    await requireTask(fog, id, options.task);
     const hasSeveral = options.task === undefined && Object.values(found.tasks).reduce((a, b) => a + b, 0) > 1;
     const partition = options.task === undefined ? {} : { partition: options.task };
     const lines = new LogLines();
@@ -163,6 +176,11 @@ function addLogs(job: Command, terminal: Terminal): void {
   });
 }
 
+/** Throws `not-found` for a task that the job does not have: it would be taken for one that says nothing. */
+async function requireTask(fog: Fog, job: string, partition: number | undefined): Promise<void> {
+  if (partition !== undefined) await fog.client.call('getTask', { params: { job, partition } });
+}
+
 async function* storedLogs(fog: Fog, job: string, partition: { partition?: number }): AsyncGenerator<LogRecord> {
   for (let after = 0; ; ) {
     const page = await fog.client.call('jobLogs', { params: { job }, query: { after, ...partition } });
@@ -177,13 +195,16 @@ function addEvents(job: Command, terminal: Terminal): void {
     .command('events <job>')
     .description('print what happened to a job and its tasks')
     .option('-f, --follow', 'follow until the job has ended')
+    .option('--task <n>', 'only this task', wholeNumber(0))
     .option('--after <n>', 'only records after this number', wholeNumber(0), 0);
-  withConnection(command).action(async (id: string, options: CommonOptions & { follow?: boolean; after: number }) => {
+  type EventOptions = CommonOptions & { follow?: boolean; task?: number; after: number };
+  withConnection(command).action(async (id: string, options: EventOptions) => {
     const fog = await connect(terminal, options);
     const colours = stdoutColours(terminal);
-    const records = options.follow
-      ? fog.job(id).events({ after: options.after })
-      : storedEvents(fog, id, options.after);
+    const { after, task } = options;
+    await requireTask(fog, id, task);
+    const wanted = { after, ...(task === undefined ? {} : { partition: task }) };
+    const records = options.follow ? fog.job(id).events(wanted) : storedEvents(fog, id, wanted);
     for await (const record of records) {
       if (options.json) await writeJson(terminal, record);
       else await writeLine(terminal, eventLine(record, colours));
@@ -191,9 +212,9 @@ function addEvents(job: Command, terminal: Terminal): void {
   });
 }
 
-async function* storedEvents(fog: Fog, job: string, first: number) {
-  for (let after = first; ; ) {
-    const page = await fog.client.call('jobEvents', { params: { job }, query: { after } });
+async function* storedEvents(fog: Fog, job: string, wanted: { after: number; partition?: number }) {
+  for (let { after } = wanted; ; ) {
+    const page = await fog.client.call('jobEvents', { params: { job }, query: { ...wanted, after } });
     yield* page.items;
     if (page.ended || page.items.length === 0) return;
     after = page.items.at(-1)?.sequence ?? after;

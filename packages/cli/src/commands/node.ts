@@ -47,7 +47,7 @@ function addGet(node: Command, terminal: Terminal): void {
 function addChanges(node: Command, terminal: Terminal): void {
   const drain = node
     .command('drain <node>')
-    .description('place nothing new on a node and let it finish what runs; it then leaves')
+    .description('place nothing new on a node and let it finish what runs; it then leaves until it is started again')
     .option('--deadline <duration>', 'time for what runs; the rest is placed elsewhere', '10m');
   withConnection(drain).action(async (name: string, options: CommonOptions & { deadline: string }) => {
     parseDuration(options.deadline);
@@ -66,16 +66,25 @@ function addChanges(node: Command, terminal: Terminal): void {
       const { id } = await findNode(fog, name);
       const changed = await fog.client.call('cordonNode', { params: { node: id }, body: { cordoned } });
       if (options.json) await writeJson(terminal, changed);
-      else await note(terminal, `node ${changed.name} is ${cordoned ? 'cordoned' : 'open for work'}`);
+      else {
+        const when = changed.state === 'connected' ? '' : ', once it is connected';
+        await note(terminal, `node ${changed.name} is ${cordoned ? 'cordoned' : `open for work${when}`}`);
+      }
     });
   }
-  const remove = node.command('rm <node>').description('forget a node; to come back it must join again');
+  const remove = node
+    .command('rm <node>')
+    .description('forget a node; one that still runs and has a valid join token joins again');
   withConnection(remove).action(async (name: string, options: CommonOptions) => {
     const fog = await connect(terminal, options);
     const found = await findNode(fog, name);
     await fog.client.call('removeNode', { params: { node: found.id } });
     if (options.json) await writeJson(terminal, { id: found.id, name: found.name });
-    else await note(terminal, `node ${found.name} is removed`);
+    else {
+      const hint =
+        found.state === 'connected' ? '; it was connected: stop it, or it joins again if its join token is valid' : '';
+      await note(terminal, `node ${found.name} is removed${hint}`);
+    }
   });
 }
 

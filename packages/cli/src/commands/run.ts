@@ -120,6 +120,12 @@ export async function waitWithProgress(
   const watched = watch(handle, progress, watching.signal);
   try {
     return await handle.wait({ signal: stop.signal, timeoutMilliseconds: settings.timeoutMilliseconds });
+  } catch (cause) {
+    if (!stop.signal.aborted || settings.cancelsOnInterrupt) throw cause;
+    throw new FogError('cancelled', `stopped waiting; job ${handle.id} goes on`, {
+      cause,
+      details: { job: handle.id },
+    });
   } finally {
     watching.abort();
     await watched;

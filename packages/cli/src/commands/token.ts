@@ -25,7 +25,7 @@ export function addTokenCommands(program: Command, terminal: Terminal): void {
     .command('create')
     .description('create a token and print it')
     .addOption(new Option('--scope <scope>', 'what it allows').choices([...SCOPES]).makeOptionMandatory())
-    .option('--principal <name>', 'whose token it is')
+    .option('--principal <name>', 'whose token it is; default: for submit a new one, for the others admin')
     .option('--expires <duration>', 'valid for so long, such as 30d; default: until revoked')
     .addHelpText('after', HELP);
   withConnection(create).action(async ({ scope, principal, expires, ...options }: CreateOptions) => {

@@ -4,10 +4,10 @@
  * The lock of an SQLite file is one of the operating system: it ends with the process, however that ends, while a
  * file with a process id outlives a kill and lies after a restart of the machine.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { FogError } from '../errors.ts';
+import { makeFolder } from './make-folder.ts';
 
 const SQLITE_BUSY = 5;
 
@@ -18,7 +18,7 @@ const SQLITE_BUSY = 5;
 export function lockFolder(folder: string, who: 'coordinator' | 'agent'): Disposable {
   let lock: DatabaseSync | undefined;
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder, 0o700);
     lock = new DatabaseSync(join(folder, `${who}.lock`), { timeout: 0 });
     lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (cause) {

@@ -26,7 +26,12 @@ const CONNECT_MILLISECONDS = 10_000;
  * Throws `unavailable` when nobody answers and `unauthenticated` when the certificate is another one.
  */
 export async function pinnedConnection(url: string, fingerprint: string | null): Promise<PinnedConnection> {
-  if (fingerprint === null || !url.startsWith('https:')) {
+  if (fingerprint !== null && !url.startsWith('https:')) {
+    throw new FogError('unauthenticated', `the token names a certificate, and ${url} would show none`, {
+      hint: `write https: ${url.replace(/^http:/, 'https:')}`,
+    });
+  }
+  if (fingerprint === null) {
     return { fetch: httpFetch(), tls: undefined };
   }
   const certificate = await presentedCertificate(new URL(url));

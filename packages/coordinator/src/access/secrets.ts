@@ -170,7 +170,7 @@ async function refuseTooMany(writer: Writer, principal: string, name: string): P
   if (Number(others) < HTTP_LIMITS.secretsPerPrincipal) return;
   throw new FogError('too-many-requests', `${principal} has ${HTTP_LIMITS.secretsPerPrincipal} secrets already`, {
     retryable: false,
-    hint: 'delete some with "fog secret delete"',
+    hint: 'delete some with "fog secret rm"',
   });
 }
 

@@ -31,7 +31,7 @@ export interface TokenStoreDependencies {
 
 export interface NewToken {
   scope: Scope;
-  /** Default: `admin`. */
+  /** Default: for `submit` a principal of its own, named as the token; `admin` for the others. */
   principal?: string | undefined;
   lifeMilliseconds?: number | undefined;
 }
@@ -41,8 +41,6 @@ interface CachedToken {
   secretHash: Buffer;
   readAt: number;
 }
-
-const DEFAULT_PRINCIPAL = 'admin';
 
 export class TokenStore {
   readonly #database: Database;
@@ -63,10 +61,12 @@ export class TokenStore {
   async create(request: NewToken): Promise<CreatedToken> {
     const now = this.#now();
     const secret = randomBytes(32).toString('base64url');
+    const id = newId('t', now, randomBytes(9));
     const row: TokenRow = {
-      id: newId('t', now, randomBytes(9)),
+      id,
       scope: request.scope,
-      principal: request.principal ?? DEFAULT_PRINCIPAL,
+      // Whoever gets a token to submit with is a stranger until the operator says otherwise: nodes trust `admin`.
+      principal: request.principal ?? (request.scope === 'submit' ? id : 'admin'),
       secret_hash: hashOf(secret).toString('hex'),
       created_at: now,
       expires_at: request.lifeMilliseconds === undefined ? null : now + request.lifeMilliseconds,

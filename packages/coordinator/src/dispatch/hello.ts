@@ -187,7 +187,8 @@ function nodeRow(
     owner: existing?.owner ?? owner ?? '',
     state: 'connected',
     cordoned: existing?.cordoned ?? 0,
-    drain_until: null,
+    // An agent that was started anew shall work again; one that was only cut off has not heard of it, perhaps.
+    drain_until: existing?.boot_id === hello.bootId ? existing.drain_until : null,
     description: JSON.stringify(hello.node),
     session: (existing?.session ?? 0) + 1,
     coordinator_id: coordinatorId,

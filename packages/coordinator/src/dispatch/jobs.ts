@@ -31,6 +31,8 @@ export interface JobsDependencies {
   randomBytes: (count: number) => Uint8Array;
   /** How many more tasks may be queued. */
   queueRoom: () => number;
+  /** Why nothing more can be stored, or null. */
+  storageFault: () => FogError | null;
   /** Names of the secrets that this principal has. */
   secretNames: (principal: string) => Promise<ReadonlySet<string>>;
   /** All nodes that are connected to any coordinator. */
@@ -58,6 +60,8 @@ export class Jobs {
     // A repeated submit gets its job even when the queue is full by now, or a node or blob of it is gone.
     const earlier = await this.#earlier(database.read, spec, caller.principal, request.idempotencyKey ?? null);
     if (earlier !== null) return jobOf(earlier);
+    const full = this.#dependencies.storageFault();
+    if (full !== null) throw full;
     await this.#checkSecrets(spec, caller.principal);
     const pinned = spec.spec.type === 'ops' ? await this.#matchingNodes(spec, caller.principal) : null;
     const id = newId('j', now(), randomBytes(9));
@@ -88,7 +92,7 @@ export class Jobs {
     dispatcher.wake();
     const jobId = jobOf(await stored);
     if (jobId !== id) return jobId;
-    this.#dependencies.classes.confirm(classes);
+    this.#dependencies.classes.confirm(classes, submission.submittedAt);
     dispatcher.announce(classes.map((placement) => placement.id));
     this.#dependencies.publishStreams([id]);
     // What fails of it here is done by the sweep of unfinished jobs.
@@ -187,7 +191,7 @@ export class Jobs {
     }
     const { classes, jobs } = this.#dependencies;
     const { id, submitter, key, pinned, submittedAt } = submission;
-    const placements = await classes.store(writer, requirementsFor(submission));
+    const placements = await classes.store(writer, requirementsFor(submission), submittedAt);
     const specText = JSON.stringify(spec);
     const taskCount = taskCountOf(submission);
     const classIds = placements.map((placement) => placement.id);

@@ -66,10 +66,10 @@ export class Nodes {
     );
   }
 
-  /** Cordons the node and tells it to finish within the deadline. */
+  /** Places nothing more on the node and tells it to finish within the deadline. Its next start ends that. */
   async drain(nodeId: string, deadlineMilliseconds: number, by: string): Promise<void> {
     const until = this.#dependencies.now() + deadlineMilliseconds;
-    await this.#mustChange(nodeId, { cordoned: 1, drain_until: until }, { type: 'node.draining', by });
+    await this.#mustChange(nodeId, { drain_until: until }, { type: 'node.draining', by });
   }
 
   /** Forgets a node. Its attempts count as lost at once. */

@@ -1,4 +1,5 @@
 /** The placement classes of the database, kept in memory by id. They never change. */
+import { DISPATCH_LIMITS } from '../limits.ts';
 import { type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Reader, Writer } from '../store/database.ts';
 import { type PlacementClass, placementClass, type Requirements } from './requirements.ts';
@@ -6,29 +7,31 @@ import { type PlacementClass, placementClass, type Requirements } from './requir
 const KEPT = 10_000;
 
 const INSERT_CLASSES: BulkStatement = {
-  text: `INSERT INTO placement_classes (id, requirements)
-    SELECT DISTINCT id, requirements FROM ROWS AS d WHERE true ON CONFLICT DO NOTHING`,
-  columns: { id: 'text', requirements: 'text' },
+  text: `INSERT INTO placement_classes (id, requirements, used_at)
+    SELECT DISTINCT id, requirements, used_at FROM ROWS AS d WHERE true
+    ON CONFLICT (id) DO UPDATE SET used_at = excluded.used_at`,
+  columns: { id: 'text', requirements: 'text', used_at: 'bigint' },
 };
 
 export class PlacementClasses {
   readonly #classes = new Map<string, PlacementClass>();
-  /** Ids of classes whose rows are committed. */
-  readonly #confirmed = new Set<string>();
+  /** Until when the rows of classes need not be stored again: they are committed, and say that they are in use. */
+  readonly #confirmed = new Map<string, number>();
 
   /** The class of these requirements, stored before a task refers to it. */
-  async store(writer: Writer, requirements: readonly Requirements[]): Promise<PlacementClass[]> {
+  async store(writer: Writer, requirements: readonly Requirements[], now: number): Promise<PlacementClass[]> {
     const classes = requirements.map(placementClass);
-    const unknown = classes.filter((placement) => !this.#confirmed.has(placement.id));
-    const rows = unknown.map((placement) => [placement.id, JSON.stringify(placement.requirements)]);
+    const stale = classes.filter(({ id }) => !((this.#confirmed.get(id) ?? 0) > now));
+    const rows = stale.map((placement) => [placement.id, JSON.stringify(placement.requirements), now]);
     await runBulk(writer, INSERT_CLASSES, rows);
     return classes;
   }
 
   /** The transaction that stored these is committed: they need not be stored again. */
-  confirm(classes: readonly PlacementClass[]): void {
+  confirm(classes: readonly PlacementClass[], storedAt: number): void {
     if (this.#confirmed.size > KEPT) this.#confirmed.clear();
-    for (const placement of classes) this.#confirmed.add(placement.id);
+    const until = storedAt + DISPATCH_LIMITS.classConfirmedMilliseconds;
+    for (const { id } of classes) if (!((this.#confirmed.get(id) ?? 0) > storedAt)) this.#confirmed.set(id, until);
   }
 
   async load(reader: Reader, ids: readonly string[]): Promise<PlacementClass[]> {

@@ -10,12 +10,14 @@ import { sql } from 'kysely';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Database } from '../store/database.ts';
+import type { DatabaseSpace } from '../store/database-space.ts';
 import { IS_HELD } from '../store/live-attempts.ts';
 import { rowLock } from '../store/turn-rows.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { JobCache } from './job-cache.ts';
 import type { Jobs } from './jobs.ts';
 import type { PlacementClasses } from './placement-classes.ts';
+import { removeOld } from './retention.ts';
 import type { Samples } from './samples.ts';
 
 export interface SweepsDependencies {
@@ -25,6 +27,7 @@ export interface SweepsDependencies {
   jobCache: JobCache;
   classes: PlacementClasses;
   samples: Pick<Samples, 'store'>;
+  space: Pick<DatabaseSpace, 'measure'>;
   coordinatorId: string;
   url: () => string;
   startedAt: number;
@@ -95,9 +98,10 @@ export class Sweeps {
       { name: 'orphans', everyMilliseconds: 5000, run: () => this.#silenceOrphans() },
       { name: 'unsent leases', everyMilliseconds: 10_000, run: () => this.#returnUnsent() },
       { name: 'clock', everyMilliseconds: 5000, run: () => this.#mendTimes() },
+      { name: 'database size', everyMilliseconds: 2000, run: () => this.#dependencies.space.measure() },
       { name: 'queue', everyMilliseconds: 5000, run: () => this.#lookIntoQueue() },
       { name: 'samples', everyMilliseconds: 1000, run: () => this.#dependencies.samples.store() },
-      { name: 'retention', everyMilliseconds: 60_000, run: () => this.#removeOldJobs() },
+      { name: 'retention', everyMilliseconds: 60_000, run: () => removeOld(this.#dependencies) },
       { name: 'blobs', everyMilliseconds: 600_000, run: () => this.#dependencies.collectBlobs() },
     ];
   }
@@ -391,43 +395,6 @@ export class Sweeps {
     for (const { classId, rank, job } of waiting) {
       const placement = byId.get(classId);
       if (placement !== undefined) dispatcher.hints.add(placement, { rank, job });
-    }
-  }
-
-  /** Finished jobs, with all that belongs to them, and what happened to nodes, after the time they are kept. */
-  async #removeOldJobs(): Promise<void> {
-    const { database, keepJobs, now } = this.#dependencies;
-    const before = now() - parseDuration(keepJobs);
-    const old = await database.read
-      .selectFrom('jobs')
-      .select('id')
-      .where('ended_at', '<', before)
-      .orderBy('ended_at')
-      .limit(DISPATCH_LIMITS.retentionJobs)
-      .execute();
-    for (const { id } of old) await removeJob(database, id);
-    await database.write((writer) =>
-      sql`DELETE FROM events WHERE stream >= 'n' AND stream < 'o' AND at < ${before}`.execute(writer),
-    );
-  }
-}
-
-/** Deletes a job in steps that hold the database for a short time each. */
-async function removeJob(database: Database, id: string): Promise<void> {
-  const step = DISPATCH_LIMITS.jobStep;
-  const parts = [
-    sql`DELETE FROM logs WHERE job_id = ${id} AND sequence IN (SELECT sequence FROM logs WHERE job_id = ${id} ORDER BY sequence LIMIT ${sql.lit(step)})`,
-    sql`DELETE FROM events WHERE stream = ${id} AND sequence IN (SELECT sequence FROM events WHERE stream = ${id} ORDER BY sequence LIMIT ${sql.lit(step)})`,
-    sql`DELETE FROM samples WHERE job_id = ${id} AND partition IN (SELECT partition FROM samples WHERE job_id = ${id} ORDER BY partition LIMIT ${sql.lit(step)})`,
-    sql`DELETE FROM attempts WHERE job_id = ${id} AND partition IN (SELECT partition FROM attempts WHERE job_id = ${id} ORDER BY partition LIMIT ${sql.lit(step)})`,
-    sql`DELETE FROM tasks WHERE job_id = ${id} AND partition IN (SELECT partition FROM tasks WHERE job_id = ${id} ORDER BY partition LIMIT ${sql.lit(step)})`,
-    sql`DELETE FROM job_blobs WHERE job_id = ${id}`,
-    sql`DELETE FROM jobs WHERE id = ${id}`,
-  ];
-  for (const part of parts) {
-    for (;;) {
-      const { numAffectedRows } = await database.write((writer) => part.execute(writer));
-      if ((numAffectedRows ?? 0n) < BigInt(step)) break;
     }
   }
 }

@@ -18,6 +18,7 @@ import {
   LIMITS,
 } from '@fog/contract';
 import type { RawData, WebSocket } from 'ws';
+import { z } from 'zod';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { HelloOutcome } from '../dispatch/inputs.ts';
 import type { Nodes } from '../dispatch/nodes.ts';
@@ -46,6 +47,8 @@ class AgentLink implements SessionLink {
   readonly #nonce = randomBytes(24).toString('base64url');
   #session: AgentSession | null = null;
   #introduced = false;
+  /** What is wrong with the join token. */
+  #joinFault: FogError | null = null;
   #lastHeard = performance.now();
   #timer: NodeJS.Timeout | undefined;
   #closeReason = 'the agent went away';
@@ -89,8 +92,9 @@ class AgentLink implements SessionLink {
     // Nothing is heard of a link that was closed from here: a refused agent could go on talking for a second.
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     const frame = isBinary ? null : parseFrame(data.toString());
-    if (frame === null)
-      return this.#refuse(new FogError('protocol-violation', 'a frame that is not of the agent protocol'));
+    if (frame instanceof FogError || frame === null) {
+      return this.#refuse(frame ?? new FogError('protocol-violation', 'a frame that is not of the agent protocol'));
+    }
     if (this.#session === null) {
       if (frame.type === 'hello' && !this.#introduced) void this.#hello(frame);
       else if (frame.type !== 'heartbeat')
@@ -109,8 +113,14 @@ class AgentLink implements SessionLink {
       if (dispatcher.sessions.size >= DISPATCH_LIMITS.sessions) {
         throw new FogError('too-many-requests', `this coordinator serves ${DISPATCH_LIMITS.sessions} agents already`);
       }
-      // A bad token does not matter to a node that is known by its key.
-      const owner = hello.joinToken === undefined ? null : await authenticateJoin(hello.joinToken).catch(() => null);
+      // A bad token does not matter to a node that is known by its key; another one wants to know what is wrong with it.
+      const owner =
+        hello.joinToken === undefined
+          ? null
+          : await authenticateJoin(hello.joinToken).catch((error: unknown) => {
+              this.#joinFault = FogError.from(error);
+              return null;
+            });
       dispatcher.take({ kind: 'hello', hello, owner, link: this, answer: (outcome) => this.#answer(outcome) });
     } catch (error) {
       this.#refuse(FogError.from(error));
@@ -119,9 +129,12 @@ class AgentLink implements SessionLink {
 
   #answer(outcome: HelloOutcome): void {
     if (!outcome.accepted) {
-      this.#refuse(
-        new FogError(outcome.code, outcome.message, outcome.hint === undefined ? {} : { hint: outcome.hint }),
+      const fault = new FogError(
+        outcome.code,
+        outcome.message,
+        outcome.hint === undefined ? {} : { hint: outcome.hint },
       );
+      this.#refuse(outcome.code === 'unauthenticated' ? (this.#joinFault ?? fault) : fault);
       return;
     }
     clearTimeout(this.#timer);
@@ -222,10 +235,16 @@ class AgentLink implements SessionLink {
   }
 }
 
-function parseFrame(text: string): AgentFrame | null {
+/** Only what names the version may be relied on in a hello of another one. */
+const versionSchema = z.looseObject({ type: z.literal('hello'), protocol: z.int() });
+
+function parseFrame(text: string): AgentFrame | FogError | null {
   try {
-    const result = agentFrameSchema.safeParse(JSON.parse(text));
-    return result.success ? result.data : null;
+    const json: unknown = JSON.parse(text);
+    const result = agentFrameSchema.safeParse(json);
+    if (result.success) return result.data;
+    const { data } = versionSchema.safeParse(json);
+    return data === undefined || data.protocol === AGENT_PROTOCOL ? null : protocolMismatch(data.protocol);
   } catch {
     return null;
   }

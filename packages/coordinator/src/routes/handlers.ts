@@ -53,8 +53,8 @@ export function plainHandlers({ service, tokens, secrets }: HandlerDependencies)
     cancelJob: ({ caller, params }) => service.cancelJob(caller, params.job),
     rerunJob: ({ caller, params }) => service.rerunJob(caller, params.job),
     plan: ({ caller, body }) => service.plan(caller, body),
-    listNodes: ({ query }) => service.listNodes(query),
-    getNode: ({ params }) => service.getNode(params.node),
+    listNodes: ({ caller, query }) => service.listNodes(caller, query),
+    getNode: ({ caller, params }) => service.getNode(caller, params.node),
     cordonNode: ({ caller, params, body }) => service.cordonNode(caller, params.node, body.cordoned),
     drainNode: ({ caller, params, body }) => service.drainNode(caller, params.node, parseDuration(body.deadline)),
     removeNode: ({ caller, params }) => service.removeNode(caller, params.node).then(() => undefined),
@@ -74,17 +74,17 @@ export function plainHandlers({ service, tokens, secrets }: HandlerDependencies)
 
 export function streamHandlers({ service }: Pick<HandlerDependencies, 'service'>): StreamHandlers {
   return {
-    jobEvents: ({ caller, params }) => ({
+    jobEvents: ({ caller, params, query }) => ({
       stream: params.job,
-      read: (request) => service.jobEvents(caller, params.job, request),
+      read: (request) => service.jobEvents(caller, params.job, { ...request, partition: query.partition }),
     }),
     jobLogs: ({ caller, params, query }) => ({
       stream: params.job,
       read: (request) => service.jobLogs(caller, params.job, { ...request, partition: query.partition }),
     }),
-    nodeEvents: ({ params }) => ({
+    nodeEvents: ({ caller, params }) => ({
       stream: params.node,
-      read: (request) => service.nodeEvents(params.node, request),
+      read: (request) => service.nodeEvents(caller, params.node, request),
     }),
   };
 }

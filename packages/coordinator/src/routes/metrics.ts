@@ -57,3 +57,21 @@ function registerBlobGauges(registry: Registry, blobTotals: () => Promise<BlobTo
     });
   }
 }
+
+export function registerDatabaseGauges(
+  registry: Registry,
+  space: { size: { bytes: number; usedBytes: number; freeDiskBytes: number | null } | null; limitBytes: number },
+): void {
+  const add = (name: string, help: string, read: () => number | null | undefined) => {
+    const gauge: Gauge = new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect: () => gauge.set(read() ?? Number.NaN),
+    });
+  };
+  add('fog_database_bytes', 'Bytes of the database on the disk', () => space.size?.bytes);
+  add('fog_database_used_bytes', 'Of these, those that hold rows', () => space.size?.usedBytes);
+  add('fog_database_limit_bytes', 'Space for the database', () => space.limitBytes);
+  add('fog_database_disk_free_bytes', 'Free bytes on its disk', () => space.size?.freeDiskBytes);
+}

@@ -6,6 +6,7 @@
  * A sync of the disk costs as much for a thousand changes as for one, so the store's throughput under load is set by
  * how much waits while the previous transaction is on its way.
  */
+import { FogError } from '@fog/contract';
 import type { Kysely } from 'kysely';
 import type { Writer } from './database.ts';
 import type { Tables } from './tables.ts';
@@ -19,6 +20,8 @@ interface Waiting {
 /** PostgreSQL's way of saying "again": serialisation failure and deadlock. */
 const TRY_AGAIN = ['40001', '40P01'];
 const TRIES = 5;
+const POSTGRES_DISK_FULL = '53100';
+const SQLITE_FULL = 13;
 /** Bounds how long one transaction keeps the locks and the event loop. */
 const MOST_WORKS = 500;
 
@@ -81,9 +84,17 @@ export class GroupCommit {
           return results;
         });
       } catch (error) {
-        const code = (error as { code?: unknown }).code;
+        const { code, errcode } = error as { code?: unknown; errcode?: unknown };
+        if (code === POSTGRES_DISK_FULL || errcode === SQLITE_FULL) throw diskFull(error);
         if (tries >= TRIES || typeof code !== 'string' || !TRY_AGAIN.includes(code)) throw error;
       }
     }
   }
+}
+
+function diskFull(cause: unknown): FogError {
+  return new FogError('storage-full', 'the disk of the database is full', {
+    cause,
+    hint: 'free space on the disk of the coordinator',
+  });
 }

@@ -78,16 +78,22 @@ export async function readTasks(
 export async function readEvents(
   reader: Reader,
   stream: string,
-  request: { after: number; limit: number },
+  request: { after: number; limit: number; partition?: number | undefined },
 ): Promise<(JobEventRecord | NodeEventRecord)[]> {
-  const rows = await reader
+  let query = reader
     .selectFrom('events')
     .select(['sequence', 'at', 'data'])
     .where('stream', '=', stream)
     .where('sequence', '>', request.after)
     .orderBy('sequence')
-    .limit(request.limit)
-    .execute();
+    .limit(request.limit);
+  if (request.partition !== undefined) {
+    // Events of tasks name their partition; a quote inside of a text would be escaped.
+    query = query.where(({ eb, or }) =>
+      or([',', '}'].map((end) => eb('data', 'like', `{%"partition":${request.partition}${end}%`))),
+    );
+  }
+  const rows = await query.execute();
   return rows.map((row) => ({ sequence: row.sequence, atMilliseconds: row.at, data: JSON.parse(row.data) }));
 }
 

@@ -8,7 +8,8 @@ import { startCheckpoints } from './checkpoint-thread.ts';
 import type { Database } from './database.ts';
 import { GroupCommit } from './group-commit.ts';
 import * as initial from './migrations/0001-initial.ts';
-import * as samples from './migrations/0002-samples.ts';
+import * as classUse from './migrations/0002-class-use.ts';
+import * as samples from './migrations/0003-samples.ts';
 import { PreparingClient } from './postgres-client.ts';
 import { openSqlite } from './sqlite-connection.ts';
 import type { Tables } from './tables.ts';
@@ -20,7 +21,11 @@ export interface DatabaseOptions {
   url?: string | undefined;
 }
 
-const MIGRATIONS: Record<string, Migration> = { '0001-initial': initial, '0002-samples': samples };
+const MIGRATIONS: Record<string, Migration> = {
+  '0001-initial': initial,
+  '0002-class-use': classUse,
+  '0003-samples': samples,
+};
 /** One connection writes, the others answer reads and streams. */
 const POSTGRES_CONNECTIONS = 8;
 const CONNECT_MILLISECONDS = 10_000;

@@ -23,7 +23,7 @@ export function openSqlite(path: string, mode: 'write' | 'read'): SqliteDatabase
       if (existing !== undefined) return existing;
       const oldest = kept.keys().next();
       if (kept.size >= KEPT_STATEMENTS && !oldest.done) kept.delete(oldest.value);
-      const statement = adapt(database.prepare(text));
+      const statement = text === 'rollback' ? rollback(database) : adapt(database.prepare(text));
       kept.set(text, statement);
       return statement;
     },
@@ -41,5 +41,14 @@ function adapt(statement: StatementSync): SqliteStatement {
       return { changes: BigInt(changes), lastInsertRowid: BigInt(lastInsertRowid) };
     },
     iterate: (parameters) => statement.iterate(...bind(parameters)) as IterableIterator<unknown>,
+  };
+}
+
+/** SQLite rolls back by itself when the disk is full; the error of a second rollback would hide that one. */
+function rollback(database: DatabaseSync): SqliteStatement {
+  const statement = adapt(database.prepare('rollback'));
+  return {
+    ...statement,
+    run: (parameters) => (database.isTransaction ? statement.run(parameters) : { changes: 0n, lastInsertRowid: 0n }),
   };
 }

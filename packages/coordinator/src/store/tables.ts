@@ -100,6 +100,8 @@ export interface PlacementClassesTable {
   id: string;
   /** JSON of Requirements. */
   requirements: string;
+  /** When a submit last named it, within an hour or so. */
+  used_at: number;
 }
 
 export interface EventsTable {

@@ -18,6 +18,8 @@ test('a token authenticates as its scope and principal, and only its hash is sto
   assert.ok(token.endsWith(`.${FINGERPRINT}`));
   assert.deepEqual(await tokens.authenticate(token), { scope: 'submit', principal: 'alice' });
   assert.equal((await tokens.create({ scope: 'node' })).principal, 'admin');
+  const stranger = await tokens.create({ scope: 'submit' });
+  assert.equal(stranger.principal, stranger.id, 'nobody is trusted as admin by default');
   const dump = JSON.stringify(await folder.database.read.selectFrom('tokens').selectAll().execute());
   assert.ok(!dump.includes(parseToken(token).secret));
   assert.deepEqual((await tokens.list({ limit: 10 })).items.at(-1), shown);

@@ -50,6 +50,7 @@ export class FakeAgent {
   session: AgentSession | null = null;
   #fog: Fog;
   #owner: string | null;
+  #bootId = randomUUID();
   #journalId = randomUUID();
   #journal: JournalEntry[] = [];
   #first = 1;
@@ -113,7 +114,7 @@ export class FakeAgent {
           nodeId: this.id,
           publicKey: 'k'.repeat(43),
           signature: 's'.repeat(86),
-          bootId: 'boot-0001',
+          bootId: this.#bootId,
           journalId: this.#journalId,
           nextSequence: this.#first + this.#journal.length,
           node: this.description,
@@ -147,6 +148,7 @@ export class FakeAgent {
   /** Its memory of running attempts is gone, its journal is not. */
   restart(): void {
     this.held.clear();
+    this.#bootId = randomUUID();
   }
 
   succeed(name: AttemptName, outputs: Extract<AttemptReport, { event: 'succeed' }>['outputs'] = []): void {

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { access, constants, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { JobSpecInput } from '@fog/contract';
+import type { FogError, JobSpecInput } from '@fog/contract';
 import { type Bus, localBus } from '../../src/bus.ts';
 import { Dispatcher } from '../../src/dispatch/dispatcher.ts';
 import { JobCache } from '../../src/dispatch/job-cache.ts';
@@ -33,6 +33,7 @@ export interface FogOptions {
   bus?: (coordinatorId: string) => Promise<Bus>;
   keepJobs?: string;
   queuedTasks?: number;
+  storageFault?: () => FogError | null;
   secrets?: Record<string, string>;
 }
 
@@ -111,6 +112,7 @@ export class Fog implements AsyncDisposable {
       now,
       randomBytes: (count) => randomBytes(count),
       queueRoom: () => (options.queuedTasks ?? 5_000_000) - this.sweeps.queuedTasks,
+      storageFault: () => options.storageFault?.() ?? null,
       secretNames: async () => new Set(Object.keys(options.secrets ?? {})),
       connectedNodes: () => readPlacementNodes(database.read),
       readFolder: async () => [],
@@ -120,6 +122,7 @@ export class Fog implements AsyncDisposable {
     this.sweeps = new Sweeps({
       database,
       samples: this.samples,
+      space: { measure: async () => undefined },
       dispatcher: this.dispatcher,
       jobs: this.jobs,
       jobCache,

@@ -1,5 +1,9 @@
 /** Jobs as such: submit, spread out, close, deadlines, retention. */
 import assert from 'node:assert/strict';
+import { FogError } from '@fog/contract';
+import { TokenStore } from '../../src/access/tokens.ts';
+import { DISPATCH_LIMITS } from '../../src/limits.ts';
+import { readEvents } from '../../src/store/job-queries.ts';
 import { onBothDatabases } from './both-databases.ts';
 import { Fog, jobSpec, MODULE } from './fog-harness.ts';
 import { eventTypes, jobRow, taskRow } from './invariants.ts';
@@ -201,6 +205,74 @@ await onBothDatabases('jobs', {
     }
     assert.deepEqual(await eventTypes(fog.database, old), []);
     assert.deepEqual(await eventTypes(fog.database, agent.id), [], 'what happened to nodes is forgotten as well');
+  },
+
+  async 'retention keeps up: one round removes whatever is due, tokens and unused placement classes too'({ open }) {
+    const fog = await open({ keepJobs: '2d' });
+    const agent = await fog.connected();
+    agent.onLease = (name) => queueMicrotask(() => agent.succeed(name));
+    for (let count = 0; count < DISPATCH_LIMITS.retentionJobs + 5; count += 1) await fog.submit();
+    await fog.settle();
+    const tokens = new TokenStore({ database: fog.database, fingerprint: null, now: () => fog.clock.now });
+    const expired = await tokens.create({ scope: 'read', lifeMilliseconds: 1 });
+    const revoked = await tokens.create({ scope: 'read' });
+    await tokens.revoke(revoked.id);
+    const good = await tokens.create({ scope: 'read' });
+    const waiting = await fog.submit({
+      spec: { placement: { constraints: ['nowhere == yes'] }, timeouts: { queue: '30d', total: '30d' } },
+    });
+    fog.clock.now += 5 * DAY;
+    const young = await fog.submit({ task: { resources: { cpu: '7m' } } });
+    await fog.sweeps.sweepOnce();
+    const jobs = await fog.database.read.selectFrom('jobs').select('id').orderBy('id').execute();
+    assert.deepEqual(
+      jobs.map((row) => row.id),
+      [waiting, young],
+    );
+    const classes = await fog.database.read.selectFrom('placement_classes').select('requirements').execute();
+    assert.equal(classes.length, 2, 'the one of the task that waits, and the one just used');
+    const left = (await fog.database.read.selectFrom('tokens').select('id').execute()).map((row) => row.id);
+    assert.ok(left.includes(good.id) && !left.includes(expired.id) && !left.includes(revoked.id));
+    await fog.submit();
+    await fog.settle();
+    const again = await fog.database.read.selectFrom('placement_classes').select('id').execute();
+    assert.equal(again.length, 3, 'a class that was removed is stored again');
+  },
+
+  async 'events of one task are a stream of their own'({ open }) {
+    const fog = await open();
+    const agent = await fog.connected({ capacity: { slots: 20, milliCpu: 20_000, memoryBytes: 1e12 } });
+    const job = await fog.submit({ spec: { count: 12 } });
+    await fog.settle();
+    for (const name of agent.attempts) {
+      agent.report(name, { event: 'progress', fraction: 0.5, message: 'like {"type":"task.x","partition":1,' });
+    }
+    await fog.settle();
+    const read = (partition: number) => readEvents(fog.database.read, job, { after: 0, limit: 100, partition });
+    for (const partition of [1, 11]) {
+      const records = await read(partition);
+      assert.deepEqual(
+        records.map(({ data }) => [data.type, 'partition' in data && data.partition]),
+        [
+          ['task.leased', partition],
+          ['task.progress', partition],
+        ],
+      );
+    }
+    assert.deepEqual(await read(99), []);
+  },
+
+  async 'a full disk refuses submits and nothing else'({ open }) {
+    let full: FogError | null = null;
+    const fog = await open({ storageFault: () => full });
+    const agent = await fog.connected();
+    await fog.submit();
+    full = new FogError('storage-full', 'the disk is full');
+    await assert.rejects(fog.submit(), { code: 'storage-full' });
+    await fog.settle();
+    for (const name of agent.attempts) agent.succeed(name);
+    await fog.settle();
+    assert.equal(agent.unacknowledged, 0);
   },
 
   async 'what a crash interrupts while a job is cancelled is done after it'({ open, crash }) {

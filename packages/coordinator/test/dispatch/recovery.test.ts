@@ -156,6 +156,23 @@ await onBothDatabases('recovery', {
     assert.deepEqual(await attemptStates(fog.database, job), ['failed', 'leased']);
   },
 
+  async 'a drained node that was only cut off is told again; started anew, it works again'({ open }) {
+    const fog = await open();
+    const agent = await fog.connected();
+    await fog.nodes.drain(agent.id, 60_000, 'olga');
+    await agent.disconnect();
+    agent.frames.length = 0;
+    await agent.connect();
+    assert.ok(agent.frames.some((frame) => frame.type === 'drain'));
+    await fog.submit();
+    await fog.settle();
+    assert.equal(agent.held.size, 0);
+    await agent.disconnect();
+    agent.restart();
+    await agent.connect();
+    assert.equal(agent.held.size, 1, 'the cordon was that of the drain');
+  },
+
   async 'an attempt that comes back before it is replaced goes on'({ open }) {
     const fog = await open();
     const first = await fog.connected();

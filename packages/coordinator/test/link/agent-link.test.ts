@@ -85,6 +85,9 @@ describe('an agent that cannot be let in', () => {
     const agent = await LinkClient.open(coordinator.url);
     agent.send(await agent.hello(joinToken, { protocol: 77 }));
     await assertRefused(agent, 'protocol-version', /77.*\b1\b/);
+    const later = await LinkClient.open(coordinator.url);
+    later.send({ ...(await later.hello(joinToken, { protocol: 78 })), capabilities: ['of a later version'] } as never);
+    await assertRefused(later, 'protocol-version', /78.*\b1\b/);
   });
 
   test('signs for another key, another nonce or another boot', async () => {
@@ -112,10 +115,17 @@ describe('an agent that cannot be let in', () => {
     await client.call('revokeToken', { params: { token: revoked.id } });
     clock += 2000;
     const forged = joinToken.slice(0, -3) + (joinToken.endsWith('abc') ? 'abd' : 'abc');
-    for (const token of [undefined, 'nonsense', forged, submit.token, short.token, revoked.token]) {
+    for (const [token, code, text] of [
+      [undefined, 'unauthenticated', /join token/],
+      ['nonsense', 'unauthenticated', /not a fog token/],
+      [forged, 'unauthenticated', /token is not/],
+      [submit.token, 'forbidden', /scope/],
+      [short.token, 'unauthenticated', /expired/],
+      [revoked.token, 'unauthenticated', /revoked/],
+    ] as const) {
       const agent = await LinkClient.open(coordinator.url);
       agent.send(await agent.hello(token));
-      await assertRefused(agent, 'unauthenticated', /join token/);
+      await assertRefused(agent, code, text);
     }
   });
 

@@ -49,7 +49,7 @@ const STATUS: Status = {
   startedAt: 1,
   nodes: { connected: 1, unknown: 0, lost: 0 },
   tasks: { queued: 10, leased: 0 },
-  disk: { databaseBytes: 1, blobBytes: 0, blobLimitBytes: 1, blobs: 0 },
+  disk: { databaseBytes: 1, databaseLimitBytes: 1, blobBytes: 0, blobLimitBytes: 1, blobs: 0 },
 };
 
 export class FakeService implements CoordinatorService {
@@ -147,16 +147,16 @@ export class FakeService implements CoordinatorService {
     this.#called('plan', caller, request);
     throw new FogError('unsupported', 'no plan');
   }
-  async listNodes(request: PageRequest): Promise<Page<Node>> {
-    this.#called('listNodes', null, request);
+  async listNodes(caller: Caller, request: PageRequest): Promise<Page<Node>> {
+    this.#called('listNodes', caller, request);
     return { items: [], next: null };
   }
-  async getNode(nodeId: string): Promise<Node> {
-    this.#called('getNode', null, nodeId);
+  async getNode(caller: Caller, nodeId: string): Promise<Node> {
+    this.#called('getNode', caller, nodeId);
     throw new FogError('not-found', 'there is no such node');
   }
-  async nodeEvents(nodeId: string, request: StreamRequest): Promise<StreamPage<NodeEventRecord>> {
-    this.#called('nodeEvents', null, nodeId, request);
+  async nodeEvents(caller: Caller, nodeId: string, request: StreamRequest): Promise<StreamPage<NodeEventRecord>> {
+    this.#called('nodeEvents', caller, nodeId, request);
     return { items: [], ended: false };
   }
   async cordonNode(caller: Caller, nodeId: string, cordoned: boolean): Promise<Node> {

@@ -1,6 +1,7 @@
 /** Group commit: what waits together is committed together, and nobody pays for the faults of others. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sql } from 'kysely';
 import type { Database, Writer } from '../../src/store/database.ts';
 import { openDatabase } from '../../src/store/open-database.ts';
 import { onBothDatabases } from '../dispatch/both-databases.ts';
@@ -120,4 +121,23 @@ test('close commits what waits', async () => {
   const again = await openDatabase(folder.storage);
   assert.equal((await digests(again)).length, 700);
   await again.close();
+});
+
+test('a full disk is told as such, and work goes on once there is room', async () => {
+  await using folder = await temporaryStorage();
+  const database = await openDatabase(folder.storage);
+  try {
+    const pages = (most: number) =>
+      database.write((writer) => sql.raw(`PRAGMA max_page_count = ${most}`).execute(writer));
+    await pages(1);
+    await assert.rejects(
+      database.write((writer) => insert(writer, 'd'.repeat(200_000))),
+      { code: 'storage-full' },
+    );
+    await pages(1_000_000);
+    await database.write((writer) => insert(writer, 'd1'));
+    assert.deepEqual(await digests(database), ['d1']);
+  } finally {
+    await database.close();
+  }
 });

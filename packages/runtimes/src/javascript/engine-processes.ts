@@ -54,8 +54,14 @@ const COMMON_FLAGS = [
   '--unhandled-rejections=none',
 ];
 
-/** Syntax that QuickJS does not know. */
-const V8_FLAGS = ['--experimental-vm-modules', '--no-js-regexp-modifiers', '--no-js-regexp-duplicate-named-groups'];
+const V8_FLAGS = [
+  '--experimental-vm-modules',
+  // For the functions that V8 calls while a script runs: v8-child.js replaces those of Node.
+  '--expose-internals',
+  // Syntax that QuickJS does not know.
+  '--no-js-regexp-modifiers',
+  '--no-js-regexp-duplicate-named-groups',
+];
 
 const allowReading = (paths: readonly string[]): string[] => paths.map((path) => `--allow-fs-read=${path}`);
 

@@ -73,8 +73,10 @@ class JavascriptRuntime implements TaskRuntime {
     };
   }
 
-  refusal({ program, trusted }: Pick<AttemptRequest, 'program' | 'trusted' | 'limits'>): string | null {
+  refusal({ program, trusted, limits }: Pick<AttemptRequest, 'program' | 'trusted' | 'limits'>): string | null {
     if (program.runtime !== 'javascript') return `The javascript runtime does not run ${program.runtime} programs.`;
+    const tooMuch = diskRefusal(limits);
+    if (tooMuch !== null) return tooMuch;
     const choice = chooseEngine(program.engine, trusted, this.#sandbox);
     return 'refusal' in choice && this.#sandbox !== null ? choice.refusal : null;
   }
@@ -105,6 +107,8 @@ class JavascriptRuntime implements TaskRuntime {
     if (this.#closed) return failed('drained', 'The runtime is closed.');
     const choice = chooseEngine(request.program.engine, request.trusted, this.#sandbox);
     if ('refusal' in choice) return failed('rejected', choice.refusal);
+    const tooMuch = diskRefusal(request.limits);
+    if (tooMuch !== null) return failed('rejected', tooMuch, choice.engine);
     const fault = faultOf(request);
     if (fault !== null) return failed(fault.reason, fault.message, choice.engine);
     const kind = this.#kindOf(choice.engine, request.limits.memoryBytes);
@@ -177,6 +181,12 @@ class ProbingAttempt implements RunningAttempt {
     if (this.#attempt !== null) this.#attempt.kill(reason, message);
     else this.#kill.resolve(failure(reason, message, 'none'));
   }
+}
+
+/** Refused rather than cut down: a job that asks for more would learn at its end that it did not get it. */
+function diskRefusal({ diskBytes }: AttemptRequest['limits']): string | null {
+  if (diskBytes <= JAVASCRIPT_LIMITS.resultBytes) return null;
+  return `The result of a script is kept in memory, and may have ${JAVASCRIPT_LIMITS.resultBytes} bytes at most: resources.disk asks for ${diskBytes}.`;
 }
 
 /** What is wrong with a request before anything runs. */

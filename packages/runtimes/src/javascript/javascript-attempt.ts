@@ -11,6 +11,7 @@ import type { FailureReason } from '@fog/contract';
 import type { ChildEnd } from '../child-pool.ts';
 import type { ChildFrame } from '../child-process.ts';
 import { JAVASCRIPT_LIMITS } from '../limits.ts';
+import { startLongTimer } from '../long-timer.ts';
 import type { AttemptHost, AttemptOutcome, AttemptRequest, JavascriptProgram, RunningAttempt } from '../runtime.ts';
 import type { ChildKind, ChildShelf } from './child-shelf.ts';
 import type { JavascriptEngine } from './engine-choice.ts';
@@ -42,7 +43,7 @@ export class JavascriptAttempt implements RunningAttempt {
   #resultBytes = 0;
   #child: JavascriptChild | null = null;
   #watch: MemoryWatch | null = null;
-  #timer: NodeJS.Timeout | undefined;
+  #cancelTimer = (): void => {};
   #startedAtMilliseconds: number | null = null;
   #isSettled = false;
 
@@ -121,9 +122,9 @@ export class JavascriptAttempt implements RunningAttempt {
 
   #addResult(body: Uint8Array): void {
     this.#resultBytes += body.length;
-    const limit = diskLimit(this.#dependencies.request);
+    const limit = this.#dependencies.request.limits.diskBytes;
     if (this.#resultBytes > limit) {
-      this.#fail({ reason: 'output-too-large', message: `The result has more than ${limit} bytes.` });
+      this.#fail({ reason: 'output-too-large', message: tooLargeMessage(limit) });
     } else {
       this.#result.push(body.slice());
     }
@@ -171,7 +172,7 @@ export class JavascriptAttempt implements RunningAttempt {
   ): void {
     if (this.#isSettled) return;
     this.#isSettled = true;
-    clearTimeout(this.#timer);
+    this.#cancelTimer();
     this.#watch?.stop();
     const wallMilliseconds = this.#startedAtMilliseconds === null ? 0 : performance.now() - this.#startedAtMilliseconds;
     const common = { usage: { wallMilliseconds, ...usage }, engine: this.#dependencies.engine };
@@ -194,8 +195,8 @@ export class JavascriptAttempt implements RunningAttempt {
   }
 
   #limitTime(milliseconds: number, failure: Failure): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#fail(failure), milliseconds);
+    this.#cancelTimer();
+    this.#cancelTimer = startLongTimer(milliseconds, () => this.#fail(failure));
   }
 }
 
@@ -216,8 +217,9 @@ function outOfMemoryMessage(memoryBytes: number): string {
   return `The script needed more than ${Math.ceil(memoryBytes / 2 ** 20)} MiB of memory.`;
 }
 
-function diskLimit({ limits }: JavascriptRequest): number {
-  return Math.min(limits.diskBytes, JAVASCRIPT_LIMITS.resultBytes);
+/** A child tells the size too; this is for one that sends more than it may. */
+function tooLargeMessage(limit: number): string {
+  return `The result has more than ${limit} bytes, which is what resources.disk allows.`;
 }
 
 function childRequest(request: JavascriptRequest): ChildRequest {
@@ -233,7 +235,7 @@ function childRequest(request: JavascriptRequest): ChildRequest {
     partition: { index: partition.index, count: partition.count },
     seedWords: seedWords(request.seed),
     submittedAtMilliseconds,
-    diskBytes: diskLimit(request),
+    diskBytes: limits.diskBytes,
     memoryBytes: limits.memoryBytes,
     runMilliseconds: limits.runMilliseconds,
     messageBytes: JAVASCRIPT_LIMITS.messageBytes,

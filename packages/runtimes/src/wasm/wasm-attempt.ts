@@ -10,6 +10,7 @@ import type { FailureReason } from '@fog/contract';
 import { type ChildEnd, type ChildLease, type ChildPool, isRefusal } from '../child-pool.ts';
 import type { ChildFrame } from '../child-process.ts';
 import { WASM_LIMITS } from '../limits.ts';
+import { startLongTimer } from '../long-timer.ts';
 import type {
   AttemptHost,
   AttemptOutcome,
@@ -34,7 +35,6 @@ export interface WasmAttemptDependencies {
 
 type Failure = Extract<ChildResult, { status: 'failed' }>;
 
-const TIMER_MAXIMUM_MILLISECONDS = 2 ** 31 - 1;
 /** How long an outcome waits for the confirmation that a killed process is gone. */
 const KILL_CONFIRMATION_MILLISECONDS = 50;
 
@@ -46,7 +46,7 @@ export class WasmAttempt implements RunningAttempt {
   #phase: 'waiting' | 'preparing' | 'running' | 'delivering' | 'ended' = 'waiting';
   #lease: ChildLease<WasmChild> | null = null;
   #child: WasmChild | null = null;
-  #timer: NodeJS.Timeout | undefined;
+  #cancelTimer = (): void => {};
   #startedAtMilliseconds = 0;
   #wallMilliseconds: number | null = null;
 
@@ -214,15 +214,15 @@ export class WasmAttempt implements RunningAttempt {
 
   #finishWith(child: WasmChild | null, { reuse }: { reuse: boolean }): void {
     this.#phase = 'ended';
-    clearTimeout(this.#timer);
+    this.#cancelTimer();
     if (child === null) return;
     child.onFrame(null);
     this.#dependencies.pool.release(child, { reuse });
   }
 
   #setTimer(milliseconds: number, failure: Failure): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#fail(failure), Math.min(milliseconds, TIMER_MAXIMUM_MILLISECONDS));
+    this.#cancelTimer();
+    this.#cancelTimer = startLongTimer(milliseconds, () => this.#fail(failure));
   }
 }
 

@@ -76,6 +76,7 @@ describe('javascript: agreement of v8 and quickjs', () => {
         lines.push('whole ' + xs.map((x, i) => bits(Math.abs(x) ** (i % 41 - 20))).join());
         let y = 1.5; const o = { n: 0, get k() { this.n++; return 'v'; }, v: 3 };
         y **= 2.5; o[o.k] **= 0.3; o.v **= 2;
+        lines.push('commented ' + xs.map((x, i) => bits(x/**/**xs[(i * 3 + 2) % xs.length])).join());
         lines.push([y, o.n, o.v, 2 ** 3 ** 2, (-2) ** 3, 2n ** 70n, 10 ** -32, 10 ** 23].map(String).join());
         return lines;
       };`;

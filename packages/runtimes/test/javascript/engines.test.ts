@@ -78,6 +78,12 @@ describe('javascript: engines', () => {
           await failing('export default () => {\n  return 1 +;\n};'),
           /^script-error: SyntaxError: .* \(line 2\)/,
         );
+        // A process that serves the same script again tells the same.
+        const scriptPath = await engines.stage.write('again.js', 'export default () => {\n  return 1 +;\n};');
+        for (let round = 0; round < 3; round += 1) {
+          const again = await engines.run(engine, '', { program: { runtime: 'javascript', scriptPath, engine } });
+          assert.match(failureOf(again.outcome), /^script-error: SyntaxError: .* \(line 2\)/);
+        }
         assert.match(
           await failing('export const x = 1;'),
           /^script-error: The script has no function as its default export/,
@@ -179,6 +185,33 @@ describe('javascript: engines', () => {
         ]) {
           assert.match(failureOf((await engines.run(engine, source, { limits })).outcome), /^timeout/);
         }
+      });
+
+      it('runs under a limit that no single timer can hold', async () => {
+        const limits = { ...STAGE_LIMITS, runMilliseconds: 30 * 24 * 3_600_000 };
+        const source =
+          'export default () => { const start = Date.now(); while (Date.now() < start + 200_000); return 1; };';
+        const { outcome, text } = await engines.run(engine, source, { limits });
+        assert.equal(text, '1', failureOf(outcome));
+      });
+
+      it('names the true limit when a result is too large', async () => {
+        const limits = { ...STAGE_LIMITS, diskBytes: 1000 };
+        const { outcome } = await engines.run(engine, "export default () => 'a'.repeat(999);", { limits });
+        assert.equal(failureOf(outcome), 'output-too-large: The result has 1001 bytes; resources.disk allows 1000');
+      });
+
+      it('refuses more disk than a result may have, with the cap', async () => {
+        const request = engines.stage.request({
+          program: { runtime: 'javascript', scriptPath: '/nowhere', engine },
+          limits: { ...STAGE_LIMITS, diskBytes: 256 * MEBIBYTE + 1 },
+        });
+        const message =
+          'The result of a script is kept in memory, and may have 268435456 bytes at most: resources.disk asks for 268435457.';
+        assert.equal(engines.runtime.refusal(request), message);
+        assert.equal(failureOf(await runAttempt(engines.runtime, request)), `rejected: ${message}`);
+        const most = { ...request, limits: { ...STAGE_LIMITS, diskBytes: 256 * MEBIBYTE } };
+        assert.equal(engines.runtime.refusal(most), null);
       });
 
       it('survives deep recursion', async () => {

@@ -41,6 +41,21 @@ describe('javascript: rewriting of **', () => {
     'const o = [2]; o[0 /* ] */] **= 3; return o;',
     'return ((((2)))) ** ((2));',
     'return "a ** b" + /\\*\\*/.source.length;',
+    'const x = 3, y = 2; return x/**/**y;',
+    'const x = 3, y = 2; return x/***/**/* ** **/y;',
+    'const x = 3, y = 2; return x /** ** */ ** /** ** */ y;',
+    'const x = 3, y = 2; return x// **\n/* **\n**/**y;',
+    'const x = 3, y = 2; return x// **\u2028**y;',
+    'let x = 3; x/**/**=/**/2; return x;',
+    'let x = 3; (x) **= 2; return x;',
+    'const o = { a: 2, b: { c: 3 } }; (o)/* . */. /* ** */a **= 2; return o;',
+    'const o = { a: 2 }; (((o)))["a"] **= 2; return o;',
+    'return String(/ /**2) + 2**/a/.lastIndex;',
+    'const y = 2; return 5 * /* * */ y * /**/ 3;',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: source text
+    'return `**${`/**${2/**/**2}**/`}**`;',
+    "return '/*' + 2 ** 3 + '*/';",
+    'return /[/*]\\*/.source.length + 2 ** 2;',
   ]) {
     it(body.replaceAll('\n', ' '), () => assert.deepEqual(evaluate(body), new Function(body)()));
   }
@@ -52,6 +67,10 @@ describe('javascript: rewriting of **', () => {
 
   it('parses only what may hold the operator or newer syntax', () => {
     assert.equal(needsRewriting('/** A comment. */ const a = b * c; /***/'), false);
+    assert.equal(needsRewriting('/***\n * A banner.\n ***/\n\t/** One. **/\nb * /* */ * c;'), false);
+    for (const source of ['x/**/**y', 'x/***/**y', '/**/**y', 'x\n**/a/.y', 'x/* **/**y', "'/*' ** '*/'", '/ /**2']) {
+      assert.equal(needsRewriting(source), true, source);
+    }
     assert.equal(needsRewriting('a ** b'), true);
     assert.equal(needsRewriting('a**=b'), true);
     assert.equal(needsRewriting('using x = y;'), true);

@@ -28,24 +28,22 @@ export interface OutsideUse {
 type TreeNode = Node & Record<string, unknown>;
 
 /**
- * What the program (an acorn tree of one function) takes from outside, by first use, each once. `typeof name` is not
- * a use: it is how code asks whether something exists.
+ * What the program (an acorn tree of one function) takes from outside, by first use, each once. `typeof name` is a
+ * use as any other: over there it would give 'undefined' for a name that has a value here, without an error.
  */
 export function usesFromOutside(program: Node, functionNode: Node): OutsideUse[] {
   const uses: { name: string; line: number; at: number }[] = [];
   const scopes = analyze(program as never, { ecmaVersion: 2022, sourceType: 'module' });
-  const typeofOperands = new Set<unknown>();
   walk(functionNode as TreeNode, (node, hasOwnThis) => {
     const add = (name: string) => uses.push({ name, line: lineOf(node), at: node.start });
-    if (node.type === 'UnaryExpression' && node.operator === 'typeof') typeofOperands.add(node.argument);
-    else if (node.type === 'ImportExpression') add('import()');
+    if (node.type === 'ImportExpression') add('import()');
     else if (node.type === 'MetaProperty' && isImportMeta(node)) add('import.meta');
     else if (node.type === 'ThisExpression' && !hasOwnThis) add('this');
     else if (node.type === 'Super' && !hasOwnThis) add('super');
   });
   for (const reference of scopes.globalScope?.through ?? []) {
     const identifier = reference.identifier as unknown as TreeNode & { name: string };
-    if (SCRIPT_GLOBALS.has(identifier.name) || typeofOperands.has(identifier)) continue;
+    if (SCRIPT_GLOBALS.has(identifier.name)) continue;
     uses.push({ name: identifier.name, line: lineOf(identifier), at: identifier.start });
   }
   uses.sort((left, right) => left.at - right.at);

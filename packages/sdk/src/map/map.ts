@@ -76,6 +76,7 @@ function runOptions(fn: unknown, options: MapOptions<unknown>): MapRunOptions {
   const contextText = options.context === undefined ? undefined : jsonText(options.context, 'the context');
   const collectErrors = options.onError === 'collect';
   const { concurrency, seed = 0 } = options;
+  checkOptions(options);
   if (concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency >= 1)) {
     throw new FogError('invalid-request', 'concurrency must be a whole number from 1');
   }
@@ -98,6 +99,34 @@ function runOptions(fn: unknown, options: MapOptions<unknown>): MapRunOptions {
       },
     },
   };
+}
+
+const OPTIONS: Readonly<Record<keyof MapOptions<unknown>, true>> = {
+  context: true,
+  signal: true,
+  onError: true,
+  concurrency: true,
+  waitForNodesMilliseconds: true,
+  seed: true,
+  resources: true,
+  engine: true,
+  constraints: true,
+  priority: true,
+  timeouts: true,
+  name: true,
+};
+
+/** What a type checker would say to those who have none: an option that is ignored is worse than an error. */
+function checkOptions(options: MapOptions<unknown>): void {
+  const unknown = Object.keys(options).filter((key) => !Object.hasOwn(OPTIONS, key));
+  if (unknown.length > 0) {
+    const hint = `fog.map knows ${Object.keys(OPTIONS).join(', ')}`;
+    throw new FogError('invalid-request', `fog.map has no option ${unknown.join(', ')}`, { hint });
+  }
+  const { onError } = options;
+  if (onError !== undefined && onError !== 'reject' && onError !== 'collect') {
+    throw new FogError('invalid-request', `onError must be 'reject' or 'collect', not ${JSON.stringify(onError)}`);
+  }
 }
 
 /** Function names may hold letters that job names may not. */

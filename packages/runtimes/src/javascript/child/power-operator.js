@@ -6,11 +6,19 @@
  * be ECMAScript 2024: what V8 knows beyond that, QuickJS refuses too.
  */
 
-const SUSPICIOUS = /(?<![/*])\*\*(?![/*])|\busing\b/;
+/**
+ * Two stars are the operator, or lie in a comment or a literal; only a parser can tell, for `x/**` + `/**y` and `/ /**y`
+ * are powers. Two forms are certainly none, and let the usual comments pass without one:
+ * - stars after a slash that begins a line: no comment and no regular expression can end with that slash;
+ * - stars before a slash that ends a line: no regular expression can begin with that slash.
+ */
+const STARS = /^[ \t]*\/\*{2,}|\*{2,}\/[ \t]*$|\*\*|\busing\b/gm;
 const FUNCTION_NAME = '__fogPower';
+const LINE_END = /[\n\r\u2028\u2029]/g;
 
 export function needsRewriting(source) {
-  return SUSPICIOUS.test(source);
+  for (const [found] of source.matchAll(STARS)) if (!found.includes('/')) return true;
+  return false;
 }
 
 /** `parse` is acorn's. Throws SyntaxError. */
@@ -50,7 +58,8 @@ function rewriteAssignment(changes, source, node) {
     replaceOperator(changes, source, { left: left.object, right: left.property }, '[', '),(');
     replaceOperator(changes, source, { left: left.property, right: { start: left.end } }, ']', '))');
   } else {
-    changes.push({ start: left.object.end, end: left.end, text: `),"${left.property.name}")`, order: 0 });
+    const dot = operatorPosition(source, { left: left.object, right: left.property }, '.');
+    changes.push({ start: dot, end: left.end, text: `),"${left.property.name}")`, order: 0 });
   }
   replaceOperator(changes, source, node, '**=', '.power((');
   insert(changes, node.end, '))', 1);
@@ -65,17 +74,21 @@ function isSimpleMember(left) {
   );
 }
 
-/** Replaces the operator between two operands; comments between them must not hold it. */
-function replaceOperator(changes, source, { left, right }, operator, text) {
+/** Where the operator between two operands stands; in comments between them it is none. */
+function operatorPosition(source, { left, right }, operator) {
   const end = right.start;
   let at = left.end;
   for (;;) {
     at = source.indexOf(operator, at);
     if (at < 0 || at >= end) throw new SyntaxError(`No ${operator} was found where the parser saw one`);
     const comment = commentAround(source, left.end, at);
-    if (comment < 0) break;
+    if (comment < 0) return at;
     at = comment;
   }
+}
+
+function replaceOperator(changes, source, operands, operator, text) {
+  const at = operatorPosition(source, operands, operator);
   changes.push({ start: at, end: at + operator.length, text, order: 0 });
 }
 
@@ -88,8 +101,8 @@ function commentAround(source, from, position) {
       if (end > position) return end;
       at = end;
     } else if (source.startsWith('//', at)) {
-      const newline = source.indexOf('\n', at);
-      const end = newline < 0 ? source.length : newline;
+      LINE_END.lastIndex = at;
+      const end = LINE_END.exec(source)?.index ?? source.length;
       if (end > position) return end;
       at = end;
     } else {

@@ -58,6 +58,7 @@ function adaptHost(context, host) {
   define('fail', (reason, message) => host.fail(context.getString(reason), context.getString(message)));
   define('isOutOfMemory', (text) => (host.isOutOfMemory(context.getString(text)) ? context.true : context.false));
   context.setProp(object, 'stackHookIsStored', context.true);
+  context.setProp(object, 'throwsOwnErrors', context.true);
   return object;
 }
 

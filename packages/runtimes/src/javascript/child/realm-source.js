@@ -16,6 +16,7 @@ const FILES = [
   'dates',
   'virtual-time',
   'text-encoding',
+  'host-calls',
   'log-text',
   'allowed-globals',
   'remove-globals',

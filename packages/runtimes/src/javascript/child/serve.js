@@ -5,6 +5,8 @@
  *     child:   ready, then per attempt: started, logs and progress, result (in pieces), end (JSON)
  */
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import { createFrameSource, sendContent, sendFrame, sendJson } from './blocking-frames.js';
 import { needsRewriting, rewritePowers } from './power-operator.js';
 
@@ -72,13 +74,15 @@ function createEnding() {
   };
 }
 
-async function loadSource(path, acornUrl, cache) {
+/** Not by `import()`: in the V8 child that belongs to the scripts. */
+function loadParser(acornUrl) {
+  return createRequire(import.meta.url)(fileURLToPath(acornUrl)).parse;
+}
+
+function loadSource(path, acornUrl, cache) {
   if (cache.path === path) return cache.source;
   let source = readFileSync(path, 'utf8');
-  if (needsRewriting(source)) {
-    const { parse } = await import(acornUrl);
-    source = rewritePowers(source, parse);
-  }
+  if (needsRewriting(source)) source = rewritePowers(source, loadParser(acornUrl));
   cache.path = path;
   cache.source = source;
   return source;
@@ -102,9 +106,9 @@ function realmHeader(request) {
 }
 
 /** V8 does not tell where a syntax error lies to who asks from outside; the parser does. */
-async function syntaxErrorLine(path, acornUrl) {
+function syntaxErrorLine(path, acornUrl) {
   try {
-    const { parse } = await import(acornUrl);
+    const parse = loadParser(acornUrl);
     parse(readFileSync(path, 'utf8'), { ecmaVersion: 2024, sourceType: 'module' });
   } catch (error) {
     return error?.loc?.line;
@@ -112,10 +116,10 @@ async function syntaxErrorLine(path, acornUrl) {
   return undefined;
 }
 
-async function errorText(error, { scriptPath, acornUrl }) {
+function errorText(error, { scriptPath, acornUrl }) {
   try {
     if (error.name === 'SyntaxError' && error.loc === undefined) {
-      const line = await syntaxErrorLine(scriptPath, acornUrl);
+      const line = syntaxErrorLine(scriptPath, acornUrl);
       return `${error.name}: ${error.message}${line === undefined ? '' : ` (line ${line})`}`;
     }
     const line = /^script\.js:(\d+)/.exec(`${error.stack}`)?.[1];
@@ -129,7 +133,7 @@ async function runOne(engine, request, standardInput, cache) {
   const ending = createEnding();
   const host = createHost(request, standardInput, ending);
   try {
-    const source = await loadSource(request.scriptPath, request.acornUrl, cache);
+    const source = loadSource(request.scriptPath, request.acornUrl, cache);
     await engine({
       source,
       host,
@@ -139,7 +143,7 @@ async function runOne(engine, request, standardInput, cache) {
       started: () => sendFrame(FROM_CHILD.started, Buffer.alloc(0)),
     });
   } catch (error) {
-    const text = await errorText(error, request);
+    const text = errorText(error, request);
     host.fail(host.isOutOfMemory(text) ? 'oom' : 'script-error', text);
   }
   return ending.get();

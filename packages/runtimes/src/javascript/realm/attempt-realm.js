@@ -1,13 +1,16 @@
 /**
  * One attempt inside its realm: what the script sees as `input` and `ctx`, and what becomes of its result.
  *
- *     installRealm(host, header) -> the script's module is evaluated -> call(default export)
+ *     installRealm(host, header) -> the script's module is evaluated -> call(default export), callLater or callAfter
  *         -> [all microtasks run] -> advance() -> 'done' | 'again' (microtasks once more) | 'stuck'
  *
- * `host` has functions that take and give nothing but texts, numbers and ArrayBuffers of this realm. Nothing of the
- * host is reachable from the objects handed to the script.
+ * `host` has functions that take and give nothing but texts, numbers and ArrayBuffers of this realm, and they are
+ * called through host-calls.js alone. Nothing of the host is reachable from the objects handed to the script.
+ *
+ * The methods of promises are taken before the script can replace them: what waits for the script is not its business.
  */
 
+import { createEngineHooks, createHostCalls } from './host-calls.js';
 import { logText } from './log-text.js';
 import { pow } from './math-power.js';
 import { removeGlobals } from './remove-globals.js';
@@ -17,6 +20,7 @@ import { createClock, createRandom, createTimers } from './virtual-time.js';
 
 const { freeze, create: createObject, defineProperty: defineOne } = Object;
 const { parse: parseJson, stringify: toJson } = JSON;
+const promiseThen = Function.prototype.call.bind(Promise.prototype.then);
 
 /** What `**` becomes: the engines' own operator differs in the last digit. */
 export function installPower() {
@@ -114,7 +118,8 @@ function buildContext(host, header, random, log, cleanText) {
   });
 }
 
-export function installRealm(host, headerText) {
+export function installRealm(givenHost, headerText) {
+  const host = createHostCalls(givenHost);
   const header = parseJson(headerText);
   const clock = createClock(header.submittedAtMilliseconds);
   const random = createRandom(header.seedWords);
@@ -124,7 +129,7 @@ export function installRealm(host, headerText) {
   const log = (stream, values) => host.log(stream, encode(logText(values)).buffer);
   removeGlobals();
   const setStackHook = (hook) => fixStackHook(host, hook);
-  const { places } = replaceGlobals({ clock, random, timers: timers.functions, setStackHook });
+  const { places, prepareStackTrace } = replaceGlobals({ clock, random, timers: timers.functions, setStackHook });
   installPower();
   const console = {};
   for (const name of ['log', 'info', 'debug']) console[name] = { [name]: (...values) => log(1, values) }[name];
@@ -133,32 +138,37 @@ export function installRealm(host, headerText) {
 
   const { fail, failWith, store } = createVerdicts(host, header, encode, places);
   let settled = false;
-  return {
-    call(main) {
-      if (typeof main !== 'function') {
-        settled = true;
-        return fail(
-          'script-error',
-          'The script has no function as its default export: export default (input, ctx) => output',
-        );
-      }
-      const run = async () =>
-        main(buildInput(host, header, decode), buildContext(host, header, random, log, cleanText));
-      void run()
-        .then(store)
-        .catch(failWith)
-        .then(() => {
-          settled = true;
-        });
-    },
-    /** A module with a top-level await: its promise comes instead of its exports. */
-    callLater(promise) {
-      promise.then((exports) => this.call(exports.default)).catch(this.fail);
-    },
-    fail: (error) => {
+  const failAll = (error) => {
+    settled = true;
+    failWith(error);
+  };
+  const call = (main) => {
+    if (typeof main !== 'function') {
       settled = true;
-      failWith(error);
-    },
+      return fail(
+        'script-error',
+        'The script has no function as its default export: export default (input, ctx) => output',
+      );
+    }
+    const run = async () => main(buildInput(host, header, decode), buildContext(host, header, random, log, cleanText));
+    const stored = promiseThen(run(), store);
+    promiseThen(promiseThen(stored, undefined, failWith), () => {
+      settled = true;
+    });
+  };
+  /** `exportsOf` is asked when the promise of the module is kept. */
+  const callWhen = (promise, exportsOf) => {
+    const called = promiseThen(promise, (value) => call(exportsOf(value).default));
+    promiseThen(called, undefined, failAll);
+  };
+  return {
+    call,
+    /** A module with a top-level await: its promise comes instead of its exports. */
+    callLater: (promise) => callWhen(promise, (exports) => exports),
+    /** The promise that a module is evaluated, and its exports, which are there from then on. */
+    callAfter: (promise, exports) => callWhen(promise, () => exports),
+    engineHooks: createEngineHooks(prepareStackTrace),
+    fail: failAll,
     advance() {
       if (settled) return 'done';
       try {
@@ -174,9 +184,13 @@ export function installRealm(host, headerText) {
   };
 }
 
+const wellFormed = Function.prototype.call.bind(String.prototype.toWellFormed);
+const replaceEvery = Function.prototype.call.bind(String.prototype.replaceAll);
+const NUL_CHARACTER = String.fromCharCode(0);
+
 /** Text that every store and every log can hold. */
 function cleanText(text) {
-  return text.toWellFormed().replaceAll(String.fromCharCode(0), ' ');
+  return replaceEvery(wellFormed(text), NUL_CHARACTER, ' ');
 }
 
 function fixStackHook(host, hook) {

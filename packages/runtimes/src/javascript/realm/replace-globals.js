@@ -274,5 +274,5 @@ export function replaceGlobals({ clock, random, timers, setStackHook }) {
   replaceFunctionConstructors();
   const { places, prepareStackTrace } = replaceErrors();
   setStackHook(prepareStackTrace);
-  return { places };
+  return { places, prepareStackTrace };
 }

@@ -1,0 +1,127 @@
+/**
+ * What must hold between the fields of a specification.
+ *
+ * zod leaves such rules out as soon as any field has a fault of its own, which would hide them until the next try. So
+ * they look at the document as it was written, and take nothing about it for granted: a part of the wrong shape has
+ * its fault already, and no rule speaks of what only follows from that.
+ */
+import { nameSchema } from './identifiers.ts';
+import { LIMITS } from './limits.ts';
+import { isSandboxPath } from './sandbox-path.ts';
+import { parseDuration } from './units.ts';
+import { isRecord, recordIn } from './untyped-document.ts';
+
+export const RUNTIMES = ['wasm', 'javascript', 'process', 'docker'] as const;
+
+/** Rules between fields need the defaults of those that are left out. */
+export const DISCONNECT_DEFAULTS = { lostAfter: '60s', stopOnNodeAfter: '24h' } as const;
+
+export interface RuleFault {
+  path: (string | number)[];
+  message: string;
+}
+
+/** Every rule that `document` breaks, whatever else is wrong with it. Never throws. */
+export function ruleFaults(document: unknown): RuleFault[] {
+  const spec = recordIn(document, 'spec');
+  const task = recordIn(spec, 'task');
+  return [
+    ...labelFaults(recordIn(recordIn(document, 'metadata'), 'labels')),
+    ...(spec?.type === 'ops' && spec.count !== undefined && spec.count !== 1
+      ? [{ path: ['spec', 'count'], message: 'cannot be set for type: ops' }]
+      : []),
+    ...disconnectFaults(recordIn(spec, 'disconnect')),
+    ...(task === null
+      ? []
+      : taskFaults(task).map(({ path, message }) => ({ path: ['spec', 'task', ...path], message }))),
+  ];
+}
+
+function labelFaults(labels: Record<string, unknown> | null): RuleFault[] {
+  if (Object.keys(labels ?? {}).length <= LIMITS.labels) return [];
+  return [{ path: ['metadata', 'labels'], message: `are more than ${LIMITS.labels}` }];
+}
+
+function disconnectFaults(disconnect: Record<string, unknown> | null): RuleFault[] {
+  const { lostAfter, stopOnNodeAfter } = { ...DISCONNECT_DEFAULTS, ...withoutUndefined(disconnect ?? {}) };
+  const [shorter, longer] = [durationOf(lostAfter), durationOf(stopOnNodeAfter)];
+  if (shorter === null || longer === null || longer > shorter) return [];
+  return [{ path: ['spec', 'disconnect', 'stopOnNodeAfter'], message: 'must be longer than lostAfter' }];
+}
+
+function taskFaults(task: Record<string, unknown>): RuleFault[] {
+  return [
+    ...runtimeFaults(task),
+    ...repetitions(task.outputs, 'outputs', 'name', (name) => nameSchema.safeParse(name).success),
+    ...repetitions(task.inputs, 'inputs', 'path', isSandboxPath),
+    ...sizeFaults(task),
+    ...networkFaults(task),
+  ];
+}
+
+/** Speaks only of a runtime that the user wrote: one that is wrong or not built contradicts nothing. */
+function runtimeFaults(task: Record<string, unknown>): RuleFault[] {
+  const runtime = RUNTIMES.find((name) => name === task.runtime);
+  if (runtime === undefined) return [];
+  return RUNTIMES.flatMap((name) => {
+    const isGiven = task[name] !== undefined;
+    if (name === runtime) return isGiven ? [] : [{ path: [name], message: `is required by runtime: ${name}` }];
+    return isGiven ? [{ path: [name], message: `contradicts runtime: ${runtime}` }] : [];
+  });
+}
+
+/** Only what is asked for rightly is said to be missing. */
+function networkFaults({ network, runtime }: Record<string, unknown>): RuleFault[] {
+  if (!isRecord(network) || (runtime !== 'wasm' && runtime !== 'javascript')) return [];
+  return [{ path: ['network'], message: `is not offered by runtime: ${runtime}, whose programs have no sockets` }];
+}
+
+/** A list beyond its limit is to be cut anyway, and would give a fault for each of its entries. */
+function repetitions(
+  list: unknown,
+  name: 'inputs' | 'outputs',
+  field: string,
+  isValid: (text: string) => boolean,
+): RuleFault[] {
+  if (!Array.isArray(list) || list.length > LIMITS[name]) return [];
+  const seen = new Set<string>();
+  return list.flatMap((entry: unknown, index) => {
+    const text = isRecord(entry) ? entry[field] : undefined;
+    if (typeof text !== 'string' || !isValid(text)) return [];
+    if (seen.has(text)) return [{ path: [name, index, field], message: `"${text}" is given twice` }];
+    seen.add(text);
+    return [];
+  });
+}
+
+function sizeFaults({ args, env }: Record<string, unknown>): RuleFault[] {
+  const faults: RuleFault[] = [];
+  if (Array.isArray(args) && totalBytes(args) > LIMITS.argumentBytes) {
+    faults.push({ path: ['args'], message: `are longer than ${LIMITS.argumentBytes} bytes` });
+  }
+  const variables = isRecord(env) ? Object.entries(env) : [];
+  if (variables.length > LIMITS.environmentVariables || totalBytes(variables.flat()) > LIMITS.environmentBytes) {
+    faults.push({
+      path: ['env'],
+      message: `is larger than ${LIMITS.environmentVariables} variables or ${LIMITS.environmentBytes} bytes`,
+    });
+  }
+  return faults;
+}
+
+/** Of the texts; secrets and what is no text count nothing. */
+function totalBytes(values: readonly unknown[]): number {
+  return values.reduce<number>((sum, value) => sum + (typeof value === 'string' ? Buffer.byteLength(value) : 0), 0);
+}
+
+function durationOf(value: unknown): number | null {
+  try {
+    return typeof value === 'string' ? parseDuration(value) : null;
+  } catch {
+    return null;
+  }
+}
+
+function withoutUndefined(record: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined));
+}

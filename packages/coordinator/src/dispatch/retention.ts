@@ -1,0 +1,81 @@
+/** What has been kept long enough is removed, so that a database in use does not grow for ever. */
+import { parseDuration } from '@fog/contract';
+import { sql } from 'kysely';
+import { DISPATCH_LIMITS } from '../limits.ts';
+import type { Database } from '../store/database.ts';
+
+export interface RetentionDependencies {
+  database: Database;
+  keepJobs: string;
+  now: () => number;
+}
+
+/**
+ * Removes finished jobs with all that belongs to them, what happened to nodes, tokens that nobody can use, and placement
+ * classes without tasks. What is not done within `retentionMilliseconds` is left to the next time.
+ */
+export async function removeOld({ database, keepJobs, now }: RetentionDependencies): Promise<void> {
+  const before = now() - parseDuration(keepJobs);
+  await removeOldJobs(database, before);
+  await database.write((writer) =>
+    sql`DELETE FROM events WHERE stream >= 'n' AND stream < 'o' AND at < ${before}`.execute(writer),
+  );
+  await database.write((writer) =>
+    writer
+      .deleteFrom('tokens')
+      .where(({ eb, or }) => or([eb('expires_at', '<', before), eb('revoked_at', '<', before)]))
+      .execute(),
+  );
+  await removeUnusedClasses(database, now() - DISPATCH_LIMITS.classUnusedMilliseconds);
+}
+
+async function removeOldJobs(database: Database, before: number): Promise<void> {
+  const until = performance.now() + DISPATCH_LIMITS.retentionMilliseconds;
+  while (performance.now() < until) {
+    const old = await database.read
+      .selectFrom('jobs')
+      .select('id')
+      .where('ended_at', '<', before)
+      .orderBy('ended_at')
+      .limit(DISPATCH_LIMITS.retentionJobs)
+      .execute();
+    // Together, so that they share commits.
+    await Promise.all(old.map(({ id }) => removeJob(database, id)));
+    if (old.length < DISPATCH_LIMITS.retentionJobs) return;
+  }
+}
+
+/** A class is looked up by those who have used it lately, tasks or not; see PlacementClasses. */
+async function removeUnusedClasses(database: Database, before: number): Promise<void> {
+  const some = await database.read
+    .selectFrom('placement_classes')
+    .select('id')
+    .where('used_at', '<', before)
+    .limit(1)
+    .executeTakeFirst();
+  if (some === undefined) return;
+  await database.write((writer) =>
+    sql`DELETE FROM placement_classes WHERE used_at < ${before}
+      AND id NOT IN (SELECT class_id FROM tasks)`.execute(writer),
+  );
+}
+
+/** Deletes a job in steps that hold the database for a short time each. */
+async function removeJob(database: Database, id: string): Promise<void> {
+  const step = DISPATCH_LIMITS.jobStep;
+  const parts = [
+    sql`DELETE FROM logs WHERE job_id = ${id} AND sequence IN (SELECT sequence FROM logs WHERE job_id = ${id} ORDER BY sequence LIMIT ${sql.lit(step)})`,
+    sql`DELETE FROM events WHERE stream = ${id} AND sequence IN (SELECT sequence FROM events WHERE stream = ${id} ORDER BY sequence LIMIT ${sql.lit(step)})`,
+    sql`DELETE FROM samples WHERE job_id = ${id} AND partition IN (SELECT partition FROM samples WHERE job_id = ${id} ORDER BY partition LIMIT ${sql.lit(step)})`,
+    sql`DELETE FROM attempts WHERE job_id = ${id} AND partition IN (SELECT partition FROM attempts WHERE job_id = ${id} ORDER BY partition LIMIT ${sql.lit(step)})`,
+    sql`DELETE FROM tasks WHERE job_id = ${id} AND partition IN (SELECT partition FROM tasks WHERE job_id = ${id} ORDER BY partition LIMIT ${sql.lit(step)})`,
+    sql`DELETE FROM job_blobs WHERE job_id = ${id}`,
+    sql`DELETE FROM jobs WHERE id = ${id}`,
+  ];
+  for (const part of parts) {
+    for (;;) {
+      const { numAffectedRows } = await database.write((writer) => part.execute(writer));
+      if ((numAffectedRows ?? 0n) < BigInt(step)) break;
+    }
+  }
+}
