@@ -79,6 +79,8 @@ function simulate(context: BenchmarkContext, policy: string, settings: Partial<S
     lieProbability: context.option('lie-percent') / 100,
     honestAtFirst: 0,
     areColluding: false,
+    areWhitewashing: false,
+    areWithholding: false,
     seed: 1,
     policy: POLICIES[policy] as VerificationPolicy,
     ...settings,

@@ -84,14 +84,14 @@ export function judge<Result extends { digest: Digest }>(
   return { valid, invalid: results.filter((result) => !valid.includes(result)) };
 }
 
-export function exclusionsOf(holders: readonly ReplicaHolder[]): Exclusions {
+export function exclusionsOf(holders: readonly Omit<ReplicaHolder, 'nodeId'>[]): Exclusions {
   return {
     owners: [...new Set(holders.map(({ owner }) => owner))],
     prefixes: [...new Set(holders.map(({ prefix }) => prefix))],
   };
 }
 
-export function isExcluded({ owner, prefix }: ReplicaHolder, exclusions: Exclusions): boolean {
+export function isExcluded({ owner, prefix }: Omit<ReplicaHolder, 'nodeId'>, exclusions: Exclusions): boolean {
   return exclusions.owners.includes(owner) || exclusions.prefixes.includes(prefix);
 }
 
@@ -100,6 +100,7 @@ export function isExcluded({ owner, prefix }: ReplicaHolder, exclusions: Exclusi
  * and results as its edges, that is a maximum matching; found by augmenting paths, since there are few results.
  */
 export function independentPart<Holder extends ReplicaHolder>(holders: readonly Holder[]): Holder[] {
+  if (holders.length < 2) return [...holders];
   const byPrefix = new Map<string, Holder>();
   const place = (owner: string, visited: Set<string>): boolean =>
     holders.some((holder) => {
@@ -124,15 +125,6 @@ function firstCanonical(results: readonly ReplicaResult[], rule: QuorumRule, agr
       return own >= Math.max(rule.trust ?? 0, ...others);
     }) ?? null
   );
-}
-
-/** Of a group of results, against the rest. */
-export function credibilityAgainst(
-  group: readonly ReplicaResult[],
-  others: readonly ReplicaResult[],
-  agrees: Agreement,
-): number {
-  return credibilitiesOf(group, others, agrees)[0] ?? 0;
 }
 
 /** First the group's, then those of the groups that the others form. */
