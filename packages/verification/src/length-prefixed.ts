@@ -11,7 +11,7 @@ const LENGTH_BYTES = 4;
  */
 export function lengthPrefixed(fields: readonly Field[]): Buffer {
   const parts = fields.map((field) => (typeof field === 'string' ? utf8(field) : field));
-  const row = Buffer.alloc(parts.reduce((sum, { length }) => sum + LENGTH_BYTES + length, 0));
+  const row = Buffer.allocUnsafe(parts.reduce((sum, { length }) => sum + LENGTH_BYTES + length, 0));
   let at = 0;
   for (const part of parts) {
     at = row.writeUInt32BE(part.length, at);
