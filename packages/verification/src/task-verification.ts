@@ -172,7 +172,7 @@ function onDeadline(
   const isDue = of === 'commit' ? round === state.round : round < state.round;
   if (!isDue || members.length === 0) return null;
   const late = of === 'commit' ? members.filter(({ commitment }) => commitment === null) : members;
-  const opened = late.length < members.length ? openRound(state) : { state, actions: [] };
+  const opened = of === 'commit' ? openRound(state) : { state, actions: [] };
   if (late.length === 0) return { ...opened, verdicts: [] };
   const cancel: VerificationAction = { kind: 'cancel', fences: late.map(({ fence }) => fence) };
   return withoutReplicas(opened.state, late, policy, [cancel, ...opened.actions]);
@@ -233,7 +233,9 @@ function openRound(state: TaskVerificationState): { state: TaskVerificationState
   const { round } = state;
   const committed = runningOf(state).filter((replica) => replica.round === round && replica.commitment !== null);
   const fences = committed.map(({ fence }) => fence);
-  return { state: { ...state, round: round + 1 }, actions: [{ kind: 'open-commitments', round, fences }] };
+  const actions: VerificationAction[] = fences.length === 0 ? [] : [{ kind: 'open-commitments', round, fences }];
+  // Also when nobody has committed: whoever comes next gets a round with a time of its own.
+  return { state: { ...state, round: round + 1 }, actions };
 }
 
 function refusal(state: TaskVerificationState, fence: number, reason: RefusalReason): VerificationStep {
