@@ -91,11 +91,8 @@ export function recordVerdict(trust: NodeTrust, verdict: Verdict, task: TaskRefe
       return { trust: { ...trust, valid: trust.valid + 1 }, reverify: [] };
     case 'inconclusive':
       return { trust: { ...trust, inconclusive: trust.inconclusive + 1 }, reverify: [] };
-    case 'alone': {
-      const { job, partition } = task;
-      const unreplicated = [...trust.unreplicated, { job, partition }].slice(-VERIFICATION_LIMITS.unreplicatedResults);
-      return { trust: { ...trust, unreplicated }, reverify: [] };
-    }
+    case 'alone':
+      return recordAlone(trust, { job: task.job, partition: task.partition });
     case 'invalid':
       return startAnew({ ...trust, invalid: trust.invalid + 1 });
     case 'withheld':
@@ -103,6 +100,13 @@ export function recordVerdict(trust: NodeTrust, verdict: Verdict, task: TaskRefe
     case 'spot-check-failed':
       return startAnew({ ...trust, invalid: trust.invalid + 1, spotChecksFailed: trust.spotChecksFailed + 1 });
   }
+}
+
+/** A node that is no longer proven was found out after it got the task; what it still had in hand is no better. */
+function recordAlone(trust: NodeTrust, task: TaskReference): RecordedVerdict {
+  if (standingOf(trust) !== 'proven') return { trust, reverify: [task] };
+  const unreplicated = [...trust.unreplicated, task].slice(-VERIFICATION_LIMITS.unreplicatedResults);
+  return { trust: { ...trust, unreplicated }, reverify: [] };
 }
 
 function startAnew(trust: NodeTrust): RecordedVerdict {

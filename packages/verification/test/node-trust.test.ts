@@ -41,7 +41,7 @@ test('trust is monotone: valid results never lower it, invalid ones never raise 
 test('a record survives JSON and stays within its limits', () => {
   fc.assert(
     fc.property(history, (verdicts) => {
-      const trust = after([...verdicts, ...times('alone', 70)]);
+      const trust = after([...verdicts, ...times('valid', 10), ...times('alone', 70)]);
       assert.deepEqual(nodeTrustSchema.parse(JSON.parse(JSON.stringify(trust))), trust);
       assert.equal(trust.unreplicated.length, VERIFICATION_LIMITS.unreplicatedResults);
     }),
@@ -59,6 +59,11 @@ test('found out or withheld: the unchecked results come back, the newest first, 
     assert.deepEqual(recordVerdict(found.trust, verdict, taskOf(99)).reverify, []);
   }
   for (const verdict of [...RAISE, ...LEAVE]) assert.deepEqual(recordVerdict(trust, verdict, taskOf(99)).reverify, []);
+});
+
+test('found out with a task in hand: what comes of it alone is verified again at once', () => {
+  const caught = after(['invalid'], after(times('valid', 12)));
+  assert.deepEqual(recordVerdict(caught, 'alone', taskOf(7)), { trust: caught, reverify: [taskOf(7)] });
 });
 
 test('standing: ten valid results in a row, and again after each invalid one', () => {

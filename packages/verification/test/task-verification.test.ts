@@ -177,6 +177,16 @@ test('deadlines: late ones are replaced, the others go on; who does not reveal w
   assert.deepEqual(story.verdicts(), { withheld: [1] });
 });
 
+test('deadlines: a round in which nobody committed is over too; its time does not cut the next one short', () => {
+  const story = new Story(replicate);
+  story.leased(1);
+  story.leased(2);
+  const overdue = { kind: 'deadline', round: 0, of: 'commit' } as const;
+  assert.deepEqual(kinds(story.tell(overdue)), ['cancel', 'place-replicas']);
+  story.leased(3);
+  story.ignores(overdue);
+});
+
 test('bound: the first commitment counts, nobody reveals before the round opens, a wrong reveal is the last', () => {
   const story = new Story(replicate);
   story.leased(1);
