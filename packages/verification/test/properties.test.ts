@@ -64,12 +64,14 @@ class Game extends Story {
   placed = 0;
   /** Times that the task was looked at: the first, and each time it was reopened. */
   looks = 1;
+  leases = 0;
   lastEvent: VerificationEvent | null = null;
 
   override tryTell(event: VerificationEvent) {
     const { requested } = this.state;
     const told = super.tryTell(event);
     this.lastEvent = event;
+    if (told !== null && event.kind === 'leased') this.leases += 1;
     if (told !== null && event.kind === 'reopened') this.looks += 1;
     if (told !== null && event.kind === 'unplaceable') this.placed -= requested;
     return told;
@@ -183,6 +185,16 @@ test('bounded: replicas never grow without end, however often nodes fail, disagr
     assert.ok(state.replicas.length <= maxReplicas + 1, 'with the one under suspicion');
     assert.ok(placed <= looks * (maxReplicas + VERIFICATION_LIMITS.failedReplicas + 1), `${placed} in ${looks} looks`);
   });
+});
+
+test('asked: the replicas that may still be leased are those asked for, less those leased or given up', () => {
+  playAll(({ state, placed, leases, looks }) => {
+    if (state.phase === 'collecting' && looks === 1) assert.equal(state.requested, 1 + placed - leases);
+  });
+  const again = new Story(policyOf({ quorum: 3 }));
+  again.result(1, RIGHT, { trust: { consecutiveValid: 12 } });
+  again.tell({ kind: 'reopened' });
+  assert.equal(again.state.requested, 3);
 });
 
 test('total: a game that goes on ends decided when every request is served', () => {

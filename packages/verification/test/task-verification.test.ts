@@ -157,6 +157,7 @@ test('withholding: a lie that is not shown resets the node, which gets no other 
   honest.leased(1, proven);
   honest.failed(1);
   assert.deepEqual(honest.verdicts(), {}, 'who had not committed only failed');
+  honest.ignores(honest.lease(1, proven));
   assert.deepEqual(kinds(honest.leased(2, { ...proven, owner: 'o1', prefix: 'p1' })), [], 'and may try again');
 });
 
