@@ -6,7 +6,6 @@
  * `issueSpotCheck` and `judgeSpotCheck` put known answers to nodes. What is stored is `TaskVerificationState`,
  * `NodeTrust`, `KnownAnswer` and `SpotCheck`: plain JSON, each with its schema.
  */
-export { runsAlone, singleProbability } from './adaptive.ts';
 export { commitmentOf, commitmentSchema, nonceSchema, type Reveal } from './commitment.ts';
 export { agreesBothWays, type Comparator, type ComparatorScript, exactly, withinTolerance } from './comparator.ts';
 export { VERIFICATION_LIMITS } from './limits.ts';

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { runsAlone, singleProbability } from '../src/adaptive.ts';
 import {
   credibilityOf,
   type NodeTrust,
   nodeTrustSchema,
   recordVerdict,
-  runsAlone,
-  singleProbability,
   standingOf,
   unknownNode,
   VERIFICATION_LIMITS,
