@@ -11,9 +11,10 @@ import { dispatch } from './dispatch.ts';
 import { describeCommit, describeMachine } from './machine.ts';
 import { map } from './map.ts';
 import { queue } from './queue.ts';
+import { verification } from './verification.ts';
 import { wasm } from './wasm.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [dispatch, agents, queue, wasm, map];
+const BENCHMARKS: readonly Benchmark[] = [dispatch, agents, queue, wasm, map, verification];
 const EXIT_USAGE = 2;
 const EXIT_INTERRUPTED = 130;
 

@@ -1,40 +1,31 @@
 /**
  * A fog of simulated nodes, some of which lie, under the verification that ships: every lease, commitment and reveal
- * goes through `verifyTask`, every node's record through the transitions of `NodeTrust`.
+ * goes through `verifyTask`, every node's record through `recordVerdict`.
  *
  * Time goes in ticks. In a tick each node, in random order, takes one lease: a spot check, else a replica that waits,
  * else a new task. At its end all commit and reveal, in random order. A task on which replicas cannot agree is run on a
  * machine of the operator's, which does not lie; that counts as a replica.
  */
 import {
-  acceptedUnreplicated,
   commitmentOf,
-  confirmedAgain,
-  credibilityOf,
-  type FoundInvalid,
-  failedSpotCheck,
-  foundInvalid,
   issueSpotCheck,
   judgeSpotCheck,
   type KnownAnswer,
   knownAnswerOf,
-  leftInconclusive,
-  mismatched,
+  mayRun,
   type NodeTrust,
   newTaskVerification,
-  passedSpotCheck,
-  type ReplicaResult,
-  rememberAnswer,
+  recordVerdict,
   type SpotCheck,
   standingOf,
-  type TaskVerification,
+  type TaskVerificationState,
   unknownNode,
-  type VerificationDecision,
+  VERIFICATION_LIMITS,
+  type Verdict,
+  type VerificationAction,
   type VerificationEvent,
   type VerificationPolicy,
-  validated,
   verifyTask,
-  withheld,
 } from '../packages/verification/src/index.ts';
 import { Choices, seededRandom } from '../test/chaos/seeded-random.ts';
 
@@ -48,6 +39,10 @@ export interface SimulationSettings {
   honestAtFirst: number;
   /** Liars give the same wrong value for the same task. */
   areColluding: boolean;
+  /** A liar that was found out comes back as a new node. */
+  areWhitewashing: boolean;
+  /** A liar that is not asked to reveal as soon as it has committed takes itself for checked, and withholds a lie. */
+  areWithholding: boolean;
   policy: VerificationPolicy;
   seed: number;
 }
@@ -86,7 +81,7 @@ interface Lease {
 }
 
 interface SimulatedTask {
-  state: TaskVerification;
+  state: TaskVerificationState;
   leases: Lease[];
 }
 
@@ -112,7 +107,9 @@ class SimulatedFog {
   #waiting: number[] = [];
   #leases: Lease[] = [];
   #checks: { check: SpotCheck; node: SimulatedNode; digest: string }[] = [];
+  /** The oldest first. */
   #answers: KnownAnswer[] = [];
+  #nodesSoFar = 0;
   #lies = 0;
   #runs = 0;
   #spotChecks = 0;
@@ -125,25 +122,18 @@ class SimulatedFog {
     this.#settings = settings;
     this.#random = seededRandom(settings.seed);
     this.#choices = new Choices(this.#random);
-    this.#nodes = Array.from({ length: settings.nodes }, (_, index) => ({
-      id: `n${String(index).padStart(32, '0')}`,
-      isLiar: index < settings.liars,
-      computed: 0,
-      trust: unknownNode(),
-    }));
+    this.#nodes = Array.from({ length: settings.nodes }, (_, index) => this.#newNode(index < settings.liars));
   }
 
   /** False when nothing is left to do. */
   tick(): boolean {
     this.#shuffle(this.#nodes);
-    for (const node of this.#nodes) this.#lease(node);
+    for (const node of [...this.#nodes]) this.#lease(node);
     if (this.#leases.length === 0 && this.#checks.length === 0) return false;
     const leases = this.#leases;
     this.#leases = [];
     this.#shuffle(leases);
-    for (const { task, fence, node, digest, nonce } of leases) {
-      this.#apply(task, { kind: 'committed', fence, commitment: commitmentOf({ digest, nodeId: node.id, nonce }) });
-    }
+    for (const lease of leases) this.#commit(lease);
     const checks = this.#checks;
     this.#checks = [];
     for (const { check, node, digest } of checks) this.#judgeSpotCheck(check, node, digest);
@@ -165,14 +155,23 @@ class SimulatedFog {
     };
   }
 
+  #newNode(isLiar: boolean): SimulatedNode {
+    this.#nodesSoFar += 1;
+    return { id: `n${String(this.#nodesSoFar).padStart(32, '0')}`, isLiar, computed: 0, trust: unknownNode() };
+  }
+
   #lease(node: SimulatedNode): void {
     if (this.#leaseSpotCheck(node)) return;
     const places = Math.min(LOOK_AHEAD, this.#waiting.length);
     for (let place = 0; place < places; place += 1) {
       const task = this.#waiting[place] as number;
-      if (!this.#leaseTask(node, task)) continue;
+      const { state } = this.#task(task);
+      // What is decided wants no replica any more.
+      const isStale = state.phase !== 'collecting' || state.requested === 0;
+      if (!isStale && !mayRun(state, holderOf(node))) continue;
       this.#waiting.splice(place, 1);
-      return;
+      if (!isStale) return this.#leaseTask(node, task);
+      return this.#lease(node);
     }
     if (this.#tasks.length === this.#settings.tasks) return;
     this.#tasks.push({ state: newTaskVerification(), leases: [] });
@@ -180,38 +179,28 @@ class SimulatedFog {
   }
 
   #leaseSpotCheck(node: SimulatedNode): boolean {
-    const random = { whether: this.#random(), which: this.#random() };
     const { mode, spotChecks } = this.#settings.policy;
     // A check takes the place of new work; a node without work is not kept busy with checks.
     if (mode !== 'adaptive' || this.#tasks.length === this.#settings.tasks) return false;
+    const random = { whether: this.#random(), which: this.#random() };
     const issued = issueSpotCheck(this.#answers, holderOf(node), node.trust, spotChecks, random);
     if (issued === null) return false;
-    this.#answers = issued.answers;
-    this.#checks.push({ check: issued.check, node, digest: this.#compute(node, issued.check.partition) });
+    const { answer, check } = issued;
+    this.#saveAnswer(check, answer);
+    this.#checks.push({ check, node, digest: this.#compute(node, check.task.partition) });
     this.#spotChecks += 1;
     return true;
   }
 
-  #leaseTask(node: SimulatedNode, task: number): boolean {
-    const { leases } = this.#task(task);
-    const fence = (leases.at(-1)?.fence ?? 0) + 1;
-    const lease: Lease = { task, fence, node, digest: '', nonce: fence.toString(16).padStart(64, '0') };
+  #leaseTask(node: SimulatedNode, task: number): void {
+    const { leases, state } = this.#task(task);
+    const fence = state.lastFence + 1;
+    const { trust } = node;
+    const digest = this.#compute(node, task);
+    const lease: Lease = { task, fence, node, digest, nonce: fence.toString(16).padStart(64, '0') };
     leases.push(lease);
-    const isTaken = this.#apply(task, {
-      kind: 'leased',
-      ...holderOf(node),
-      fence,
-      credibility: credibilityOf(node.trust),
-      consecutiveValid: node.trust.consecutiveValid,
-      random: this.#random(),
-    });
-    if (!isTaken) {
-      leases.pop();
-      return false;
-    }
-    lease.digest = this.#compute(node, task);
     this.#leases.push(lease);
-    return true;
+    this.#apply(task, { kind: 'leased', ...holderOf(node), fence, trust, random: this.#random() });
   }
 
   #compute(node: SimulatedNode, task: number): string {
@@ -222,6 +211,13 @@ class SimulatedFog {
     if (!lies) return rightDigest(task);
     this.#lies += 1;
     return `sha256:f${(areColluding ? task : this.#lies).toString(16).padStart(63, '0')}`;
+  }
+
+  #commit({ task, fence, node, digest, nonce }: Lease): void {
+    this.#apply(task, { kind: 'committed', fence, commitment: commitmentOf({ digest, nodeId: node.id, nonce }) });
+    if (!this.#settings.areWithholding || digest === rightDigest(task)) return;
+    // Asked at once, it has revealed by now, and this changes nothing.
+    this.#apply(task, { kind: 'failed', fence });
   }
 
   #task(task: number): SimulatedTask {
@@ -235,77 +231,74 @@ class SimulatedFog {
     const step = verifyTask(entry.state, event, this.#settings.policy);
     if (step === null) return false;
     entry.state = step.state;
-    for (const decision of step.decisions) this.#carryOut(task, decision);
+    for (const { fence, verdict } of step.verdicts) {
+      const lease = entry.leases.find((candidate) => candidate.fence === fence);
+      if (lease !== undefined) this.#record(lease.node, verdict, task);
+    }
+    for (const action of step.actions) this.#carryOut(task, action);
     return true;
   }
 
-  #carryOut(task: number, decision: VerificationDecision): void {
-    switch (decision.kind) {
-      case 'replicate':
-        for (let count = 0; count < decision.count; count += 1) this.#waiting.push(task);
+  #carryOut(task: number, action: VerificationAction): void {
+    const entry = this.#task(task);
+    switch (action.kind) {
+      case 'place-replicas':
+        for (let count = 0; count < action.count; count += 1) this.#waiting.push(task);
         return;
-      case 'reveal':
-        for (const { fence, digest, nonce } of this.#leasesOf(task, decision.fences)) {
+      case 'open-commitments':
+        for (const { fence, digest, nonce } of entry.leases.filter((lease) => action.fences.includes(lease.fence))) {
           this.#apply(task, { kind: 'revealed', fence, digest, nonce });
         }
         return;
       case 'accept':
-        return this.#onAccepted(task, decision);
-      case 'mismatch':
-        for (const { node } of this.#leasesOf(task, decision.fences)) node.trust = mismatched(node.trust);
-        return;
-      case 'withheld':
-        for (const { node } of this.#leasesOf(task, [decision.fence])) node.trust = withheld(node.trust);
+        if (!action.isCorrection && action.digest !== rightDigest(task)) this.#wrongAtFirst += 1;
+        if (this.#settings.policy.mode === 'adaptive') this.#learnAnswer(task);
         return;
       case 'adjudicate':
-        for (const { node } of this.#leasesOf(task, decision.inconclusive)) node.trust = leftInconclusive(node.trust);
         this.#runs += 1;
         this.#adjudications += 1;
-        this.#apply(task, { kind: 'adjudicated', fence: 1000, digest: rightDigest(task) });
+        this.#apply(task, { kind: 'adjudicated', fence: entry.state.lastFence + 1, digest: rightDigest(task) });
+        return;
+      case 'cancel':
+        // It has been computed and counted already.
         return;
       default:
-        throw new Error(`nothing in this simulation leads to ${decision.kind}`);
+        throw new Error(`nothing in this simulation leads to ${action.kind}`);
     }
   }
 
-  #onAccepted(task: number, decision: Extract<VerificationDecision, { kind: 'accept' }>): void {
-    const { valid, invalid, fence, isUnreplicated } = decision;
-    const isFirst = decision.confirmedAgain.length === 0 && !decision.isCorrection;
-    if (isFirst && decision.digest !== rightDigest(task)) this.#wrongAtFirst += 1;
-    for (const { node } of this.#leasesOf(task, decision.confirmedAgain)) node.trust = confirmedAgain(node.trust);
-    for (const { node } of this.#leasesOf(task, valid)) {
-      const reference = { job: JOB, partition: task, fence };
-      node.trust = isUnreplicated ? acceptedUnreplicated(node.trust, reference) : validated(node.trust);
-    }
-    if (!isUnreplicated && this.#settings.policy.mode === 'adaptive') this.#learnAnswer(task, valid, invalid);
-    for (const { node } of this.#leasesOf(task, invalid)) this.#onFoundInvalid(node, foundInvalid(node.trust));
+  #learnAnswer(task: number): void {
+    const answer = knownAnswerOf({ job: JOB, partition: task }, this.#task(task).state);
+    if (answer === null) return;
+    this.#answers.push(answer);
+    if (this.#answers.length > VERIFICATION_LIMITS.knownAnswers) this.#answers.shift();
   }
 
-  #learnAnswer(task: number, valid: readonly number[], invalid: readonly number[]): void {
-    const results = this.#task(task).state.replicas as ReplicaResult[];
-    const among = (fences: readonly number[]) => results.filter(({ fence }) => fences.includes(fence));
-    const answer = knownAnswerOf({ job: JOB, partition: task }, among(valid), among(invalid));
-    if (answer !== null) this.#answers = rememberAnswer(this.#answers, answer);
+  #saveAnswer({ task }: SpotCheck, answer: KnownAnswer | null): void {
+    const at = this.#answers.findIndex((candidate) => candidate.task.partition === task.partition);
+    if (at >= 0) this.#answers.splice(at, 1, ...(answer === null ? [] : [answer]));
   }
 
   #judgeSpotCheck(check: SpotCheck, node: SimulatedNode, digest: string): void {
-    const { answers, verdict } = judgeSpotCheck(this.#answers, check, digest);
-    this.#answers = answers;
-    if (verdict === 'passed') node.trust = passedSpotCheck(node.trust);
-    else if (verdict === 'failed') this.#onFoundInvalid(node, failedSpotCheck(node.trust));
-    else this.#apply(check.partition, { kind: 'reopened' });
+    const { partition } = check.task;
+    const known = this.#answers.find((candidate) => candidate.task.partition === partition) ?? null;
+    const { answer, verdict } = judgeSpotCheck(known, check, digest);
+    this.#saveAnswer(check, answer);
+    if (verdict === 'disputed') this.#apply(partition, { kind: 'reopened' });
+    else this.#record(node, verdict, partition);
   }
 
-  #onFoundInvalid(node: SimulatedNode, found: FoundInvalid): void {
-    if (!node.isLiar) this.#honestFoundInvalid += 1;
-    node.trust = found.trust;
-    for (const { partition } of found.reverify) {
-      if (this.#apply(partition, { kind: 'reopened' })) this.#reverified += 1;
+  #record(node: SimulatedNode, verdict: Verdict, partition: number): void {
+    const isFoundOut = verdict === 'invalid' || verdict === 'spot-check-failed';
+    if (isFoundOut && !node.isLiar) this.#honestFoundInvalid += 1;
+    const { trust, reverify } = recordVerdict(node.trust, verdict, { job: JOB, partition });
+    node.trust = trust;
+    for (const task of reverify) {
+      if (this.#apply(task.partition, { kind: 'reopened' })) this.#reverified += 1;
     }
-  }
-
-  #leasesOf(task: number, fences: readonly number[]): Lease[] {
-    return this.#task(task).leases.filter(({ fence }) => fences.includes(fence));
+    if (!isFoundOut || !node.isLiar || !this.#settings.areWhitewashing) return;
+    const place = this.#nodes.indexOf(node);
+    if (place >= 0) this.#nodes[place] = this.#newNode(true);
   }
 
   #shuffle(items: unknown[]): void {

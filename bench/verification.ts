@@ -3,8 +3,7 @@
  *
  * Three policies: `adaptive` (with spot checks), `double` and `triple` (a quorum of 2 and of 3 for every task). Liars
  * give independent wrong values, or, as `colluding`, the same wrong value for the same task. Everything is simulated
- * with the code that ships (`simulated-verification.ts`); the seeds make it repeatable. The table on stderr shows
- * how the adaptive rule fares where liars are fewer, more, rarer or patient.
+ * with the code that ships (`simulated-verification.ts`); the seeds make it repeatable.
  */
 import { type VerificationPolicy, verificationPolicySchema } from '../packages/verification/src/index.ts';
 import type { Benchmark, BenchmarkContext } from './benchmark.ts';
@@ -28,8 +27,6 @@ const FIGURES = [
   'provenLiars',
 ] as const satisfies readonly (keyof SimulationFigures)[];
 
-type Variation = { title: string } & Partial<SimulationSettings>;
-
 export const verification: Benchmark = {
   name: 'verification',
   summary: 'wrong results accepted and replicas per task with lying nodes, adaptive beside fixed quorums',
@@ -38,26 +35,28 @@ export const verification: Benchmark = {
     nodes: { default: 1000, description: 'nodes, all unknown at the start' },
     liars: { default: 100, description: 'nodes among them that lie' },
     'lie-percent': { default: 50, description: 'tasks in which a liar lies, in percent' },
-    seeds: { default: 5, description: 'runs, of which median and worst are taken' },
+    seeds: { default: 3, description: 'runs, of which median and worst are taken' },
     'first-seed': { default: 1, description: 'seed of the first run; the others follow' },
-    table: { default: 1, description: '0 leaves out the table of other liars' },
+    cases: { default: 0, description: '1: the adaptive rule against other liars, in place of the policies' },
   },
   async run(context) {
     const seeds = Array.from({ length: context.option('seeds') }, (_, index) => context.option('first-seed') + index);
-    const independent = measurePolicies(context, seeds, false);
-    const colluding = measurePolicies(context, seeds, true);
-    if (context.option('table') > 0) printTable(context, seeds.slice(0, 2));
+    const figures = context.option('cases') > 0 ? { cases: measureCases(context, seeds) } : measureAll(context, seeds);
     return {
       tasks: context.option('tasks'),
       nodes: context.option('nodes'),
       liars: context.option('liars'),
       lieProbability: context.option('lie-percent') / 100,
       seeds,
-      ...independent,
-      colluding,
+      ...figures,
     };
   },
 };
+
+function measureAll(context: BenchmarkContext, seeds: readonly number[]) {
+  const independent = measurePolicies(context, seeds, false);
+  return { ...independent, colluding: measurePolicies(context, seeds, true) };
+}
 
 function measurePolicies(context: BenchmarkContext, seeds: readonly number[], areColluding: boolean) {
   const measured = Object.keys(POLICIES).map((name) => {
@@ -79,6 +78,8 @@ function simulate(context: BenchmarkContext, policy: string, settings: Partial<S
     lieProbability: context.option('lie-percent') / 100,
     honestAtFirst: 0,
     areColluding: false,
+    areWhitewashing: false,
+    areWithholding: false,
     seed: 1,
     policy: POLICIES[policy] as VerificationPolicy,
     ...settings,
@@ -95,27 +96,31 @@ function summarise(runs: readonly SimulationFigures[]) {
   return { ...medians, worst };
 }
 
-function printTable(context: BenchmarkContext, seeds: readonly number[]): void {
+/** Of the adaptive rule, where liars are fewer, more, rarer, patient or clever. */
+function measureCases(context: BenchmarkContext, seeds: readonly number[]) {
   const nodes = context.option('nodes');
-  const share = (percent: number): Variation => ({
-    title: `${percent} % liars`,
-    liars: Math.round((nodes * percent) / 100),
+  const share = (percent: number): Partial<SimulationSettings> => ({ liars: Math.round((nodes * percent) / 100) });
+  const cases: Record<string, Partial<SimulationSettings>> = {
+    noLiars: share(0),
+    fivePercentLiars: share(5),
+    twentyPercentLiars: share(20),
+    thirtyPercentLiars: share(30),
+    lieInTenthOfTasks: { lieProbability: 0.1 },
+    lieInAllTasks: { lieProbability: 1 },
+    honestForFirst50Tasks: { honestAtFirst: 50 },
+    honestForFirst150Tasks: { honestAtFirst: 150 },
+    comeBackAsNewNodes: { areWhitewashing: true },
+    proveThemselvesAndComeBack: { areWhitewashing: true, honestAtFirst: 15, lieProbability: 1 },
+    withholdWhenChecked: { areWithholding: true },
+    proveThemselvesAndWithhold: { areWithholding: true, honestAtFirst: 15, lieProbability: 1 },
+    colludeInAllTasks: { areColluding: true, lieProbability: 1 },
+  };
+  const measured = Object.entries(cases).map(([name, settings]) => {
+    const runs = seeds.map((seed) => simulate(context, 'adaptive', { ...settings, seed }));
+    for (const figures of runs) context.progress(`${name}: ${describe(figures)}`);
+    return [name, summarise(runs)] as const;
   });
-  const variations: Variation[] = [
-    share(0),
-    share(5),
-    share(20),
-    share(30),
-    { title: 'liars lie in 10 % of their tasks', lieProbability: 0.1 },
-    { title: 'liars lie in 90 % of their tasks', lieProbability: 0.9 },
-    { title: 'liars are honest in their first 30 tasks', honestAtFirst: 30 },
-  ];
-  for (const { title, ...settings } of variations) {
-    for (const seed of seeds) {
-      const figures = simulate(context, 'adaptive', { ...settings, seed });
-      context.progress(`adaptive, ${title}, seed ${seed}: ${describe(figures)}`);
-    }
-  }
+  return Object.fromEntries(measured);
 }
 
 function describe(figures: SimulationFigures): string {

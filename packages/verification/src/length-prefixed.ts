@@ -3,19 +3,22 @@ import { FogError } from '@fog/contract';
 
 export type Field = string | Uint8Array;
 
+const LENGTH_BYTES = 4;
+
 /**
  * Each field as its length (4 bytes, big endian) and its bytes; text as UTF-8. Throws `invalid-request` for text with
  * halves of characters: UTF-8 has no place for them, so two texts would become one.
  */
 export function lengthPrefixed(fields: readonly Field[]): Buffer {
-  return Buffer.concat(
-    fields.flatMap((field) => {
-      const bytes = typeof field === 'string' ? utf8(field) : field;
-      const length = Buffer.alloc(4);
-      length.writeUInt32BE(bytes.length);
-      return [length, bytes];
-    }),
-  );
+  const parts = fields.map((field) => (typeof field === 'string' ? utf8(field) : field));
+  const row = Buffer.allocUnsafe(parts.reduce((sum, { length }) => sum + LENGTH_BYTES + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    at = row.writeUInt32BE(part.length, at);
+    row.set(part, at);
+    at += part.length;
+  }
+  return row;
 }
 
 /** Whole numbers as 8 bytes, big endian, two's complement. Throws `invalid-request` for any other number. */

@@ -2,12 +2,12 @@
  * What is known of a node's results in one runtime. A record is kept per (node, runtime): a machine may compute wasm
  * well and have a broken GPU.
  *
- *     unknown --validated--> ... --(10th in a row)--> proven
- *        ^                                              |
- *        +----------------- found invalid --------------+   the results that nobody checked are to be checked again
+ *     unknown --valid--> ... --(10th in a row)--> proven
+ *        ^                                          |
+ *        +------- found invalid, or withheld -------+   the results that nobody checked are to be checked again
  *
  * Found invalid is a result that a quorum, a trusted node or a known answer contradicts. A mere mismatch proves nothing
- * about either side and is only counted.
+ * about either side, so it is no verdict.
  */
 import { z } from 'zod';
 import { nodeCredibility } from './credibility.ts';
@@ -15,109 +15,116 @@ import { VERIFICATION_LIMITS } from './limits.ts';
 
 const countSchema = z.int().nonnegative();
 
-export const resultReferenceSchema = z.strictObject({
-  job: z.string(),
-  partition: z.int().nonnegative(),
-  fence: z.int().min(1),
-});
-/** Names an attempt whose result was accepted. */
-export type ResultReference = z.infer<typeof resultReferenceSchema>;
+export const taskReferenceSchema = z.strictObject({ job: z.string(), partition: z.int().nonnegative() });
+/** Names a task. */
+export type TaskReference = z.infer<typeof taskReferenceSchema>;
 
 export const nodeTrustSchema = z.strictObject({
-  /** Valid results since the node was new, or was last found invalid. */
+  version: z.literal(1),
+  /** Valid results since the node was new, was last found invalid or last withheld. */
   consecutiveValid: countSchema,
   valid: countSchema,
   invalid: countSchema,
-  /** Results of tasks on which the replicas could not agree. */
+  /** Results that it committed to and would not show. */
+  withheld: countSchema,
+  /** Results of tasks on which nobody could decide. */
   inconclusive: countSchema,
-  mismatches: countSchema,
   spotChecksPassed: countSchema,
   spotChecksFailed: countSchema,
-  /** The last accepted results that nobody checked, the oldest first. */
-  unreplicated: z.array(resultReferenceSchema).max(VERIFICATION_LIMITS.unreplicatedResults),
+  /** The last tasks whose result was accepted from this node alone, the oldest first. */
+  unreplicated: z.array(taskReferenceSchema).max(VERIFICATION_LIMITS.unreplicatedResults),
 });
 /** Plain data; stored as JSON. */
 export type NodeTrust = z.infer<typeof nodeTrustSchema>;
 
-export interface FoundInvalid {
+export type Verdict =
+  /** A quorum or a trusted node confirmed it. */
+  | 'valid'
+  /** Accepted, and nobody checked it. */
+  | 'alone'
+  /**
+   * A result under suspicion was verified again and is right. It counts, but not towards trust: what the node did
+   * before it came under suspicion must not win its standing back.
+   */
+  | 'cleared'
+  /** A quorum or a trusted node contradicts it. */
+  | 'invalid'
+  /**
+   * The node bound itself to a result and then would not show it. That proves no lie, but a liar that sees itself
+   * checked does the same: were it spared the consequences, it could lie whenever it sees itself unchecked.
+   */
+  | 'withheld'
+  /** The replicas disagree, and no trusted node could decide. */
+  | 'inconclusive'
+  | 'spot-check-passed'
+  | 'spot-check-failed';
+
+export interface RecordedVerdict {
   trust: NodeTrust;
-  /** Accepted results of the node to verify again, the newest first: a liar's last results are its worst. */
-  reverify: ResultReference[];
+  /** Tasks to verify again (event `reopened`), the newest first: a liar's last results are its worst. */
+  reverify: TaskReference[];
 }
 
 export function unknownNode(): NodeTrust {
   return {
+    version: 1,
     consecutiveValid: 0,
     valid: 0,
     invalid: 0,
+    withheld: 0,
     inconclusive: 0,
-    mismatches: 0,
     spotChecksPassed: 0,
     spotChecksFailed: 0,
     unreplicated: [],
   };
 }
 
-/** A quorum or a trusted node confirmed a new result. */
-export function validated(trust: NodeTrust): NodeTrust {
-  return { ...trust, consecutiveValid: trust.consecutiveValid + 1, valid: trust.valid + 1 };
+/** `task`: what the verdict is about. */
+export function recordVerdict(trust: NodeTrust, verdict: Verdict, task: TaskReference): RecordedVerdict {
+  const confirmed = { ...trust, consecutiveValid: trust.consecutiveValid + 1, valid: trust.valid + 1 };
+  switch (verdict) {
+    case 'valid':
+      return { trust: confirmed, reverify: [] };
+    case 'spot-check-passed':
+      return { trust: { ...confirmed, spotChecksPassed: trust.spotChecksPassed + 1 }, reverify: [] };
+    case 'cleared':
+      return { trust: { ...trust, valid: trust.valid + 1 }, reverify: [] };
+    case 'inconclusive':
+      return { trust: { ...trust, inconclusive: trust.inconclusive + 1 }, reverify: [] };
+    case 'alone':
+      return recordAlone(trust, { job: task.job, partition: task.partition });
+    case 'invalid':
+      return startAnew({ ...trust, invalid: trust.invalid + 1 });
+    case 'withheld':
+      return startAnew({ ...trust, withheld: trust.withheld + 1 });
+    case 'spot-check-failed':
+      return startAnew({ ...trust, invalid: trust.invalid + 1, spotChecksFailed: trust.spotChecksFailed + 1 });
+  }
 }
 
-/**
- * An old result was verified again and is right. It counts, but not towards trust: the node was under suspicion, and
- * what it did before that must not win its standing back.
- */
-export function confirmedAgain(trust: NodeTrust): NodeTrust {
-  return { ...trust, valid: trust.valid + 1 };
+/** A node that is no longer proven was found out after it got the task; what it still had in hand is no better. */
+function recordAlone(trust: NodeTrust, task: TaskReference): RecordedVerdict {
+  if (standingOf(trust) !== 'proven') return { trust, reverify: [task] };
+  const unreplicated = [...trust.unreplicated, task].slice(-VERIFICATION_LIMITS.unreplicatedResults);
+  return { trust: { ...trust, unreplicated }, reverify: [] };
 }
 
-export function foundInvalid(trust: NodeTrust): FoundInvalid {
+function startAnew(trust: NodeTrust): RecordedVerdict {
   return {
-    trust: { ...trust, consecutiveValid: 0, invalid: trust.invalid + 1, unreplicated: [] },
+    trust: { ...trust, consecutiveValid: 0, unreplicated: [] },
     reverify: trust.unreplicated.toReversed(),
   };
 }
 
-export function mismatched(trust: NodeTrust): NodeTrust {
-  return { ...trust, mismatches: trust.mismatches + 1 };
-}
-
-export function leftInconclusive(trust: NodeTrust): NodeTrust {
-  return { ...trust, inconclusive: trust.inconclusive + 1 };
-}
-
-export function passedSpotCheck(trust: NodeTrust): NodeTrust {
-  return { ...validated(trust), spotChecksPassed: trust.spotChecksPassed + 1 };
-}
-
-export function failedSpotCheck(trust: NodeTrust): FoundInvalid {
-  const found = foundInvalid(trust);
-  return { ...found, trust: { ...found.trust, spotChecksFailed: trust.spotChecksFailed + 1 } };
-}
-
-/**
- * The node bound itself to a result and then would not show it. That proves no lie, but a liar that sees itself checked
- * does the same: its standing starts anew.
- */
-export function withheld(trust: NodeTrust): NodeTrust {
-  return { ...trust, consecutiveValid: 0 };
-}
-
-/** A result was accepted from this node alone. The oldest reference makes room. */
-export function acceptedUnreplicated(trust: NodeTrust, reference: ResultReference): NodeTrust {
-  const kept = [...trust.unreplicated, reference].slice(-VERIFICATION_LIMITS.unreplicatedResults);
-  return { ...trust, unreplicated: kept };
-}
-
-/** For placement: `proven` nodes may adjudicate, and save replicas. */
+/** For placement: `proven` nodes save replicas; `suspect` ones were found out and have not proven themselves since. */
 export type Standing = 'unknown' | 'proven' | 'suspect';
 
 export function standingOf(trust: NodeTrust): Standing {
   if (trust.consecutiveValid >= VERIFICATION_LIMITS.provenAfterValid) return 'proven';
-  return trust.invalid > 0 ? 'suspect' : 'unknown';
+  return trust.invalid + trust.withheld > 0 ? 'suspect' : 'unknown';
 }
 
 /** For placement: 0 to 1, the probability that the node's next result is right. Grows with each valid result. */
-export function credibilityOf(trust: NodeTrust): number {
+export function credibilityOf(trust: Pick<NodeTrust, 'consecutiveValid'>): number {
   return nodeCredibility(trust.consecutiveValid);
 }

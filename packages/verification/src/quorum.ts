@@ -6,11 +6,11 @@
  * which of two quorums wins; given the winner, the order of results decides nothing.
  *
  * A quorum must not be outweighed: as long as other results are together more credible than it, it is not accepted. Two
- * unknown nodes that agree do not refute a proven one; that takes a third. This costs nothing where liars differ. Where
- * they agree, it halves the wrong results, and far fewer good nodes are condemned (`bench verification`, `colluding`).
+ * unknown nodes that agree do not refute a proven one; that takes a third. This costs nothing where liars differ, and
+ * where they agree, it takes more of them to condemn a good node.
  *
- * Independent are results of different owners behind different network prefixes. Replicas are placed so that all
- * are; where they are not (a node that changed its owner), a group weighs as much as its largest independent part.
+ * Independent are results of different owners behind different network prefixes. Results of one task always are: no
+ * lease to an owner or prefix in use is taken (`mayRun`).
  */
 import type { Digest } from '@fog/contract';
 import { groupCredibilities } from './credibility.ts';
@@ -56,7 +56,7 @@ export interface Exclusions {
   prefixes: string[];
 }
 
-/** `results` in the order of their arrival; `running`: replicas that are asked for or under way. */
+/** `results`: independent ones, in the order of their arrival; `running`: replicas that are asked for or under way. */
 export function decideQuorum(
   results: readonly ReplicaResult[],
   rule: QuorumRule,
@@ -84,55 +84,26 @@ export function judge<Result extends { digest: Digest }>(
   return { valid, invalid: results.filter((result) => !valid.includes(result)) };
 }
 
-export function exclusionsOf(holders: readonly ReplicaHolder[]): Exclusions {
+export function exclusionsOf(holders: readonly Omit<ReplicaHolder, 'nodeId'>[]): Exclusions {
   return {
     owners: [...new Set(holders.map(({ owner }) => owner))],
     prefixes: [...new Set(holders.map(({ prefix }) => prefix))],
   };
 }
 
-export function isExcluded({ owner, prefix }: ReplicaHolder, exclusions: Exclusions): boolean {
+export function isExcluded({ owner, prefix }: Omit<ReplicaHolder, 'nodeId'>, exclusions: Exclusions): boolean {
   return exclusions.owners.includes(owner) || exclusions.prefixes.includes(prefix);
-}
-
-/**
- * The largest part of which no two share an owner or a prefix. With owners and prefixes as the two sides of a graph
- * and results as its edges, that is a maximum matching; found by augmenting paths, since there are few results.
- */
-export function independentPart<Holder extends ReplicaHolder>(holders: readonly Holder[]): Holder[] {
-  const byPrefix = new Map<string, Holder>();
-  const place = (owner: string, visited: Set<string>): boolean =>
-    holders.some((holder) => {
-      if (holder.owner !== owner || visited.has(holder.prefix)) return false;
-      visited.add(holder.prefix);
-      const present = byPrefix.get(holder.prefix);
-      if (present !== undefined && !place(present.owner, visited)) return false;
-      byPrefix.set(holder.prefix, holder);
-      return true;
-    });
-  for (const owner of new Set(holders.map((holder) => holder.owner))) place(owner, new Set());
-  return [...byPrefix.values()];
 }
 
 function firstCanonical(results: readonly ReplicaResult[], rule: QuorumRule, agrees: Agreement): ReplicaResult | null {
   return (
     results.find(({ digest }) => {
       const { valid, invalid } = judge(results, digest, agrees);
-      const independent = independentPart(valid);
-      if (independent.length < rule.quorum) return false;
-      const [own = 0, ...others] = credibilitiesOf(independent, invalid, agrees);
+      if (valid.length < rule.quorum) return false;
+      const [own = 0, ...others] = credibilitiesOf(valid, invalid, agrees);
       return own >= Math.max(rule.trust ?? 0, ...others);
     }) ?? null
   );
-}
-
-/** Of a group of results, against the rest. */
-export function credibilityAgainst(
-  group: readonly ReplicaResult[],
-  others: readonly ReplicaResult[],
-  agrees: Agreement,
-): number {
-  return credibilitiesOf(group, others, agrees)[0] ?? 0;
 }
 
 /** First the group's, then those of the groups that the others form. */
@@ -158,6 +129,6 @@ function groupsByFirst(results: readonly ReplicaResult[], agrees: Agreement): Re
 
 /** Results without which no quorum is possible; at least one, since what is there did not suffice. */
 function leastMissing(results: readonly ReplicaResult[], rule: QuorumRule, agrees: Agreement): number {
-  const weights = results.map(({ digest }) => independentPart(judge(results, digest, agrees).valid).length);
+  const weights = results.map(({ digest }) => judge(results, digest, agrees).valid.length);
   return Math.max(1, rule.quorum - Math.max(0, ...weights));
 }

@@ -1,129 +1,166 @@
 /** What follows for a task from the results it has: the deciding half of `task-verification.ts`. */
 import type { Digest } from '@fog/contract';
-import { type Agreement, decideQuorum, exclusionsOf, judge, type QuorumRule, type ReplicaResult } from './quorum.ts';
-import type { TaskVerification, VerificationDecision, VerificationStep } from './task-verification-state.ts';
+import type { Verdict } from './node-trust.ts';
+import {
+  type Agreement,
+  decideQuorum,
+  type Exclusions,
+  exclusionsOf,
+  judge,
+  type QuorumRule,
+  type ReplicaResult,
+} from './quorum.ts';
+import type {
+  Replica,
+  TaskVerificationState,
+  VerificationAction,
+  VerificationStep,
+  VerificationVerdict,
+} from './task-verification-state.ts';
 import type { VerificationPolicy } from './verification-policy.ts';
 
-/** `isNews`: a result, or what a comparator says of it, has just come in. Adds to `decisions`. */
-export function settle(
-  state: TaskVerification,
-  policy: VerificationPolicy,
-  decisions: readonly VerificationDecision[],
-  isNews: boolean,
-): VerificationStep {
-  const results = resultsOf(state);
-  const asked = askComparisons(state, policy, pairsOf(results.map(({ digest }) => digest)));
-  const all = [...decisions, ...asked.decisions];
-  if (isComparing(asked.state)) return { state: asked.state, decisions: all };
-  const running = state.replicas.length - results.length + state.requested;
-  const agrees = agreementOf(asked.state, policy);
-  const decision = decideQuorum(results, ruleOf(state, policy), running, agrees);
-  if (decision.kind === 'accept') return accept(asked.state, decision.canonical, agrees, all);
-  if (isNews) all.push(...mismatchesOf(results, agrees));
-  if (decision.kind === 'wait') return { state: asked.state, decisions: all };
-  const exclusions = exclusionsOf(state.replicas);
-  if (decision.kind === 'replicate') {
-    all.push({ kind: 'replicate', count: decision.count, ...exclusions });
-    return { state: { ...asked.state, requested: state.requested + decision.count }, decisions: all };
+type RevealedReplica = Replica & ReplicaResult;
+
+/** Accepts, asks for more, or waits. */
+export function settle(before: TaskVerificationState, policy: VerificationPolicy): VerificationStep {
+  const asked = askComparisons(before, policy, () => pairsOf(resultsOf(before).map(({ digest }) => digest)));
+  const { state, actions } = asked;
+  if (isComparing(state)) return asked;
+  const voters = resultsOf(state).filter(({ fence }) => !state.suspects.includes(fence));
+  const running = runningOf(state).length + state.requested;
+  const agrees = agreementOf(state, policy);
+  const decision = decideQuorum(voters, ruleOf(state, policy), running, agrees);
+  switch (decision.kind) {
+    case 'accept': {
+      const by = voters.length === 1 ? 'alone' : 'quorum';
+      return accept(state, { ...decision.canonical, by }, agrees, policy);
+    }
+    case 'wait':
+      return asked;
+    case 'replicate': {
+      const { count } = decision;
+      const place: VerificationAction = { kind: 'place-replicas', count, excluding: excludedFrom(state) };
+      return { state: { ...state, requested: state.requested + count }, actions: [...actions, place], verdicts: [] };
+    }
+    case 'inconclusive': {
+      const step = askTrustedNode(state);
+      return { ...step, actions: [...actions, ...step.actions] };
+    }
   }
-  all.push({ kind: 'adjudicate', inconclusive: results.map(({ fence }) => fence), ...exclusions });
-  return { state: { ...asked.state, phase: 'adjudicating' }, decisions: all };
+}
+
+export function askTrustedNode(state: TaskVerificationState): VerificationStep {
+  const action: VerificationAction = { kind: 'adjudicate', excluding: excludedFrom(state) };
+  return { state: { ...state, phase: 'adjudicating' }, actions: [action], verdicts: [] };
 }
 
 /** Accepts what the trusted node found, as soon as it is compared with all results. */
-export function adjudicate(state: TaskVerification, policy: VerificationPolicy): VerificationStep {
+export function adjudicate(state: TaskVerificationState, policy: VerificationPolicy): VerificationStep {
   const { adjudicated } = state;
-  if (adjudicated === null) return { state, decisions: [] };
-  const pairs = resultsOf(state).map(({ digest }) => [digest, adjudicated.digest] as const);
-  const asked = askComparisons(state, policy, pairs);
+  if (adjudicated === null) return { state, actions: [], verdicts: [] };
+  const asked = askComparisons(state, policy, () =>
+    resultsOf(state).map(({ digest }): [Digest, Digest] => [digest, adjudicated.digest]),
+  );
   if (isComparing(asked.state)) return asked;
-  return accept(asked.state, adjudicated, agreementOf(asked.state, policy), asked.decisions);
+  return accept(asked.state, { ...adjudicated, by: 'trusted' }, agreementOf(asked.state, policy), policy);
 }
 
-/** A task that had been accepted stays so: nothing speaks against its result but a suspicion. */
-export function giveUp(
-  state: TaskVerification,
-  reason: 'inconclusive' | 'replicas-failed',
-  decisions: readonly VerificationDecision[],
-): VerificationStep {
-  const running = state.replicas.filter(({ digest }) => digest === null).map(({ fence }) => fence);
-  const all = [...decisions];
-  if (running.length > 0) all.push({ kind: 'superfluous', fences: running });
-  if (state.accepted === null) all.push({ kind: 'give-up', reason });
-  const phase = state.accepted === null ? 'undecided' : 'accepted';
-  return { state: { ...finished(state), phase }, decisions: all };
+/** A task that had been accepted stays so, as it was: nothing speaks against its result but a suspicion. */
+export function giveUp(state: TaskVerificationState, reason: 'inconclusive' | 'replicas-failed'): VerificationStep {
+  const voters = resultsOf(state).filter(({ fence }) => !state.suspects.includes(fence));
+  const actions = cancelRunning(state);
+  const verdicts = verdictsOf(voters, 'inconclusive');
+  if (state.accepted === null) {
+    actions.push({ kind: 'fail', reason });
+    return { state: { ...finished(state), phase: 'undecided' }, actions, verdicts };
+  }
+  const replicas = state.replicas.filter(({ fence }) => state.suspects.includes(fence));
+  return { state: { ...finished({ ...state, replicas }), phase: 'accepted', withheldBy: [] }, actions, verdicts };
 }
 
 /**
- * An accepted task is looked at again. One that ran alone gets replicas up to the quorum; one that had a quorum goes to
- * a trusted node, since more votes of the same kind would prove little.
+ * An accepted task is looked at again. One that ran alone gets a quorum of others: the result under suspicion has no
+ * vote, or one accomplice would confirm it. One that had a quorum goes to a trusted node, since more votes of the same
+ * kind would prove little. What a trusted node found, and what nobody wanted verified, stays.
  */
-export function reopen(state: TaskVerification, policy: VerificationPolicy): VerificationStep {
-  const reopenedWith = state.replicas.map(({ fence }) => fence);
-  const reopened: TaskVerification = { ...state, phase: 'collecting', single: false, reopenedWith, failures: 0 };
-  if (state.replicas.length === 1) return settle(reopened, policy, [], false);
-  const decision: VerificationDecision = { kind: 'adjudicate', inconclusive: [], ...exclusionsOf(state.replicas) };
-  return { state: { ...reopened, phase: 'adjudicating' }, decisions: [decision] };
+export function reopen(state: TaskVerificationState, policy: VerificationPolicy): VerificationStep | null {
+  const { phase, accepted } = state;
+  if (phase !== 'accepted' || accepted === null || accepted.by === 'trusted' || policy.mode === 'none') return null;
+  const suspects = state.replicas.map(({ fence }) => fence);
+  const reopened: TaskVerificationState = { ...state, phase: 'collecting', single: false, suspects, failures: 0 };
+  return accepted.by === 'alone' ? settle(reopened, policy) : askTrustedNode(reopened);
 }
 
 function accept(
-  state: TaskVerification,
-  canonical: { digest: Digest; fence: number },
+  state: TaskVerificationState,
+  { digest, fence, by }: NonNullable<TaskVerificationState['accepted']>,
   agrees: Agreement,
-  decisions: readonly VerificationDecision[],
+  policy: VerificationPolicy,
 ): VerificationStep {
-  const results = resultsOf(state);
-  const { valid, invalid } = judge(results, canonical.digest, agrees);
   const previous = state.accepted;
+  const isConfirmed = previous !== null && agrees(previous.digest, digest);
   // What was handed out stays, where it is right: its outputs may be in use already.
-  const isCorrection = previous !== null && !agrees(previous.digest, canonical.digest);
-  const accepted = previous !== null && !isCorrection ? previous : { digest: canonical.digest, fence: canonical.fence };
-  const all = [...decisions];
-  const superfluous = state.replicas.filter(({ digest }) => digest === null).map(({ fence }) => fence);
-  if (superfluous.length > 0) all.push({ kind: 'superfluous', fences: superfluous });
-  all.push({
-    kind: 'accept',
-    ...accepted,
-    valid: valid.map(({ fence }) => fence).filter((fence) => !state.reopenedWith.includes(fence)),
-    invalid: invalid.map(({ fence }) => fence),
-    confirmedAgain: valid.map(({ fence }) => fence).filter((fence) => state.reopenedWith.includes(fence)),
-    isUnreplicated: results.length === 1 && state.adjudicated === null,
-    isCorrection,
-  });
-  return { state: { ...finished(state), phase: 'accepted', accepted }, decisions: all };
+  const accepted = isConfirmed ? { ...previous, by } : { digest, fence, by };
+  const actions = cancelRunning(state);
+  if (!isConfirmed) actions.push({ kind: 'accept', fence, digest, isCorrection: previous !== null });
+  const { valid, invalid } = judge(resultsOf(state), digest, agrees);
+  const isSuspect = (result: ReplicaResult) => state.suspects.includes(result.fence);
+  const verdicts = [
+    ...verdictsOf(valid.filter(isSuspect), 'cleared'),
+    ...verdictsOf(
+      valid.filter((result) => !isSuspect(result)),
+      by === 'alone' ? 'alone' : 'valid',
+    ),
+    ...verdictsOf(invalid, 'invalid'),
+  ];
+  return {
+    state: { ...finished(state), phase: 'accepted', accepted },
+    actions,
+    // Without verification there is nothing to learn, and nothing to verify again when the node is found out.
+    verdicts: policy.mode === 'none' ? [] : verdicts,
+  };
 }
 
 /** Keeps the results, which a later look at the task starts from, and drops what was under way. */
-function finished(state: TaskVerification): TaskVerification {
+function finished(state: TaskVerificationState): TaskVerificationState {
   return {
     ...state,
     requested: 0,
-    rounds: [],
     adjudicated: null,
-    reopenedWith: [],
-    replicas: state.replicas.filter(({ digest }) => digest !== null),
+    suspects: [],
+    replicas: resultsOf(state),
     comparisons: state.comparisons.filter(({ agree }) => agree !== null),
   };
 }
 
-export function resultsOf(state: TaskVerification): (ReplicaResult & { round: number })[] {
-  return state.replicas.filter((replica): replica is ReplicaResult & { round: number } => replica.digest !== null);
+export function resultsOf(state: TaskVerificationState): RevealedReplica[] {
+  return state.replicas.filter((replica): replica is RevealedReplica => replica.digest !== null);
 }
 
-function ruleOf(state: TaskVerification, policy: VerificationPolicy): QuorumRule {
+export function runningOf(state: TaskVerificationState): Replica[] {
+  return state.replicas.filter(({ digest }) => digest === null);
+}
+
+export function excludedFrom(state: TaskVerificationState): Exclusions {
+  return exclusionsOf([...state.replicas, ...state.withheldBy]);
+}
+
+export function verdictsOf(replicas: readonly Replica[], verdict: Verdict): VerificationVerdict[] {
+  return replicas.map(({ fence, nodeId }) => ({ fence, nodeId, verdict }));
+}
+
+function cancelRunning(state: TaskVerificationState): VerificationAction[] {
+  const fences = runningOf(state).map(({ fence }) => fence);
+  return fences.length === 0 ? [] : [{ kind: 'cancel', fences }];
+}
+
+function ruleOf(state: TaskVerificationState, policy: VerificationPolicy): QuorumRule {
+  if (policy.mode === 'none') return { quorum: 1, maxReplicas: 1, trust: null };
   const quorum = state.single === false ? policy.quorum : 1;
   return { quorum, maxReplicas: policy.maxReplicas, trust: policy.trust ?? null };
 }
 
-function mismatchesOf(results: readonly ReplicaResult[], agrees: Agreement): VerificationDecision[] {
-  const newest = results.at(-1);
-  if (newest === undefined) return [];
-  const opposed = judge(results, newest.digest, agrees).invalid;
-  if (opposed.length === 0) return [];
-  return [{ kind: 'mismatch', fences: [...opposed, newest].map(({ fence }) => fence) }];
-}
-
-function agreementOf(state: TaskVerification, policy: VerificationPolicy): Agreement {
+function agreementOf(state: TaskVerificationState, policy: VerificationPolicy): Agreement {
   if (policy.compare === 'exact') return (left, right) => left === right;
   return (left, right) =>
     left === right || state.comparisons.some((made) => made.agree === true && isPair(made, { left, right }));
@@ -140,26 +177,26 @@ export function isPair(made: DigestPair, asked: DigestPair): boolean {
   );
 }
 
-function isComparing(state: TaskVerification): boolean {
+function isComparing(state: TaskVerificationState): boolean {
   return state.comparisons.some(({ agree }) => agree === null);
 }
 
 /** Asks for the pairs that differ and were not asked for before. */
 function askComparisons(
-  state: TaskVerification,
+  state: TaskVerificationState,
   policy: VerificationPolicy,
-  wanted: readonly (readonly [Digest, Digest])[],
+  wanted: () => [Digest, Digest][],
 ): VerificationStep {
-  if (policy.compare === 'exact') return { state, decisions: [] };
+  if (policy.compare === 'exact') return { state, actions: [], verdicts: [] };
   const pairs: DigestPair[] = [];
-  for (const [left, right] of wanted) {
+  for (const [left, right] of wanted()) {
     const pair = { left, right };
     const isKnown = [...state.comparisons, ...pairs].some((made) => isPair(made, pair));
     if (left !== right && !isKnown) pairs.push(pair);
   }
-  if (pairs.length === 0) return { state, decisions: [] };
+  if (pairs.length === 0) return { state, actions: [], verdicts: [] };
   const comparisons = [...state.comparisons, ...pairs.map((pair) => ({ ...pair, agree: null }))];
-  return { state: { ...state, comparisons }, decisions: [{ kind: 'compare', pairs }] };
+  return { state: { ...state, comparisons }, actions: [{ kind: 'compare', pairs }], verdicts: [] };
 }
 
 function pairsOf(digests: readonly Digest[]): [Digest, Digest][] {

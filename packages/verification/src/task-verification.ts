@@ -1,19 +1,22 @@
 /**
  * The verification of one task: what follows from what its replicas do.
  *
- *     collecting --(one alone, or a quorum)-------> accepted --(reopened)--> collecting
+ *     collecting --(one alone, or a quorum)-------> accepted --(reopened)--> collecting | adjudicating
  *         |  ^------(a replica failed, mismatch: more replicas)
- *         +--(most replicas, no quorum)--> adjudicating --(adjudicated)----> accepted
- *         |                                     +--(impossible)------------> undecided
- *         +--(too many replicas failed)------------------------------------> undecided
+ *         +--(most replicas, or no node left)--> adjudicating --(adjudicated)--> accepted
+ *         |                                          +--(impossible)-----------> undecided
+ *         +--(too many replicas failed)----------------------------------------> undecided
  *
  * A reopened task keeps its accepted result until another one is proven, also when that cannot be decided.
  *
- *     replica    leased -> committed -> revealed         its commit-reveal round: `commitment.ts`
- *                any -> gone: failed, late, refused      another one takes its place
+ *     replica    working -> committed -> revealed
+ *                working -> gone     failed, or late for its round: another one takes its place
+ *                committed -> gone   withheld: failed, did not reveal in time, or not what it committed to
  *
- * The first lease decides whether the task runs alone. A round takes in all replicas that are asked for until it opens.
- * It opens when nobody is still to join and all have committed, or at its deadline; later replicas make a new round.
+ * The first lease decides whether the task runs alone. A round takes in all replicas that are asked for until it opens:
+ * when nobody is still to join and all have committed, or at its deadline. Later replicas make a new round. Whoever has
+ * not committed when a round opens is out, because from then on somebody's result may be known.
+ *
  * A task that runs alone commits and reveals like any other, so that a node is bound to its result before it could tell
  * that nobody checks it. For the same reason a node that commits and then fails counts as withholding: a replica that
  * is only out of reach should be reported as failed no sooner than it has to be replaced.
@@ -21,15 +24,28 @@
  * Pure and total: the same state, event and policy always give the same step, and an event that fits no transition
  * gives null and changes nothing. Messages may therefore come twice or late.
  */
-import { needsReplica } from './adaptive.ts';
-import { closeCommitting, commit, emptyRound, joinRound, leaveRound, openRound, reveal } from './commitment.ts';
+import { runsAlone } from './adaptive.ts';
+import { isCommitment, opensCommitment } from './commitment.ts';
 import { VERIFICATION_LIMITS } from './limits.ts';
-import { exclusionsOf, isExcluded } from './quorum.ts';
-import { adjudicate, giveUp, isPair, reopen, resultsOf, settle } from './task-outcome.ts';
+import { credibilityOf } from './node-trust.ts';
+import { isExcluded, type ReplicaHolder } from './quorum.ts';
+import {
+  adjudicate,
+  askTrustedNode,
+  excludedFrom,
+  giveUp,
+  isPair,
+  reopen,
+  resultsOf,
+  runningOf,
+  settle,
+  verdictsOf,
+} from './task-outcome.ts';
 import type {
+  RefusalReason,
   Replica,
-  TaskVerification,
-  VerificationDecision,
+  TaskVerificationState,
+  VerificationAction,
   VerificationEvent,
   VerificationStep,
 } from './task-verification-state.ts';
@@ -37,18 +53,23 @@ import type { VerificationPolicy } from './verification-policy.ts';
 
 type EventOf<Kind extends VerificationEvent['kind']> = Extract<VerificationEvent, { kind: Kind }>;
 
-/** Everything the coordinator does about the task follows from the decisions, in their order. */
+/** Whether a lease of the task to this node would be taken: one is asked for, and neither owner nor prefix is in use. */
+export function mayRun(state: TaskVerificationState, holder: Omit<ReplicaHolder, 'nodeId'>): boolean {
+  return state.phase === 'collecting' && state.requested > 0 && !isExcluded(holder, excludedFrom(state));
+}
+
+/** Null: the event changes nothing. Otherwise save the state, carry out the actions, record the verdicts. */
 export function verifyTask(
-  state: TaskVerification,
+  state: TaskVerificationState,
   event: VerificationEvent,
   policy: VerificationPolicy,
 ): VerificationStep | null {
   const step = transition(state, event, policy);
-  return step === null ? null : withOpenedRounds(state, step);
+  return step === null ? null : withOpenedRound(step);
 }
 
 function transition(
-  state: TaskVerification,
+  state: TaskVerificationState,
   event: VerificationEvent,
   policy: VerificationPolicy,
 ): VerificationStep | null {
@@ -63,117 +84,109 @@ function transition(
       return onFailed(state, event, policy);
     case 'deadline':
       return onDeadline(state, event, policy);
+    case 'unplaceable':
+      return onUnplaceable(state);
     case 'compared':
       return onCompared(state, event, policy);
     case 'adjudicated':
-      if (state.phase !== 'adjudicating' || state.adjudicated !== null) return null;
-      return adjudicate({ ...state, adjudicated: { digest: event.digest, fence: event.fence } }, policy);
+      if (state.phase !== 'adjudicating' || state.adjudicated !== null || event.fence <= state.lastFence) return null;
+      return adjudicate(
+        { ...state, lastFence: event.fence, adjudicated: { digest: event.digest, fence: event.fence } },
+        policy,
+      );
     case 'adjudication-impossible':
-      if (state.phase !== 'adjudicating') return null;
-      return giveUp(state, 'inconclusive', []);
+      if (state.phase !== 'adjudicating' || state.adjudicated !== null) return null;
+      return giveUp(state, 'inconclusive');
     case 'reopened':
-      if (state.phase !== 'accepted') return null;
       return reopen(state, policy);
   }
 }
 
 function onLeased(
-  state: TaskVerification,
+  state: TaskVerificationState,
   event: EventOf<'leased'>,
   policy: VerificationPolicy,
 ): VerificationStep | null {
-  const isWanted = state.phase === 'collecting' && state.requested > 0;
-  if (!isWanted || isExcluded(event, exclusionsOf(state.replicas))) return null;
-  if (event.fence <= state.lastFence) return null;
-  const single = state.single ?? (policy.mode !== 'replicate' && isTrustedAlone(event, policy));
-  const rounds = state.rounds.at(-1)?.phase === 'committing' ? state.rounds : [...state.rounds, emptyRound()];
-  const round = rounds.length - 1;
-  const joined = joinRound(rounds[round] ?? emptyRound(), event.nodeId);
-  if (joined === null) return null;
-  const { nodeId, owner, prefix, fence, credibility } = event;
-  const replica: Replica = { nodeId, owner, prefix, fence, round, credibility, digest: null };
-  const leased: TaskVerification = {
-    ...state,
-    single,
-    requested: state.requested - 1,
-    lastFence: fence,
-    replicas: [...state.replicas, replica],
-    rounds: rounds.with(round, joined),
+  if (!mayRun(state, event) || event.fence <= state.lastFence) return null;
+  const { nodeId, owner, prefix, fence, trust, random } = event;
+  const single = state.single ?? (policy.mode === 'adaptive' && runsAlone(trust, random));
+  const replica: Replica = {
+    nodeId,
+    owner,
+    prefix,
+    fence,
+    round: state.round,
+    credibility: credibilityOf(trust),
+    commitment: null,
+    digest: null,
   };
-  return settle(leased, policy, [], false);
+  const requested = state.requested - 1;
+  return settle({ ...state, single, requested, lastFence: fence, replicas: [...state.replicas, replica] }, policy);
 }
 
-function isTrustedAlone(event: EventOf<'leased'>, policy: VerificationPolicy): boolean {
-  return policy.mode === 'none' || !needsReplica(event, event.random);
-}
-
-function onCommitted(state: TaskVerification, event: EventOf<'committed'>): VerificationStep | null {
-  const replica = runningReplica(state, event.fence);
-  const round = replica && state.rounds[replica.round];
-  if (replica === undefined || round === undefined) return null;
-  const step = commit(round, replica.nodeId, event.commitment);
-  if (step.refused !== null) {
-    return { state, decisions: [{ kind: 'refused', fence: event.fence, reason: step.refused }] };
-  }
-  return { state: { ...state, rounds: state.rounds.with(replica.round, step.round) }, decisions: [] };
+function onCommitted(state: TaskVerificationState, event: EventOf<'committed'>): VerificationStep | null {
+  const { fence, commitment } = event;
+  const replica = runningReplica(state, fence);
+  if (replica === undefined || replica.commitment === commitment) return null;
+  if (replica.commitment !== null) return refusal(state, fence, 'already-committed');
+  if (!isCommitment(commitment)) return refusal(state, fence, 'malformed-commitment');
+  const replicas = state.replicas.map((other) => (other === replica ? { ...replica, commitment } : other));
+  return { state: { ...state, replicas }, actions: [], verdicts: [] };
 }
 
 function onRevealed(
-  state: TaskVerification,
+  state: TaskVerificationState,
   event: EventOf<'revealed'>,
   policy: VerificationPolicy,
 ): VerificationStep | null {
-  const replica = runningReplica(state, event.fence);
-  const round = replica && state.rounds[replica.round];
-  if (replica === undefined || round === undefined) return null;
-  const step = reveal(round, { nodeId: replica.nodeId, digest: event.digest, nonce: event.nonce });
-  if (step.refused === 'commitment-mismatch') {
-    const refused: VerificationDecision = { kind: 'refused', fence: event.fence, reason: step.refused };
-    const rounds = state.rounds.with(replica.round, step.round);
-    return withoutReplicas({ ...state, rounds }, [replica], policy, [refused, withheldBy(replica)]);
+  const { fence, digest, nonce } = event;
+  const replica = runningReplica(state, fence);
+  if (replica === undefined) return null;
+  const { commitment, nodeId } = replica;
+  if (commitment === null) return refusal(state, fence, 'not-committed');
+  if (replica.round === state.round) return refusal(state, fence, 'round-not-open');
+  if (!opensCommitment(commitment, { nodeId, digest, nonce })) {
+    const { actions } = refusal(state, fence, 'commitment-mismatch');
+    return withoutReplicas(state, [replica], policy, actions);
   }
-  if (step.refused !== null) {
-    return { state, decisions: [{ kind: 'refused', fence: event.fence, reason: step.refused }] };
-  }
-  const results = resultsOf(state);
-  const others = state.replicas.filter((other) => other !== replica && other.digest === null);
-  const revealed: TaskVerification = {
-    ...state,
-    rounds: state.rounds.with(replica.round, step.round),
-    replicas: [...results, { ...replica, digest: event.digest }, ...others],
-  };
-  return settle(revealed, policy, [], true);
+  const others = runningOf(state).filter((other) => other !== replica);
+  return settle({ ...state, replicas: [...resultsOf(state), { ...replica, digest }, ...others] }, policy);
 }
 
 function onFailed(
-  state: TaskVerification,
+  state: TaskVerificationState,
   event: EventOf<'failed'>,
   policy: VerificationPolicy,
 ): VerificationStep | null {
   const replica = runningReplica(state, event.fence);
-  if (replica === undefined) return null;
-  const member = state.rounds[replica.round]?.members.find(({ nodeId }) => nodeId === replica.nodeId);
-  return withoutReplicas(state, [replica], policy, member?.state === 'committed' ? [withheldBy(replica)] : []);
+  return replica === undefined ? null : withoutReplicas(state, [replica], policy);
 }
 
 function onDeadline(
-  state: TaskVerification,
-  event: EventOf<'deadline'>,
+  state: TaskVerificationState,
+  { round, of }: EventOf<'deadline'>,
   policy: VerificationPolicy,
 ): VerificationStep | null {
-  const round = state.rounds[event.round];
-  if (state.phase !== 'collecting' || round?.phase !== 'committing') return null;
-  const working = round.members.filter((member) => member.state === 'working').map(({ nodeId }) => nodeId);
-  const late = state.replicas.filter((replica) => replica.round === event.round && working.includes(replica.nodeId));
-  const closed = { ...state, rounds: state.rounds.with(event.round, closeCommitting(round)) };
-  if (late.length === 0) {
-    return closed.rounds[event.round]?.phase === 'revealing' ? { state: closed, decisions: [] } : null;
-  }
-  return withoutReplicas(closed, late, policy, [{ kind: 'superfluous', fences: late.map(({ fence }) => fence) }]);
+  if (state.phase !== 'collecting') return null;
+  const members = runningOf(state).filter((replica) => replica.round === round);
+  const isDue = of === 'commit' ? round === state.round : round < state.round;
+  if (!isDue || members.length === 0) return null;
+  const late = of === 'commit' ? members.filter(({ commitment }) => commitment === null) : members;
+  const opened = of === 'commit' ? openRound(state) : { state, actions: [] };
+  if (late.length === 0) return { ...opened, verdicts: [] };
+  const cancel: VerificationAction = { kind: 'cancel', fences: late.map(({ fence }) => fence) };
+  return withoutReplicas(opened.state, late, policy, [cancel, ...opened.actions]);
+}
+
+/** What is running may still decide it; without that, a trusted node has to. A task that nobody has run only waits. */
+function onUnplaceable(state: TaskVerificationState): VerificationStep | null {
+  if (state.phase !== 'collecting' || state.requested === 0 || state.replicas.length === 0) return null;
+  const rest = { ...state, requested: 0 };
+  return runningOf(rest).length > 0 ? { state: rest, actions: [], verdicts: [] } : askTrustedNode(rest);
 }
 
 function onCompared(
-  state: TaskVerification,
+  state: TaskVerificationState,
   event: EventOf<'compared'>,
   policy: VerificationPolicy,
 ): VerificationStep | null {
@@ -181,46 +194,54 @@ function onCompared(
   const asked = state.comparisons[at];
   if (asked === undefined) return null;
   const compared = { ...state, comparisons: state.comparisons.with(at, { ...asked, agree: event.agree }) };
-  return compared.phase === 'adjudicating' ? adjudicate(compared, policy) : settle(compared, policy, [], true);
+  return compared.phase === 'adjudicating' ? adjudicate(compared, policy) : settle(compared, policy);
 }
 
-/** Takes replicas out that will give no result, and sees to others. */
+/** Takes replicas out that will give no result, and sees to others. `actions` come first. */
 function withoutReplicas(
-  state: TaskVerification,
+  state: TaskVerificationState,
   gone: readonly Replica[],
   policy: VerificationPolicy,
-  decisions: readonly VerificationDecision[],
+  actions: readonly VerificationAction[] = [],
 ): VerificationStep {
-  const rounds = gone.reduce((changed, { round, nodeId }) => {
-    const present = changed[round];
-    return present === undefined ? changed : changed.with(round, leaveRound(present, nodeId));
-  }, state.rounds);
+  const withheld = gone.filter(({ commitment }) => commitment !== null);
   const replicas = state.replicas.filter((replica) => !gone.includes(replica));
-  const failures = state.failures + gone.length;
   // A node whose commitment was opened at once knew that it ran alone. Whoever comes next gets no such chance.
-  const wasWithheld = decisions.some(({ kind }) => kind === 'withheld');
-  const single = wasWithheld ? false : state.single && replicas.length === 0 ? null : state.single;
-  const left: TaskVerification = { ...state, replicas, rounds, failures, single };
-  if (failures > VERIFICATION_LIMITS.failedReplicas) return giveUp(left, 'replicas-failed', decisions);
-  return settle(left, policy, decisions, false);
+  const single = withheld.length > 0 ? false : state.single && replicas.length === 0 ? null : state.single;
+  const withheldBy = [...state.withheldBy, ...withheld.map(({ owner, prefix }) => ({ owner, prefix }))];
+  const left = { ...state, replicas, single, withheldBy, failures: state.failures + gone.length };
+  const next =
+    left.failures > VERIFICATION_LIMITS.failedReplicas ? giveUp(left, 'replicas-failed') : settle(left, policy);
+  return {
+    state: next.state,
+    actions: [...actions, ...next.actions],
+    verdicts: [...verdictsOf(withheld, 'withheld'), ...next.verdicts],
+  };
 }
 
-/** Opens the rounds that wait for nobody, and asks the replicas of all rounds that this step opened to reveal. */
-function withOpenedRounds(before: TaskVerification, { state, decisions }: VerificationStep): VerificationStep {
-  const rounds = state.requested > 0 ? state.rounds : state.rounds.map(openRound);
-  const asked = rounds.flatMap((round, index): VerificationDecision[] => {
-    if (round.phase !== 'revealing' || before.rounds[index]?.phase === 'revealing') return [];
-    const fences = state.replicas.filter((replica) => replica.round === index).map(({ fence }) => fence);
-    return [{ kind: 'reveal', fences }];
-  });
-  return { state: { ...state, rounds }, decisions: [...decisions, ...asked] };
+/** Opens the round that waits for nobody. */
+function withOpenedRound(step: VerificationStep): VerificationStep {
+  const { state } = step;
+  if (state.phase !== 'collecting' || state.requested > 0) return step;
+  const members = runningOf(state).filter(({ round }) => round === state.round);
+  if (members.length === 0 || members.some(({ commitment }) => commitment === null)) return step;
+  const opened = openRound(state);
+  return { ...step, state: opened.state, actions: [...step.actions, ...opened.actions] };
 }
 
-function runningReplica(state: TaskVerification, fence: number): Replica | undefined {
-  if (state.phase !== 'collecting') return undefined;
-  return state.replicas.find((replica) => replica.fence === fence && replica.digest === null);
+function openRound(state: TaskVerificationState): { state: TaskVerificationState; actions: VerificationAction[] } {
+  const { round } = state;
+  const committed = runningOf(state).filter((replica) => replica.round === round && replica.commitment !== null);
+  const fences = committed.map(({ fence }) => fence);
+  const actions: VerificationAction[] = fences.length === 0 ? [] : [{ kind: 'open-commitments', round, fences }];
+  // Also when nobody has committed: whoever comes next gets a round with a time of its own.
+  return { state: { ...state, round: round + 1 }, actions };
 }
 
-function withheldBy({ fence }: Replica): VerificationDecision {
-  return { kind: 'withheld', fence };
+function refusal(state: TaskVerificationState, fence: number, reason: RefusalReason): VerificationStep {
+  return { state, actions: [{ kind: 'refuse', fence, reason }], verdicts: [] };
+}
+
+function runningReplica(state: TaskVerificationState, fence: number): Replica | undefined {
+  return state.phase === 'collecting' ? runningOf(state).find((replica) => replica.fence === fence) : undefined;
 }

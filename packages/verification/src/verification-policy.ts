@@ -40,7 +40,7 @@ export const verificationPolicySchema = z
       .gt(0)
       .lt(1)
       .optional()
-      .meta({ description: 'Accept at this credibility, such as 0.999, instead of at a quorum' }),
+      .meta({ description: 'The credibility, such as 0.999, that a result needs besides' }),
     compare: comparatorSchema.default('exact'),
     spotChecks: z
       .number()

@@ -1,56 +1,37 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { runsAlone, singleProbability } from '../src/adaptive.ts';
 import {
-  acceptedUnreplicated,
-  confirmedAgain,
   credibilityOf,
-  failedSpotCheck,
-  foundInvalid,
-  leftInconclusive,
-  mismatched,
   type NodeTrust,
-  needsReplica,
   nodeTrustSchema,
-  passedSpotCheck,
-  singleProbability,
+  recordVerdict,
   standingOf,
   unknownNode,
   VERIFICATION_LIMITS,
-  validated,
-  withheld,
+  type Verdict,
 } from '../src/index.ts';
 
-const TRANSITIONS: Record<string, (trust: NodeTrust) => NodeTrust> = {
-  validated,
-  confirmedAgain,
-  mismatched,
-  leftInconclusive,
-  passedSpotCheck,
-  withheld,
-  foundInvalid: (trust) => foundInvalid(trust).trust,
-  failedSpotCheck: (trust) => failedSpotCheck(trust).trust,
-  acceptedUnreplicated: (trust) => acceptedUnreplicated(trust, { job: 'j', partition: trust.valid, fence: 1 }),
-};
-const trustAfter = (names: readonly string[]) =>
-  names.reduce((trust, name) => TRANSITIONS[name]?.(trust) ?? trust, unknownNode());
-const history = fc.array(fc.constantFrom(...Object.keys(TRANSITIONS)), { maxLength: 100 });
-const times = (name: string, count: number) => new Array<string>(count).fill(name);
+const RAISE: readonly Verdict[] = ['valid', 'spot-check-passed'];
+const RESET: readonly Verdict[] = ['invalid', 'spot-check-failed', 'withheld'];
+const LEAVE: readonly Verdict[] = ['cleared', 'inconclusive', 'alone'];
+const taskOf = (partition: number) => ({ job: 'j', partition });
+const after = (verdicts: readonly Verdict[], trust: NodeTrust = unknownNode()) =>
+  verdicts.reduce((before, verdict, at) => recordVerdict(before, verdict, taskOf(at)).trust, trust);
+const history = fc.array(fc.constantFrom(...RAISE, ...RESET, ...LEAVE), { maxLength: 100 });
+const times = (verdict: Verdict, count: number) => new Array<Verdict>(count).fill(verdict);
 
 test('trust is monotone: valid results never lower it, invalid ones never raise it, the rest does not move it', () => {
   fc.assert(
-    fc.property(history, (names) => {
-      const trust = trustAfter(names);
+    fc.property(history, (verdicts) => {
+      const trust = after(verdicts);
       const now = credibilityOf(trust);
-      assert.ok(credibilityOf(validated(trust)) >= now);
-      assert.ok(credibilityOf(passedSpotCheck(trust)) >= now);
-      for (const name of ['foundInvalid', 'failedSpotCheck', 'withheld']) {
-        const after = TRANSITIONS[name]?.(trust) as NodeTrust;
-        assert.ok(credibilityOf(after) <= now);
-        assert.equal(singleProbability(after), 0, name);
-      }
-      for (const name of ['mismatched', 'leftInconclusive', 'confirmedAgain', 'acceptedUnreplicated']) {
-        assert.equal(credibilityOf(TRANSITIONS[name]?.(trust) as NodeTrust), now, name);
+      for (const verdict of RAISE) assert.ok(credibilityOf(after([verdict], trust)) >= now, verdict);
+      for (const verdict of LEAVE) assert.equal(credibilityOf(after([verdict], trust)), now, verdict);
+      for (const verdict of RESET) {
+        assert.ok(credibilityOf(after([verdict], trust)) <= now, verdict);
+        assert.equal(singleProbability(after([verdict], trust)), 0, verdict);
       }
     }),
   );
@@ -58,39 +39,48 @@ test('trust is monotone: valid results never lower it, invalid ones never raise 
 
 test('a record survives JSON and stays within its limits', () => {
   fc.assert(
-    fc.property(history, (names) => {
-      const trust = trustAfter([...names, ...times('acceptedUnreplicated', 70)]);
+    fc.property(history, (verdicts) => {
+      const trust = after([...verdicts, ...times('valid', 10), ...times('alone', 70)]);
       assert.deepEqual(nodeTrustSchema.parse(JSON.parse(JSON.stringify(trust))), trust);
       assert.equal(trust.unreplicated.length, VERIFICATION_LIMITS.unreplicatedResults);
     }),
   );
 });
 
-test('found invalid: the unchecked results come back, the newest first, and only once', () => {
-  const results = Array.from({ length: 70 }, (_, partition) => ({ job: 'j', partition, fence: 1 }));
-  const trust = results.reduce(acceptedUnreplicated, trustAfter(times('validated', 12)));
-  const found = foundInvalid(trust);
-  assert.deepEqual(found.reverify, results.slice(-VERIFICATION_LIMITS.unreplicatedResults).toReversed());
-  assert.equal(found.trust.consecutiveValid, 0);
-  assert.equal(found.trust.valid, 12);
-  assert.deepEqual(foundInvalid(found.trust).reverify, []);
+test('found out or withheld: the unchecked results come back, the newest first, and only once', () => {
+  const trust = after([...times('valid', 12), ...times('alone', 70)]);
+  const last = Array.from({ length: VERIFICATION_LIMITS.unreplicatedResults }, (_, at) => taskOf(81 - at));
+  for (const verdict of RESET) {
+    const found = recordVerdict(trust, verdict, taskOf(99));
+    assert.deepEqual(found.reverify, last, verdict);
+    assert.equal(found.trust.consecutiveValid, 0);
+    assert.equal(found.trust.valid, 12);
+    assert.deepEqual(recordVerdict(found.trust, verdict, taskOf(99)).reverify, []);
+  }
+  for (const verdict of [...RAISE, ...LEAVE]) assert.deepEqual(recordVerdict(trust, verdict, taskOf(99)).reverify, []);
+});
+
+test('found out with a task in hand: what comes of it alone is verified again at once', () => {
+  const caught = after(['invalid'], after(times('valid', 12)));
+  assert.deepEqual(recordVerdict(caught, 'alone', taskOf(7)), { trust: caught, reverify: [taskOf(7)] });
 });
 
 test('standing: ten valid results in a row, and again after each invalid one', () => {
   assert.equal(standingOf(unknownNode()), 'unknown');
-  assert.equal(standingOf(trustAfter(times('validated', 9))), 'unknown');
-  const proven = trustAfter([...times('validated', 5), 'mismatched', ...times('passedSpotCheck', 5)]);
+  assert.equal(standingOf(after(times('valid', 9))), 'unknown');
+  assert.equal(standingOf(after(times('alone', 20))), 'unknown', 'what nobody checked proves nothing');
+  const proven = after([...times('valid', 5), 'inconclusive', ...times('spot-check-passed', 5)]);
   assert.equal(standingOf(proven), 'proven');
-  const caught = foundInvalid(proven).trust;
+  const caught = after(['invalid'], proven);
   assert.equal(standingOf(caught), 'suspect');
-  assert.equal(standingOf([...Array(10)].reduce(validated, caught)), 'proven');
-  assert.equal(standingOf([...Array(10)].reduce(confirmedAgain, caught)), 'suspect', 'old results win nothing back');
+  assert.equal(standingOf(after(times('valid', 10), caught)), 'proven');
+  assert.equal(standingOf(after(times('cleared', 10), caught)), 'suspect', 'old results win nothing back');
 });
 
 test('adaptive: always replicated below ten, then alone with probability 1 - 1/N', () => {
-  assert.ok(needsReplica({ consecutiveValid: 9 }, 0));
-  assert.ok(!needsReplica({ consecutiveValid: 10 }, 0.899));
-  assert.ok(needsReplica({ consecutiveValid: 10 }, 0.9));
-  assert.ok(needsReplica({ consecutiveValid: 1_000_000 }, 0.999_999_9), 'nobody is beyond all checks');
+  assert.ok(!runsAlone({ consecutiveValid: 9 }, 0));
+  assert.ok(runsAlone({ consecutiveValid: 10 }, 0.899));
+  assert.ok(!runsAlone({ consecutiveValid: 10 }, 0.9));
+  assert.ok(!runsAlone({ consecutiveValid: 1_000_000 }, 0.999_999_9), 'nobody is beyond all checks');
   assert.equal(singleProbability({ consecutiveValid: 20 }), 0.95);
 });

@@ -5,12 +5,13 @@ import { FogError } from '@fog/contract';
 import fc from 'fast-check';
 import {
   type CanonicalResult,
-  merkleRoot,
   type ResultClaim,
   resultDigest,
   resultSigningInput,
   verifyResultSignature,
 } from '../src/index.ts';
+import { lengthPrefixed } from '../src/length-prefixed.ts';
+import { merkleRoot } from '../src/result-digest.ts';
 
 const sha256 = (text: string) => `sha256:${createHash('sha256').update(text).digest('hex')}`;
 
@@ -40,6 +41,17 @@ test('injective: results have the same digest if and only if they are the same',
       assert.equal(resultDigest(left) === resultDigest(right), identity(left) === identity(right));
     }),
     { numRuns: 500 },
+  );
+});
+
+test('injective: two rows of fields never have the same bytes', () => {
+  const rows = fc.array(fc.string({ unit: fc.constantFrom('a', '\0', '\u0001'), maxLength: 3 }), { maxLength: 4 });
+  fc.assert(
+    fc.property(rows, rows, (left, right) => {
+      const isSame = lengthPrefixed(left).equals(lengthPrefixed(right));
+      assert.equal(isSame, JSON.stringify(left) === JSON.stringify(right));
+    }),
+    { numRuns: 1000 },
   );
 });
 
@@ -108,4 +120,59 @@ test('a signature holds for its claim alone', () => {
   for (const other of others) assert.ok(!verifyResultSignature(other, key, signature), JSON.stringify(other));
   assert.ok(!verifyResultSignature(claim, 'no key', signature));
   assert.ok(!verifyResultSignature(claim, key, ''));
+});
+
+test('a signature by another key is refused', () => {
+  const [own, other] = [generateKeyPairSync('ed25519'), generateKeyPairSync('ed25519')];
+  const claim: ResultClaim = { job: 'j1', partition: 2, fence: 3, nodeId: 'n4', digest: sha256('a') };
+  const signature = sign(null, resultSigningInput(claim), other.privateKey).toString('base64url');
+  const keyOf = ({ publicKey }: typeof own) => publicKey.export({ format: 'jwk' }).x ?? '';
+  assert.ok(verifyResultSignature(claim, keyOf(other), signature));
+  assert.ok(!verifyResultSignature(claim, keyOf(own), signature));
+});
+
+/**
+ * For other implementations; computed by one in Python. Integers are 8 bytes, big endian, two's complement; every field
+ * stands after its length in 4 bytes; a leaf is hashed after 0x00, a node after 0x01.
+ */
+test('vectors: header and outputs, leaves and root, byte for byte', () => {
+  const header = (hex: string) => `00000014${Buffer.from('fog-result-header-v1').toString('hex')}${hex}`;
+  const output = (hex: string) => `00000014${Buffer.from('fog-result-output-v1').toString('hex')}${hex}`;
+  const [a, b, stdout] = ['a', 'b', 'out'].map((text) => sha256(text).slice('sha256:'.length));
+  const rootOf = (...rows: string[]) =>
+    `sha256:${merkleRoot(rows.map((hex) => Buffer.from(hex, 'hex'))).toString('hex')}`;
+
+  // Exit code 0, no stdout declared, no outputs.
+  const empty = resultDigest({ exitCode: 0, stdout: null, outputs: [] });
+  assert.equal(empty, 'sha256:500bf9674cb6039609bfe65876770e1533c551d2fbc22afcdaee8568c7c84209');
+  assert.equal(empty, rootOf(header('000000080000000000000000' + '00000000' + '000000080000000000000000')));
+
+  // Exit code -1, stdout "out", the file /b of 1 byte and the file /out/e, called "é", of 300.
+  const full = resultDigest({
+    exitCode: -1,
+    stdout: sha256('out'),
+    outputs: [
+      { name: 'é', path: '/out/e', digest: sha256('a'), bytes: 300 },
+      { name: 'b', path: '/b', digest: sha256('b'), bytes: 1 },
+    ],
+  });
+  assert.equal(full, 'sha256:1b8188997594ff2dbcc91a89a45cbcd53528598682db997b8ab6ffa425c7262b');
+  assert.equal(
+    full,
+    rootOf(
+      header(`00000008ffffffffffffffff00000020${stdout}000000080000000000000002`),
+      output(`0000000162000000022f6200000020${b}000000080000000000000001`),
+      output(`00000002c3a9000000062f6f75742f6500000020${a}00000008000000000000012c`),
+    ),
+  );
+});
+
+test('vector: what is signed', () => {
+  const input = resultSigningInput({ job: 'j1', partition: 2, fence: 3, nodeId: 'n4', digest: sha256('a') });
+  assert.equal(
+    Buffer.from(input).toString('hex'),
+    `00000017${Buffer.from('fog-result-signature-v1').toString('hex')}000000026a31` +
+      '000000080000000000000002000000080000000000000003000000026e34' +
+      '00000020ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb',
+  );
 });
