@@ -2,6 +2,7 @@
 import { blobReferences, remoteScheme } from './blob-references.ts';
 import { FogError } from './errors.ts';
 import type { SpecFault } from './spec-faults.ts';
+import { RUNTIMES } from './spec-rules.ts';
 import { isRecord, recordIn } from './untyped-document.ts';
 
 interface UnbuiltFeature {
@@ -85,9 +86,12 @@ function remoteFaults(rest: unknown): SpecFault[] {
 function heartbeatFaults(rest: unknown): SpecFault[] {
   const spec = recordIn(rest, 'spec');
   const timeouts = recordIn(spec, 'timeouts');
-  if (timeouts?.heartbeat === undefined || recordIn(spec, 'task')?.runtime !== 'wasm') return [];
+  const runtime = recordIn(spec, 'task')?.runtime;
+  if (timeouts?.heartbeat === undefined || !RUNTIMES.some((name) => name === runtime) || runtime === 'javascript') {
+    return [];
+  }
   delete timeouts.heartbeat;
-  const message = 'wasm programs have no way to report progress yet, so every attempt would fail: leave it out';
+  const message = `${runtime} programs have no way to report progress yet, so every attempt would fail: leave it out`;
   return [{ path: 'spec.timeouts.heartbeat', code: 'unsupported', message }];
 }
 

@@ -107,7 +107,7 @@ const BREAKS: readonly Break[] = [
   broken('spec.retry.attempts', (it) => Object.assign(it.spec.retry, { attempts: '3' })),
   broken('spec.retry.on[0]', (it) => Object.assign(it.spec.retry.on, { 0: 'cancelled' })),
   broken('spec.retry.backoff.max', (it) => Object.assign(it.spec.retry.backoff, { max: null })),
-  broken('spec.disconnect.replace', (it) => Object.assign(it.spec.disconnect, { replace: false })),
+  broken('spec.disconnect.reconcile', (it) => Object.assign(it.spec.disconnect, { reconcile: 'best-score' })),
   broken('spec.disconnect.stopOnNodeAfter', (it) => Object.assign(it.spec.disconnect, { stopOnNodeAfter: '1s' })),
   broken('spec.placement.spread', (it) => Object.assign(it.spec.placement, { spread: 'zone' })),
   broken('spec.placement.constraints[1]', (it) => Object.assign(it.spec.placement.constraints, { 1: 'what is' })),
@@ -200,14 +200,14 @@ describe('what is not built', () => {
   const withTask = (task: object, spec: object = {}) => ({ kind: 'Job', spec: { ...spec, task } });
 
   test('does not contradict what is written', () => {
-    for (const runtime of ['docker', 'process', 'kubernetes']) {
+    for (const runtime of ['kubernetes']) {
       const task = { runtime, [runtime]: { image: 'x' }, javascript: { script: DIGEST } };
       assert.deepEqual(faultsOf(withTask(task)), [
         { path: 'spec.task.runtime', code: 'unsupported', message: `"${runtime}" is not built yet` },
         { path: `spec.task.${runtime}`, code: 'unsupported', message: 'is not built yet' },
       ]);
     }
-    const faults = pathsOf(withTask({ runtime: 'docker', javascript: { script: 5 } }));
+    const faults = pathsOf(withTask({ runtime: 'kubernetes', javascript: { script: 5 } }));
     assert.deepEqual(faults, ['spec.task.runtime', 'spec.task.javascript.script']);
   });
 

@@ -1,6 +1,7 @@
 /** The service behind the routes: checks who may see what, reads the store, hands changes to the dispatcher's parts. */
 import {
   type AttemptName,
+  type AttemptSample,
   FogError,
   type Job,
   type JobEventRecord,
@@ -82,12 +83,9 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
       if (task?.partition !== partition) throw new FogError('not-found', `job ${id} has no task ${partition}`);
       return task;
     },
-    async taskSamples(caller, task, { fence, cursor, limit }) {
+    async taskSamples(caller, task, request) {
       await visibleJob(caller, task.job);
-      const [, afterFence, at] = /^(\d+) (\d+)$/.exec(decodeCursor(cursor, /^\d{1,9} \d{1,15}$/) ?? '') ?? [];
-      const after = at === undefined ? undefined : { fence: Number(afterFence), at: Number(at) };
-      const items = await readSamples(database.read, task, { fence, after, limit: limit + 1 });
-      return toPage(items, limit, (sample) => `${sample.fence} ${sample.at}`);
+      return await listSamples(database, task, request);
     },
     async jobEvents(caller, id, request) {
       // The end is looked up first: what is read afterwards is then complete.
@@ -137,6 +135,17 @@ async function readVisibleJob(
     throw new FogError('not-found', `there is no job ${id}`, { hint: 'fog job ls' });
   }
   return job;
+}
+
+async function listSamples(
+  { read }: Database,
+  task: { job: string; partition: number },
+  { fence, cursor, limit }: PageRequest & { fence?: number | undefined },
+): Promise<Page<AttemptSample>> {
+  const [, afterFence, at] = /^(\d+) (\d+)$/.exec(decodeCursor(cursor, /^\d{1,9} \d{1,15}$/) ?? '') ?? [];
+  const after = at === undefined ? undefined : { fence: Number(afterFence), at: Number(at) };
+  const items = await readSamples(read, task, { fence, after, limit: limit + 1 });
+  return toPage(items, limit, (sample) => `${sample.fence} ${sample.at}`);
 }
 
 async function listNodes(

@@ -9,7 +9,7 @@ import {
   type TaskCounts,
   transition,
 } from '@fog/contract';
-import type { CountChanges } from './turn.ts';
+import type { CountChanges } from './turn-records.ts';
 
 export interface JobProgress {
   state: JobState;

@@ -16,7 +16,7 @@ import {
   type TaskWithAttempts,
 } from '@fog/contract';
 import { sql } from 'kysely';
-import type { FailureRecord, OutcomeRecord } from '../dispatch/turn.ts';
+import type { FailureRecord, OutcomeRecord } from '../dispatch/turn-records.ts';
 import type { Reader } from './database.ts';
 import type { AttemptRow, JobRow, TaskRow } from './tables.ts';
 

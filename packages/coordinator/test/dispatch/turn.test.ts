@@ -13,7 +13,8 @@ import {
   type TaskState,
   transition,
 } from '@fog/contract';
-import { Turn, type TurnAttempt, type TurnTask } from '../../src/dispatch/turn.ts';
+import { Turn } from '../../src/dispatch/turn.ts';
+import type { TurnAttempt, TurnTask } from '../../src/dispatch/turn-records.ts';
 import { jobSpec } from './fog-harness.ts';
 
 const NAME = { job: 'j1', partition: 0, fence: 1 };
