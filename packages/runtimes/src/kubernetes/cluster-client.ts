@@ -47,8 +47,8 @@ export class ClusterClient {
     this.#connection.close();
   }
 
-  async version(): Promise<{ gitVersion: string; minor: number }> {
-    const version = await this.#json('/version', {});
+  async version(signal?: AbortSignal): Promise<{ gitVersion: string; minor: number }> {
+    const version = await this.#json('/version', signal === undefined ? {} : { signal });
     // Providers write 29+.
     const minor = Number.parseInt(text(version.minor), 10);
     if (text(version.major) !== '1' || Number.isNaN(minor)) {

@@ -57,13 +57,13 @@ export class Cluster {
   }
 
   /** Throws a FogError: the access has a fault, or the cluster does not answer. */
-  static async open(settings: ClusterSettings): Promise<Cluster> {
+  static async open(settings: ClusterSettings, signal: AbortSignal): Promise<Cluster> {
     const access = await readAccess(settings.access);
     const connection = new ClusterConnection(access, settings.timing);
     const client = new ClusterClient(connection, settings.namespace ?? access.namespace);
     try {
-      const version = await client.version();
-      return new Cluster(client, version, await splitsStreams(client, version.minor), settings);
+      const version = await client.version(signal);
+      return new Cluster(client, version, await splitsStreams(client, version.minor, signal), settings);
     } catch (error) {
       client.close();
       throw error;
@@ -97,10 +97,10 @@ export class Cluster {
  * The server looks at the query before it looks for the pod: with the gate off it forbids `stream` (422), with it on
  * there is no such pod (404). Servers that do not know the parameter leave it out of account, so the version counts too.
  */
-async function splitsStreams(client: ClusterClient, minor: number): Promise<boolean> {
+async function splitsStreams(client: ClusterClient, minor: number, signal: AbortSignal): Promise<boolean> {
   if (minor < KUBERNETES_LIMITS.streamsMinorVersion) return false;
   const query = { follow: false, timestamps: false, stream: 'Stdout' } as const;
-  return client.readLog('fog-no-such-pod', query, 1024).then(
+  return client.readLog('fog-no-such-pod', query, 1024, signal).then(
     () => false,
     (error: { code?: string }) => error.code === 'not-found',
   );

@@ -53,6 +53,7 @@ class KubernetesRuntime implements TaskRuntime {
   readonly #removals = new Set<Promise<unknown>>();
   #cluster: Promise<Cluster> | null = null;
   #network: NetworkState = 'unknown';
+  readonly #opening = new AbortController();
   #closed = false;
 
   constructor(settings: RuntimeSettings, options: KubernetesOptions) {
@@ -128,6 +129,7 @@ class KubernetesRuntime implements TaskRuntime {
     const timeout = delay(requestMilliseconds, undefined, { signal: patience.signal }).catch(() => undefined);
     await Promise.race([Promise.all(this.#removals), timeout]);
     patience.abort();
+    this.#opening.abort();
     const cluster = await this.#cluster?.catch(() => null);
     await cluster?.close();
   }
@@ -162,12 +164,13 @@ class KubernetesRuntime implements TaskRuntime {
 
   /** One that failed is tried again with the next call. */
   #open(): Promise<Cluster> {
-    this.#cluster ??= Cluster.open({
+    const settings = {
       access: this.#options.access,
       namespace: this.#options.namespace ?? null,
       nodeId: this.#settings.nodeId,
       timing: this.#timing,
-    }).catch((error: unknown) => {
+    };
+    this.#cluster ??= Cluster.open(settings, this.#opening.signal).catch((error: unknown) => {
       this.#cluster = null;
       throw error;
     });
