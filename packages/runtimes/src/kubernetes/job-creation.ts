@@ -82,8 +82,14 @@ async function contents(
 
 async function post(creation: JobCreation, name: string, manifest: unknown): Promise<Fields> {
   const { client, start, timing, signal } = creation;
+  // A request that is under way is not given up: it would be carried out after the deletion that follows a kill.
+  const create = async (): Promise<Fields> => {
+    const job = await client.create('jobs', manifest);
+    signal.throwIfAborted();
+    return job;
+  };
   try {
-    return await client.create('jobs', manifest, { signal });
+    return await create();
   } catch (error) {
     if (!isConflict(error)) throw error;
   }
@@ -99,7 +105,7 @@ async function post(creation: JobCreation, name: string, manifest: unknown): Pro
     }
     await delay(timing.reopenMilliseconds, undefined, { signal });
   }
-  return client.create('jobs', manifest, { signal });
+  return create();
 }
 
 function isConflict(error: unknown): boolean {

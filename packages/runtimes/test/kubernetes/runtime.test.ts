@@ -276,6 +276,20 @@ function podOf(job: string): string {
   return found?.metadata.name ?? '';
 }
 
+it('is not disturbed by objects that carry its labels and are not its own', async () => {
+  const { store } = cluster.server;
+  const host = new HostRecord();
+  const attempt = runtime.start(shell(stage, 'echo on; sleep 0.5'), host);
+  await host.waitForLog();
+  const { labels } = store.list('jobs')[0]?.metadata ?? {};
+  store.create('pods', { metadata: { name: 'other', labels }, status: { phase: 'Failed' } });
+  store.create('jobs', { metadata: { name: 'other', labels }, spec: {} });
+  cluster.server.controller.failJob('other', 'DeadlineExceeded', 'late');
+  store.delete('jobs', 'other');
+  store.delete('pods', 'other');
+  assertSucceeded(await within(attempt.outcome, 'the outcome'));
+});
+
 describe('a bad line', () => {
   it('loses no log and tells none twice when everything is cut again and again', async () => {
     const host = new HostRecord();
@@ -288,6 +302,8 @@ describe('a bad line', () => {
     const whole = Array.from({ length: 300 }, (_, index) => `line ${index}\n`).join('');
     assert.equal(host.text('stdout'), whole);
     assert.equal(await outputText(outcome, 'result'), whole);
+    const resumed = cluster.server.requests.filter(({ query }) => query.has('sinceTime'));
+    assert.ok(resumed.length > 1, 'not all of the log was asked for each time');
   });
 
   it('makes one Job when the answers to all that makes it are lost', async () => {
@@ -308,21 +324,24 @@ describe('a bad line', () => {
   });
 
   it('deletes the Job when it is killed while it is being made', async () => {
+    const posts = cluster.server.count('POST', '/jobs');
+    const underWay = Promise.withResolvers<void>();
     const made = Promise.withResolvers<void>();
-    cluster.server.intercept = async ({ method, path, body }, response) => {
+    cluster.server.intercept = async ({ method, path }) => {
       if (method !== 'POST' || !path.endsWith('/jobs')) return false;
-      cluster.server.store.create('jobs', body);
-      made.resolve();
+      underWay.resolve();
       await new Promise((resolve) => setTimeout(resolve, 300));
-      response.destroy();
-      return true;
+      // Made after this, whatever was asked for in between.
+      setTimeout(made.resolve, 50);
+      return false;
     };
     const attempt = runtime.start(shell(stage, 'exit 0'), new HostRecord());
-    await made.promise;
+    await underWay.promise;
     attempt.kill('cancelled', 'Enough.');
     assertFailed(await within(attempt.outcome, 'the outcome'), 'cancelled');
-    cluster.server.intercept = null;
-    await until(() => cluster.server.store.list('jobs').length === 0, 'the deletion');
+    await made.promise;
+    await until(() => left().length === 0, 'the deletion');
+    assert.ok(cluster.server.count('POST', '/jobs') > posts, 'there was something to delete');
   });
 
   it('deletes with what belongs to it, in the background, and tries that again', async () => {
