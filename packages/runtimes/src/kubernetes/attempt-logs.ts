@@ -95,14 +95,15 @@ export class AttemptLogs {
     }
   }
 
-  /** Nothing is told or written afterwards. */
-  stop(): void {
-    if (this.#timer === undefined) return;
+  /** Nothing is told or written afterwards. Resolves when the place that was written down is removed. */
+  stop(): Promise<void> {
+    if (this.#timer === undefined) return this.#written;
     clearInterval(this.#timer);
     for (const follower of this.#followers.values()) follower.stop();
     this.#written = this.#written
       .then(() => rm(this.#dependencies.positionPath, { force: true }))
       .catch(() => undefined);
+    return this.#written;
   }
 
   #tooLarge(): string {

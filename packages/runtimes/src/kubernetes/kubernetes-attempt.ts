@@ -36,7 +36,7 @@ export interface KubernetesAttemptDependencies {
   settings: ManifestSettings;
   timing: KubernetesTiming;
   logs: AttemptLogs;
-  /** Deletions go on after the outcome; close() waits for them. */
+  /** Deletions, of a Job or a file, go on after the outcome; close() waits for them. */
   onRemoval(removal: Promise<unknown>): void;
 }
 
@@ -288,7 +288,7 @@ export class KubernetesAttempt implements RunningAttempt, Observer {
     clearInterval(this.#timer);
     clearTimeout(this.#settleTimer);
     this.#abort.abort();
-    this.#dependencies.logs.stop();
+    this.#dependencies.onRemoval(this.#dependencies.logs.stop());
     this.#cluster?.forget(this.#label, this);
     return true;
   }

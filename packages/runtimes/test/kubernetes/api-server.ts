@@ -70,6 +70,7 @@ export class ApiServer {
   nodes: Record<string, unknown>[] = [];
   intercept: Interception | null = null;
   readonly #server: Server;
+  #port = 0;
   readonly #root: string;
   readonly certificates: Certificates;
 
@@ -93,11 +94,12 @@ export class ApiServer {
     const server = new ApiServer(await testCertificates(), await mkdtemp(join(tmpdir(), 'fog-cluster-')));
     server.#server.listen(0, '127.0.0.1');
     await once(server.#server, 'listening');
+    server.#port = (server.#server.address() as AddressInfo).port;
     return server;
   }
 
   get url(): string {
-    return `https://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `https://127.0.0.1:${this.#port}`;
   }
 
   /** How often this was asked, by method and the end of the path. */
