@@ -83,3 +83,72 @@ export const JAVASCRIPT_LIMITS = {
   /** A progress message, in UTF-16 code units. */
   messageBytes: 4096,
 } as const;
+
+export const KUBERNETES_LIMITS = {
+  /** Kubernetes 1.26: podFailurePolicy is on, and everything else that a manifest of ours says is stable. */
+  oldestMinorVersion: 26,
+  /** Kubernetes 1.32: before it a log request that names one of two streams was answered with both. */
+  streamsMinorVersion: 32,
+  /** A kubeconfig, certificate or token file; those of large companies have some 100 KiB. */
+  configBytes: 1 << 20,
+  /** A token file is read again after this long: clusters renew theirs minutes before it expires. */
+  tokenMilliseconds: 60_000,
+  /** To the head of an answer, and for a short one to its end; the server itself gives up after 60 s. */
+  requestMilliseconds: 15_000,
+  /** Tries of one request; with the pauses below they outlast the restart of one API server of several. */
+  requestTries: 6,
+  retryFirstMilliseconds: 200,
+  retryMostMilliseconds: 5_000,
+  /** One answer: a page of a list, with pods of some 20 KiB each. */
+  answerBytes: 16 << 20,
+  /** Objects of one page of a list. */
+  listPage: 250,
+  /** One event of a watch: an object in etcd has at most 1.5 MiB. */
+  watchLineBytes: 4 << 20,
+  /** The server is asked to end a watch after this long; one that is silent for longer is dead. */
+  watchMilliseconds: 60_000,
+  watchSilenceMilliseconds: 90_000,
+  /** Connections of logs and watches wait this long before they are opened again, as often as they break. */
+  reopenMilliseconds: 500,
+  /** One Secret: what Kubernetes allows. An input is one entry of one, so it has no more either. */
+  secretBytes: 1 << 20,
+  /** Inputs of an attempt: they pass through etcd, which has 2 to 8 GiB in all, and lie in memory of the node. */
+  inputBytes: 8 << 20,
+  inputFiles: 100,
+  /** Name of an environment variable: the longest key of a Secret. */
+  variableNameBytes: 253,
+  /** Standard output taken as an output: below the 10 MiB at which a kubelet begins another log file. */
+  outputBytes: 8 << 20,
+  /** Log files count as disk of the pod: a kubelet keeps five of 10 MiB, with time stamps. */
+  logSlackBytes: 64 << 20,
+  /** No pod appears for the Job: then its events tell why, and nothing will change by itself. */
+  podMilliseconds: 30_000,
+  /** No room in the cluster. The lease is better given to another node; an autoscaler needs two to four minutes. */
+  unschedulableMilliseconds: 300_000,
+  /** Failed pulls in a row; a kubelet tries again after 10, 20, 40 and 80 s. */
+  pullMilliseconds: 180_000,
+  /** Any other trouble of a container that the kubelet tries again. */
+  troubleMilliseconds: 60_000,
+  /** From the pod to its first program, pull included: an image of 10 GiB at 20 MB/s. */
+  pendingMilliseconds: 600_000,
+  /** Patience is looked at this often. */
+  patienceMilliseconds: 1_000,
+  /** Added to the deadline in the cluster, which is only for an agent that is gone: ours comes first. */
+  deadlineGraceMilliseconds: 60_000,
+  /** A finished Job waits this long for an agent that is restarted. */
+  ttlSeconds: 3_600,
+  /** From SIGTERM to SIGKILL when a Job is deleted; 0 would remove the pod before its processes are gone. */
+  terminationSeconds: 1,
+  /** A pod that is gone may have been removed for its deadline: the Job says so soon. */
+  settleMilliseconds: 3_000,
+  /** The end of a log may come later than the end of the program. */
+  logDrainMilliseconds: 10_000,
+  /** How often the place in the log is written down, and so what an adopted attempt may tell again. */
+  positionMilliseconds: 500,
+  /** How long an outcome waits for the answer to the deletion of its Job. */
+  killConfirmationMilliseconds: 50,
+  /** A Job of the same name, left by a dead agent, has to be gone by then. */
+  replaceMilliseconds: 15_000,
+  /** Longest answer about usage: it is asked for again and again. */
+  sampleMilliseconds: 2_000,
+} as const;

@@ -116,7 +116,21 @@ export interface DockerProgram {
   network: NetworkPolicy;
 }
 
-export type Program = WasmProgram | JavascriptProgram | ProcessProgram | DockerProgram;
+/**
+ * A pod of a cluster. `args` of the request follow the entrypoint. It has no standard input, takes small input files
+ * alone, and its one output is what it prints: `/dev/stdout`.
+ */
+export interface KubernetesProgram {
+  runtime: 'kubernetes';
+  image: string;
+  /** Replaces the entrypoint of the image. */
+  command: readonly string[] | null;
+  /** Replaces that of the image. */
+  workingDirectory: string | null;
+  network: NetworkPolicy;
+}
+
+export type Program = WasmProgram | JavascriptProgram | ProcessProgram | DockerProgram | KubernetesProgram;
 
 /** What the runtime calls while the attempt runs. The callee never throws. */
 export interface AttemptHost {

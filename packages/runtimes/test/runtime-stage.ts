@@ -37,8 +37,11 @@ export interface Inspection {
 export interface CompliancePrograms {
   /** Ends at once with success; no outputs. */
   succeed: ProgramFactory;
-  /** Copies the standard input (compact JSON text) byte for byte into the file output `result`. */
-  echo: ProgramFactory;
+  /**
+   * Copies the standard input (compact JSON text) byte for byte into the file output `result`. Null where the runtime
+   * has no standard input.
+   */
+  echo: ProgramFactory | null;
   /** Copies the input file `/in/data.txt` (UTF-8, given by the suite) into the file output `result`. */
   copy: ProgramFactory;
   /** Ends with a failure of its own making: an exit code or a throw. What must be reported stands beside it. */
@@ -62,8 +65,13 @@ export interface CompliancePrograms {
   /** Stores its args, environment and partition in whatever form `readInspection` understands. */
   inspect: ProgramFactory;
   readInspection: (outcome: Succeeded) => Promise<Inspection> | Inspection;
-  /** Stores 32 random bytes and ten clock readings in the file output `result`, in any form. */
-  chance: ProgramFactory;
+  /**
+   * Stores 32 random bytes and ten clock readings in the file output `result`, in any form. Null where programs see the
+   * clock and the randomness of their machine.
+   */
+  chance: ProgramFactory | null;
+  /** What is said of an output that does not exist; `output-missing` unless the runtime can tell before the run. */
+  missingOutput?: FailureReason;
 }
 
 export const TREE_FILES = ['a.txt', 'a/z.txt', 'a/é.txt', 'b.txt'] as const;
