@@ -26,7 +26,7 @@ function programDigest(task: TaskSpec): string | null {
  * secret of it comes with the attempt.
  */
 export function programOf(task: TaskSpec, cache: Pick<BlobCache, 'pathOf'>): Program | null {
-  const { wasm, javascript, docker } = task;
+  const { wasm, javascript, docker, kubernetes } = task;
   const network = { allow: task.network === 'none' ? [] : task.network.allow, inbound: false };
   if (wasm !== undefined) {
     return { runtime: 'wasm', modulePath: cache.pathOf(wasm.module), moduleDigest: wasm.module };
@@ -41,6 +41,10 @@ export function programOf(task: TaskSpec, cache: Pick<BlobCache, 'pathOf'>): Pro
   if (docker !== undefined) {
     const { image, pull, command = null, workingDirectory = null } = docker;
     return { runtime: 'docker', image, pull, command, workingDirectory, credentials: null, network };
+  }
+  if (kubernetes !== undefined) {
+    const { image, command = null, workingDirectory = null } = kubernetes;
+    return { runtime: 'kubernetes', image, command, workingDirectory, network };
   }
   return null;
 }

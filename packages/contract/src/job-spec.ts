@@ -122,11 +122,12 @@ const processSchema = z.strictObject({
   command: commandSchema.meta({ description: 'Program and first arguments, looked up on the node; args follow' }),
   workingDirectory: sandboxPath.optional(),
 });
+const imageText = z
+  .string()
+  .regex(IMAGE_PATTERN, 'must be an image reference, such as busybox:1.36 or registry.example/team/app@sha256:...')
+  .meta({ description: 'Image reference; a digest pins it' });
 const dockerSchema = z.strictObject({
-  image: z
-    .string()
-    .regex(IMAGE_PATTERN, 'must be an image reference, such as busybox:1.36 or registry.example/team/app@sha256:...')
-    .meta({ description: 'Image reference; a digest pins it' }),
+  image: imageText,
   pull: z.enum(['missing', 'always', 'never']).default('missing'),
   command: commandSchema.optional().meta({ description: 'Replaces the entrypoint of the image; args follow' }),
   workingDirectory: sandboxPath.optional(),
@@ -134,6 +135,12 @@ const dockerSchema = z.strictObject({
     .strictObject({ secret: nameSchema })
     .optional()
     .meta({ description: 'A secret that holds {"username": ..., "password": ...} for the registry' }),
+});
+
+const kubernetesSchema = z.strictObject({
+  image: imageText,
+  command: commandSchema.optional().meta({ description: 'Replaces the entrypoint of the image; args follow' }),
+  workingDirectory: sandboxPath.optional(),
 });
 
 const networkSchema = z.union([
@@ -147,6 +154,7 @@ const taskSchema = z.strictObject({
   javascript: javascriptSchema.optional(),
   process: processSchema.optional(),
   docker: dockerSchema.optional(),
+  kubernetes: kubernetesSchema.optional(),
   args: z.array(z.string()).max(LIMITS.arguments).default([]).meta({ description: 'Arguments of the program' }),
   env: z
     .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'is not a variable name'), environmentValue)

@@ -21,7 +21,7 @@ export const runtimeProbeSchema = z.discriminatedUnion('available', [
   z.strictObject({ available: z.literal(false), reason: z.string().max(1024), hint: z.string().max(1024).optional() }),
 ]);
 
-export const RUNTIME_NAMES = ['wasm', 'javascript', 'process', 'docker'] as const;
+export const RUNTIME_NAMES = ['wasm', 'javascript', 'process', 'docker', 'kubernetes'] as const;
 export type RuntimeName = (typeof RUNTIME_NAMES)[number];
 
 /** Whose jobs the node runs. `*` is everybody. The names are those on tokens (principals). */

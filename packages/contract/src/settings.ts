@@ -57,6 +57,14 @@ export const agentSettingsSchema = z.strictObject({
   memory: bytesText.optional().meta({ description: 'Memory to offer; default: three quarters' }),
   disk: bytesText.default('10Gi').meta({ description: 'Disk that attempts may fill' }),
   cache: bytesText.default('5Gi').meta({ description: 'Blobs kept for later attempts' }),
+  runtimes: z
+    .array(z.enum(['wasm', 'javascript', 'process', 'docker']))
+    .default(['wasm', 'javascript', 'process', 'docker'])
+    .meta({ description: 'Which of them this computer offers, where it can' }),
+  kubernetes: z
+    .string()
+    .optional()
+    .meta({ description: 'Offer a cluster as well: in-cluster, or the path of a kubeconfig' }),
   accept: principals.default(['*']).meta({ description: 'Whose jobs may run here' }),
   trusted: principals.default([]).meta({ description: 'Whose scripts may run in v8 without a sandbox' }),
   drainDeadline: durationText.default('10m').meta({ description: 'On SIGTERM, time for what runs' }),

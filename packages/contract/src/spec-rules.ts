@@ -11,7 +11,7 @@ import { isSandboxPath } from './sandbox-path.ts';
 import { parseDuration } from './units.ts';
 import { isRecord, recordIn } from './untyped-document.ts';
 
-export const RUNTIMES = ['wasm', 'javascript', 'process', 'docker'] as const;
+export const RUNTIMES = ['wasm', 'javascript', 'process', 'docker', 'kubernetes'] as const;
 
 /** Rules between fields need the defaults of those that are left out. */
 export const DISCONNECT_DEFAULTS = { lostAfter: '60s', stopOnNodeAfter: '24h' } as const;
@@ -55,7 +55,7 @@ function taskFaults(task: Record<string, unknown>): RuleFault[] {
     ...repetitions(task.outputs, 'outputs', 'name', (name) => nameSchema.safeParse(name).success),
     ...repetitions(task.inputs, 'inputs', 'path', isSandboxPath),
     ...sizeFaults(task),
-    ...networkFaults(task),
+    ...offerFaults(task),
   ];
 }
 
@@ -70,10 +70,25 @@ function runtimeFaults(task: Record<string, unknown>): RuleFault[] {
   });
 }
 
-/** Only what is asked for rightly is said to be missing. */
-function networkFaults({ network, runtime }: Record<string, unknown>): RuleFault[] {
-  if (!isRecord(network) || (runtime !== 'wasm' && runtime !== 'javascript')) return [];
-  return [{ path: ['network'], message: `is not offered by runtime: ${runtime}, whose programs have no sockets` }];
+/** What some runtimes cannot give their programs. */
+function offerFaults({ network, runtime, stdin, outputs }: Record<string, unknown>): RuleFault[] {
+  const faults: RuleFault[] = [];
+  if (isRecord(network) && (runtime === 'wasm' || runtime === 'javascript' || runtime === 'kubernetes')) {
+    faults.push({ path: ['network'], message: `is not offered by runtime: ${runtime}, whose programs reach nothing` });
+  }
+  if (runtime !== 'kubernetes') return faults;
+  if (stdin !== undefined) faults.push({ path: ['stdin'], message: 'is not offered by runtime: kubernetes' });
+  for (const [index, output] of (Array.isArray(outputs) ? outputs : []).entries()) {
+    const path: unknown = isRecord(output) ? output.path : undefined;
+    if (!isSandboxPathText(path) || path === '/dev/stdout') continue;
+    const message = 'cannot be taken out of a pod: the one output there is has the path /dev/stdout';
+    faults.push({ path: ['outputs', index, 'path'], message });
+  }
+  return faults;
+}
+
+function isSandboxPathText(path: unknown): path is string {
+  return typeof path === 'string' && isSandboxPath(path);
 }
 
 /** A list beyond its limit is to be cut anyway, and would give a fault for each of its entries. */

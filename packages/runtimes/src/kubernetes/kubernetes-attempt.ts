@@ -15,7 +15,7 @@ import type {
   AttemptOutcome,
   AttemptOutput,
   AttemptRequest,
-  AttemptSample,
+  UsageSample,
   KubernetesProgram,
   RunningAttempt,
 } from '../runtime.ts';
@@ -101,7 +101,7 @@ export class KubernetesAttempt implements RunningAttempt, Observer {
     this.#fail(reason, message);
   }
 
-  async sample(): Promise<AttemptSample | null> {
+  async sample(): Promise<UsageSample | null> {
     if (this.#cluster === null || this.#pod === null || this.#phase !== 'running') return null;
     const metrics = await this.#cluster.client.podMetrics(this.#pod, this.#dependencies.timing.sampleMilliseconds);
     const [container] = records(metrics?.containers);
