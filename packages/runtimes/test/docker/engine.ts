@@ -1,0 +1,223 @@
+/**
+ * A real engine for tests: Debian's dockerd, started by hand on folders of its own, with images of a static busybox.
+ *
+ * Where docker.io or busybox-static is not installed, or the user is not root, the tests are skipped with the reason;
+ * FOG_REQUIRE_DOCKER=1 makes that a failure.
+ */
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { Engine } from '../../src/docker/engine.ts';
+import { createDockerRuntime, type DockerOptions } from '../../src/docker/index.ts';
+import type { AttemptRequest, DockerProgram, RuntimeSettings, TaskRuntime } from '../../src/runtime.ts';
+import { createStage, type Stage, type TestStage, within } from '../runtime-stage.ts';
+
+const READY_MILLISECONDS = 30_000;
+export const TEST_IMAGE = 'fog-test:shell';
+
+function programPath(name: string): string | null {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/bin', '/bin'];
+  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path)) ?? null;
+}
+
+function missing(programs: readonly string[]): string | false {
+  const absent = programs.filter((name) => programPath(name) === null);
+  if (absent.length > 0) return `${absent.join(', ')} not installed (Debian: docker.io docker-registry busybox-static)`;
+  if (process.getuid?.() !== 0) return 'only root can start dockerd';
+  try {
+    accessSync('/sys/fs/cgroup', constants.W_OK);
+  } catch {
+    return 'control groups cannot be written here';
+  }
+  return false;
+}
+
+/** The `skip` of a test that needs an engine, and perhaps a registry. */
+export function skipWithoutDocker(...others: readonly string[]): string | false {
+  const reason = missing(['dockerd', 'containerd', 'runc', 'busybox', 'tar', ...others]);
+  if (reason !== false && process.env.FOG_REQUIRE_DOCKER === '1')
+    throw new Error(`FOG_REQUIRE_DOCKER=1, but ${reason}`);
+  return reason;
+}
+
+export class TestEngine {
+  readonly root: string;
+  readonly socketPath: string;
+  readonly engine: Engine;
+  readonly #arguments: readonly string[];
+  #process: ChildProcess | null = null;
+
+  private constructor(root: string, more: readonly string[]) {
+    this.root = root;
+    this.socketPath = join(root, 'engine.sock');
+    this.engine = new Engine(this.socketPath);
+    const folders = [
+      '--data-root',
+      join(root, 'data'),
+      '--exec-root',
+      join(root, 'exec'),
+      '--pidfile',
+      join(root, 'pid'),
+    ];
+    const network = ['--bridge=none', '--iptables=false', '--ip-forward=false', '--ip-masq=false'];
+    this.#arguments = [...folders, '-H', `unix://${this.socketPath}`, ...network, '--shutdown-timeout=1', ...more];
+  }
+
+  /** With the image TEST_IMAGE. `more` are arguments of dockerd. */
+  static async start(...more: readonly string[]): Promise<TestEngine> {
+    const test = new TestEngine(await mkdtemp(join(tmpdir(), 'fog-engine-')), more);
+    process.on('exit', () => test.#process?.kill('SIGKILL'));
+    await test.launch();
+    await test.build(TEST_IMAGE);
+    return test;
+  }
+
+  async launch(): Promise<void> {
+    // A pid file whose number is taken by another process keeps dockerd from starting.
+    await rm(join(this.root, 'pid'), { force: true });
+    const child = spawn(programPath('dockerd') ?? 'dockerd', this.#arguments, { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#process = child;
+    let words = '';
+    child.stderr?.on('data', (data: Buffer) => {
+      words = (words + data.toString('utf8')).slice(-4000);
+    });
+    const until = performance.now() + READY_MILLISECONDS;
+    for (;;) {
+      assert.equal(child.exitCode, null, `dockerd ended: ${words}`);
+      this.engine.client.forgetVersion();
+      const ready = await this.engine.client.apiVersion().then(
+        () => true,
+        () => false,
+      );
+      if (ready) return;
+      assert.ok(performance.now() < until, `dockerd does not answer: ${words}`);
+      await delay(50);
+    }
+  }
+
+  /** As `kill -9` does it; what ran in it is left to itself. */
+  async kill(): Promise<void> {
+    const child = this.#process;
+    if (child === null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await ended;
+    this.#process = null;
+  }
+
+  async stop(): Promise<void> {
+    for (const { Id } of await this.engine.listContainers({})) await this.engine.removeContainer(Id);
+    this.engine.close();
+    const child = this.#process;
+    if (child !== null && child.exitCode === null) {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGTERM');
+      await ended;
+    }
+    this.#process = null;
+    await rm(this.root, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  }
+
+  /** FROM scratch: busybox with its applets. `changes` are lines of a Dockerfile. */
+  async build(name: string, changes: readonly string[] = [], platform?: string): Promise<void> {
+    const [repo = '', tag = ''] = [name.slice(0, name.lastIndexOf(':')), name.slice(name.lastIndexOf(':') + 1)];
+    const query = { fromSrc: '-', repo, tag, changes, ...(platform === undefined ? {} : { platform }) };
+    await this.engine.client.text({ method: 'POST', path: '/images/create', query, body: await busyboxTar() });
+  }
+
+  async containers(): Promise<number> {
+    return (await this.engine.listContainers({})).length;
+  }
+}
+
+let tarBytes: Promise<Uint8Array> | null = null;
+
+function busyboxTar(): Promise<Uint8Array> {
+  tarBytes ??= makeTar();
+  return tarBytes;
+}
+
+const APPLETS = ['sh', 'cat', 'cp', 'dd', 'env', 'id', 'ln', 'ls', 'mkdir', 'mkfifo', 'mknod', 'rm', 'sleep', 'stat'];
+const MORE_APPLETS = [
+  'mount',
+  'od',
+  'ps',
+  'seq',
+  'touch',
+  'tr',
+  'true',
+  'wc',
+  'yes',
+  'grep',
+  'nc',
+  'kill',
+  'head',
+  'chmod',
+];
+
+async function makeTar(): Promise<Uint8Array> {
+  const root = await mkdtemp(join(tmpdir(), 'fog-image-'));
+  await mkdir(join(root, 'bin'));
+  await mkdir(join(root, 'etc'));
+  await copyFile(programPath('busybox') ?? '', join(root, 'bin', 'busybox'));
+  for (const applet of [...APPLETS, ...MORE_APPLETS]) await symlink('busybox', join(root, 'bin', applet));
+  const options = { encoding: 'buffer', maxBuffer: 64 << 20 } as const;
+  const { stdout } = await promisify(execFile)('tar', ['-C', root, '-c', '.'], options);
+  await rm(root, { recursive: true, force: true });
+  return stdout;
+}
+
+/** A request for `/bin/sh -c script`. */
+export function shellRequest(
+  stage: Stage,
+  script: string,
+  part: Partial<AttemptRequest> & { docker?: Partial<DockerProgram> } = {},
+): AttemptRequest {
+  const { docker, ...rest } = part;
+  const program: DockerProgram = {
+    runtime: 'docker',
+    image: TEST_IMAGE,
+    pull: 'never',
+    command: ['/bin/sh', '-c', script, 'sh'],
+    workingDirectory: null,
+    credentials: null,
+    network: { allow: [], inbound: false },
+    ...docker,
+  };
+  return stage.request({ program, ...rest });
+}
+
+/** A stage and a runtime on an engine; `end` asserts that neither containers nor folders are left. */
+export async function dockerStage(
+  test: TestEngine,
+  options: Omit<DockerOptions, 'socketPath'> = {},
+): Promise<{
+  stage: TestStage;
+  settings: RuntimeSettings;
+  runtime: TaskRuntime;
+  end(): Promise<void>;
+}> {
+  const stage = await createStage();
+  const settings = stage.settings(2);
+  const before = await test.containers();
+  const runtime = createDockerRuntime(settings, { socketPath: test.socketPath, ...options });
+  const end = async (): Promise<void> => {
+    await within(runtime.close(), 'close()');
+    assert.equal(await test.containers(), before, 'containers are left');
+    const left = (await readdir(settings.scratchDirectory)).filter((name) => name.startsWith('docker-'));
+    assert.deepEqual(left, [], 'folders are left');
+    await stage[Symbol.asyncDispose]();
+  };
+  return { stage, settings, runtime, end };
+}
+
+/** Mounts that point into a folder; counted before and after. */
+export async function mountsBelow(folder: string): Promise<number> {
+  const mounts = await readFile('/proc/self/mountinfo', 'utf8');
+  return mounts.split('\n').filter((line) => line.includes(` ${folder}/`)).length;
+}
