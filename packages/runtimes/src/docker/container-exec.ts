@@ -23,18 +23,17 @@ export async function execInContainer(
     bytes += part.length;
     if (part.length > 0) chunks.push(part);
   });
-  let timedOut = false;
   try {
     const response = await engine.startExec(execId, timeout);
     for await (const chunk of response as AsyncIterable<Uint8Array>) parser.push(chunk);
   } catch (error) {
     if (!timeout.aborted) throw error;
-    timedOut = true;
-    await killExec(engine, containerId, execId);
   }
   const output = Buffer.concat(chunks).toString('utf8');
-  if (timedOut) return { exitCode: null, output };
-  return { exitCode: (await engine.inspectExec(execId)).ExitCode, output };
+  // Answers without a length end in the same way when they are cut off.
+  if (!timeout.aborted) return { exitCode: (await engine.inspectExec(execId)).ExitCode, output };
+  await killExec(engine, containerId, execId);
+  return { exitCode: null, output };
 }
 
 /**

@@ -20,22 +20,18 @@ import type {
   AttemptOutput,
   AttemptRequest,
   AttemptSample,
-  DockerProgram,
   RunningAttempt,
 } from '../runtime.ts';
 import { AttemptFolder, type AttemptRecord, type WritableFolder } from './attempt-folder.ts';
 import { execInContainer } from './container-exec.ts';
 import { ContainerOutput } from './container-output.ts';
-import { ATTEMPT_LABEL, containerSpec, containerUser, NODE_LABEL } from './container-spec.ts';
+import { dockerProgram, openNetwork, prepareContainer } from './container-preparation.ts';
+import { ATTEMPT_LABEL, type ContainerSpec, NODE_LABEL } from './container-spec.ts';
 import { DiskWatch } from './disk-watch.ts';
 import type { ContainerState, Engine } from './engine.ts';
 import type { EngineAccess } from './engine-access.ts';
 import { EngineUnreachable } from './engine-client.ts';
-import { AttemptFailed, type Failure, judgeEnd, quoted, startFailure, timeoutMessage } from './failure.ts';
-import { obtainImage } from './image-pull.ts';
-import { imageIdentity } from './image-reference.ts';
-import { LogStreamError } from './log-demux.ts';
-import { planMounts } from './mount-plan.ts';
+import { AttemptFailed, type Failure, failureOf, isBreak, judgeEnd, startFailure, timeoutMessage } from './failure.ts';
 import { OutputCollection } from './output-collection.ts';
 import { RunClock } from './run-clock.ts';
 import { deliverStdin } from './stdin.ts';
@@ -76,14 +72,13 @@ export class DockerAttempt implements RunningAttempt {
   #writable: readonly WritableFolder[] = [];
   #collection: OutputCollection | null = null;
   #engineWasAway = false;
-  #hostStarted = false;
   #usageTimer: NodeJS.Timeout | undefined;
 
   constructor(dependencies: DockerAttemptDependencies) {
     const { request, scratchDirectory } = dependencies;
     this.#dependencies = dependencies;
     this.#folder = new AttemptFolder(scratchDirectory, request.attemptId);
-    this.#engineName = `docker ${this.#program.image}`;
+    this.#engineName = `docker ${dockerProgram(request).image}`;
     this.#clock = new RunClock(request.limits.runMilliseconds, () => {
       this.#fail({ reason: 'timeout', message: timeoutMessage(request.limits.runMilliseconds), exitCode: null });
     });
@@ -114,12 +109,6 @@ export class DockerAttempt implements RunningAttempt {
     this.#fail({ reason, message, exitCode: null });
   }
 
-  get #program(): DockerProgram {
-    const { program } = this.#dependencies.request;
-    if (program.runtime !== 'docker') throw new TypeError('checked by the runtime');
-    return program;
-  }
-
   get #engine(): Engine {
     return this.#dependencies.access.engine();
   }
@@ -134,46 +123,26 @@ export class DockerAttempt implements RunningAttempt {
     }
   }
 
-  /** Answers the delivery of the output, which ends with the container's. */
   async #launch(): Promise<Delivery> {
-    const { request, access, nodeId } = this.#dependencies;
-    const { signal } = this.#abort;
-    const program = this.#program;
-    const { version, info } = await access.describe();
-    this.#engineName = `${version.engine} ${version.version} ${program.image}`;
-    const image = await obtainImage(this.#engine, program, version.architecture, signal);
-    this.#engineName = `${version.engine} ${version.version} ${imageIdentity(program.image, image)}`;
-    const user = containerUser(process.getuid?.() ?? null, process.getgid?.() ?? null);
-    const [userId = 0, groupId = 0] = user.split(':').map(Number);
-    const plan = planMounts(request, Object.keys(image.Config?.Volumes ?? {}));
-    const owner = process.getuid?.() === 0 ? { userId, groupId } : null;
-    const { mounts, writable, ownEntries } = await this.#folder.prepare(plan, request, owner);
-    this.#watch({ writable, ownEntries, engine: this.#engineName });
-    await this.#folder.writeRecord({ writable: [...writable], ownEntries, engine: this.#engineName });
-    const network = await this.#openNetwork();
-    if (network !== null) {
-      mounts.push({ hostPath: network.hostDirectory, sandboxPath: network.sandboxDirectory, readOnly: true });
-    }
-    this.#requireAlive();
-    const spec = containerSpec({
-      engine: version.engine,
-      imageId: image.Id,
-      command: program.command,
-      args: request.args,
-      env: { ...network?.env, ...request.env, ...partitionEnvironment(request) },
-      workingDirectory: program.workingDirectory,
-      user,
+    const { request, access, nodeId, network } = this.#dependencies;
+    const prepared = await prepareContainer({
+      request,
+      access,
       nodeId,
-      attemptId: request.attemptId,
-      limits: request.limits,
-      mounts,
-      stdin: request.stdin !== null,
-      init: info.InitBinary !== undefined && info.InitBinary !== '',
+      network,
+      folder: this.#folder,
+      named: (engine) => {
+        this.#engineName = engine;
+      },
+      signal: this.#abort.signal,
     });
-    return this.#start(spec);
+    this.#network = prepared.network;
+    this.#requireAlive();
+    this.#watch(prepared.record);
+    return this.#start(prepared.spec);
   }
 
-  async #start(spec: Parameters<Engine['createContainer']>[0]): Promise<Delivery> {
+  async #start(spec: ContainerSpec): Promise<Delivery> {
     const { stdin } = this.#dependencies.request;
     try {
       // Not to be aborted: whether a container came of it would not be known.
@@ -213,7 +182,7 @@ export class DockerAttempt implements RunningAttempt {
     if (!State.Running) this.#clock.stop();
     if (State.Paused) this.#clock.pause();
     if (State.Running) {
-      await this.#openNetwork();
+      this.#network = await openNetwork(this.#dependencies.request, this.#dependencies.network);
       await this.#startForwarder();
     }
     return this.#resumeOutput(containerId);
@@ -228,14 +197,6 @@ export class DockerAttempt implements RunningAttempt {
     });
   }
 
-  async #openNetwork(): Promise<SandboxNetwork | null> {
-    const { network, request } = this.#dependencies;
-    const { allow, inbound } = this.#program.network;
-    if (network === null || (allow.length === 0 && !inbound)) return null;
-    this.#network = await network(request);
-    return this.#network;
-  }
-
   async #startForwarder(): Promise<void> {
     if (this.#network === null || this.#containerId === null) return;
     const execId = await this.#engine.createExec(this.#containerId, this.#network.forwarderCommand, false);
@@ -245,21 +206,17 @@ export class DockerAttempt implements RunningAttempt {
   #outputOf(): ContainerOutput {
     this.#output ??= new ContainerOutput(this.#folder.positionPath, (stream, data) => {
       if (this.#phase === 'ended') return;
-      this.#tellStarted();
+      this.#began(0);
       this.#dependencies.host.log(stream, data);
     });
     return this.#output;
   }
 
-  #tellStarted(): void {
-    if (this.#hostStarted) return;
-    this.#hostStarted = true;
-    this.#dependencies.host.started();
-  }
-
+  /** With the answer to the start, or with the first output if that is faster. */
   #began(alreadyMilliseconds: number): void {
+    if (this.#phase !== 'preparing') return;
     this.#phase = 'running';
-    this.#tellStarted();
+    this.#dependencies.host.started();
     this.#clock.start(alreadyMilliseconds);
     this.#disk?.start();
     this.#usageTimer = setInterval(() => void this.sample(), DOCKER_LIMITS.usagePollMilliseconds);
@@ -470,30 +427,7 @@ export class DockerAttempt implements RunningAttempt {
   }
 }
 
-function failureOf(error: unknown): Failure {
-  if (error instanceof AttemptFailed) return error.failure;
-  const message = error instanceof Error ? error.message : String(error);
-  const where =
-    error instanceof EngineUnreachable ? 'The container engine of the node is away' : 'The container broke down';
-  return { reason: 'sandbox', message: `${where}: ${quoted(message)}.`, exitCode: null };
-}
-
-/** The connection to the engine, not the container. */
-function isBreak(error: unknown): boolean {
-  return (
-    error instanceof EngineUnreachable ||
-    error instanceof LogStreamError ||
-    (error instanceof Error && 'code' in error && BREAKS.has(String(error.code)))
-  );
-}
-
-const BREAKS = new Set(['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE', 'ECONNREFUSED', 'ENOENT']);
-
 function durationOf({ StartedAt, FinishedAt }: ContainerState): number | null {
   const milliseconds = Date.parse(FinishedAt) - Date.parse(StartedAt);
   return Number.isFinite(milliseconds) && milliseconds >= 0 ? milliseconds : null;
-}
-
-function partitionEnvironment({ partition }: AttemptRequest): Record<string, string> {
-  return { FOG_PARTITION_INDEX: String(partition.index), FOG_PARTITION_COUNT: String(partition.count) };
 }

@@ -1,6 +1,7 @@
 /** What an engine's errors and a container's end mean for the attempt. Pure. */
 import type { FailureReason } from '@fog/contract';
-import { EngineError } from './engine-client.ts';
+import { EngineError, EngineUnreachable } from './engine-client.ts';
+import { LogStreamError } from './log-demux.ts';
 
 export interface Failure {
   reason: FailureReason;
@@ -100,3 +101,23 @@ export function judgeEnd(end: ContainerEnd, limits: { runMilliseconds: number; m
 export function timeoutMessage(runMilliseconds: number): string {
   return `The container ran longer than its limit of ${runMilliseconds} ms.`;
 }
+
+/** Of whatever a step of an attempt threw. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof AttemptFailed) return error.failure;
+  const message = error instanceof Error ? error.message : String(error);
+  const where =
+    error instanceof EngineUnreachable ? 'The container engine of the node is away' : 'The container broke down';
+  return { reason: 'sandbox', message: `${where}: ${quoted(message)}.`, exitCode: null };
+}
+
+/** The connection to the engine, not the container. */
+export function isBreak(error: unknown): boolean {
+  return (
+    error instanceof EngineUnreachable ||
+    error instanceof LogStreamError ||
+    (error instanceof Error && 'code' in error && BREAKS.has(String(error.code)))
+  );
+}
+
+const BREAKS = new Set(['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE', 'ECONNREFUSED', 'ENOENT']);

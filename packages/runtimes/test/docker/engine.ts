@@ -120,6 +120,8 @@ export class TestEngine {
       await ended;
     }
     this.#process = null;
+    // A daemon that was killed leaves the mounts of its containers.
+    for (const path of await mountsBelow(this.root)) await promisify(execFile)('umount', ['-l', path]).catch(() => {});
     await rm(this.root, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
 
@@ -216,8 +218,8 @@ export async function dockerStage(
   return { stage, settings, runtime, end };
 }
 
-/** Mounts that point into a folder; counted before and after. */
-export async function mountsBelow(folder: string): Promise<number> {
+async function mountsBelow(folder: string): Promise<string[]> {
   const mounts = await readFile('/proc/self/mountinfo', 'utf8');
-  return mounts.split('\n').filter((line) => line.includes(` ${folder}/`)).length;
+  const paths = mounts.split('\n').map((line) => line.split(' ')[4] ?? '');
+  return paths.filter((path) => path.startsWith(`${folder}/`)).reverse();
 }
