@@ -107,6 +107,8 @@ export const DOCKER_LIMITS = {
   diskPollMilliseconds: 100,
   /** A walk may take this share of the time at most: 1/10. */
   diskPollShare: 10,
+  /** Open descriptors of a container looked at in one measurement: some 3 µs each. */
+  descriptorsLookedAt: 20_000,
   /** Between two looks at the memory and time of a container: each costs the engine some 5 ms. */
   usagePollMilliseconds: 2000,
   /** Levels of folders that are measured and collected. */

@@ -4,6 +4,7 @@
  */
 import { DOCKER_LIMITS } from '../limits.ts';
 import type { AttemptLimits } from '../runtime.ts';
+import { namelessBytes, type ProcessTable } from './nameless-files.ts';
 import { measureWritten, TooDeep, type Written } from './written-files.ts';
 
 export class DiskWatch {
@@ -15,6 +16,9 @@ export class DiskWatch {
   #stopped = false;
   /** Of the last measurement; null before it. */
   bytes: number | null = null;
+
+  /** Set once the container runs, where its processes can be looked at. */
+  processTable: ProcessTable | null = null;
 
   /** `ownEntries` are there without the job's doing. `exceeded` is called once at most. */
   constructor(
@@ -42,6 +46,8 @@ export class DiskWatch {
   async check(): Promise<string | null> {
     try {
       const written = await measureWritten(this.#roots, this.#most);
+      // On the way of the same limit: names are a matter of the job's taste.
+      if (this.processTable !== null) written.bytes += namelessBytes(this.processTable);
       this.bytes = written.bytes;
       if (written.bytes > this.#most.bytes)
         return `More was written than the limit of ${this.#limits.diskBytes} bytes.`;

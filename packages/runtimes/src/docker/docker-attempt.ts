@@ -32,6 +32,7 @@ import type { ContainerState, Engine } from './engine.ts';
 import type { EngineAccess } from './engine-access.ts';
 import { EngineUnreachable } from './engine-client.ts';
 import { AttemptFailed, type Failure, failureOf, isBreak, judgeEnd, startFailure, timeoutMessage } from './failure.ts';
+import { processTableOf } from './nameless-files.ts';
 import { OutputCollection } from './output-collection.ts';
 import { RunClock } from './run-clock.ts';
 import { deliverStdin } from './stdin.ts';
@@ -162,6 +163,7 @@ export class DockerAttempt implements RunningAttempt {
         );
       }
       await this.#startForwarder();
+      void this.#findProcesses();
       return { delivery };
     } catch (error) {
       if (error instanceof EngineUnreachable || error instanceof AttemptFailed) throw error;
@@ -181,6 +183,7 @@ export class DockerAttempt implements RunningAttempt {
     this.#began(Math.max(0, Date.now() - Date.parse(State.StartedAt)));
     if (!State.Running) this.#clock.stop();
     if (State.Paused) this.#clock.pause();
+    void this.#findProcesses();
     if (State.Running) {
       this.#network = await openNetwork(this.#dependencies.request, this.#dependencies.network);
       await this.#startForwarder();
@@ -195,6 +198,14 @@ export class DockerAttempt implements RunningAttempt {
     this.#disk = new DiskWatch(roots, limits, ownEntries, (message) => {
       this.#fail({ reason: 'output-too-large', message, exitCode: null });
     });
+  }
+
+  /** Only for a container that has somewhere to write. */
+  async #findProcesses(): Promise<void> {
+    const id = this.#containerId;
+    if (this.#disk === null || this.#writable.length === 0 || id === null) return;
+    const description = await this.#engine.inspectContainer(id).catch(() => null);
+    if (description?.State.Running) this.#disk.processTable = processTableOf(description.State.Pid, id);
   }
 
   async #startForwarder(): Promise<void> {
@@ -271,6 +282,7 @@ export class DockerAttempt implements RunningAttempt {
     this.#requireAlive();
     this.#phase = 'collecting';
     this.#disk?.stop();
+    if (this.#disk !== null) this.#disk.processTable = null;
     const state = await this.#stateAfter(exitCode);
     const tooMuch = (await this.#disk?.check()) ?? null;
     if (tooMuch !== null) throw new AttemptFailed('output-too-large', tooMuch);

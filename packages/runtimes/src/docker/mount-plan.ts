@@ -40,23 +40,29 @@ export function planMounts(asked: Asked, imageVolumes: readonly string[]): Mount
   for (const { sandboxPath } of asked.inputs) {
     if (isReserved(sandboxPath)) throw new AttemptFailed('rejected', `No input can lie at ${sandboxPath}.`);
   }
-  const volumes = imageVolumes.map((path) => posix.normalize(path)).filter((path) => !isReserved(path));
+  const volumes = imageVolumes.map((path) => posix.resolve('/', path)).filter((path) => !isReserved(path));
   const wanted = [...asked.outputs.map(({ sandboxPath }) => folderOfOutput(sandboxPath)), ...volumes];
   const outside = wanted.filter((path) => asked.checkpoint === null || !isWithin(path, CHECKPOINT_PATH));
   const tops = topmost(outside);
+  const inputs = planInputs(asked.inputs, tops);
+  // The engine would make the folders above a mount as root, and the job could write nothing beside it.
+  const aboveInputs = [...inputs.inputFiles, ...inputs.inputFolders].map(({ sandboxPath }) =>
+    posix.dirname(sandboxPath),
+  );
+  const wantedFolders = [...new Set([...outside, ...aboveInputs])];
   const writable = tops.map((sandboxPath) => ({
     sandboxPath,
-    folders: outside
+    folders: wantedFolders
       .filter((path) => path !== sandboxPath && isWithin(path, sandboxPath))
       .map((path) => posix.relative(sandboxPath, path)),
   }));
-  return { writable, ...planInputs(asked.inputs, tops) };
+  return { writable, ...inputs };
 }
 
 function planInputs(inputs: readonly InputFile[], writable: readonly string[]): Omit<MountPlan, 'writable'> {
   if (inputs.length <= DOCKER_LIMITS.singleInputMounts) return { inputFiles: [...inputs], inputFolders: [] };
-  // A folder in which the job may write cannot be a mount of inputs too, nor can the root.
-  const mountable = (folder: string): boolean => folder !== '/' && !writable.includes(folder);
+  // Where the job may write, it must be able to write beside its inputs; and the root cannot be mounted.
+  const mountable = (folder: string): boolean => folder !== '/' && !writable.some((top) => isWithin(folder, top));
   const folders = topmost(inputs.map(({ sandboxPath }) => posix.dirname(sandboxPath)).filter(mountable));
   const folderOf = (path: string): string | undefined => {
     const folder = posix.dirname(path);

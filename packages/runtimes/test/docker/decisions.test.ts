@@ -58,7 +58,7 @@ describe('places of mounts', () => {
       { sandboxPath: '/x', folders: [] },
       { sandboxPath: '/out', folders: ['deep/er'] },
       { sandboxPath: '/tree', folders: [] },
-      { sandboxPath: '/data/', folders: [] },
+      { sandboxPath: '/data', folders: [] },
     ]);
   });
 

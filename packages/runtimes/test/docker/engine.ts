@@ -6,8 +6,9 @@
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { accessSync, constants, existsSync } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -132,6 +133,23 @@ export class TestEngine {
     await this.engine.client.text({ method: 'POST', path: '/images/create', query, body: await busyboxTar() });
   }
 
+  /** The same image, whose description says that it is for another architecture. */
+  async loadForeign(name: string): Promise<void> {
+    const folder = await mkdtemp(join(tmpdir(), 'fog-foreign-'));
+    const layer = await busyboxTar();
+    const digest = createHash('sha256').update(layer).digest('hex');
+    const rootfs = { type: 'layers', diff_ids: [`sha256:${digest}`] };
+    const description = { architecture: 's390x', os: 'linux', config: {}, rootfs, history: [] };
+    await writeFile(join(folder, 'layer.tar'), layer);
+    await writeFile(join(folder, 'config.json'), JSON.stringify(description));
+    const manifest = [{ Config: 'config.json', RepoTags: [name], Layers: ['layer.tar'] }];
+    await writeFile(join(folder, 'manifest.json'), JSON.stringify(manifest));
+    const options = { encoding: 'buffer', maxBuffer: 64 << 20 } as const;
+    const { stdout } = await promisify(execFile)('tar', ['-C', folder, '-c', '.'], options);
+    await this.engine.client.text({ method: 'POST', path: '/images/load', body: stdout });
+    await rm(folder, { recursive: true });
+  }
+
   async containers(): Promise<number> {
     return (await this.engine.listContainers({})).length;
   }
@@ -210,7 +228,8 @@ export async function dockerStage(
   const runtime = createDockerRuntime(settings, { socketPath: test.socketPath, ...options });
   const end = async (): Promise<void> => {
     await within(runtime.close(), 'close()');
-    assert.equal(await test.containers(), before, 'containers are left');
+    // Fewer, when an earlier test's were still being removed.
+    assert.ok((await test.containers()) <= before, 'containers are left');
     const left = (await readdir(settings.scratchDirectory)).filter((name) => name.startsWith('docker-'));
     assert.deepEqual(left, [], 'folders are left');
     await stage[Symbol.asyncDispose]();
