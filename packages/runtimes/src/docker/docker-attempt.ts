@@ -73,6 +73,7 @@ export class DockerAttempt implements RunningAttempt {
   #writable: readonly WritableFolder[] = [];
   #collection: OutputCollection | null = null;
   #engineWasAway = false;
+  #forwarderStarted = false;
   #usageTimer: NodeJS.Timeout | undefined;
 
   constructor(dependencies: DockerAttemptDependencies) {
@@ -166,8 +167,13 @@ export class DockerAttempt implements RunningAttempt {
       void this.#findProcesses();
       return { delivery };
     } catch (error) {
-      if (error instanceof EngineUnreachable || error instanceof AttemptFailed) throw error;
-      throw startFailure(error);
+      if (error instanceof AttemptFailed) throw error;
+      if (!(error instanceof EngineUnreachable)) throw startFailure(error);
+      // It has started, by its output, and the answer was lost. Of its input nothing was sent by then.
+      if (this.#phase === 'running' && stdin === null && this.#containerId !== null) {
+        return this.#reconnect(this.#containerId);
+      }
+      throw error;
     }
   }
 
@@ -180,7 +186,7 @@ export class DockerAttempt implements RunningAttempt {
     if (this.#dependencies.request.stdin !== null && State.Running && !this.#folder.hasStdinDelivered()) {
       throw new AttemptFailed('sandbox', 'The agent stopped before the container had its standard input.');
     }
-    this.#began(Math.max(0, Date.now() - Date.parse(State.StartedAt)));
+    this.#began(sinceStart(State));
     if (!State.Running) this.#clock.stop();
     if (State.Paused) this.#clock.pause();
     void this.#findProcesses();
@@ -209,9 +215,10 @@ export class DockerAttempt implements RunningAttempt {
   }
 
   async #startForwarder(): Promise<void> {
-    if (this.#network === null || this.#containerId === null) return;
+    if (this.#network === null || this.#containerId === null || this.#forwarderStarted) return;
     const execId = await this.#engine.createExec(this.#containerId, this.#network.forwarderCommand, false);
     await this.#engine.startDetachedExec(execId);
+    this.#forwarderStarted = true;
   }
 
   #outputOf(): ContainerOutput {
@@ -262,11 +269,12 @@ export class DockerAttempt implements RunningAttempt {
   async #reconnect(id: string): Promise<Delivery> {
     this.#engineWasAway = true;
     await this.#dependencies.access.comeBack(this.#abort.signal);
-    await this.#engine.inspectContainer(id).catch((error: unknown) => {
+    const { State } = await this.#engine.inspectContainer(id).catch((error: unknown) => {
       throw error instanceof EngineUnreachable
         ? error
         : new AttemptFailed('sandbox', 'The container was gone when its engine came back.');
     });
+    if (State.Running) await this.#startForwarder();
     return this.#resumeOutput(id);
   }
 
@@ -288,6 +296,7 @@ export class DockerAttempt implements RunningAttempt {
     if (tooMuch !== null) throw new AttemptFailed('output-too-large', tooMuch);
     const { request, scratchDirectory } = this.#dependencies;
     const end = {
+      status: state.Status,
       exitCode,
       oomKilled: state.OOMKilled,
       engineWasAway: this.#engineWasAway,
@@ -437,6 +446,12 @@ export class DockerAttempt implements RunningAttempt {
     }
     return execInContainer(this.#engine, this.#containerId, command, timeoutMilliseconds);
   }
+}
+
+/** An engine that has not yet taken note of the start says that it was in the year 1. */
+function sinceStart({ StartedAt }: ContainerState): number {
+  const startedAt = Date.parse(StartedAt);
+  return startedAt > 0 ? Math.max(0, Date.now() - startedAt) : 0;
 }
 
 function durationOf({ StartedAt, FinishedAt }: ContainerState): number | null {

@@ -57,6 +57,8 @@ export function startFailure(error: unknown): AttemptFailed {
 }
 
 export interface ContainerEnd {
+  /** As the engine has it; `created` is what it says when it died before it noted the start. */
+  status: string;
   exitCode: number;
   oomKilled: boolean;
   /** The engine was away while the container ended, so that it may have taken it down or lost its exit code. */
@@ -76,6 +78,11 @@ const ENDED_BY_ENGINE = new Set([137, 143, 255]);
 /** Null is success. */
 export function judgeEnd(end: ContainerEnd, limits: { runMilliseconds: number; memoryBytes: number }): Failure | null {
   const { exitCode } = end;
+  // The exit code is 0 then, and means nothing.
+  if (end.status !== 'exited' && end.status !== 'dead') {
+    const message = 'The container engine of the node does not know how the container ended.';
+    return { reason: 'sandbox', message, exitCode: null };
+  }
   if (exitCode === 0) return null;
   if (end.oomKilled) {
     const message = `The container needed more than its ${limits.memoryBytes} bytes of memory.`;

@@ -114,6 +114,7 @@ describe('places of mounts', () => {
 describe('what an end means', () => {
   const limits = { runMilliseconds: 1000, memoryBytes: 1 };
   const end: ContainerEnd = {
+    status: 'exited',
     exitCode: 0,
     oomKilled: false,
     engineWasAway: false,
@@ -135,6 +136,7 @@ describe('what an end means', () => {
     assert.equal(reason({ exitCode: 255, engineWasAway: true }), 'sandbox');
     assert.equal(reason({ exitCode: 4, engineWasAway: true }), 'exit-code');
     assert.equal(reason({ exitCode: 0, engineWasAway: true }), 'success');
+    assert.equal(reason({ exitCode: 0, status: 'created' }), 'sandbox');
   });
 
   it('is command-not-found by the word of the init alone', () => {

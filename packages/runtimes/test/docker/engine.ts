@@ -79,8 +79,9 @@ export class TestEngine {
   }
 
   async launch(): Promise<void> {
-    // A pid file whose number is taken by another process keeps dockerd from starting.
+    // Of a daemon that was killed. dockerd takes a containerd for alive that nobody has reaped yet, and waits for it.
     await rm(join(this.root, 'pid'), { force: true });
+    await rm(join(this.root, 'exec', 'containerd', 'containerd.pid'), { force: true });
     const child = spawn(programPath('dockerd') ?? 'dockerd', this.#arguments, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#process = child;
     let words = '';
@@ -108,10 +109,18 @@ export class TestEngine {
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGKILL');
     await ended;
+    // Its containerd gets the same signal from the kernel, and must have released its database.
+    const pidPath = join(this.root, 'exec', 'containerd', 'containerd.pid');
+    const containerd = (await readFile(pidPath, 'utf8').catch(() => '')).trim();
+    const isAlive = async (): Promise<boolean> =>
+      /^State:\s+[^Z]/m.test(await readFile(`/proc/${containerd}/status`, 'utf8').catch(() => ''));
+    while (containerd !== '' && (await isAlive())) await delay(10);
     this.#process = null;
   }
 
   async stop(): Promise<void> {
+    // What still runs can only be ended by an engine.
+    if (this.#process === null) await this.launch();
     for (const { Id } of await this.engine.listContainers({})) await this.engine.removeContainer(Id);
     this.engine.close();
     const child = this.#process;
@@ -121,7 +130,8 @@ export class TestEngine {
       await ended;
     }
     this.#process = null;
-    // A daemon that was killed leaves the mounts of its containers.
+    // A daemon that was killed in the middle of a start leaves a shim that nobody knows, and mounts.
+    await killShims(this.root);
     for (const path of await mountsBelow(this.root)) await promisify(execFile)('umount', ['-l', path]).catch(() => {});
     await rm(this.root, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
@@ -235,6 +245,22 @@ export async function dockerStage(
     await stage[Symbol.asyncDispose]();
   };
   return { stage, settings, runtime, end };
+}
+
+/** Those of an engine's containers, with what runs below them. */
+async function killShims(root: string): Promise<void> {
+  const numbers = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const read = (number: string, file: string) => readFile(`/proc/${number}/${file}`, 'utf8').catch(() => '');
+  const shims = new Set<string>();
+  for (const number of numbers) {
+    const command = await read(number, 'cmdline');
+    if (command.includes('containerd-shim') && command.includes(`${root}/`)) shims.add(number);
+  }
+  if (shims.size === 0) return;
+  for (const number of numbers) {
+    const parent = /^PPid:\s+(\d+)/m.exec(await read(number, 'status'))?.[1] ?? '';
+    if (shims.has(number) || shims.has(parent)) process.kill(Number(number), 'SIGKILL');
+  }
 }
 
 async function mountsBelow(folder: string): Promise<string[]> {
