@@ -52,6 +52,8 @@ export class TestEngine {
   readonly engine: Engine;
   readonly #arguments: readonly string[];
   #process: ChildProcess | null = null;
+  /** The last of its own log. */
+  words = '';
 
   private constructor(root: string, more: readonly string[]) {
     this.root = root;
@@ -84,20 +86,19 @@ export class TestEngine {
     await rm(join(this.root, 'exec', 'containerd', 'containerd.pid'), { force: true });
     const child = spawn(programPath('dockerd') ?? 'dockerd', this.#arguments, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#process = child;
-    let words = '';
     child.stderr?.on('data', (data: Buffer) => {
-      words = (words + data.toString('utf8')).slice(-4000);
+      this.words = (this.words + data.toString('utf8')).slice(-20_000);
     });
     const until = performance.now() + READY_MILLISECONDS;
     for (;;) {
-      assert.equal(child.exitCode, null, `dockerd ended: ${words}`);
+      assert.equal(child.exitCode, null, `dockerd ended: ${this.words.slice(-2000)}`);
       this.engine.client.forgetVersion();
       const ready = await this.engine.client.apiVersion().then(
         () => true,
         () => false,
       );
       if (ready) return;
-      assert.ok(performance.now() < until, `dockerd does not answer: ${words}`);
+      assert.ok(performance.now() < until, `dockerd does not answer: ${this.words.slice(-2000)}`);
       await delay(50);
     }
   }
