@@ -101,6 +101,11 @@ const PODMAN_LOG: HostConfig['LogConfig'] = { Type: 'k8s-file', Config: { 'max-s
 const OOM_SCORE_ADJUSTMENT = 500;
 /** Enough for servers and databases; Podman's own default is above what a limited host allows, so it is always sent. */
 const OPEN_FILES = 4096;
+/**
+ * Of all containers together, since they share their user; each by itself is held by PidsLimit. It is what a small
+ * machine allows in all, and is sent since Podman's own default is above what a limited host allows.
+ */
+const USER_PROCESSES = 32_768;
 /** What Docker gives by default; it lies in memory and counts there. */
 const SHARED_MEMORY_BYTES = 64 << 20;
 /** Inodes that a tmpfs has for itself: its root. */
@@ -148,11 +153,11 @@ function hostConfig({ engine, limits, mounts, init }: ContainerPlan): HostConfig
     })),
     CapDrop: ['ALL'],
     SecurityOpt: ['no-new-privileges'],
-    // No limit of processes by user: containers share theirs, and PidsLimit counts each by itself.
     Ulimits: [
       // One byte more than allowed, so that what is too large can be told from what just fits.
       { Name: 'fsize', Soft: diskBytes + 1, Hard: diskBytes + 1 },
       { Name: 'nofile', Soft: OPEN_FILES, Hard: OPEN_FILES },
+      { Name: 'nproc', Soft: USER_PROCESSES, Hard: USER_PROCESSES },
       { Name: 'core', Soft: 0, Hard: 0 },
     ],
     Init: init,

@@ -23,12 +23,14 @@ import type {
   RunningAttempt,
 } from '../runtime.ts';
 import { AttemptFolder, type AttemptRecord, type WritableFolder } from './attempt-folder.ts';
+import { removeLeavings } from './attempt-removal.ts';
 import { execInContainer } from './container-exec.ts';
 import { ContainerOutput } from './container-output.ts';
 import { dockerProgram, openNetwork, prepareContainer } from './container-preparation.ts';
 import { ATTEMPT_LABEL, type ContainerSpec, NODE_LABEL } from './container-spec.ts';
+import { millisecondsFromStartToEnd, millisecondsSinceStart, stateAfterEnd } from './container-state.ts';
 import { DiskWatch } from './disk-watch.ts';
-import type { ContainerState, Engine } from './engine.ts';
+import type { Engine } from './engine.ts';
 import type { EngineAccess } from './engine-access.ts';
 import { EngineUnreachable } from './engine-client.ts';
 import { AttemptFailed, type Failure, failureOf, isBreak, judgeEnd, startFailure, timeoutMessage } from './failure.ts';
@@ -186,7 +188,7 @@ export class DockerAttempt implements RunningAttempt {
     if (this.#dependencies.request.stdin !== null && State.Running && !this.#folder.hasStdinDelivered()) {
       throw new AttemptFailed('sandbox', 'The agent stopped before the container had its standard input.');
     }
-    this.#began(sinceStart(State));
+    this.#began(millisecondsSinceStart(State));
     if (!State.Running) this.#clock.stop();
     if (State.Paused) this.#clock.pause();
     void this.#findProcesses();
@@ -291,7 +293,7 @@ export class DockerAttempt implements RunningAttempt {
     this.#phase = 'collecting';
     this.#disk?.stop();
     if (this.#disk !== null) this.#disk.processTable = null;
-    const state = await this.#stateAfter(exitCode);
+    const state = await stateAfterEnd(this.#engine, this.#containerId ?? '', exitCode, this.#abort.signal);
     const tooMuch = (await this.#disk?.check()) ?? null;
     if (tooMuch !== null) throw new AttemptFailed('output-too-large', tooMuch);
     const { request, scratchDirectory } = this.#dependencies;
@@ -300,7 +302,7 @@ export class DockerAttempt implements RunningAttempt {
       exitCode,
       oomKilled: state.OOMKilled,
       engineWasAway: this.#engineWasAway,
-      ranMilliseconds: durationOf(state),
+      ranMilliseconds: millisecondsFromStartToEnd(state),
       standardErrorHead: this.#output?.standardErrorHead ?? null,
       standardOutputBytes: this.#output?.standardOutputBytes ?? 0,
     };
@@ -309,15 +311,6 @@ export class DockerAttempt implements RunningAttempt {
     const results = join(scratchDirectory, encodeURIComponent(request.attemptId));
     this.#collection = new OutputCollection(request, this.#writable, results);
     this.#succeed(await this.#collection.collect());
-  }
-
-  /** The word of the kernel that the memory was exceeded may come to the engine after the end of the container. */
-  async #stateAfter(exitCode: number): Promise<ContainerState> {
-    for (let tries = 0; ; tries += 1) {
-      const { State } = await this.#engine.inspectContainer(this.#containerId ?? '', this.#abort.signal);
-      if (exitCode !== 137 || State.OOMKilled || tries === 2) return State;
-      await delay(DOCKER_LIMITS.oomWordMilliseconds);
-    }
   }
 
   #succeed(outputs: AttemptOutput[]): void {
@@ -364,29 +357,16 @@ export class DockerAttempt implements RunningAttempt {
   }
 
   async #clean(): Promise<void> {
+    // A call that is under way may make a container yet.
     await this.#work;
-    const until = performance.now() + DOCKER_LIMITS.engineReturnMilliseconds;
-    for (;;) {
-      try {
-        await this.#removeContainers();
-        break;
-      } catch {
-        // What is left then falls to reap().
-        if (performance.now() > until) break;
-      }
-      await delay(DOCKER_LIMITS.engineRetryMilliseconds, undefined, { ref: false });
-    }
-    await this.#network?.close().catch(() => {});
-    await this.#folder.remove().catch(() => {});
+    await removeLeavings({
+      engine: () => this.#engine,
+      containerId: this.#containerId,
+      labels: { [NODE_LABEL]: this.#dependencies.nodeId, [ATTEMPT_LABEL]: this.attemptId },
+      folder: this.#folder,
+      network: this.#network,
+    });
     this.#resolveCleaned();
-  }
-
-  /** By their labels where the answer to their creation was lost. */
-  async #removeContainers(): Promise<void> {
-    if (this.#containerId !== null) return this.#engine.removeContainer(this.#containerId);
-    if (!this.#folder.exists()) return;
-    const labels = { [NODE_LABEL]: this.#dependencies.nodeId, [ATTEMPT_LABEL]: this.attemptId };
-    for (const { Id } of await this.#engine.listContainers(labels)) await this.#engine.removeContainer(Id);
   }
 
   async sample(): Promise<AttemptSample | null> {
@@ -446,15 +426,4 @@ export class DockerAttempt implements RunningAttempt {
     }
     return execInContainer(this.#engine, this.#containerId, command, timeoutMilliseconds);
   }
-}
-
-/** An engine that has not yet taken note of the start says that it was in the year 1. */
-function sinceStart({ StartedAt }: ContainerState): number {
-  const startedAt = Date.parse(StartedAt);
-  return startedAt > 0 ? Math.max(0, Date.now() - startedAt) : 0;
-}
-
-function durationOf({ StartedAt, FinishedAt }: ContainerState): number | null {
-  const milliseconds = Date.parse(FinishedAt) - Date.parse(StartedAt);
-  return Number.isFinite(milliseconds) && milliseconds >= 0 ? milliseconds : null;
 }

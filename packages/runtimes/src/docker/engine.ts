@@ -195,9 +195,10 @@ export class Engine {
   }
 }
 
-/** A reference is several segments of a path; only what is not allowed in one is escaped. */
+/** A reference is several segments of a path; only what is not allowed in one is escaped, since Podman leaves it so. */
 function encodeImageName(name: string): string {
-  return name.split('/').map(encodeURIComponent).join('/');
+  const escaped = name.split('/').map(encodeURIComponent).join('/');
+  return escaped.replaceAll('%3A', ':').replaceAll('%40', '@');
 }
 
 async function readJson<Value>(response: IncomingMessage): Promise<Value> {
