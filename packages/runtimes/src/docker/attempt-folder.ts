@@ -144,13 +144,20 @@ export class AttemptFolder {
   }
 }
 
-/** Folders of attempts in the scratch folder, except those of `attemptIds`. */
-export async function strayFolders(scratchDirectory: string, attemptIds: ReadonlySet<string>): Promise<string[]> {
+/** The folders of attempts in the scratch folder, whoever made them. */
+export async function attemptFolders(scratchDirectory: string): Promise<{ path: string; attemptId: string }[]> {
   const names = await readdir(scratchDirectory).catch(() => []);
-  const known = new Set([...attemptIds].map((id) => PREFIX + encodeURIComponent(id)));
   return names
-    .filter((name) => name.startsWith(PREFIX) && !known.has(name))
-    .map((name) => join(scratchDirectory, name));
+    .filter((name) => name.startsWith(PREFIX))
+    .map((name) => ({ path: join(scratchDirectory, name), attemptId: decodeName(name.slice(PREFIX.length)) }));
+}
+
+function decodeName(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name; // Of nobody's making here.
+  }
 }
 
 /** An agent that is not root owns what its containers write, but has to give itself the right to look into all of it. */

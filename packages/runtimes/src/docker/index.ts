@@ -15,7 +15,7 @@ import type {
   RuntimeSettings,
   TaskRuntime,
 } from '../runtime.ts';
-import { removeTree, strayFolders } from './attempt-folder.ts';
+import { attemptFolders, removeTree } from './attempt-folder.ts';
 import { ATTEMPT_LABEL, NODE_LABEL } from './container-spec.ts';
 import { DockerAttempt } from './docker-attempt.ts';
 import { EngineAccess } from './engine-access.ts';
@@ -104,14 +104,14 @@ class DockerRuntime implements TaskRuntime {
 
   async reap(): Promise<void> {
     const engine = this.#access.engine();
-    // The first look at what is active comes last: what starts meanwhile is not to be taken for a stray.
+    // What starts meanwhile is active before it has a container or a folder: so it is asked for after each look.
     const containers = await engine.listContainers({ [NODE_LABEL]: this.#settings.nodeId });
     for (const { Id, Labels } of containers) {
       if (!this.#isActive(Labels[ATTEMPT_LABEL] ?? '')) await engine.removeContainer(Id);
     }
-    const active = new Set([...this.#attempts].map(({ attemptId }) => attemptId));
-    for (const path of await strayFolders(this.#settings.scratchDirectory, active)) {
-      await removeTree(path);
+    const folders = await attemptFolders(this.#settings.scratchDirectory);
+    for (const { path, attemptId } of folders) {
+      if (!this.#isActive(attemptId)) await removeTree(path);
     }
   }
 

@@ -67,8 +67,9 @@ describe('docker', { skip: skipWithoutDocker() }, () => {
     test = await TestEngine.start();
   });
   after(async () => {
-    assert.equal(await test.containers(), 0, 'containers are left');
+    const left = await test.containers();
     await test.stop();
+    assert.equal(left, 0, 'containers are left');
   });
   runtimeCompliance('docker', (settings) => createDockerRuntime(settings, { socketPath: test.socketPath }), programs);
 });

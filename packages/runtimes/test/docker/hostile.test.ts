@@ -25,8 +25,8 @@ describe('docker runtime: hostile jobs', { skip: skipWithoutDocker() }, () => {
     given = await dockerStage(engine);
   });
   after(async () => {
-    await given.end();
-    await engine.stop();
+    // Also when something is left: a daemon that goes on would keep the test from ending.
+    await given.end().finally(() => engine.stop());
   });
   const outputs = [{ name: 'result', sandboxPath: '/out/result' }];
   const run = (script: string, part: Parameters<typeof shellRequest>[2] = {}): Promise<AttemptOutcome> =>

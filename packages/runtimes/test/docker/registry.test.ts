@@ -19,9 +19,8 @@ describe('docker runtime: pulls', { skip: skipWithoutDocker('docker-registry', '
     given = await dockerStage(engine);
   });
   after(async () => {
-    await given.end();
-    await registry.stop();
-    await engine.stop();
+    // Also when something is left: a daemon that goes on would keep the test from ending.
+    await given.end().finally(() => Promise.all([registry.stop(), engine.stop()]));
   });
   const run = (docker: Partial<DockerProgram>, script = 'true'): Promise<AttemptOutcome> =>
     runAttempt(given.runtime, shellRequest(given.stage, script, { docker: { pull: 'missing', ...docker } }));
