@@ -19,7 +19,7 @@ import type { AttemptDependencies } from './attempt.ts';
 import { attemptId } from './attempt-id.ts';
 import { Attempts } from './attempts.ts';
 import type { BlobCache } from './blob-cache.ts';
-import { type DataDirectory, emptyScratch, writePin } from './data-directory.ts';
+import { type DataDirectory, writePin } from './data-directory.ts';
 import type { HeldAttempts } from './held-attempts.ts';
 import type { NodeIdentity } from './identity.ts';
 import type { Journal } from './journal.ts';
@@ -155,25 +155,24 @@ export class Agent implements RunningAgent {
 
   /** Takes over what an agent that died left running, and removes what else it left. */
   async #adopt(): Promise<void> {
-    const { held, runtimes, directory, log } = this.#parts;
-    const adopted = new Set<string>();
+    const { held, runtimes, log } = this.#parts;
+    let adopted = 0;
     for (const { group, name } of await held.load()) {
       const isThere = await this.#attempts.adopt(group, name).catch((error: unknown) => {
         log('warn', 'an attempt could not be taken over', { attempt: attemptId(name), error: String(error) });
         return false;
       });
-      if (isThere) adopted.add(attemptId(name));
+      if (isThere) adopted += 1;
       else await held.forget(name);
     }
-    if (adopted.size > 0) {
-      log('info', 'took over attempts of an earlier agent', { attempts: adopted.size });
+    if (adopted > 0) {
+      log('info', 'took over attempts of an earlier agent', { attempts: adopted });
       this.#keepWatch();
     }
     const reaping = await Promise.allSettled(runtimes.map((runtime) => runtime.reap?.()));
     for (const { reason } of reaping.filter((result) => result.status === 'rejected')) {
       log('warn', 'what an earlier agent left could not be removed', { error: String(reason) });
     }
-    await emptyScratch(directory.scratchPath, adopted);
   }
 
   /** Further entries of the journal may be sent. */
@@ -348,7 +347,7 @@ export class Agent implements RunningAgent {
       isStaged: () => isStaged(task, cache),
       stage: (signal) => stage(task, cache, signal),
       upload: (outputs, signal) => uploadOutputs(outputs, transfers, signal),
-      discard: (attemptId, outputs) => discard(directory.scratchPath, attemptId, outputs),
+      discard: (attemptId, outputs) => discard(join(directory.scratchPath, runtime.name), attemptId, outputs),
       now: () => performance.now(),
     };
   }

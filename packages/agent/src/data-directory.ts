@@ -7,7 +7,7 @@
  *     journal.jsonl      what the coordinator has not acknowledged yet
  *     cache/             blobs; may be deleted while no agent runs
  *     held/              attempts that may outlive the agent, one file each
- *     scratch/           files of running attempts; what belongs to none is removed at every start
+ *     scratch/           files of running attempts, a folder each runtime; what is left in it is removed at every start
  */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -48,10 +48,10 @@ export async function openDataDirectory(path: string): Promise<DataDirectory> {
   };
 }
 
-/** Removes the files of all attempts but these. */
-export async function emptyScratch(scratchPath: string, kept: ReadonlySet<string>): Promise<void> {
+/** Removes what an earlier agent left there, but for these folders of runtimes, which look after their own. */
+export async function emptyScratch(scratchPath: string, kept: readonly string[]): Promise<void> {
   const names = await readdir(scratchPath);
-  const left = names.filter((name) => !kept.has(name));
+  const left = names.filter((name) => !kept.includes(name));
   await Promise.all(left.map((name) => rm(join(scratchPath, name), { recursive: true, force: true })));
 }
 

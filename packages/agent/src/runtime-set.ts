@@ -1,16 +1,37 @@
 /** The runtimes of this node and what they found on it. */
-import { type NodeDescription, RUNTIME_NAMES } from '@fog/contract';
+import { join } from 'node:path';
+import { type AgentSettings, type NodeDescription, RUNTIME_NAMES, type RuntimeName } from '@fog/contract';
 import {
+  type AccessSource,
+  createDockerRuntime,
   createJavascriptRuntime,
+  createKubernetesRuntime,
   createWasmRuntime,
   type RuntimeProbe,
   type RuntimeSettings,
   type TaskRuntime,
 } from '@fog/runtimes';
 
-export function createRuntimes(settings: RuntimeSettings): TaskRuntime[] {
-  return [createWasmRuntime(settings), createJavascriptRuntime(settings)];
+/** Those that the owner offers. Each has a folder of its own in the scratch folder. */
+export function createRuntimes(owner: AgentSettings, settings: RuntimeSettings): TaskRuntime[] {
+  const own = (name: RuntimeName): RuntimeSettings => ({
+    ...settings,
+    scratchDirectory: join(settings.scratchDirectory, name),
+  });
+  const runtimes = owner.runtimes.map((name) => CREATE[name](own(name)));
+  if (owner.kubernetes !== undefined) {
+    const access: AccessSource =
+      owner.kubernetes === 'in-cluster' ? { kind: 'in-cluster' } : { kind: 'kubeconfig', path: owner.kubernetes };
+    runtimes.push(createKubernetesRuntime(own('kubernetes'), { access }));
+  }
+  return runtimes;
 }
+
+const CREATE = {
+  wasm: createWasmRuntime,
+  javascript: createJavascriptRuntime,
+  docker: (settings: RuntimeSettings) => createDockerRuntime(settings),
+} as const satisfies Record<string, (settings: RuntimeSettings) => TaskRuntime>;
 
 /** Asks all at once. One that cannot tell is not available. */
 export async function probeRuntimes(runtimes: readonly TaskRuntime[]): Promise<NodeDescription['runtimes']> {

@@ -1,10 +1,12 @@
 /** Puts the parts of a node together. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type AgentSettings, FogError, type NodeDescription, parseBytes, parseToken } from '@fog/contract';
 import type { TaskRuntime } from '@fog/runtimes';
 import packageDescription from '../package.json' with { type: 'json' };
 import { Agent, type RunningAgent } from './agent.ts';
 import { BlobCache } from './blob-cache.ts';
-import { type DataDirectory, openDataDirectory, readPin } from './data-directory.ts';
+import { type DataDirectory, emptyScratch, openDataDirectory, readPin } from './data-directory.ts';
 import { HeldAttempts } from './held-attempts.ts';
 import { loadIdentity } from './identity.ts';
 import { Journal } from './journal.ts';
@@ -57,12 +59,15 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   cleanup.defer(() => journal.close());
   const runtimes =
     options.runtimes ??
-    createRuntimes({
+    createRuntimes(options.settings, {
       slots: capacity.slots,
       readablePaths: [cache.readableFolder],
       scratchDirectory: directory.scratchPath,
       nodeId: identity.nodeId,
     });
+  const reaping = runtimes.filter((runtime) => runtime.reap !== undefined).map(({ name }) => name);
+  await emptyScratch(directory.scratchPath, reaping);
+  await Promise.all(runtimes.map(({ name }) => mkdir(join(directory.scratchPath, name), { recursive: true })));
   cleanup.defer(async () => {
     await Promise.all(runtimes.map((runtime) => runtime.close()));
   });

@@ -19,9 +19,9 @@ test('an attempt that still runs is taken over and reported; one that is gone is
   const scratch = join(site.folder, 'scratch');
   for (const partition of [0, 1]) {
     await held.remember(leaseGroup([partition]), name(partition));
-    await mkdir(join(scratch, idOf(partition)));
+    await mkdir(join(scratch, 'wasm', idOf(partition)));
   }
-  await mkdir(join(scratch, 'of nobody'));
+  await mkdir(join(scratch, 'of an engine that is not offered any more'));
   const runtime = new FakeRuntime();
   runtime.left.add(idOf(0));
   await site.restart(runtime);
@@ -29,7 +29,7 @@ test('an attempt that still runs is taken over and reported; one that is gone is
   const hello = site.coordinator.hellos.at(-1);
   assert.deepEqual(hello?.attempts, [{ attempt: name(0), state: 'running' }]);
   assert.equal(runtime.reaped, 1);
-  assert.deepEqual(await readdir(scratch), [idOf(0)]);
+  assert.deepEqual(await readdir(scratch), ['wasm'], 'what is in there is left to the runtime');
   const attempt = runtime.attempts[0];
   assert.deepEqual(attempt?.request.env, {}, 'it has its environment already');
   attempt?.host.log('stdout', Buffer.from('still here\n'));

@@ -1,6 +1,8 @@
 /** @fog/runtimes: one TaskRuntime interface and the engines behind it. */
+export { createDockerRuntime, type DockerOptions } from './docker/index.ts';
 export { createJavascriptRuntime } from './javascript/index.ts';
 export type { AccessSource } from './kubernetes/cluster-access.ts';
 export { createKubernetesRuntime, type KubernetesOptions } from './kubernetes/index.ts';
+export type { SandboxNetwork } from './network/sandbox-network.ts';
 export * from './runtime.ts';
 export { createWasmRuntime } from './wasm/index.ts';

@@ -152,3 +152,48 @@ export const KUBERNETES_LIMITS = {
   /** Longest answer about usage: it is asked for again and again. */
   sampleMilliseconds: 2_000,
 } as const;
+
+export const DOCKER_LIMITS = {
+  /** Connections for short calls; the engine serialises much of them anyway. */
+  engineConnections: 8,
+  /** A start on a loaded single-board computer takes some seconds; only a hung engine takes longer than this. */
+  engineAnswerMilliseconds: 60_000,
+  /** An answer to a short call, such as a list of containers or an inspection. */
+  engineAnswerBytes: 16 << 20,
+  /** How long an engine that went away may take to come back before what ran in it counts as lost. */
+  engineReturnMilliseconds: 30_000,
+  /** Between two tries to reach an engine that went away. */
+  engineRetryMilliseconds: 200,
+  /** A pull that shows no progress for so long has broken off. */
+  pullStallMilliseconds: 120_000,
+  /** One line of an engine's report on a pull. */
+  pullLineBytes: 64 * 1024,
+  /** How long an outcome waits for the confirmation that a killed container is gone: kill() promises 100 ms. */
+  killConfirmationMilliseconds: 70,
+  /** From the end of the container to the last byte of its output, which lies in the engine already. */
+  outputDrainMilliseconds: 30_000,
+  /** Between two measurements of what a container has written; a disk writes some 100 MB meanwhile. */
+  diskPollMilliseconds: 100,
+  /** A walk may take this share of the time at most: 1/10. */
+  diskPollShare: 10,
+  /** Open descriptors of a container looked at in one measurement: some 3 µs each. */
+  descriptorsLookedAt: 20_000,
+  /** Between two looks at the memory and time of a container: each costs the engine some 5 ms. */
+  usagePollMilliseconds: 2000,
+  /** Levels of folders that are measured and collected. */
+  pathDepth: 256,
+  /** A path inside an output, in bytes of UTF-8: what a folder manifest holds. */
+  outputPathBytes: 1024,
+  /** Output files up to this size come back in memory; larger ones lie in the scratch folder. */
+  inlineOutputBytes: 1 << 20,
+  /** Inputs that are mounted one by one, beside what the image has in the same folder; more are mounted by folders. */
+  singleInputMounts: 32,
+  /** Output of a command run by exec(), as its interface says. */
+  execOutputBytes: 4096,
+  /** Between two looks for the engine's word that a container was killed for its memory, after its end. */
+  oomWordMilliseconds: 50,
+  /** Docker itself refuses less. */
+  leastMemoryBytes: 6 << 20,
+  /** How long close() waits for the removal of what it has killed. */
+  closeMilliseconds: 10_000,
+} as const;

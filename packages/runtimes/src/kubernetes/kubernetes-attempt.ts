@@ -9,13 +9,12 @@
  * it, the Job is deleted.
  */
 import { randomBytes } from 'node:crypto';
-import { type FailureReason, FogError } from '@fog/contract';
+import { type FailureReason, FogError, type UsageSample } from '@fog/contract';
 import type {
   AttemptHost,
   AttemptOutcome,
   AttemptOutput,
   AttemptRequest,
-  UsageSample,
   KubernetesProgram,
   RunningAttempt,
 } from '../runtime.ts';
