@@ -55,6 +55,10 @@ export class DiskWatch {
       return null;
     } catch (error) {
       if (error instanceof TooDeep) return 'Folders were made within folders without end.';
+      const { code } = error as NodeJS.ErrnoException;
+      // Only where the agent is not root: what it cannot measure could grow without end.
+      if (code === 'EACCES' || code === 'EPERM')
+        return 'A folder was closed, so that what is in it cannot be measured.';
       throw error;
     }
   }
