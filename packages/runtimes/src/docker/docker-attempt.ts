@@ -11,17 +11,10 @@
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type FailureReason, FogError } from '@fog/contract';
+import { type FailureReason, FogError, type UsageSample } from '@fog/contract';
 import { DOCKER_LIMITS } from '../limits.ts';
 import type { SandboxNetwork } from '../network/sandbox-network.ts';
-import type {
-  AttemptHost,
-  AttemptOutcome,
-  AttemptOutput,
-  AttemptRequest,
-  UsageSample,
-  RunningAttempt,
-} from '../runtime.ts';
+import type { AttemptHost, AttemptOutcome, AttemptOutput, AttemptRequest, RunningAttempt } from '../runtime.ts';
 import { AttemptFolder, type AttemptRecord, type WritableFolder } from './attempt-folder.ts';
 import { removeLeavings } from './attempt-removal.ts';
 import { execInContainer } from './container-exec.ts';

@@ -1,5 +1,6 @@
 /** What a container has used, from looks at it now and then: the engine tells nothing once it has ended. */
-import type { UsageSample, AttemptUsage } from '../runtime.ts';
+import type { UsageSample } from '@fog/contract';
+import type { AttemptUsage } from '../runtime.ts';
 import type { ContainerStats } from './engine.ts';
 
 export class UsageRecord {
