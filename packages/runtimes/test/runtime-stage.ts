@@ -62,8 +62,11 @@ export interface CompliancePrograms {
   /** Stores its args, environment and partition in whatever form `readInspection` understands. */
   inspect: ProgramFactory;
   readInspection: (outcome: Succeeded) => Promise<Inspection> | Inspection;
-  /** Stores 32 random bytes and ten clock readings in the file output `result`, in any form. */
-  chance: ProgramFactory;
+  /**
+   * Stores 32 random bytes and ten clock readings in the file output `result`, in any form. Null where programs get
+   * their randomness and time from the kernel.
+   */
+  chance: ProgramFactory | null;
 }
 
 export const TREE_FILES = ['a.txt', 'a/z.txt', 'a/é.txt', 'b.txt'] as const;
