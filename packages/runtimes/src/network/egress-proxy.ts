@@ -58,6 +58,8 @@ export class EgressProxy {
       connectionsCheckingInterval: NETWORK_LIMITS.headerMilliseconds,
       insecureHTTPParser: false,
     });
+    // A client that has said all it has to say still waits for the answer; Node's types leave this out.
+    Object.assign(this.#server, { httpAllowHalfOpen: true });
     this.#server.on('request', (request, response) => void this.#forward(request, response));
     this.#server.on('connect', (request, socket, head) => void this.#tunnel(request, socket as Socket, head));
     this.#server.on('upgrade', (_request, socket) => socket.destroy());
@@ -192,8 +194,13 @@ function endToEnd(headers: IncomingMessage['headers']): Record<string, string | 
 }
 
 function answer(response: ServerResponse, { status, sentence }: Refusal): void {
-  // The rest of the request is of no interest.
-  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' }).end(`${sentence}\n`);
+  const headers = {
+    'content-type': 'text/plain; charset=utf-8',
+    'content-length': Buffer.byteLength(sentence) + 1,
+    // The rest of the request is of no interest.
+    connection: 'close',
+  };
+  response.writeHead(status, headers).end(`${sentence}\n`);
 }
 
 function plain({ status, sentence }: Refusal): string {

@@ -69,6 +69,7 @@ export async function openSandboxNetwork(options: SandboxNetworkOptions): Promis
 }
 
 type Waiting = {
+  frame: Uint8Array;
   resolve: (socket: Socket, status: number, rest: Uint8Array) => void;
   reject: (error: FogError) => void;
 };
@@ -84,7 +85,6 @@ class ForwardedNetwork implements SandboxNetwork {
   readonly #waiting = new Map<number, Waiting>();
   #folder: FileHandle | null = null;
   #control: Socket | null = null;
-  #controlArrived = Promise.withResolvers<void>();
   #startFailure: number | null = null;
   #closedReceivedBytes = 0;
   #closedSentBytes = 0;
@@ -164,7 +164,6 @@ class ForwardedNetwork implements SandboxNetwork {
     this.#proxy?.close();
     for (const { reject } of this.#waiting.values()) reject(unavailable('The sandbox has ended'));
     this.#waiting.clear();
-    this.#controlArrived.resolve();
     for (const socket of this.#sockets) socket.destroy();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
     await rm(join(this.hostDirectory, 'agent.sock'), { force: true }).catch(() => {});
@@ -178,15 +177,18 @@ class ForwardedNetwork implements SandboxNetwork {
   ): Promise<{ socket: Socket; status: number; rest: Uint8Array }> {
     const { promise, resolve, reject } = Promise.withResolvers<{ socket: Socket; status: number; rest: Uint8Array }>();
     if (this.#waiting.size >= NETWORK_LIMITS.waitingAnswers) throw unavailable('The sandbox does not answer');
+    if (this.#closed) throw unavailable('The sandbox has ended');
     let id = randomInt(2 ** 32);
     while (this.#waiting.has(id)) id = randomInt(2 ** 32);
-    this.#waiting.set(id, { resolve: (socket, status, rest) => resolve({ socket, status, rest }), reject });
+    const waiting = {
+      frame: frame(id),
+      resolve: (socket: Socket, status: number, rest: Uint8Array) => resolve({ socket, status, rest }),
+      reject,
+    };
+    this.#waiting.set(id, waiting);
     const timer = setTimeout(() => reject(unavailable('The sandbox does not answer')), milliseconds);
     try {
-      // The forwarder dials right after its start, and again right after this program's.
-      if (this.#control === null) await Promise.race([this.#controlArrived.promise, promise]);
-      if (this.#control === null) throw unavailable('The sandbox has ended');
-      this.#control.write(frame(id));
+      this.#control?.write(waiting.frame);
       return await promise;
     } finally {
       clearTimeout(timer);
@@ -245,14 +247,13 @@ class ForwardedNetwork implements SandboxNetwork {
     this.#control?.destroy();
     this.#control = socket;
     socket.once('close', () => {
-      if (this.#control !== socket) return;
-      this.#control = null;
-      this.#controlArrived = Promise.withResolvers<void>();
+      if (this.#control === socket) this.#control = null;
     });
     // The forwarder says nothing more here; its end is all there is to read.
     socket.once('end', () => socket.destroy());
     socket.resume();
-    this.#controlArrived.resolve();
+    // What was asked before the forwarder dialled, or of one that is gone.
+    for (const { frame } of this.#waiting.values()) socket.write(frame);
   }
 }
 
