@@ -23,7 +23,7 @@ exec "$@"`;
  * As root: an id without rights cannot pass the folders of the agent, which are closed to others. So what bubblewrap
  * needs of them is mounted, in a mount namespace of its own, below /sys, which no sandbox shows.
  */
-const STAGE_SCRIPT = `n=$1; shift; cd / && mount -t tmpfs -o mode=0755 fog /sys || exit 125
+const STAGE_SCRIPT = `n=$1; shift; mount -t tmpfs -o mode=0755 fog /sys || exit 125
 while [ "$n" -gt 0 ]; do { mkdir "/sys/$1" && mount --bind "$2" "/sys/$1"; } || exit 125; shift 2; n=$((n - 1)); done
 exec "$@"`;
 

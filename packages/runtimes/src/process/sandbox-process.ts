@@ -5,6 +5,8 @@
  * namespace is killed, which takes all others with it; bubblewrap outside is killed, on which the first process dies.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PROCESS_LIMITS } from '../limits.ts';
@@ -44,12 +46,19 @@ export class SandboxProcess {
 
   constructor(options: SandboxProcessOptions) {
     this.#options = options;
-    // A group of its own: it must not get the signals of the agent's terminal. The path finds the launchers, no more.
-    this.#process = spawn(options.command, options.args, {
-      env: { PATH: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin' },
-      stdio: [options.stdin, 'pipe', 'pipe', 'pipe', options.argumentsDescriptor],
-      detached: true,
-    });
+    // A group of its own: it must not get the signals of the agent's terminal.
+    const nothing = openSync('/dev/null', 'r+');
+    try {
+      this.#process = spawn(options.command, options.args, {
+        // bubblewrap's first process keeps it where the program can read it.
+        env: { PATH: launcherPath(process.env.PATH ?? '') },
+        cwd: '/',
+        stdio: [options.stdin, 'pipe', 'pipe', 'pipe', options.argumentsDescriptor, ...coverInherited(nothing)],
+        detached: true,
+      });
+    } finally {
+      closeSync(nothing);
+    }
     this.stdin = this.#process.stdin;
     this.stdin?.on('error', () => {});
     const [, stdout, stderr, status] = this.#process.stdio as Readable[];
@@ -127,6 +136,48 @@ export class SandboxProcess {
 
   #release(): void {
     for (const { stream, data } of this.#held.splice(0)) this.#options.onOutput(stream, data);
+  }
+}
+
+const LAUNCHERS = ['sh', 'bwrap', 'prlimit', 'setpriv', 'unshare', 'mount', 'mkdir'];
+const paths = new Map<string, string>();
+
+/** The part of a search path that finds the launchers; the rest would tell of the user's folders. */
+export function launcherPath(path: string): string {
+  const known = paths.get(path);
+  if (known !== undefined) return known;
+  const folders = path.split(delimiter).filter((folder) => folder.startsWith('/'));
+  const found = LAUNCHERS.map((name) => folders.find((folder) => existsSync(join(folder, name))));
+  const kept = [...new Set([...found.filter((folder) => folder !== undefined), '/usr/bin', '/bin'])].join(delimiter);
+  paths.set(path, kept);
+  return kept;
+}
+
+const FIRST_UNUSED_DESCRIPTOR = 5;
+const CLOSE_ON_EXEC = 0o2000000;
+
+/**
+ * Descriptors that this process was itself started with would pass through to the program: Node closes none. They are
+ * covered by one that leads nowhere.
+ */
+function coverInherited(nothing: number): ('ignore' | number)[] {
+  const inherited = new Set(
+    readdirSync('/proc/self/fd')
+      .map(Number)
+      .filter((descriptor) => descriptor >= FIRST_UNUSED_DESCRIPTOR && !closesOnExec(descriptor)),
+  );
+  const most = Math.max(FIRST_UNUSED_DESCRIPTOR - 1, ...inherited);
+  return Array.from({ length: most - FIRST_UNUSED_DESCRIPTOR + 1 }, (_, index) =>
+    inherited.has(index + FIRST_UNUSED_DESCRIPTOR) ? nothing : 'ignore',
+  );
+}
+
+function closesOnExec(descriptor: number): boolean {
+  try {
+    const flags = /^flags:\s+([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, 'latin1'))?.[1] ?? '';
+    return (Number.parseInt(flags, 8) & CLOSE_ON_EXEC) !== 0;
+  } catch {
+    return true; // It was the one that listed them.
   }
 }
 
