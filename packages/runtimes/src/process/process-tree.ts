@@ -50,8 +50,6 @@ export interface TreeUsage {
   processes: number;
 }
 
-const PAGE_BYTES = 4096;
-
 /** USER_HZ is 100 on every platform that Node runs on. */
 const MILLISECONDS_PER_TICK = 10;
 
@@ -60,20 +58,21 @@ export function treeUsage(pids: readonly number[]): TreeUsage {
   for (const pid of pids) {
     const fields = statFields(pid);
     if (fields === null) continue;
-    // utime, stime, and those of children that were waited for; threads; resident pages.
+    // utime, stime, and those of children that were waited for; then the threads.
     const ticks = [11, 12, 13, 14].reduce((sum, field) => sum + Number(fields[field]), 0);
     usage.cpuMilliseconds += ticks * MILLISECONDS_PER_TICK;
     usage.processes += Number(fields[17]);
-    usage.memoryBytes += Number(fields[21]) * PAGE_BYTES - sharedBytes(pid);
+    usage.memoryBytes += ownMemoryBytes(pid);
   }
   return usage;
 }
 
-/** File pages, such as those of programs, which belong to nobody; shared memory is written by somebody. */
-function sharedBytes(pid: number): number {
+/** What it has written: its own pages and shared ones. Pages of files, such as those of programs, can be given back. */
+function ownMemoryBytes(pid: number): number {
   try {
-    const match = /^RssFile:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'));
-    return Number(match?.[1] ?? 0) * 1024;
+    const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+    const kibibytes = [...status.matchAll(/^Rss(?:Anon|Shmem):\s+(\d+) kB$/gm)].map((match) => Number(match[1]));
+    return kibibytes.reduce((sum, value) => sum + value, 0) * 1024;
   } catch {
     return 0;
   }
