@@ -29,6 +29,7 @@ import { type AttemptCgroup, type CgroupHierarchy, createCgroup } from './cgroup
 import { collectOutputs, OutputFault } from './collect-outputs.ts';
 import { explainEnd, type Failure } from './ending.ts';
 import { encodeArguments, launchCommand, STATUS_DESCRIPTOR } from './launch.ts';
+import { OutputPipes } from './output-pipes.ts';
 import { signalAll, threadsOfUser } from './process-tree.ts';
 import { RunClock } from './run-clock.ts';
 import { type SandboxExit, SandboxProcess } from './sandbox-process.ts';
@@ -192,7 +193,9 @@ export class ProcessAttempt implements RunningAttempt {
     const { request, identity, host } = this.#dependencies;
     const bytes = encodeArguments(bubblewrapArguments(await this.#sandboxOptions(prepared)));
     const argumentsHandle = await argumentsFile(this.#folder.path, bytes);
+    let pipes: OutputPipes | null = null;
     try {
+      pipes = await OutputPipes.open(this.#folder.path);
       const { command, args } = launchCommand({
         joinFiles: this.#cgroup?.joinFiles ?? [],
         identity: identity === null ? null : { id: identity, stages: prepared.stages },
@@ -206,6 +209,7 @@ export class ProcessAttempt implements RunningAttempt {
         args,
         stdin: this.#stdin?.fd ?? (data === null ? 'ignore' : 'pipe'),
         argumentsDescriptor: argumentsHandle.fd,
+        pipes,
         cgroup: this.#cgroup,
         onBegin: (initPid) => this.#began(initPid),
         onOutput: (stream, chunk) => {
@@ -215,6 +219,7 @@ export class ProcessAttempt implements RunningAttempt {
       if (data !== null) this.#sandbox.stdin?.end(data);
       return await this.#sandbox.ended;
     } finally {
+      pipes?.handOver();
       await argumentsHandle.close();
     }
   }

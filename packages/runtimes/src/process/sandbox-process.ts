@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PROCESS_LIMITS } from '../limits.ts';
 import type { AttemptCgroup } from './cgroups.ts';
 import { parseStatus } from './ending.ts';
+import type { OutputPipes } from './output-pipes.ts';
 import { startTime } from './process-tree.ts';
 
 export interface SandboxProcessOptions {
@@ -20,6 +21,7 @@ export interface SandboxProcessOptions {
   /** Descriptors of open files. */
   stdin: number | 'pipe' | 'ignore';
   argumentsDescriptor: number;
+  pipes: OutputPipes;
   cgroup: AttemptCgroup | null;
   onBegin(initPid: number): void;
   onOutput(stream: 'stdout' | 'stderr', data: Uint8Array): void;
@@ -46,6 +48,7 @@ export class SandboxProcess {
 
   constructor(options: SandboxProcessOptions) {
     this.#options = options;
+    const { pipes } = options;
     // A group of its own: it must not get the signals of the agent's terminal.
     const nothing = openSync('/dev/null', 'r+');
     try {
@@ -53,26 +56,29 @@ export class SandboxProcess {
         // bubblewrap's first process keeps it where the program can read it.
         env: { PATH: launcherPath(process.env.PATH ?? '') },
         cwd: '/',
-        stdio: [options.stdin, 'pipe', 'pipe', 'pipe', options.argumentsDescriptor, ...coverInherited(nothing)],
+        stdio: [options.stdin, ...pipes.writers, 'pipe', options.argumentsDescriptor, ...coverInherited(nothing)],
         detached: true,
       });
     } finally {
       closeSync(nothing);
+      pipes.handOver();
     }
     this.stdin = this.#process.stdin;
     this.stdin?.on('error', () => {});
-    const [, stdout, stderr, status] = this.#process.stdio as Readable[];
-    stdout?.on('error', () => {}).on('data', (data: Buffer) => this.#wrote('stdout', data));
-    stderr?.on('error', () => {}).on('data', (data: Buffer) => this.#wrote('stderr', data));
+    const status = this.#process.stdio[3] as Readable | undefined;
     status?.on('error', () => {}).on('data', (data: Buffer) => this.#readStatus(data.toString('latin1')));
     const { promise, resolve } = Promise.withResolvers<void>();
+    const streams = (['stdout', 'stderr'] as const).map((name) => {
+      pipes[name].on('error', () => {}).on('data', (data: Buffer) => this.#wrote(name, data));
+      return new Promise<void>((ended) => pipes[name].once('close', () => ended()));
+    });
     this.#process.once('close', () => resolve());
     this.#process.once('exit', () => this.#endInit());
     this.#process.once('error', (error) => {
       this.#diagnostic = error.message;
       if (this.#process.pid === undefined) resolve();
     });
-    this.ended = promise.then(() => this.#finish());
+    this.ended = Promise.all([promise, ...streams]).then(() => this.#finish());
   }
 
   get initPid(): number | null {

@@ -111,6 +111,12 @@ describe('process runtime', { skip: skipProcess }, () => {
       assertFailed((await run('exit 127', {}, { network: { allow: [], inbound: true } })).outcome, 'exit-code');
     });
 
+    it('has a standard output and error that can be opened again', async () => {
+      const { stdout, stderr, outcome } = await run('echo out > /dev/stdout; echo err > /dev/stderr; echo end');
+      assertSucceeded(outcome);
+      assert.deepEqual([stdout, stderr], ['out\nend\n', 'err\n']);
+    });
+
     it('tells a signal from an exit code', async () => {
       const { outcome } = await run('kill -SEGV $$');
       assertFailed(outcome, 'exit-code');
