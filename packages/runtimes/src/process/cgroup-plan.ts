@@ -45,7 +45,7 @@ export function parseOwnCgroups(text: string): ReadonlyMap<string, string> {
 /** A name of one folder: what is not plain is replaced by its code. */
 export function cgroupName(text: string): string {
   const plain = text.replace(/[^A-Za-z0-9_-]/g, (character) => `.${character.codePointAt(0)?.toString(16)}.`);
-  return plain.slice(0, 200);
+  return plain.slice(0, 200) || '_';
 }
 
 const CPU_PERIOD_MICROSECONDS = 100_000;
