@@ -1,11 +1,14 @@
 /** What a hostile native program tries. Each case has its row in docs/security.md, "Sandbox attacks". */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { forwarderBinary } from '../../src/network/forwarder-binary.ts';
@@ -118,13 +121,20 @@ describe('attacks on the process runtime', { skip: skipProcess }, () => {
       );
     });
 
-    it('descriptors of the agent are not inherited', async () => {
-      const { text } = await seen('ls -l /proc/self/fd');
-      const open = text.split('\n').flatMap((line) => / (\d+) -> (.*)$/.exec(line)?.slice(1, 3).join(' ') ?? []);
-      // Three pipes, and the folder that is being listed. What the agent was itself started with leads nowhere.
-      const others = open.filter((line) => !/^[0-2] /.test(line) && !/^\d+ (\/dev\/null|\/proc\/\d+\/fd)$/.test(line));
+    it('descriptors are not inherited: neither the agent’s, nor those that the agent was started with', async () => {
+      const program = shell(stage, 'for fd in /proc/self/fd/*; do echo "$fd $(readlink $fd)"; done');
+      const agent = spawn(process.execPath, ['--input-type=module', '-e', AGENT_PROGRAM], {
+        env: { ...process.env, FOG_TEST: JSON.stringify({ settings: stage.settings(1), program, index: INDEX }) },
+        // Two more pipes, which a careless starter left open.
+        stdio: ['ignore', 'pipe', 'inherit', 'ignore', 'ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+      });
+      const output = await text(agent.stdout as Readable);
+      const lines = output.trim().split('\n');
+      // The shell's own, while it lists them, is gone when its link is read.
+      const harmless = /\/fd\/(?:[0-2] .*|\d+ (?:\/dev\/null|\/proc\/\d+\/fd)|\d+)$/;
+      const others = lines.map((line) => line.trim()).filter((line) => !harmless.test(line));
       assert.deepEqual(others, []);
-      assert.doesNotMatch(text, /arguments|blobs|anon_inode/);
+      assert.ok(lines.length >= 3, output);
     });
   });
 
@@ -256,7 +266,6 @@ describe('attacks on the process runtime', { skip: skipProcess }, () => {
       ['a link to a file of the host', 'ln -s /etc/hostname /out/result', RESULT],
       ['a link to a folder of the host', 'ln -s /root /out/result', RESULT],
       ['a link among files', 'mkdir /out/tree; ln -s /etc/shadow /out/tree/x', tree],
-      ['a link above the output', 'rmdir /out; ln -s /etc /out', [{ name: 'tree', sandboxPath: '/out/ssl' }]],
       ['a hard link', 'mkdir /out/tree; echo a > /tmp/a; ln /tmp/a /out/tree/a', tree],
       ['a fifo', 'mkfifo /out/result', RESULT],
       ['a fifo among files', 'mkdir /out/tree; mkfifo /out/tree/x', tree],
@@ -269,6 +278,14 @@ describe('attacks on the process runtime', { skip: skipProcess }, () => {
         assertFailed((await seen(script, { outputs })).outcome, 'output-invalid');
       });
     }
+
+    it('a link above the output is output-invalid, and what it leads to is not taken', async () => {
+      await mkdir(join(folder, 'elsewhere'), { recursive: true });
+      await copyFile(import.meta.filename, join(folder, 'elsewhere/secret'));
+      await chmod(folder, 0o755);
+      const outputs = [{ name: 'tree', sandboxPath: '/out/elsewhere' }];
+      assertFailed((await seen(`rmdir /out; ln -s ${folder} /out`, { outputs })).outcome, 'output-invalid');
+    });
 
     it('inputs and programs cannot be linked into an output', { skip: skipCompiler }, async () => {
       const lines = await attack(['link /in/attacker /tmp/b', 'link /usr/bin/env /tmp/c', 'link /etc/passwd /tmp/d']);
@@ -351,6 +368,17 @@ describe('attacks on the process runtime', { skip: skipProcess }, () => {
     });
   }
 });
+
+const INDEX = join(import.meta.dirname, '../../src/index.ts');
+/** An agent that runs one attempt and prints its log. */
+const AGENT_PROGRAM = `
+  const { settings, program, index } = JSON.parse(process.env.FOG_TEST);
+  const { createProcessRuntime } = await import(index);
+  const runtime = createProcessRuntime({ ...settings, nodeId: 'n-descriptors' });
+  const host = { started() {}, log: (_stream, data) => process.stdout.write(data), progress() {} };
+  await runtime.start({ ...program, seed: new Uint8Array(32) }, host).outcome;
+  await runtime.close();
+`;
 
 function commandLine(pid: string): string {
   try {
