@@ -221,7 +221,10 @@ class ForwardedNetwork implements SandboxNetwork {
       this.#open(socket, opening, head);
     };
     socket.on('readable', read);
-    socket.once('end', () => clearTimeout(timer));
+    // An end before it is known what it is; afterwards its new owner looks after it.
+    socket.once('end', () => {
+      if (socket.listeners('readable').includes(read)) socket.destroy();
+    });
     socket.once('close', () => clearTimeout(timer));
   }
 

@@ -7,7 +7,7 @@
  * there is none, and the attempt is watched instead.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PROCESS_LIMITS } from '../limits.ts';
 import type { AttemptLimits } from '../runtime.ts';
@@ -84,7 +84,11 @@ export function createCgroup(
 ): AttemptCgroup {
   const folders = new Map([...hierarchy.folders].map(([part, folder]) => [part, join(folder, cgroupName(attemptId))]));
   const group = new AttemptCgroup(hierarchy.version, folders);
-  for (const folder of new Set(folders.values())) mkdirSync(folder, { recursive: true });
+  for (const folder of new Set(folders.values())) {
+    mkdirSync(dirname(folder), { recursive: true });
+    // One that is there already belongs to another attempt, whose processes would be killed with these.
+    mkdirSync(folder);
+  }
   for (const setting of cgroupSettings(hierarchy.version, { ...limits, hasNetwork })) {
     if (apply(setting, folders) || setting.optional) continue;
     group.removeNow();

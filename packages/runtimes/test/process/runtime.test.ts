@@ -308,8 +308,10 @@ describe('process runtime', { skip: skipProcess }, () => {
   });
 
   it('a child that is killed for memory fails the whole attempt', { skip: skipGroups }, async () => {
-    const { outcome } = await run('(tail /dev/zero) 2>/dev/null; echo survived; sleep 2; exit 0');
+    const { outcome } = await run('(tail /dev/zero) 2>/dev/null; echo survived; sleep 8; exit 0');
     assertFailed(outcome, 'oom');
+    // At once, and not when it ends by itself.
+    assert.ok(outcome.usage.wallMilliseconds < 7000, `${outcome.usage.wallMilliseconds} ms`);
   });
 });
 
