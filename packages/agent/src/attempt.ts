@@ -76,7 +76,7 @@ export class Attempt {
   readonly name: AttemptName;
   readonly key: string;
   readonly demand: Demand;
-  readonly log = new AttemptLog();
+  log = new AttemptLog();
   readonly #group: LeaseGroup;
   readonly #dependencies: AttemptDependencies;
   readonly #abort = new AbortController();
@@ -155,6 +155,11 @@ export class Attempt {
     // What it was started with is in it already, and what of it is secret is nowhere else.
     const request = this.#request({ files: NO_FILES, program, env: {} });
     this.#state = 'running';
+    this.log = new AttemptLog({ isTakenOver: true });
+    if (hasSecrets(this.#group)) {
+      this.log.append('stderr', Buffer.from(UNMASKED_NOTICE));
+      this.log.end();
+    }
     this.#running = (await runtime.adopt?.(request, this.#host())) ?? null;
     return this.#running !== null;
   }
@@ -310,6 +315,14 @@ export class Attempt {
   #text(message: string): string {
     return reportText(message, this.#secrets);
   }
+}
+
+/** The log of an attempt that was taken over ends here: the values of its secrets are gone, and so cannot be masked. */
+const UNMASKED_NOTICE = '[fog: the agent was started anew; what the program writes from here on is not shown]\n';
+
+function hasSecrets({ spec }: LeaseGroup): boolean {
+  const { env, docker } = spec.spec.task;
+  return docker?.credentials !== undefined || Object.values(env).some((value) => typeof value !== 'string');
 }
 
 const credentialsSchema = z.object({ username: z.string(), password: z.string() });

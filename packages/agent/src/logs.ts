@@ -26,6 +26,9 @@ const NOTHING: Buffer = Buffer.alloc(0);
 /**
  * Bytes are taken as they come, in the order of both streams together. A character that the program wrote in two
  * pieces is held back until it is whole, so that no chunk ends inside one; bytes that are no UTF-8 pass unchanged.
+ *
+ * The log of an attempt that was taken over from an agent that died goes on where the coordinator has it, which is known
+ * once there is a session: what that agent had not sent yet is lost.
  */
 export class AttemptLog {
   readonly #segments: Segment[] = [];
@@ -37,13 +40,19 @@ export class AttemptLog {
   #cursor = 0;
   #isCut = false;
   #isEnded = false;
+  /** Bytes that the coordinator had before the first of these; null while that is not known. */
+  #earlierBytes: number | null;
+
+  constructor({ isTakenOver = false } = {}) {
+    this.#earlierBytes = isTakenOver ? null : 0;
+  }
 
   get totalBytes(): number {
-    return this.#totalBytes;
+    return (this.#earlierBytes ?? 0) + this.#totalBytes;
   }
 
   get hasUnsent(): boolean {
-    return this.#sentBytes < this.#totalBytes;
+    return this.#earlierBytes !== null && this.#sentBytes < this.#totalBytes;
   }
 
   get isEnded(): boolean {
@@ -88,13 +97,14 @@ export class AttemptLog {
     // Segments end anywhere, so a chunk that is full may have to give back the beginning of a character.
     const end = joined.length < LIMITS.logChunkBytes ? joined.length : characterBoundary(joined, LIMITS.logChunkBytes);
     this.#moveTo(offset + end);
-    return { stream: first.stream, offset, data: joined.subarray(0, end) };
+    return { stream: first.stream, offset: (this.#earlierBytes ?? 0) + offset, data: joined.subarray(0, end) };
   }
 
   /** Goes on from this offset: what the coordinator has. */
   rewind(offset: number): void {
+    this.#earlierBytes ??= offset;
     this.#cursor = 0;
-    this.#moveTo(Math.min(offset, this.#totalBytes));
+    this.#moveTo(Math.max(0, Math.min(offset - this.#earlierBytes, this.#totalBytes)));
   }
 
   #moveTo(offset: number): void {

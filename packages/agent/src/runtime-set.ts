@@ -6,19 +6,31 @@ import {
   createDockerRuntime,
   createJavascriptRuntime,
   createKubernetesRuntime,
+  createProcessRuntime,
   createWasmRuntime,
+  networkOpener,
   type RuntimeProbe,
   type RuntimeSettings,
   type TaskRuntime,
 } from '@fog/runtimes';
 
 /** Those that the owner offers. Each has a folder of its own in the scratch folder. */
-export function createRuntimes(owner: AgentSettings, settings: RuntimeSettings): TaskRuntime[] {
+export function createRuntimes(
+  owner: AgentSettings,
+  settings: RuntimeSettings,
+  forwarderDirectory: string,
+): TaskRuntime[] {
   const own = (name: RuntimeName): RuntimeSettings => ({
     ...settings,
     scratchDirectory: join(settings.scratchDirectory, name),
   });
-  const runtimes = owner.runtimes.map((name) => CREATE[name](own(name)));
+  const create = {
+    wasm: createWasmRuntime,
+    javascript: createJavascriptRuntime,
+    process: (its) => createProcessRuntime(its, { forwarderCacheDirectory: forwarderDirectory }),
+    docker: (its) => createDockerRuntime(its, { network: networkOpener(forwarderDirectory) }),
+  } satisfies Record<(typeof owner.runtimes)[number], (settings: RuntimeSettings) => TaskRuntime>;
+  const runtimes = owner.runtimes.map((name) => create[name](own(name)));
   if (owner.kubernetes !== undefined) {
     const access: AccessSource =
       owner.kubernetes === 'in-cluster' ? { kind: 'in-cluster' } : { kind: 'kubeconfig', path: owner.kubernetes };
@@ -26,12 +38,6 @@ export function createRuntimes(owner: AgentSettings, settings: RuntimeSettings):
   }
   return runtimes;
 }
-
-const CREATE = {
-  wasm: createWasmRuntime,
-  javascript: createJavascriptRuntime,
-  docker: (settings: RuntimeSettings) => createDockerRuntime(settings),
-} as const satisfies Record<string, (settings: RuntimeSettings) => TaskRuntime>;
 
 /** Asks all at once. One that cannot tell is not available. */
 export async function probeRuntimes(runtimes: readonly TaskRuntime[]): Promise<NodeDescription['runtimes']> {

@@ -59,12 +59,16 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   cleanup.defer(() => journal.close());
   const runtimes =
     options.runtimes ??
-    createRuntimes(options.settings, {
-      slots: capacity.slots,
-      readablePaths: [cache.readableFolder],
-      scratchDirectory: directory.scratchPath,
-      nodeId: identity.nodeId,
-    });
+    createRuntimes(
+      options.settings,
+      {
+        slots: capacity.slots,
+        readablePaths: [cache.readableFolder],
+        scratchDirectory: directory.scratchPath,
+        nodeId: identity.nodeId,
+      },
+      directory.forwarderPath,
+    );
   const reaping = runtimes.filter((runtime) => runtime.reap !== undefined).map(({ name }) => name);
   await emptyScratch(directory.scratchPath, reaping);
   await Promise.all(runtimes.map(({ name }) => mkdir(join(directory.scratchPath, name), { recursive: true })));

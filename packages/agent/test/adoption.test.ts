@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { HeldAttempts } from '../src/held-attempts.ts';
 import { startSite } from './agent-under-test.ts';
 import { JOB, leaseGroup } from './fake-coordinator.ts';
-import { FakeRuntime } from './fake-runtime.ts';
+import { FakeRuntime, OutlivingRuntime } from './fake-runtime.ts';
 
 const name = (partition: number) => ({ job: JOB, partition, fence: 1 });
 const idOf = (partition: number) => `${JOB}.${partition}.1`;
@@ -22,7 +22,7 @@ test('an attempt that still runs is taken over and reported; one that is gone is
     await mkdir(join(scratch, 'wasm', idOf(partition)));
   }
   await mkdir(join(scratch, 'of an engine that is not offered any more'));
-  const runtime = new FakeRuntime();
+  const runtime = new OutlivingRuntime();
   runtime.left.add(idOf(0));
   await site.restart(runtime);
   await site.agent.connected();
@@ -41,7 +41,7 @@ test('an attempt that still runs is taken over and reported; one that is gone is
 });
 
 test('a running attempt is remembered without secrets until it has ended', async () => {
-  await using site = await startSite();
+  await using site = await startSite({ runtime: new OutlivingRuntime() });
   await site.agent.connected();
   const group = leaseGroup([0], { task: { env: { KEY: { secret: 'key' } } } });
   site.coordinator.lease({ ...group, secrets: { key: 'not on the disk' } });
@@ -52,6 +52,21 @@ test('a running attempt is remembered without secrets until it has ended', async
   assert.ok(!text.includes('not on the disk'));
   site.runtime.attempts[0]?.succeed();
   await site.coordinator.until(() => site.coordinator.ending(0) !== undefined && !existsSync(path), 'the end');
+});
+
+test('with secrets, the log of what is taken over ends: they cannot be masked any more', async () => {
+  await using site = await startSite();
+  await site.agent.stop();
+  const held = await HeldAttempts.open(join(site.folder, 'held'));
+  await held.remember(leaseGroup([0], { task: { env: { KEY: { secret: 'key' } } } }), name(0));
+  const runtime = new OutlivingRuntime();
+  runtime.left.add(idOf(0));
+  await site.restart(runtime);
+  await site.agent.connected();
+  runtime.attempts[0]?.host.log('stdout', Buffer.from('swordfish\n'));
+  runtime.attempts[0]?.succeed();
+  await site.coordinator.until(() => site.coordinator.ending(0) !== undefined, 'the outcome');
+  assert.match(site.coordinator.log(0), /^\[fog: the agent was started anew[^\n]*\]\n$/);
 });
 
 test('a file that nobody can read is removed', async () => {

@@ -26,13 +26,14 @@ export interface Site extends AsyncDisposable {
 export async function startSite(
   change: {
     settings?: Partial<AgentSettings>;
+    runtime?: FakeRuntime;
     prepare?: (coordinator: FakeCoordinator, runtime: FakeRuntime) => void;
   } = {},
 ): Promise<Site> {
   const stack = new AsyncDisposableStack();
   const folder = stack.use(await temporaryFolder());
   const coordinator = stack.use(await FakeCoordinator.start());
-  const runtime = new FakeRuntime();
+  const runtime = change.runtime ?? new FakeRuntime();
   change.prepare?.(coordinator, runtime);
   const logged: string[] = [];
   const settings = agentSettingsSchema.parse({ name: 'tested', slots: 4, cpu: 4, memory: '1Gi', ...change.settings });

@@ -74,6 +74,14 @@ export class FakeRuntime implements TaskRuntime {
     return attempt;
   }
 
+  async close(): Promise<void> {
+    this.closed = true;
+    for (const attempt of this.attempts) attempt.kill('sandbox', 'the runtime is closed');
+  }
+}
+
+/** One whose attempts outlive the agent. */
+export class OutlivingRuntime extends FakeRuntime {
   /** Ids of attempts that an earlier agent has left running. */
   readonly left = new Set<string>();
   reaped = 0;
@@ -84,10 +92,5 @@ export class FakeRuntime implements TaskRuntime {
 
   async reap(): Promise<void> {
     this.reaped += 1;
-  }
-
-  async close(): Promise<void> {
-    this.closed = true;
-    for (const attempt of this.attempts) attempt.kill('sandbox', 'the runtime is closed');
   }
 }

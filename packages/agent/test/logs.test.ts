@@ -116,3 +116,15 @@ test('a full socket holds logs and journal back; the log of an ended attempt goe
   assert.equal(frames.at(-1)?.type, 'journal');
   outbox.close();
 });
+
+test('the log of an attempt that was taken over waits for the place where the coordinator has it', () => {
+  const log = new AttemptLog({ isTakenOver: true });
+  log.append('stdout', Buffer.from('rest'));
+  assert.deepEqual([log.hasUnsent, log.next()], [false, null]);
+  log.rewind(6);
+  assert.equal(log.totalBytes, 10);
+  assert.deepEqual({ ...log.next(), data: '' }, { stream: 'stdout', offset: 6, data: '' });
+  log.rewind(8);
+  const chunk = log.next();
+  assert.deepEqual([chunk?.offset, chunk?.data.toString()], [8, 'st']);
+});

@@ -88,7 +88,6 @@ test('features of the language that are not built are told apart from faults', (
     [spec({ budget: 5 }), 'spec.budget'],
     [spec({ dependsOn: ['x'] }), 'spec.dependsOn'],
     [spec({ privacy: 'secret' }), 'spec.privacy'],
-    [spec({}, { runtime: 'kubernetes', wasm: undefined, kubernetes: { image: 'x' } }), 'spec.task.runtime'],
     [spec({}, { resources: { gpu: 1 } }), 'spec.task.resources.gpu'],
   ];
   for (const [document, path] of unbuilt) {
@@ -122,6 +121,14 @@ test('containers and native programs: images, commands, credentials and targets 
   assert.deepEqual(parseJobSpec(spec({}, program)).spec.task.process, { command: ['sort', '-n'] });
   assert.deepEqual(faultsOf(spec({}, { ...program, process: { command: [] } })).faults, {
     'spec.task.process.command': 'invalid',
+  });
+  const pod = { runtime: 'kubernetes', wasm: undefined, kubernetes: { image: 'busybox' } };
+  parseJobSpec(spec({}, { ...pod, outputs: [{ name: 'out', path: '/dev/stdout' }] }));
+  const asked = { stdin: { text: '' }, outputs: [{ name: 'out', path: '/out/a' }], network: { allow: targets } };
+  assert.deepEqual(faultsOf(spec({}, { ...pod, ...asked })).faults, {
+    'spec.task.network': 'invalid',
+    'spec.task.stdin': 'invalid',
+    'spec.task.outputs[0].path': 'invalid',
   });
 });
 

@@ -197,3 +197,69 @@ export const DOCKER_LIMITS = {
   /** How long close() waits for the removal of what it has killed. */
   closeMilliseconds: 10_000,
 } as const;
+
+/** The forwarder in a sandbox and the agent's end of it. */
+export const NETWORK_LIMITS = {
+  /** A static program of one file; a single-board computer needs some seconds. */
+  compileMilliseconds: 60_000,
+  /** Connections of one sandbox at a time: twice what its forwarder relays, since the program may dial by itself. */
+  connections: 256,
+  /** A connection from a sandbox says at once what it is. */
+  openingMilliseconds: 5000,
+  /** Connecting to an origin, or to a port of the sandbox. */
+  connectMilliseconds: 10_000,
+  /** Control frames that a sandbox has not answered; health checks and proxied connections of one attempt. */
+  waitingAnswers: 64,
+  /** Words of a command with their ends; the forwarder takes no longer frame. */
+  commandBytes: 65_536,
+  commandWords: 1024,
+  /** What is kept of the output of a command in a sandbox. */
+  commandOutputBytes: 4096,
+  /** Headers of a proxied request, as many as Node's own servers take. */
+  headerBytes: 16_384,
+  headerMilliseconds: 30_000,
+  /** A proxied connection on which nothing moves; longer than the keep-alive of common servers. */
+  idleMilliseconds: 300_000,
+} as const;
+
+/** Native programs under bubblewrap. */
+export const PROCESS_LIMITS = {
+  /** bubblewrap and the program's own libraries; less would fail in confusing ways. */
+  leastMemoryBytes: 4 << 20,
+  /** Folders, links, mounts and processes, before the program runs; a loaded machine with thousands of inputs. */
+  prepareMilliseconds: 60_000,
+  /** Descriptors of one process; what a server with some hundred connections needs. */
+  openFiles: 4096,
+  /** /dev/shm of one attempt, unless its memory is smaller: what parallel libraries exchange between processes. */
+  sharedMemoryBytes: 64 << 20,
+  /** How often an attempt is looked at: disk, files, processes killed for memory. A disk of 1 GB/s writes 100 MB. */
+  watchMilliseconds: 100,
+  /** The same where no control group holds the memory; a look at a few processes costs 0.2 ms. */
+  watchMemoryMilliseconds: 25,
+  /** Watching takes at most one part in this many of the agent's time, however large a tree is. */
+  watchShare: 5,
+  /** Processes and descriptors looked at in one go; both are bounded by the limits of an attempt, too. */
+  watchedProcesses: 10_000,
+  watchedDescriptors: 4096,
+  /** Processes of ours in a sandbox: bubblewrap's first one, the forwarder and the commands that it runs. */
+  ownProcesses: 10,
+  /** Folders in folders: each level holds a descriptor of the agent while it is walked. */
+  folderDepth: 128,
+  /** What the launcher writes when it fails, kept to tell why. */
+  diagnosticBytes: 4096,
+  /** What bubblewrap tells about an attempt, some 200 bytes. */
+  statusBytes: 65_536,
+  /** Freezing waits for processes that are in the kernel; a disk may take this long. */
+  freezeMilliseconds: 1000,
+  /** From SIGKILL until all processes are gone, in the time that a kill may take. */
+  killMilliseconds: 50,
+  /** The same when nobody waits: processes in the kernel, groups that are still emptied. */
+  cleanUpMilliseconds: 5000,
+  /** A path inside an output, in bytes of UTF-8: what a folder manifest holds. */
+  outputPathBytes: 1024,
+  /** Output files up to this size come back in memory, as long as they have no more than this together. */
+  inlineOutputBytes: 1 << 20,
+  inlineOutputsBytes: 64 << 20,
+  /** Folders and links that the sandbox itself puts beside the job's own files. */
+  ownFiles: 32,
+} as const;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { FailureReason } from '@fog/contract';
 import type {
   AttemptHost,
@@ -201,7 +201,8 @@ export async function createStage(): Promise<
         ...part,
       };
     },
-    settings: (slots) => ({ slots, readablePaths: [readable], scratchDirectory: scratch, nodeId: 'n-test' }),
+    // Test files run at the same time: what they leave outside of their folder must not be taken for another's.
+    settings: (slots) => ({ slots, readablePaths: [readable], scratchDirectory: scratch, nodeId: basename(root) }),
     [Symbol.asyncDispose]: () => rm(root, { recursive: true, force: true }),
   };
 }

@@ -6,6 +6,7 @@
  *         attempt.json     what adoption needs
  *         position         how much of the output was delivered (container-output.ts)
  *         stdin-delivered  is there once the container has all of its standard input
+ *         network/         of the forwarder
  *         inputs/          folders of inputs, and inputs that could not be made readable in place
  *         written/         the writable folders
  */

@@ -1,4 +1,6 @@
 /** Everything that a container needs before it can be created: image, folder, network, and the specification. */
+import { join } from 'node:path';
+import type { NetworkOpener } from '../network/network-opener.ts';
 import type { SandboxNetwork } from '../network/sandbox-network.ts';
 import type { AttemptRequest, DockerProgram } from '../runtime.ts';
 import type { AttemptFolder, AttemptRecord } from './attempt-folder.ts';
@@ -13,7 +15,7 @@ export interface PreparationDependencies {
   access: EngineAccess;
   nodeId: string;
   folder: AttemptFolder;
-  network: ((request: AttemptRequest) => Promise<SandboxNetwork>) | null;
+  network: NetworkOpener | null;
   /** Called with what outcomes name as their engine, first with the image as it was asked for. */
   named(engine: string): void;
   signal: AbortSignal;
@@ -45,7 +47,7 @@ export async function prepareContainer(dependencies: PreparationDependencies): P
   const record = { writable, ownEntries, engine: identity };
   await folder.writeRecord(record);
   signal.throwIfAborted();
-  const network = await openNetwork(request, dependencies.network);
+  const network = await openNetwork(request, dependencies.network, folder);
   if (network !== null) {
     mounts.push({ hostPath: network.hostDirectory, sandboxPath: network.sandboxDirectory, readOnly: true });
   }
@@ -72,10 +74,12 @@ export async function prepareContainer(dependencies: PreparationDependencies): P
 /** Null for a program that neither reaches out nor is reached. */
 export async function openNetwork(
   request: AttemptRequest,
-  network: PreparationDependencies['network'],
+  network: NetworkOpener | null,
+  folder: AttemptFolder,
 ): Promise<SandboxNetwork | null> {
-  const { allow, inbound } = dockerProgram(request).network;
-  return network === null || (allow.length === 0 && !inbound) ? null : network(request);
+  const policy = dockerProgram(request).network;
+  if (network === null || (policy.allow.length === 0 && !policy.inbound)) return null;
+  return network(policy, join(folder.path, 'network'));
 }
 
 export function dockerProgram({ program }: Pick<AttemptRequest, 'program'>): DockerProgram {

@@ -13,6 +13,7 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type FailureReason, FogError, type UsageSample } from '@fog/contract';
 import { DOCKER_LIMITS } from '../limits.ts';
+import type { NetworkOpener } from '../network/network-opener.ts';
 import type { SandboxNetwork } from '../network/sandbox-network.ts';
 import type { AttemptHost, AttemptOutcome, AttemptOutput, AttemptRequest, RunningAttempt } from '../runtime.ts';
 import { AttemptFolder, type AttemptRecord, type WritableFolder } from './attempt-folder.ts';
@@ -39,7 +40,7 @@ export interface DockerAttemptDependencies {
   access: EngineAccess;
   scratchDirectory: string;
   nodeId: string;
-  network: ((request: AttemptRequest) => Promise<SandboxNetwork>) | null;
+  network: NetworkOpener | null;
 }
 
 /** Of the output of a container; it ends with the container's. In an object, or else awaiting it would be waiting for it. */
@@ -186,7 +187,7 @@ export class DockerAttempt implements RunningAttempt {
     if (State.Paused) this.#clock.pause();
     void this.#findProcesses();
     if (State.Running) {
-      this.#network = await openNetwork(this.#dependencies.request, this.#dependencies.network);
+      this.#network = await openNetwork(this.#dependencies.request, this.#dependencies.network, this.#folder);
       await this.#startForwarder();
     }
     return this.#resumeOutput(containerId);

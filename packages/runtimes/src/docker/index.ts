@@ -6,7 +6,8 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { DOCKER_LIMITS } from '../limits.ts';
-import type { SandboxNetwork } from '../network/sandbox-network.ts';
+import { networkOutlook } from '../network/forwarder-binary.ts';
+import type { NetworkOpener } from '../network/network-opener.ts';
 import type {
   AttemptHost,
   AttemptRequest,
@@ -25,7 +26,7 @@ export interface DockerOptions {
   /** The engine's Unix socket; otherwise that of DOCKER_HOST, or the usual places of Docker and Podman. */
   socketPath?: string;
   /** Makes the way in and out of a sandbox; without it, requests that need one are refused. */
-  network?: (request: AttemptRequest) => Promise<SandboxNetwork>;
+  network?: NetworkOpener;
 }
 
 class DockerRuntime implements TaskRuntime {
@@ -57,6 +58,7 @@ class DockerRuntime implements TaskRuntime {
           cgroup: info.CgroupVersion ?? '1',
           storage: info.Driver ?? 'unknown',
           init: info.InitBinary ? 'yes' : 'no',
+          network: this.#options.network === undefined ? 'no' : await networkOutlook(),
           liveRestore: info.LiveRestoreEnabled === true ? 'yes' : 'no',
         },
       };

@@ -21,6 +21,15 @@ export interface BubblewrapOptions {
   writableBinds?: readonly { hostPath: string; sandboxPath: string }[];
   /** Host paths that appear read-only at another place. */
   readOnlyBinds?: readonly { hostPath: string; sandboxPath: string }[];
+  /** A folder of the host that is the writable root; without it the root is read-only and in memory. */
+  rootBind?: string;
+  symlinks?: readonly { target: string; sandboxPath: string }[];
+  /** A writable /dev/shm of at most this size, and the rest of /dev read-only. */
+  sharedMemoryBytes?: number;
+  /** Whether the program is kept from making user namespaces of its own, and with them the code behind them. */
+  forbidUserNamespaces?: boolean;
+  /** Descriptor to which bubblewrap writes JSON about the program's start and end. The program does not get it. */
+  statusDescriptor?: number;
   /** Complete environment of the program. */
   env: Readonly<Record<string, string>>;
   /** Inside the sandbox. */
@@ -30,31 +39,60 @@ export interface BubblewrapOptions {
   /** 'host' shares the network of the host; everything else has a loopback device of its own at most. */
   network?: 'none' | 'host';
   /** Limits set with prlimit(1) on bubblewrap and so on everything in it. Left out where prlimit is missing. */
-  limits?: { openFiles?: number; processes?: number; fileBytes?: number; addressSpaceBytes?: number };
+  limits?: ProcessLimits;
+  /** Whether bubblewrap itself runs as root; by default whether this process does. */
+  asRoot?: boolean;
+}
+
+export interface ProcessLimits {
+  openFiles?: number;
+  processes?: number;
+  fileBytes?: number;
+  addressSpaceBytes?: number;
+  /** Private writable memory of one process; unlike the address space, it leaves out what is only reserved. */
+  dataBytes?: number;
 }
 
 /** The command line. A path is listed once, the shortest first, so that a nested one is not hidden by its parent. */
 export function bubblewrapCommand(options: BubblewrapOptions): { command: string; args: string[] } {
-  const { command, args, env, workingDirectory, network = 'none', temporaryBytes } = options;
+  const args = [...bubblewrapArguments(options), '--', options.command, ...options.args];
+  return withLimits({ command: 'bwrap', args }, options.limits);
+}
+
+/** Everything between `bwrap` and the program; may be handed over by `--args` instead, where nobody else reads it. */
+export function bubblewrapArguments(options: Omit<BubblewrapOptions, 'command' | 'args' | 'limits'>): string[] {
+  const { env, workingDirectory, network = 'none', temporaryBytes, rootBind, sharedMemoryBytes } = options;
+  const { asRoot = process.getuid?.() === 0 } = options;
   const sandbox = ['--unshare-all', ...(network === 'host' ? ['--share-net'] : [])];
+  if (options.forbidUserNamespaces === true) sandbox.push('--unshare-user', '--disable-userns');
   sandbox.push('--die-with-parent', '--new-session', '--cap-drop', 'ALL');
   sandbox.push('--uid', String(UNPRIVILEGED_ID), '--gid', String(UNPRIVILEGED_ID), '--hostname', 'fog');
+  if (options.statusDescriptor !== undefined) sandbox.push('--json-status-fd', String(options.statusDescriptor));
   sandbox.push('--clearenv');
   for (const [name, value] of Object.entries(env)) sandbox.push('--setenv', name, value);
+  if (rootBind !== undefined) sandbox.push('--bind', rootBind, '/');
   sandbox.push('--proc', '/proc', '--dev', '/dev');
+  // The kernel lets the id 0 of the host write its settings, capabilities or not, and bubblewrap 0.8 covers only what
+  // access(2) calls writable, which a folder of mode 0555 is not.
+  if (asRoot) sandbox.push('--ro-bind', '/proc/sys', '/proc/sys');
+  if (sharedMemoryBytes !== undefined) {
+    sandbox.push('--size', String(sharedMemoryBytes), '--tmpfs', '/dev/shm', '--remount-ro', '/dev');
+  }
   if (temporaryBytes !== undefined) sandbox.push('--size', String(temporaryBytes), '--tmpfs', '/tmp');
   const paths = [...new Set(options.readOnlyPaths)].sort((a, b) => a.length - b.length);
   for (const path of paths) sandbox.push('--ro-bind', path, path);
+  for (const { target, sandboxPath } of options.symlinks ?? []) sandbox.push('--symlink', target, sandboxPath);
   for (const { hostPath, sandboxPath } of options.readOnlyBinds ?? []) sandbox.push('--ro-bind', hostPath, sandboxPath);
   for (const { hostPath, sandboxPath } of options.writableBinds ?? []) sandbox.push('--bind', hostPath, sandboxPath);
-  // The root itself is a file system in memory; without this it could be filled.
-  sandbox.push('--remount-ro', '/', '--chdir', workingDirectory, '--', command, ...args);
-  return withLimits({ command: 'bwrap', args: sandbox }, options.limits);
+  // A root in memory could be filled.
+  if (rootBind === undefined) sandbox.push('--remount-ro', '/');
+  return [...sandbox, '--chdir', workingDirectory];
 }
 
-function withLimits(
+/** The same command under prlimit(1). */
+export function withLimits(
   inner: { command: string; args: string[] },
-  limits: BubblewrapOptions['limits'],
+  limits: ProcessLimits | undefined,
 ): { command: string; args: string[] } {
   if (limits === undefined) return inner;
   const flags: [string, number | undefined][] = [
@@ -62,6 +100,7 @@ function withLimits(
     ['--nproc', limits.processes],
     ['--fsize', limits.fileBytes],
     ['--as', limits.addressSpaceBytes],
+    ['--data', limits.dataBytes],
   ];
   const given = flags.flatMap(([flag, value]) => (value === undefined ? [] : [`${flag}=${value}`]));
   return { command: 'prlimit', args: ['--core=0', ...given, '--', inner.command, ...inner.args] };

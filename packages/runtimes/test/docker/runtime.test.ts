@@ -1,9 +1,14 @@
 /** What the compliance suite does not ask of every runtime, on a real engine. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { networkOpener } from '../../src/network/network-opener.ts';
 import type { SandboxNetwork } from '../../src/network/sandbox-network.ts';
 import type { AttemptOutcome, AttemptRequest, RunningAttempt } from '../../src/runtime.ts';
 import {
@@ -285,6 +290,35 @@ function registerNetwork({ engine, given, shell }: Subject): void {
     assertFailed(await runAttempt(given().runtime, request), 'rejected');
   });
 
+  it('lets out what is allowed, and the agent in', async () => {
+    const server = createServer((_request, response) => response.end('from outside')).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const folder = join(given().settings.scratchDirectory, 'compiled');
+    const own = await dockerStage(engine(), { network: networkOpener(folder) });
+    const ask = (target: string) =>
+      `printf 'GET http://${target}/ HTTP/1.0\\r\\nHost: ${target}\\r\\n\\r\\n' | nc 127.0.0.1 3128 | tail -n 1 > /out/`;
+    const script = `sleep 1; ${ask(`127.0.0.1:${port}`)}allowed; ${ask('127.0.0.1:1')}refused; echo hi | nc -l -p 8000`;
+    const request = shellRequest(own.stage, script, {
+      outputs: [{ name: 'out', sandboxPath: '/out' }],
+      docker: { network: { allow: [`127.0.0.1:${port}`], inbound: true } },
+    });
+    const attempt = own.runtime.start(request, new HostRecord());
+    let text = '';
+    for (let tries = 0; text === '' && tries < 200; tries += 1) {
+      await delay(50);
+      const socket = await attempt.connect?.(8000).catch(() => null);
+      for await (const chunk of socket ?? []) text += chunk;
+    }
+    const outcome = await attempt.outcome;
+    await own.end();
+    server.close();
+    assertSucceeded(outcome);
+    assert.equal(text, 'hi\n');
+    assert.equal(await outputText(outcome, 'out', 'allowed'), 'from outside');
+    assert.notEqual(await outputText(outcome, 'out', 'refused'), '');
+  });
+
   it('is the folder, the environment and the program of the forwarder', async () => {
     const hostDirectory = join(given().settings.scratchDirectory, 'forwarder');
     await mkdir(hostDirectory);
@@ -297,6 +331,8 @@ function registerNetwork({ engine, given, shell }: Subject): void {
       env: { HTTP_PROXY: 'http://127.0.0.1:3128', KEY: 'weak' },
       forwarderCommand: ['/run/fog/forwarder', 'on'],
       connect: async (port) => new PassThrough().end(`port ${port}`),
+      exec: async () => ({ exitCode: 0, output: '' }),
+      startFailure: () => null,
       usage: () => ({ receivedBytes: 5, sentBytes: 6 }),
       close: async () => {
         closed += 1;

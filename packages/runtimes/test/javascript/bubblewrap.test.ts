@@ -103,6 +103,17 @@ describe('bubblewrap: sandbox', { skip }, () => {
     return JSON.parse(output);
   }
 
+  it('keeps the settings of the kernel from a root agent’s programs', async () => {
+    // Written is what stands there already, should this fail.
+    const seen = await inside(`
+      const fs = require('node:fs');
+      const written = ['/proc/sys/kernel/core_pattern', '/proc/sys/vm/swappiness'].filter((path) => {
+        try { fs.writeFileSync(path, fs.readFileSync(path)); return true; } catch { return false; }
+      });
+      console.log(JSON.stringify(written));`);
+    assert.deepEqual(seen, []);
+  });
+
   it('shows neither the processes, the environment, the home nor the user of the host', async () => {
     const seen = await inside(`
       const fs = require('node:fs');

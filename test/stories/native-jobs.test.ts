@@ -1,0 +1,92 @@
+/** Native programs and containers through a whole fog: what an agent that dies leaves running is taken over. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { skipWithoutDocker, TEST_IMAGE, TestEngine } from '../../packages/runtimes/test/docker/engine.ts';
+import { skipProcess } from '../../packages/runtimes/test/process/programs.ts';
+import { type FogProcess, fog, startFog, temporaryFolder } from '../support/fog-process.ts';
+
+const data = temporaryFolder('native-jobs');
+
+function write(name: string, spec: object): string {
+  const path = join(data, name);
+  writeFileSync(path, JSON.stringify({ kind: 'Job', spec }));
+  return path;
+}
+
+describe('native programs', { skip: skipProcess }, () => {
+  test('run over uploaded files and give back what they write; what goes wrong is told apart', async () => {
+    const running = await startFog(data);
+    writeFileSync(join(data, 'words.txt'), 'pear\napple\nfig\n');
+    const sorting = write('sort.json', {
+      task: {
+        runtime: 'process',
+        process: { command: ['/bin/sh', '-c', 'sort /in/words.txt > /out/sorted; cat /out/sorted'] },
+        inputs: [{ source: 'words.txt', path: '/in/words.txt' }],
+        outputs: [{ name: 'result', path: '/out/sorted' }],
+      },
+    });
+    const sorted = await fog(data, 'run', sorting);
+    assert.deepEqual([sorted.code, sorted.stdout], [0, 'apple\nfig\npear\n'], sorted.stderr);
+    const failing = (command: string[]) =>
+      write('failing.json', { retry: { attempts: 1 }, task: { runtime: 'process', process: { command } } });
+    assert.equal((await fog(data, 'run', failing(['/bin/sh', '-c', 'exit 7']))).code, 7);
+    assert.match((await fog(data, 'run', failing(['/bin/not-there']))).stderr, /command-not-found/);
+    assert.equal(await running.interrupt(), 0);
+  });
+});
+
+describe('containers', { skip: skipWithoutDocker() }, () => {
+  let engine: TestEngine;
+  let running: FogProcess;
+  before(async () => {
+    engine = await TestEngine.start();
+    process.env.DOCKER_HOST = `unix://${engine.socketPath}`;
+    running = await startFog(data, ['--nodes', '1']);
+  });
+  after(async () => {
+    delete process.env.DOCKER_HOST;
+    await running.interrupt();
+    await engine.stop();
+  });
+
+  const container = (script: string) =>
+    write('container.json', {
+      retry: { attempts: 1 },
+      task: {
+        runtime: 'docker',
+        docker: { image: TEST_IMAGE, pull: 'never', command: ['/bin/sh', '-c', script] },
+        outputs: [{ name: 'result', path: '/out/result' }],
+      },
+    });
+
+  test('an agent that is killed leaves its container running; the next one delivers its result', async () => {
+    const script = 'echo begun; sleep 4; echo ended; echo 42 > /out/result';
+    const id = (await fog(data, 'run', container(script), '-d')).stdout.trim();
+    const logs = async () => (await fog(data, 'job', 'logs', id)).stdout;
+    while (!(await logs()).includes('begun')) await pause(100);
+    const [node] = running.ready.nodes as { pid: number }[];
+    process.kill(node?.pid ?? 0, 'SIGKILL');
+    const waited = await fog(data, 'job', 'wait', id, '--json');
+    assert.equal(waited.code, 0, waited.stdout);
+    const { tasks } = JSON.parse((await fog(data, 'job', 'get', id, '--json')).stdout);
+    assert.deepEqual(
+      tasks[0].attempts.map((attempt: { fence: number; state: string }) => `${attempt.fence} ${attempt.state}`),
+      ['1 valid'],
+    );
+    assert.equal(await logs(), 'begun\nended\n', 'nothing is lost or told twice');
+    assert.match((await fog(data, 'job', 'top', id, '--task', '0')).stdout, /measured|MEASURED/);
+    for (let tries = 0; (await engine.containers()) > 0 && tries < 100; tries += 1) await pause(50);
+    assert.equal(await engine.containers(), 0);
+  });
+
+  test('an image that is not there is told as such', async () => {
+    const missing = write('missing.json', {
+      retry: { attempts: 1 },
+      task: { runtime: 'docker', docker: { image: 'no-such-image:1', pull: 'never' } },
+    });
+    assert.match((await fog(data, 'run', missing)).stderr, /image-missing/);
+  });
+});
