@@ -275,6 +275,19 @@ function registerEnding({ stage, runtime, createRuntime, programs }: Subject): v
     );
   });
 
+  it('tells what it uses while it runs', async () => {
+    const host = new HostRecord();
+    const attempt = runtime().start(await programs.loop(stage()), host);
+    await host.waitForLog();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const sample = await attempt.sample?.();
+    attempt.kill('cancelled', 'enough');
+    await attempt.outcome;
+    if (sample === undefined || sample === null) return;
+    if (sample.cpuMilliseconds !== null) assert.ok(sample.cpuMilliseconds >= 50, `${sample.cpuMilliseconds} ms of cpu`);
+    if (sample.memoryBytes !== null) assert.ok(sample.memoryBytes > 0);
+  });
+
   it('kills an attempt that has not started', async () => {
     const host = new HostRecord();
     await killed(runtime().start(await programs.loop(stage()), host), 'superseded', host);

@@ -7,11 +7,12 @@
  * The process is killed for everything but an orderly end, so the outcome never waits for what the script does.
  */
 import { createHash } from 'node:crypto';
-import type { FailureReason } from '@fog/contract';
+import type { FailureReason, UsageSample } from '@fog/contract';
 import type { ChildEnd } from '../child-pool.ts';
 import type { ChildFrame } from '../child-process.ts';
 import { JAVASCRIPT_LIMITS } from '../limits.ts';
 import { startLongTimer } from '../long-timer.ts';
+import { engineSample } from '../process/process-tree.ts';
 import type { AttemptHost, AttemptOutcome, AttemptRequest, JavascriptProgram, RunningAttempt } from '../runtime.ts';
 import type { ChildKind, ChildShelf } from './child-shelf.ts';
 import type { JavascriptEngine } from './engine-choice.ts';
@@ -71,6 +72,10 @@ export class JavascriptAttempt implements RunningAttempt {
     void child.ready.then(() => {
       if (!this.#isSettled) this.#send(child);
     });
+  }
+
+  async sample(): Promise<UsageSample | null> {
+    return this.#watch === null ? null : engineSample(this.#child?.pid, this.#watch.earlierCpuMilliseconds);
   }
 
   kill(reason: FailureReason, message: string): void {

@@ -3,37 +3,18 @@
  * limit does not count (ArrayBuffers, strings outside the heap) is bounded too. Elsewhere than on Linux it sees
  * nothing, and only the heap limit holds.
  */
-import { readFileSync } from 'node:fs';
+import { descendants, startTime, treeUsage } from '../process/process-tree.ts';
 
 export interface ProcessSample {
   residentBytes: number;
   cpuMilliseconds: number;
 }
 
-/** Bytes in a page, and ticks in a second, as on every Linux platform Node runs on (arm64 with larger pages reads low). */
-const PAGE_BYTES = 4096;
-const TICK_MILLISECONDS = 10;
-
 /** Sums over the process and its descendants; null where there is no /proc or the process is gone. */
 export function sampleProcesses(pid: number): ProcessSample | null {
-  if (process.platform !== 'linux') return null;
-  const total = { residentBytes: 0, cpuMilliseconds: 0 };
-  const queue = [pid];
-  for (const member of queue) {
-    try {
-      const stat = readFileSync(`/proc/${member}/stat`, 'latin1');
-      // Fields after the name, which may hold spaces and brackets (proc(5)): utime 14, stime 15, rss 24.
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      total.cpuMilliseconds += (Number(fields[11]) + Number(fields[12])) * TICK_MILLISECONDS;
-      total.residentBytes += Number(fields[21]) * PAGE_BYTES;
-      for (const child of readFileSync(`/proc/${member}/task/${member}/children`, 'latin1').split(' ')) {
-        if (child !== '') queue.push(Number(child));
-      }
-    } catch {
-      if (member === pid) return null;
-    }
-  }
-  return total;
+  if (process.platform !== 'linux' || startTime(pid) === null) return null;
+  const { memoryBytes, cpuMilliseconds } = treeUsage(descendants(pid));
+  return { residentBytes: memoryBytes, cpuMilliseconds };
 }
 
 export interface MemoryWatchOptions {
@@ -69,6 +50,11 @@ export class MemoryWatch implements Disposable {
     return this.#start === null || this.#last === null
       ? null
       : this.#last.cpuMilliseconds - this.#start.cpuMilliseconds;
+  }
+
+  /** What the process had used before. */
+  get earlierCpuMilliseconds(): number {
+    return this.#start?.cpuMilliseconds ?? 0;
   }
 
   get peakMemoryBytes(): number | null {

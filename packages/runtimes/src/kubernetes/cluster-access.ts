@@ -46,10 +46,8 @@ async function inCluster(source: Extract<AccessSource, { kind: 'in-cluster' }>):
     throw fault('KUBERNETES_SERVICE_HOST is not set: this agent does not run in a pod', 'Give it a kubeconfig file.');
   }
   const hint = 'The pod of the agent needs a service account with automountServiceAccountToken: true.';
-  const [authority, namespace] = await Promise.all([
-    readText(join(folder, 'ca.crt'), 'the certificate authority', hint),
-    readText(join(folder, 'namespace'), 'the namespace', hint),
-  ]);
+  const authority = await readText(join(folder, 'ca.crt'), 'the certificate authority', hint);
+  const namespace = await readText(join(folder, 'namespace'), 'the namespace', hint);
   const token = { path: join(folder, 'token') };
   await readToken(token);
   return {

@@ -3,6 +3,7 @@
  * are open but have no name. What is read may be outdated a moment later; every use tolerates that.
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
+import type { UsageSample } from '@fog/contract';
 import { PROCESS_LIMITS } from '../limits.ts';
 
 /** Field 22 of /proc/PID/stat: tells a process from a later one of the same number. Null when it is gone or a zombie. */
@@ -131,4 +132,19 @@ export function signalAll(pids: readonly number[], signal: NodeJS.Signals): numb
       return false;
     }
   }).length;
+}
+
+/** What a process of an engine uses, `cpuBefore` being of earlier attempts. Null where there is no /proc or it is gone. */
+export function engineSample(pid: number | undefined, cpuBefore: number): UsageSample | null {
+  if (pid === undefined || process.platform !== 'linux' || startTime(pid) === null) return null;
+  const { cpuMilliseconds, memoryBytes, processes } = treeUsage(descendants(pid));
+  return {
+    cpuMilliseconds: Math.max(0, cpuMilliseconds - cpuBefore),
+    memoryBytes,
+    // Programs of engines have no sockets and no files outside of memory.
+    networkReceivedBytes: 0,
+    networkSentBytes: 0,
+    diskBytes: null,
+    processes,
+  };
 }

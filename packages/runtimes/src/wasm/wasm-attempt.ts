@@ -6,11 +6,12 @@
  *
  * The limit of the job counts in `running` alone; preparing and delivering have one of their own.
  */
-import type { FailureReason } from '@fog/contract';
+import type { FailureReason, UsageSample } from '@fog/contract';
 import { type ChildEnd, type ChildLease, type ChildPool, isRefusal } from '../child-pool.ts';
 import type { ChildFrame } from '../child-process.ts';
 import { WASM_LIMITS } from '../limits.ts';
 import { startLongTimer } from '../long-timer.ts';
+import { engineSample } from '../process/process-tree.ts';
 import type {
   AttemptHost,
   AttemptOutcome,
@@ -75,6 +76,10 @@ export class WasmAttempt implements RunningAttempt {
 
   kill(reason: FailureReason, message: string): void {
     this.#fail({ status: 'failed', reason, message, exitCode: null });
+  }
+
+  async sample(): Promise<UsageSample | null> {
+    return this.#child === null ? null : engineSample(this.#child.pid, this.#child.cpuMillisecondsBefore);
   }
 
   #begin(child: WasmChild): void {

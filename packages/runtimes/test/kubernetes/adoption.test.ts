@@ -133,7 +133,10 @@ it('a place in the log that cannot be read makes it be told again', async () => 
   await before.waitForLog();
   mortal.die();
   await new Promise((resolve) => setTimeout(resolve, 200));
-  const path = join(stage.settings(1).scratchDirectory, `${jobName('n-test', request.attemptId)}.log-position.json`);
+  const path = join(
+    stage.settings(1).scratchDirectory,
+    `${jobName(stage.settings(1).nodeId, request.attemptId)}.log-position.json`,
+  );
   await writeFile(path, '{"stdout":{"stamp":"yesterday"');
   const host = new HostRecord();
   assertSucceeded(await within((await adopted(create(), request, host)).outcome, 'the outcome'));
@@ -146,7 +149,7 @@ it('nothing is adopted that is not there, is being deleted, was never finished, 
   const adopt = () => runtime.adopt?.(request, new HostRecord());
   assert.equal(await adopt(), null);
   const { store } = cluster.server;
-  const name = jobName('n-test', request.attemptId);
+  const name = jobName(stage.settings(1).nodeId, request.attemptId);
   store.create('jobs', { metadata: { name }, spec: { suspend: true } });
   assert.equal(await adopt(), null);
   store.change('jobs', name, (job) => {

@@ -251,7 +251,7 @@ describe('outcomes of the cluster', () => {
       const request = shell(stage, 'echo on; exec sleep 60');
       const attempt = runtime.start(request, host);
       await host.waitForLog();
-      const job = jobName('n-test', request.attemptId);
+      const job = jobName(stage.settings(1).nodeId, request.attemptId);
       if (kind === 'jobs') cluster.server.store.delete('jobs', job);
       else await cluster.server.kubelet.kill(podOf(job));
       const outcome = await within(attempt.outcome, 'the outcome');

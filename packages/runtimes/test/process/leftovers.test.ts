@@ -15,6 +15,9 @@ import { shell, skipCompiler, skipProcess } from './programs.ts';
 const hierarchy = findCgroups('n-look-left');
 if (hierarchy !== null) releaseCgroups(hierarchy);
 
+/** Stands in the command lines of this run's programs and of no other's. */
+const MARK = `fog-leak-mark-${process.pid}`;
+
 interface Leftovers {
   processes: number;
   groups: string[];
@@ -36,10 +39,11 @@ async function leftovers(nodeId: string, scratchDirectory: string): Promise<Left
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
   return {
-    processes: lines.filter((line) => line.includes('fog-leak-mark')).length,
+    processes: lines.filter((line) => line.includes(MARK)).length,
     groups,
     files: await readdir(scratchDirectory),
-    mounts: mounts.split('\n').length,
+    // Only those of this folder: other tests mount things of their own at the same time.
+    mounts: mounts.split('\n').filter((line) => line.includes(scratchDirectory)).length,
   };
 }
 
@@ -59,8 +63,8 @@ describe('process runtime: leftovers', { skip: skipProcess }, () => {
     it(`a program that ignores every signal dies, with all it started, control groups ${cgroups}`, async () => {
       const own = createProcessRuntime({ ...stage.settings(2), nodeId: 'n-signals' }, { cgroups });
       const host = new HostRecord();
-      const script = "trap '' TERM INT HUP; setsid sh -c \"trap '' TERM; echo fog-leak-mark; sleep 100\" & wait";
-      const attempt = own.start(shell(stage, script, { args: ['fog-leak-mark'] }), host);
+      const script = `trap '' TERM INT HUP; setsid sh -c "trap '' TERM; echo ${MARK}; sleep 100" & wait`;
+      const attempt = own.start(shell(stage, script, { args: [MARK] }), host);
       await host.waitForLog();
       attempt.kill('cancelled', 'Enough.');
       await attempt.outcome;
@@ -74,7 +78,7 @@ describe('process runtime: leftovers', { skip: skipProcess }, () => {
     await mkdir(settings.scratchDirectory);
     const before = await leftovers(settings.nodeId, settings.scratchDirectory);
     const own = createProcessRuntime(settings, { forwarderCacheDirectory: join(folder, 'forwarder') });
-    const part = { args: ['fog-leak-mark'] };
+    const part = { args: [MARK] };
     const network = skipCompiler === false ? { allow: ['example.com:443'], inbound: true } : undefined;
     const scripts = [
       'sleep 100 & exit 0',
@@ -102,7 +106,7 @@ describe('process runtime: leftovers', { skip: skipProcess }, () => {
     const agent = spawn(process.execPath, ['--input-type=module', '-e', AGENT_PROGRAM], {
       env: {
         ...process.env,
-        FOG_TEST: JSON.stringify({ settings, index: join(import.meta.dirname, '../../src/index.ts') }),
+        FOG_TEST: JSON.stringify({ settings, mark: MARK, index: join(import.meta.dirname, '../../src/index.ts') }),
       },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -129,12 +133,12 @@ describe('process runtime: leftovers', { skip: skipProcess }, () => {
 /** An agent that starts an attempt, says so, and waits to be killed. */
 const AGENT_PROGRAM = `
   import { mkdirSync } from 'node:fs';
-  const { settings, index } = JSON.parse(process.env.FOG_TEST);
+  const { settings, mark, index } = JSON.parse(process.env.FOG_TEST);
   const { createProcessRuntime } = await import(index);
   mkdirSync(settings.scratchDirectory + '/unrelated');
   createProcessRuntime(settings).start({
     attemptId: 'left',
-    program: { runtime: 'process', command: ['sh', '-c', 'echo begun; sleep 100', 'fog-leak-mark'], rootPath: null,
+    program: { runtime: 'process', command: ['sh', '-c', 'echo begun; sleep 100', mark], rootPath: null,
       workingDirectory: '/tmp', network: { allow: [], inbound: false } },
     args: [], env: {}, stdin: null, inputs: [], outputs: [], checkpoint: null, partition: { index: 0, count: 1 },
     limits: { memoryBytes: 1 << 26, runMilliseconds: 60000, diskBytes: 1 << 20, files: 10, milliCpu: 1000, processes: 10 },
