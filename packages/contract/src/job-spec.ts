@@ -62,7 +62,6 @@ const IMAGE_PATTERN =
   /^(?=.{1,512}$)(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]+)?\/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/;
 /** HOST:PORT; the host may begin with `*.`, the port may be `*`. */
 const TARGET_PATTERN = /^(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?:(?:[0-9]{1,5}|\*)$/;
-const TARGET_HELP = 'must be HOST:PORT, such as api.example.org:443 or *.example.org:443';
 
 const constraintText = z
   .string()
@@ -143,10 +142,13 @@ const kubernetesSchema = z.strictObject({
   workingDirectory: sandboxPath.optional(),
 });
 
-const networkSchema = z.union([
-  z.literal('none'),
-  z.strictObject({ allow: z.array(z.string().regex(TARGET_PATTERN, TARGET_HELP)).min(1).max(LIMITS.networkTargets) }),
-]);
+const networkSchema = z.union(
+  [
+    z.literal('none'),
+    z.strictObject({ allow: z.array(z.string().regex(TARGET_PATTERN)).min(1).max(LIMITS.networkTargets) }),
+  ],
+  { error: 'must be none, or { allow: [HOST:PORT, ...] } such as api.example.org:443 or *.example.org:443' },
+);
 
 const taskSchema = z.strictObject({
   runtime: z.enum(RUNTIMES).meta({ description: 'What runs the program; the block of the same name says which' }),

@@ -112,7 +112,7 @@ describe('a check', () => {
       'spec.task.inputs[3].source invalid',
       'spec.task.javascript.engine invalid',
       'spec.task.javascript.script invalid',
-      'spec.task.network unsupported',
+      'spec.task.network invalid',
       'spec.task.stdin.source invalid',
     ]);
   });

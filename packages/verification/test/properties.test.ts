@@ -155,6 +155,8 @@ test('earned: accepted implies one alone, a quorum with the credibility asked fo
     const exact = policy.compare === 'exact';
     const group = resultsOf(game.state).filter(({ digest }) => !exact || digest === accepted.digest);
     if (accepted.by === 'alone') {
+      // One that was doubted, and about which nothing could be found out, stays what it was.
+      if (game.looks > 1) return;
       assert.ok(single === true || policy.mode === 'none');
       assert.equal(replicas.length, 1);
     } else if (single === false) assert.ok(group.length >= policy.quorum);
