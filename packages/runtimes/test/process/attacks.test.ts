@@ -340,7 +340,7 @@ describe('attacks on the process runtime', { skip: skipProcess }, () => {
       it('memory: in one process, in many, and in /dev/shm', async () => {
         assertFailed(await runAttempt(own, take('/tmp/a memory')), 'oom');
         assertFailed(
-          await runAttempt(own, take('for i in 1 2 3 4; do head -c 20000000 /dev/zero | tail & done; wait')),
+          await runAttempt(own, take('for i in 1 2 3 4; do (head -c 20000000 /dev/zero; sleep 5) | tail & done; wait')),
           'oom',
         );
         const { text } = await (async () => {
@@ -374,7 +374,7 @@ const INDEX = join(import.meta.dirname, '../../src/index.ts');
 const AGENT_PROGRAM = `
   const { settings, program, index } = JSON.parse(process.env.FOG_TEST);
   const { createProcessRuntime } = await import(index);
-  const runtime = createProcessRuntime({ ...settings, nodeId: 'n-descriptors' });
+  const runtime = createProcessRuntime({ ...settings, nodeId: settings.nodeId + '-agent' });
   const host = { started() {}, log: (_stream, data) => process.stdout.write(data), progress() {} };
   await runtime.start({ ...program, seed: new Uint8Array(32) }, host).outcome;
   await runtime.close();

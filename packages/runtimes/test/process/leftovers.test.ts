@@ -61,7 +61,7 @@ describe('process runtime: leftovers', { skip: skipProcess }, () => {
 
   for (const cgroups of ['if-possible', 'never'] as const) {
     it(`a program that ignores every signal dies, with all it started, control groups ${cgroups}`, async () => {
-      const own = createProcessRuntime({ ...stage.settings(2), nodeId: 'n-signals' }, { cgroups });
+      const own = createProcessRuntime({ ...stage.settings(2), nodeId: `n-signals-${process.pid}` }, { cgroups });
       const host = new HostRecord();
       const script = `trap '' TERM INT HUP; setsid sh -c "trap '' TERM; echo ${MARK}; sleep 100" & wait`;
       const attempt = own.start(shell(stage, script, { args: [MARK] }), host);
@@ -69,12 +69,16 @@ describe('process runtime: leftovers', { skip: skipProcess }, () => {
       attempt.kill('cancelled', 'Enough.');
       await attempt.outcome;
       await own.close();
-      assert.equal((await leftovers('n-signals', stage.settings(1).scratchDirectory)).processes, 0);
+      assert.equal((await leftovers(`n-signals-${process.pid}`, stage.settings(1).scratchDirectory)).processes, 0);
     });
   }
 
   it('background processes end with the program, and nothing is left', async () => {
-    const settings = { ...stage.settings(2), scratchDirectory: join(folder, 'scratch'), nodeId: 'n-leaks' };
+    const settings = {
+      ...stage.settings(2),
+      scratchDirectory: join(folder, 'scratch'),
+      nodeId: `n-leaks-${process.pid}`,
+    };
     await mkdir(settings.scratchDirectory);
     const before = await leftovers(settings.nodeId, settings.scratchDirectory);
     const own = createProcessRuntime(settings, { forwarderCacheDirectory: join(folder, 'forwarder') });
@@ -101,7 +105,11 @@ describe('process runtime: leftovers', { skip: skipProcess }, () => {
   });
 
   it('dies with the agent, and the next one reaps what is left', async () => {
-    const settings = { ...stage.settings(2), scratchDirectory: join(folder, 'reaped'), nodeId: 'n-reaped' };
+    const settings = {
+      ...stage.settings(2),
+      scratchDirectory: join(folder, 'reaped'),
+      nodeId: `n-reaped-${process.pid}`,
+    };
     await mkdir(settings.scratchDirectory);
     const agent = spawn(process.execPath, ['--input-type=module', '-e', AGENT_PROGRAM], {
       env: {
