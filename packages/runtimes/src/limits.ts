@@ -250,7 +250,9 @@ export const PROCESS_LIMITS = {
   /** What bubblewrap tells about an attempt, some 200 bytes. */
   statusBytes: 65_536,
   /** Freezing waits for processes that are in the kernel; a disk may take this long. */
-  freezeMilliseconds: 1000,
+  freezeMilliseconds: 3000,
+  /** A control group of version 1 that is not frozen by then is thawed and frozen again. */
+  freezeAgainMilliseconds: 100,
   /** From SIGKILL until all processes are gone, in the time that a kill may take. */
   killMilliseconds: 50,
   /** The same when nobody waits: processes in the kernel, groups that are still emptied. */

@@ -163,11 +163,19 @@ export class AttemptCgroup {
       this.version === 1
         ? read(join(folder, 'freezer.state'))?.trim() === 'FROZEN'
         : readKeyed(read(join(folder, 'cgroup.events')), 'frozen') === 1;
-    const deadline = performance.now() + PROCESS_LIMITS.freezeMilliseconds;
+    const start = performance.now();
+    let again = start + PROCESS_LIMITS.freezeAgainMilliseconds;
     while (frozen && !isFrozen()) {
-      if (performance.now() > deadline) {
+      const now = performance.now();
+      if (now > start + PROCESS_LIMITS.freezeMilliseconds) {
         await this.setFrozen(false);
         return false;
+      }
+      // Version 1 can get stuck half-way, with a process that forked at the wrong moment: then it has to be begun anew.
+      if (this.version === 1 && now > again) {
+        again = now + PROCESS_LIMITS.freezeAgainMilliseconds;
+        write(join(folder, file), 'THAWED');
+        write(join(folder, file), value);
       }
       await sleep(1);
     }
