@@ -11,8 +11,9 @@
  *         written/         the writable folders
  */
 import { constants, existsSync } from 'node:fs';
-import { chmod, copyFile, lchown, link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, lchown, link, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
+import { removeTree } from '../remove-tree.ts';
 import type { AttemptRequest, InputFile } from '../runtime.ts';
 import type { ContainerMount } from './container-spec.ts';
 import { CHECKPOINT_PATH, isWithin, type MountPlan } from './mount-plan.ts';
@@ -54,7 +55,7 @@ export class AttemptFolder {
     request: Pick<AttemptRequest, 'checkpoint'>,
     owner: { userId: number; groupId: number } | null,
   ): Promise<{ mounts: ContainerMount[]; writable: WritableFolder[]; ownEntries: number }> {
-    await rm(this.path, { recursive: true, force: true });
+    await removeTree(this.path);
     await mkdir(this.path, { recursive: true, mode: 0o700 });
     const writable: WritableFolder[] = [];
     for (const [index, { sandboxPath, folders }] of plan.writable.entries()) {
@@ -158,27 +159,6 @@ function decodeName(name: string): string {
     return decodeURIComponent(name);
   } catch {
     return name; // Of nobody's making here.
-  }
-}
-
-/** An agent that is not root owns what its containers write, but has to give itself the right to look into all of it. */
-export async function removeTree(path: string): Promise<void> {
-  try {
-    await rm(path, { recursive: true, force: true });
-  } catch {
-    // Before the walk goes into a folder, which it does only after the visit.
-    const open = async ({
-      stats,
-      hostPath,
-    }: {
-      stats: { isDirectory(): boolean };
-      hostPath: Buffer;
-    }): Promise<boolean> => {
-      if (stats.isDirectory()) await chmod(hostPath, 0o700).catch(() => {});
-      return true;
-    };
-    await walkWritten(path, open).catch(() => false);
-    await rm(path, { recursive: true, force: true });
   }
 }
 

@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DOCKER_LIMITS } from '../limits.ts';
 import { networkOutlook } from '../network/forwarder-binary.ts';
 import type { NetworkOpener } from '../network/network-opener.ts';
+import { removeTree } from '../remove-tree.ts';
 import type {
   AttemptHost,
   AttemptRequest,
@@ -16,7 +17,7 @@ import type {
   RuntimeSettings,
   TaskRuntime,
 } from '../runtime.ts';
-import { attemptFolders, removeTree } from './attempt-folder.ts';
+import { attemptFolders } from './attempt-folder.ts';
 import { ATTEMPT_LABEL, NODE_LABEL } from './container-spec.ts';
 import { DockerAttempt } from './docker-attempt.ts';
 import { EngineAccess } from './engine-access.ts';

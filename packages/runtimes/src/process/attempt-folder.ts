@@ -9,11 +9,10 @@
  *       net/                      socket and forwarder
  *       files/                    large outputs, which the caller gets
  */
-import { execFile } from 'node:child_process';
 import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { chmod, copyFile, lchown, link, mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
-import { promisify } from 'node:util';
+import { removeTree } from '../remove-tree.ts';
 import type { AttemptRequest, ProcessProgram } from '../runtime.ts';
 import { stagedPath } from './launch.ts';
 import {
@@ -29,7 +28,6 @@ import {
 import { openFolder, walkTree } from './tree-walk.ts';
 
 const MARK = 'process-attempt';
-const run = promisify(execFile);
 
 export interface PreparedFolder {
   view: SandboxView;
@@ -177,17 +175,6 @@ async function ownTree(path: string, id: number): Promise<void> {
     await folder.chown(id, id);
   } finally {
     await folder.close();
-  }
-}
-
-/** Whatever a job has made of it. Never rejects. */
-export async function removeTree(path: string): Promise<void> {
-  try {
-    await rm(path, { recursive: true, force: true });
-  } catch {
-    // Folders without rights, or nested deeper than a path can be. All its processes are gone, so nothing changes here.
-    await run('chmod', ['-R', 'u+rwx', '--', path]).catch(() => {});
-    await run('rm', ['-rf', '--', path]).catch(() => {});
   }
 }
 
