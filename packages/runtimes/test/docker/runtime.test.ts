@@ -236,7 +236,11 @@ function registerRunning({ run, started, result }: Subject): void {
   });
 
   it('keeps to its processor and its processes', async () => {
-    const { attempt } = await started('for i in 1 2 3 4 5; do sleep 30 & done; wait');
+    const { attempt, host } = await started('for i in 1 2 3 4 5; do sleep 30 & done; echo all; wait');
+    const allStarted = async (): Promise<void> => {
+      while (!host.text('stdout').includes('all')) await new Promise((resolve) => setTimeout(resolve, 10));
+    };
+    await within(allStarted(), 'the last process');
     const sample = await attempt.sample?.();
     assert.ok((sample?.processes ?? 0) >= 6, JSON.stringify(sample));
     assert.ok((sample?.memoryBytes ?? 0) > 100_000 && (sample?.cpuMilliseconds ?? 0) > 0, JSON.stringify(sample));
