@@ -16,7 +16,7 @@ export interface LongTimerDependencies {
   wait(milliseconds: number, over: () => void): () => void;
 }
 
-const PROCESS_DEPENDENCIES: LongTimerDependencies = {
+export const PROCESS_TIMER: LongTimerDependencies = {
   now: () => performance.now(),
   wait: (milliseconds, over) => {
     const timer = setTimeout(over, milliseconds);
@@ -28,7 +28,7 @@ const PROCESS_DEPENDENCIES: LongTimerDependencies = {
 export function startLongTimer(
   milliseconds: number,
   due: () => void,
-  { now, wait }: LongTimerDependencies = PROCESS_DEPENDENCIES,
+  { now, wait }: LongTimerDependencies = PROCESS_TIMER,
 ): () => void {
   const dueMilliseconds = now() + milliseconds;
   let endWait = () => {};

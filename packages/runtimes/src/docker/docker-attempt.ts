@@ -15,6 +15,7 @@ import { type FailureReason, FogError, type UsageSample } from '@fog/contract';
 import { DOCKER_LIMITS } from '../limits.ts';
 import type { NetworkOpener } from '../network/network-opener.ts';
 import type { SandboxNetwork } from '../network/sandbox-network.ts';
+import { RunClock } from '../run-clock.ts';
 import type { AttemptHost, AttemptOutcome, AttemptOutput, AttemptRequest, RunningAttempt } from '../runtime.ts';
 import { AttemptFolder, type AttemptRecord, type WritableFolder } from './attempt-folder.ts';
 import { removeLeavings } from './attempt-removal.ts';
@@ -30,7 +31,6 @@ import { EngineUnreachable } from './engine-client.ts';
 import { AttemptFailed, type Failure, failureOf, isBreak, judgeEnd, startFailure, timeoutMessage } from './failure.ts';
 import { processTableOf } from './nameless-files.ts';
 import { OutputCollection } from './output-collection.ts';
-import { RunClock } from './run-clock.ts';
 import { deliverStdin } from './stdin.ts';
 import { UsageRecord } from './usage-record.ts';
 
@@ -347,7 +347,7 @@ export class DockerAttempt implements RunningAttempt {
     clearInterval(this.#usageTimer);
     this.#output?.close();
     this.#abort.abort();
-    return { wallMilliseconds: this.#clock.elapsedMilliseconds(), ...this.#usage.totals() };
+    return { wallMilliseconds: this.#clock.elapsedMilliseconds, ...this.#usage.totals() };
   }
 
   async #clean(): Promise<void> {

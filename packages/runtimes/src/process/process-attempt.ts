@@ -13,6 +13,7 @@ import { type FailureReason, FogError, type UsageSample } from '@fog/contract';
 import { PROCESS_LIMITS } from '../limits.ts';
 import type { NetworkOpener } from '../network/network-opener.ts';
 import type { SandboxNetwork } from '../network/sandbox-network.ts';
+import { RunClock } from '../run-clock.ts';
 import type {
   AttemptHost,
   AttemptOutcome,
@@ -31,7 +32,6 @@ import { explainEnd, type Failure } from './ending.ts';
 import { encodeArguments, launchCommand, STATUS_DESCRIPTOR } from './launch.ts';
 import { OutputPipes } from './output-pipes.ts';
 import { signalAll, threadsOfUser } from './process-tree.ts';
-import { RunClock } from './run-clock.ts';
 import { type SandboxExit, SandboxProcess } from './sandbox-process.ts';
 import { ViewConflict } from './sandbox-view.ts';
 

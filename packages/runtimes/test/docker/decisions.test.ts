@@ -1,12 +1,10 @@
 /** The pure parts: names of images, places of mounts, what an end means, the clock. */
 import assert from 'node:assert/strict';
-import { describe, it, mock } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
+import { describe, it } from 'node:test';
 import { EngineError } from '../../src/docker/engine-client.ts';
 import { AttemptFailed, type ContainerEnd, judgeEnd, pullFailure, startFailure } from '../../src/docker/failure.ts';
 import { imageIdentity, parseImageReference, registryAuthorization } from '../../src/docker/image-reference.ts';
 import { planMounts } from '../../src/docker/mount-plan.ts';
-import { RunClock } from '../../src/docker/run-clock.ts';
 import type { InputFile } from '../../src/runtime.ts';
 
 describe('names of images', () => {
@@ -180,33 +178,5 @@ describe('what an end means', () => {
     assert.equal(reasonOf(new EngineError(500, 'no space left on device')), 'sandbox');
     const { message } = startFailure(new EngineError(500, `two\nlines ${'x'.repeat(1000)}`)).failure;
     assert.ok(message.length < 400 && !message.includes('\n'));
-  });
-});
-
-describe('the clock of a run', () => {
-  it('calls once its time is up, pauses not counted', async () => {
-    const expired = mock.fn();
-    const clock = new RunClock(200, expired);
-    clock.start();
-    await delay(20);
-    clock.pause();
-    const elapsed = clock.elapsedMilliseconds();
-    assert.ok(elapsed >= 19, `${elapsed}`);
-    await delay(250);
-    assert.deepEqual([clock.elapsedMilliseconds(), expired.mock.callCount()], [elapsed, 0]);
-    clock.resume();
-    clock.resume();
-    await delay(250);
-    assert.equal(expired.mock.callCount(), 1);
-  });
-
-  it('counts what ran before', async () => {
-    const expired = mock.fn();
-    const clock = new RunClock(60_000, expired);
-    clock.start(70_000);
-    await delay(20);
-    assert.equal(expired.mock.callCount(), 1);
-    clock.stop();
-    assert.ok(clock.elapsedMilliseconds() >= 70_000);
   });
 });

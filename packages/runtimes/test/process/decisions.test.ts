@@ -12,7 +12,6 @@ import {
 } from '../../src/process/cgroup-plan.ts';
 import { explainEnd, parseStatus, type SandboxEnd } from '../../src/process/ending.ts';
 import { attemptIdentity, launchCommand } from '../../src/process/launch.ts';
-import { RunClock } from '../../src/process/run-clock.ts';
 import { launcherPath } from '../../src/process/sandbox-process.ts';
 import {
   HOST_PARENTS,
@@ -220,22 +219,5 @@ describe('ends', () => {
         assert.ok(exitCode === null || typeof exitCode === 'number');
       }),
     );
-  });
-
-  it('come by the clock, which stands while the attempt is paused', async () => {
-    const rung = Promise.withResolvers<void>();
-    const clock = new RunClock(60, rung.resolve);
-    clock.start();
-    clock.pause();
-    const held = clock.elapsedMilliseconds;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    assert.equal(clock.elapsedMilliseconds, held);
-    clock.resume();
-    await rung.promise;
-    assert.ok(clock.elapsedMilliseconds >= 58, `${clock.elapsedMilliseconds}`);
-    clock.stop();
-    const stopped = clock.elapsedMilliseconds;
-    clock.resume();
-    assert.equal(clock.elapsedMilliseconds, stopped);
   });
 });
