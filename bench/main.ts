@@ -8,13 +8,14 @@ import { parseArgs } from 'node:util';
 import { agents } from './agents.ts';
 import type { Benchmark } from './benchmark.ts';
 import { dispatch } from './dispatch.ts';
+import { docker } from './docker.ts';
 import { describeCommit, describeMachine } from './machine.ts';
 import { map } from './map.ts';
 import { queue } from './queue.ts';
 import { verification } from './verification.ts';
 import { wasm } from './wasm.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [dispatch, agents, queue, wasm, map, verification];
+const BENCHMARKS: readonly Benchmark[] = [dispatch, agents, queue, wasm, map, docker, verification];
 const EXIT_USAGE = 2;
 const EXIT_INTERRUPTED = 130;
 

@@ -12,6 +12,7 @@ import { FLAKY_ATTEMPTS, planTask } from './task-plan.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 
 const DIGEST = `sha256:${'0'.repeat(64)}`;
+const PROGRAMS = { wasm: DIGEST, javascript: DIGEST };
 
 test('a seed repeats its schedule, another makes another', () => {
   for (const engine of ['sqlite', 'postgres'] as const) {
@@ -23,8 +24,9 @@ test('a seed repeats its schedule, another makes another', () => {
 
 test('schedules are within bounds, and every kind of fault occurs', () => {
   const kinds = new Set<string>();
+  const runtimes = new Set<string>();
   for (let seed = 1; seed <= 300; seed += 1) {
-    const schedule = makeSchedule({ seed, engine: seed % 2 === 0 ? 'sqlite' : 'postgres' });
+    const schedule = makeSchedule({ seed, engine: seed % 2 === 0 ? 'sqlite' : 'postgres', isMixed: seed % 3 === 0 });
     assert.ok(schedule.calmMilliseconds < 5000);
     if (schedule.engine === 'sqlite') assert.equal(schedule.coordinators, 1);
     for (const { action } of schedule.faults) {
@@ -32,9 +34,13 @@ test('schedules are within bounds, and every kind of fault occurs', () => {
       if (action.kind === 'clock') assert.ok(Math.abs(action.stepMilliseconds) <= 3_600_000);
       if ('agent' in action) assert.ok(action.agent < AGENTS);
     }
-    for (const job of schedule.jobs) parseJobSpec(specOf(job, schedule, DIGEST));
+    for (const job of schedule.jobs) {
+      runtimes.add(job.program.engine);
+      parseJobSpec(specOf(job, schedule, PROGRAMS));
+    }
   }
-  assert.equal(kinds.size, 11);
+  assert.equal(kinds.size, 12);
+  assert.equal(runtimes.size, 5);
 });
 
 test('with real pauses connections are cut for 30 s', () => {
@@ -44,7 +50,13 @@ test('with real pauses connections are cut for 30 s', () => {
 });
 
 test('a flaky task succeeds before its attempts are used up, and its content depends on no fence', () => {
-  const program = { key: 'k', longestMilliseconds: 10, kind: 'flaky' as const, outputBytes: 500 };
+  const program = {
+    engine: 'plan' as const,
+    key: 'k',
+    longestMilliseconds: 10,
+    kind: 'flaky' as const,
+    outputBytes: 500,
+  };
   for (let partition = 0; partition < 50; partition += 1) {
     assert.equal(planTask(program, partition, FLAKY_ATTEMPTS).exitCode, null);
     assert.deepEqual(planTask(program, partition, 1).output, planTask(program, partition, 2).output);
@@ -58,7 +70,7 @@ const PLANNED: PlannedJob = {
   type: 'batch',
   count: 1,
   priority: 50,
-  program: { key: 'one', longestMilliseconds: 1, kind: 'steady', outputBytes: 100 },
+  program: { engine: 'plan', key: 'one', longestMilliseconds: 1, kind: 'steady', outputBytes: 100 },
   isRepeated: false,
   cancelMilliseconds: null,
   totalTimeout: null,
@@ -92,6 +104,7 @@ function soundEvidence(): Evidence {
     schedule: { ...makeSchedule({ seed: 1, engine: 'sqlite' }), jobs: [PLANNED] },
     load: { acknowledged: new Map([['one', new Set([JOB])]]), cancelled: new Set(), givenUp: new Map() },
     crashes: [],
+    leftovers: [],
     jobs: [{ ...job, ...COUNTS, succeeded: 1, closing: null, reason: null } as JobRow],
     tasks: [{ job_id: JOB, partition: 0, state: 'succeeded', fence: 2, accepted_fence: 2, outputs } as TaskRow],
     attempts: [attempt(1, 'superseded'), attempt(2, 'valid')],
@@ -139,6 +152,7 @@ const BREAKS: [invariant: string, breakIt: (evidence: Evidence) => void][] = [
     ({ answers }) => answers.set(JOB, { state: 'failed', tasks: COUNTS, accepted: [] }),
   ],
   ['no program ends by itself', (evidence) => Object.assign(evidence, { crashes: ['agent-0 ended'] })],
+  ['nothing is left', (evidence) => Object.assign(evidence, { leftovers: ['a container'] })],
   ['nodes are known', ({ agents }) => change(agents, 0, { isDead: false })],
 ];
 

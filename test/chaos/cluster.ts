@@ -1,9 +1,10 @@
 /** Coordinators and agents as processes, the network between them, and the faults that strike both. */
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FogClient } from '../../packages/contract/src/index.ts';
 import { httpFetch } from '../../packages/contract/src/node/index.ts';
+import type { TestEngine } from '../support/docker-engine.ts';
 import type { AgentOrder } from './agent-process.ts';
 import { ChildProgram } from './child-program.ts';
 import type { ClockStep, CoordinatorOrder, CoordinatorReady } from './coordinator-process.ts';
@@ -18,6 +19,8 @@ export interface ClusterOptions {
   /** null: SQLite in the coordinator's folder. */
   databaseUrl: string | null;
   compileCache: string;
+  /** Of the containers of a mixed schedule. */
+  containers: TestEngine | null;
 }
 
 interface Coordinator {
@@ -31,6 +34,8 @@ interface Coordinator {
 interface Agent {
   program: ChildProgram;
   directory: string;
+  /** Under which its engines keep what outlives it. */
+  nodeId: string;
   downs: number;
   isDead: boolean;
 }
@@ -73,7 +78,8 @@ export class Cluster {
         const program = cluster.#program(`agent-${index}`, './agent-process.ts');
         const folder = join(directory, `agent-${index}`);
         await mkdir(folder, { mode: 0o700 });
-        cluster.#agents.push({ program, directory: folder, downs: 0, isDead: false });
+        const nodeId = `${basename(directory)}-agent-${index}`;
+        cluster.#agents.push({ program, directory: folder, nodeId, downs: 0, isDead: false });
       }
       await Promise.all(cluster.#agents.map((_, index) => cluster.#startAgent(index)));
       return cluster;
@@ -95,7 +101,7 @@ export class Cluster {
     return new FogClient({ url, token: this.#token, fetch: httpFetch() });
   }
 
-  get agents(): readonly { directory: string; isDead: boolean }[] {
+  get agents(): readonly { directory: string; nodeId: string; isDead: boolean }[] {
     return this.#agents;
   }
 
@@ -118,6 +124,8 @@ export class Cluster {
         program.thaw();
         return;
       }
+      case 'kill-engine':
+        return await this.#killEngine(action.milliseconds);
       case 'clock':
         this.#clockOffsetMilliseconds += action.stepMilliseconds;
         for (const { program } of this.#coordinators) program.send(this.#clockStep());
@@ -184,6 +192,13 @@ export class Cluster {
     if (agent.downs === 0 && !agent.isDead) await this.#startAgent(index);
   }
 
+  async #killEngine(milliseconds: number): Promise<void> {
+    const { containers } = this.#options;
+    await containers?.kill();
+    await sleep(milliseconds);
+    await containers?.launch();
+  }
+
   async #startCoordinator(index: number): Promise<void> {
     const { databaseUrl, directory, schedule } = this.#options;
     const coordinator = this.#coordinator(index);
@@ -205,12 +220,14 @@ export class Cluster {
   }
 
   async #startAgent(index: number): Promise<void> {
+    const { containers } = this.#options;
     const agent = this.#agent(index);
     const order: AgentOrder = {
       directory: agent.directory,
       url: this.#link(index).proxy.url,
       token: this.#token,
       name: `agent-${index}`,
+      realRuntimes: containers === null ? null : { nodeId: agent.nodeId, engineSocket: containers.socketPath },
     };
     await this.#start(agent, () => agent.program.start(order));
   }

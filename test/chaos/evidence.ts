@@ -47,6 +47,8 @@ export interface Evidence {
   load: LoadResult;
   /** Programs that ended by themselves. */
   crashes: readonly string[];
+  /** Containers, control groups and folders of attempts that were still there when everything had ended. */
+  leftovers: readonly string[];
   jobs: JobRow[];
   tasks: TaskRow[];
   attempts: AttemptRow[];

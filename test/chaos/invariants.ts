@@ -42,6 +42,7 @@ export function checkInvariants(evidence: Evidence): Violation[] {
   const violations: Violation[] = [];
   const report: Report = (invariant, detail, job) => violations.push({ invariant, detail, job: job ?? null });
   for (const crash of evidence.crashes) report('no program ends by itself', crash);
+  for (const leftover of evidence.leftovers) report('nothing is left', leftover);
   checkSubmits(evidence, report);
   for (const job of jobsOf(evidence)) {
     checkJob(job, report);

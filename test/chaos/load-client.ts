@@ -1,7 +1,7 @@
 /** A client that submits the jobs of a schedule and does not give up before each is acknowledged. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FogClient, Job } from '../../packages/contract/src/index.ts';
-import { type PlannedJob, type Schedule, specOf } from './schedule.ts';
+import { type PlannedJob, type ProgramDigests, type Schedule, specOf } from './schedule.ts';
 
 /** A request without an answer by then is made again. */
 const ANSWER_MILLISECONDS = 1500;
@@ -20,7 +20,7 @@ export interface LoadResult {
 export async function runLoad(
   client: FogClient,
   schedule: Schedule,
-  program: string,
+  programs: ProgramDigests,
   signal: AbortSignal,
 ): Promise<LoadResult> {
   const result: LoadResult = { acknowledged: new Map(), cancelled: new Set(), givenUp: new Map() };
@@ -30,7 +30,7 @@ export async function runLoad(
   };
   const submitOne = async (job: PlannedJob): Promise<void> => {
     await sleep(job.atMilliseconds);
-    const body = { spec: specOf(job, schedule, program), idempotencyKey: job.key };
+    const body = { spec: specOf(job, schedule, programs), idempotencyKey: job.key };
     try {
       const submit = () => persist(signal, (until) => client.call('submitJob', { body }, { signal: until }));
       const first = await submit();

@@ -5,11 +5,13 @@
  *     npm run chaos -- --seeds 200                        seeds 1 to 200, on SQLite and on PostgreSQL
  *     npm run chaos -- --seed 17 --database sqlite        one of them again
  *     npm run chaos -- --real-time --seed 1               with the pauses of a real deployment; takes minutes
+ *     npm run chaos -- --mixed --seeds 20                 on real engines, containers and native programs among them
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { skipWithoutDocker, TestEngine } from '../support/docker-engine.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { checkInvariants } from './invariants.ts';
 import { describeFailure } from './report.ts';
@@ -17,13 +19,15 @@ import { runSeed } from './run-seed.ts';
 import { type Engine, makeSchedule } from './schedule.ts';
 
 const USAGE =
-  'usage: npm run chaos -- [--seeds N | --seed S] [--first F] [--database sqlite|postgres] [--parallel P] [--real-time] [--keep] [--verbose]';
+  'usage: npm run chaos -- [--seeds N | --seed S] [--first F] [--database sqlite|postgres] [--parallel P] [--real-time | --mixed] [--keep] [--verbose]';
 
 interface Options {
   seeds: number[];
   engines: Engine[];
   parallel: number;
   isRealTime: boolean;
+  /** On real engines. */
+  isMixed: boolean;
   /** Leaves the folders of failed runs. */
   keeps: boolean;
   isVerbose: boolean;
@@ -43,6 +47,7 @@ function readOptions(): Options {
       database: { type: 'string' },
       parallel: { type: 'string', default: '2' },
       'real-time': { type: 'boolean', default: false },
+      mixed: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
       verbose: { type: 'boolean', default: false },
     },
@@ -50,6 +55,7 @@ function readOptions(): Options {
   const { database } = values;
   if (database !== undefined && database !== 'sqlite' && database !== 'postgres')
     throw new Error(`unknown database "${database}"`);
+  if (values.mixed && values['real-time']) throw new Error('--mixed and --real-time exclude each other');
   const first = wholeNumber('first', values.first);
   const amount = wholeNumber('seeds', values.seeds);
   const seeds = Array.from({ length: amount }, (_, index) => first + index);
@@ -58,6 +64,7 @@ function readOptions(): Options {
     engines: database === undefined ? ['sqlite', 'postgres'] : [database],
     parallel: wholeNumber('parallel', values.parallel),
     isRealTime: values['real-time'],
+    isMixed: values.mixed,
     keeps: values.keep,
     isVerbose: values.verbose,
   };
@@ -71,6 +78,8 @@ function wholeNumber(name: string, text: string): number {
 }
 
 async function main(options: Options): Promise<number> {
+  const withoutDocker = options.isMixed && skipWithoutDocker();
+  if (withoutDocker !== false) throw new Error(`--mixed needs a container engine: ${withoutDocker}`);
   const directory = await mkdtemp(join(tmpdir(), 'fog-chaos-'));
   let postgres: TestPostgres | null = null;
   let engines = options.engines;
@@ -109,8 +118,14 @@ async function runAll(
   // Whoever interrupts still wants the server stopped and the folders removed.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => waiting.splice(0));
   const worker = async () => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      counts[(await runCase(next, options, world)) ? 'passed' : 'failed'] += 1;
+    // Of its own, since it is killed.
+    const containers = options.isMixed ? await TestEngine.start() : null;
+    try {
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+        counts[(await runCase(next, options, { ...world, containers })) ? 'passed' : 'failed'] += 1;
+      }
+    } finally {
+      await containers?.stop();
     }
   };
   await Promise.all(Array.from({ length: options.parallel }, worker));
@@ -118,8 +133,13 @@ async function runAll(
 }
 
 /** Answers whether it passed. */
-async function runCase({ seed, engine }: Case, options: Options, world: World): Promise<boolean> {
-  const schedule = makeSchedule({ seed, engine, isRealTime: options.isRealTime });
+async function runCase(
+  { seed, engine }: Case,
+  options: Options,
+  world: World & { containers: TestEngine | null },
+): Promise<boolean> {
+  const { isRealTime, isMixed } = options;
+  const schedule = makeSchedule({ seed, engine, isRealTime, isMixed });
   const directory = join(world.directory, `${engine}-${seed}`);
   const started = performance.now();
   const label = `seed ${seed} ${engine}${schedule.coordinators > 1 ? ' (two coordinators)' : ''}`;
@@ -130,11 +150,11 @@ async function runCase({ seed, engine }: Case, options: Options, world: World): 
   };
   let failure: string | null = null;
   try {
-    const { postgres } = world;
+    const { postgres, containers } = world;
     const databaseUrl =
       engine === 'postgres' && postgres !== null ? postgres.url(await postgres.createDatabase()) : null;
     const compileCache = join(world.directory, 'compile-cache');
-    const evidence = await runSeed({ schedule, directory, databaseUrl, compileCache, onStep });
+    const evidence = await runSeed({ schedule, directory, databaseUrl, compileCache, containers, onStep });
     const violations = checkInvariants(evidence);
     if (violations.length > 0) failure = describeFailure(violations, evidence);
   } catch (error) {
@@ -143,9 +163,9 @@ async function runCase({ seed, engine }: Case, options: Options, world: World): 
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   console.log(`${failure === null ? 'passed' : 'FAILED'}: ${label} in ${seconds} s`);
   if (failure !== null) {
-    const realTime = options.isRealTime ? ' --real-time' : '';
+    const flavour = isRealTime ? ' --real-time' : isMixed ? ' --mixed' : '';
     console.log(`${failure}\nfaults:\n  ${steps.join('\n  ')}`);
-    console.log(`replay: npm run chaos -- --seed ${seed} --database ${engine}${realTime}\n`);
+    console.log(`replay: npm run chaos -- --seed ${seed} --database ${engine}${flavour}\n`);
   }
   if (failure === null || !options.keeps) await rm(directory, { recursive: true, force: true });
   else console.log(`its files: ${directory}`);

@@ -4,10 +4,13 @@ import { mkdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FogClient } from '../../packages/contract/src/index.ts';
 import { openDatabase } from '../../packages/coordinator/src/store/open-database.ts';
+import type { TestEngine } from '../support/docker-engine.ts';
 import { Cluster } from './cluster.ts';
 import { askJobs, type Evidence, fetchContents, isDrained, readAgents, readRows } from './evidence.ts';
+import { findLeftovers } from './leftovers.ts';
 import { type LoadResult, persist, runLoad } from './load-client.ts';
-import { AGENT_SLOTS, type Schedule } from './schedule.ts';
+import { REAL_PROGRAMS } from './real-programs.ts';
+import { AGENT_SLOTS, type ProgramDigests, type Schedule } from './schedule.ts';
 
 export interface RunOptions {
   schedule: Schedule;
@@ -15,6 +18,8 @@ export interface RunOptions {
   directory: string;
   databaseUrl: string | null;
   compileCache: string;
+  /** Of the containers of a mixed schedule; null where there are none. */
+  containers: TestEngine | null;
   /** Told what strikes, as it does. */
   onStep?: (text: string) => void;
 }
@@ -29,27 +34,36 @@ export async function runSeed(options: RunOptions): Promise<Evidence> {
   await mkdir(directory, { recursive: true });
   const cluster = await Cluster.start(options);
   try {
-    const program = Buffer.from('the program');
-    const digest = `sha256:${createHash('sha256').update(program).digest('hex')}`;
-    await cluster.directClient.putBlob(digest, program);
-    const load = await strikeUnderLoad(cluster, digest, options);
+    const programs = await storePrograms(cluster.directClient, schedule);
+    const load = await strikeUnderLoad(cluster, programs, options);
     await using database = disposable(
       await openDatabase({ dataDirectory: cluster.dataDirectory, url: databaseUrl ?? undefined }),
     );
     const patience = AbortSignal.timeout(schedule.patienceMilliseconds);
     const rest = { cluster, database: database.value, patience };
-    await probeNodes(rest, digest);
+    await probeNodes(rest, programs.wasm);
     await untilDrained(rest);
-    return await gather(rest, load, schedule);
+    return await gather(rest, load, options);
   } finally {
     await cluster.stop();
   }
 }
 
-async function strikeUnderLoad(cluster: Cluster, digest: string, options: RunOptions): Promise<LoadResult> {
+async function storePrograms(client: FogClient, { isMixed }: Schedule): Promise<ProgramDigests> {
+  const neverLookedAt = Buffer.from('the program');
+  const { wasm, javascript } = isMixed ? REAL_PROGRAMS : { wasm: neverLookedAt, javascript: neverLookedAt };
+  const store = async (program: Uint8Array): Promise<string> => {
+    const digest = `sha256:${createHash('sha256').update(program).digest('hex')}`;
+    await client.putBlob(digest, program);
+    return digest;
+  };
+  return { wasm: await store(wasm), javascript: await store(javascript) };
+}
+
+async function strikeUnderLoad(cluster: Cluster, programs: ProgramDigests, options: RunOptions): Promise<LoadResult> {
   const { schedule, onStep } = options;
   const patience = AbortSignal.timeout(schedule.calmMilliseconds + schedule.patienceMilliseconds);
-  const load = runLoad(cluster.client, schedule, digest, patience);
+  const load = runLoad(cluster.client, schedule, programs, patience);
   const faults = schedule.faults.map(async (fault) => {
     await sleep(fault.atMilliseconds);
     onStep?.(`${fault.atMilliseconds} ms: ${JSON.stringify(fault.action)}`);
@@ -85,7 +99,7 @@ async function probeNodes({ cluster, patience }: Rest, digest: string): Promise<
     const connected = items.filter((node) => node.state === 'connected').map((node) => node.name);
     return cluster.agents.every(({ isDead }, index) => connected.includes(`agent-${index}`) === !isDead);
   });
-  const args = [JSON.stringify({ key: PROBE, longestMilliseconds: 1, kind: 'steady', outputBytes: 0 })];
+  const args = [JSON.stringify({ engine: 'plan', key: PROBE, longestMilliseconds: 1, kind: 'steady', outputBytes: 0 })];
   const resources = { cpu: String(AGENT_SLOTS), memory: '1Gi', disk: '10Gi' };
   const spec = {
     kind: 'Job',
@@ -105,7 +119,8 @@ async function untilDrained({ cluster, database, patience }: Rest): Promise<void
   });
 }
 
-async function gather({ cluster, database }: Rest, load: LoadResult, schedule: Schedule): Promise<Evidence> {
+async function gather({ cluster, database, patience }: Rest, load: LoadResult, options: RunOptions): Promise<Evidence> {
+  const { schedule, containers } = options;
   const client = cluster.directClient;
   const { items } = await client.call('listJobs', { query: { limit: 1000 } });
   const answers = await askJobs(
@@ -115,11 +130,16 @@ async function gather({ cluster, database }: Rest, load: LoadResult, schedule: S
   const { items: nodeAnswers } = await client.call('listNodes');
   const accepted = await database.read.selectFrom('tasks').select('outputs').where('state', '=', 'succeeded').execute();
   const contents = await fetchContents(client, accepted);
+  let leftovers: string[] = [];
+  await until(patience, async () => {
+    leftovers = await findLeftovers(cluster.agents, containers);
+    return leftovers.length === 0;
+  });
   const crashes = [...cluster.crashes];
   await cluster.stop();
   const rows = await readRows(database);
   const agents = await readAgents(cluster.agents);
-  return { schedule, load, crashes, ...rows, answers, nodeAnswers, agents, contents };
+  return { schedule, load, crashes, leftovers, ...rows, answers, nodeAnswers, agents, contents };
 }
 
 /** Resolves when the condition holds or patience ends. A question that fails is asked again. */

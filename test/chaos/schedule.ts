@@ -3,8 +3,9 @@
  * submitted when, and which faults strike. Pure.
  */
 
+import { realTask } from './real-programs.ts';
 import { Choices, seededRandom, seedOf } from './seeded-random.ts';
-import { FLAKY_ATTEMPTS, type LoadProgram } from './task-plan.ts';
+import { FLAKY_ATTEMPTS, type LoadProgram, REAL_RUNTIMES } from './task-plan.ts';
 
 export type Engine = 'sqlite' | 'postgres';
 export const AGENTS = 3;
@@ -34,6 +35,8 @@ export type FaultAction =
   | { kind: 'garbage'; link: LinkName; direction: 'up' | 'down'; shape: 'bytes' | 'frame' }
   /** The link leads to another coordinator from now on. */
   | { kind: 'switch'; link: LinkName }
+  /** kill -9 of dockerd; its containers live on. */
+  | { kind: 'kill-engine'; milliseconds: number }
   | { kind: 'clock'; stepMilliseconds: number };
 
 export interface Fault {
@@ -60,6 +63,8 @@ export interface PlannedJob {
 export interface Schedule {
   seed: number;
   engine: Engine;
+  /** Real engines run the tasks, each job another one, instead of a runtime that does as it is told. */
+  isMixed: boolean;
   coordinators: number;
   heartbeat: string;
   lostAfter: string;
@@ -76,6 +81,8 @@ export interface ScheduleOptions {
   engine: Engine;
   /** With the pauses of a real deployment: heartbeats of seconds, connections cut for 30 s. */
   isRealTime?: boolean;
+  /** With real engines. */
+  isMixed?: boolean;
 }
 
 interface Scale {
@@ -97,6 +104,8 @@ const FAST: Scale = {
   // A coordinator that is gone is found out by the others, or its successor, after 30 s.
   patienceMilliseconds: 45_000,
 };
+/** Sandboxes and containers take their time, and more of it while others start. */
+const MIXED: Scale = { ...FAST, lostAfter: '2s', loadMilliseconds: 2500, patienceMilliseconds: 90_000 };
 const REAL_TIME: Scale = {
   heartbeat: '15s',
   lostAfter: '60s',
@@ -106,19 +115,22 @@ const REAL_TIME: Scale = {
   patienceMilliseconds: 180_000,
 };
 
-export function makeSchedule({ seed, engine, isRealTime = false }: ScheduleOptions): Schedule {
-  const scale = isRealTime ? REAL_TIME : FAST;
+export function makeSchedule({ seed, engine, isRealTime = false, isMixed = false }: ScheduleOptions): Schedule {
+  const scale = isRealTime ? REAL_TIME : isMixed ? MIXED : FAST;
   const choices = new Choices(seededRandom(seedOf(seed, engine)));
   const coordinators = engine === 'postgres' && choices.chance(0.4) ? 2 : 1;
   // A job for every node waits for ever for one that never comes back.
-  const losesAgent = choices.chance(0.15);
-  const jobs = planJobs(choices, scale, seed, !losesAgent);
+  const losesAgent = choices.chance(0.15) && !isMixed;
+  const planned = planJobs(choices, scale, seed, !losesAgent);
+  const jobs = isMixed ? planned.slice(0, MIXED_JOBS).map((job) => mixedJob(choices, job)) : planned;
   const faults = planFaults(choices, scale, { coordinators, losesAgent });
+  if (isMixed && choices.chance(0.3)) faults.push(engineFault(choices, scale));
   if (isRealTime) faults.push(...[0, 1].map((agent) => longCut(agent, scale)));
   faults.sort((left, right) => left.atMilliseconds - right.atMilliseconds);
   return {
     seed,
     engine,
+    isMixed,
     coordinators,
     heartbeat: scale.heartbeat,
     lostAfter: scale.lostAfter,
@@ -154,6 +166,7 @@ function planJobs(choices: Choices, scale: Scale, seed: number, withOps: boolean
       count,
       priority: choices.pick([10, 50, 50, 90]),
       program: {
+        engine: 'plan',
         key,
         longestMilliseconds: scale.longestTaskMilliseconds,
         kind: choices.pick(['steady', 'steady', 'flaky', 'flaky', 'doomed']),
@@ -165,6 +178,27 @@ function planJobs(choices: Choices, scale: Scale, seed: number, withOps: boolean
     });
   }
   return jobs.sort((left, right) => left.atMilliseconds - right.atMilliseconds);
+}
+
+/** A container takes two processors half a second, so there are few. */
+const MIXED_JOBS = 6;
+const MIXED_TASKS = 4;
+
+function mixedJob(choices: Choices, job: PlannedJob): PlannedJob {
+  const engine = choices.pick(REAL_RUNTIMES);
+  const kind = job.program.kind === 'doomed' && engine !== 'wasm' ? 'doomed' : 'steady';
+  const longestMilliseconds = choices.integer(1, job.program.longestMilliseconds);
+  return {
+    ...job,
+    type: 'batch',
+    count: Math.min(job.count, MIXED_TASKS),
+    program: { ...job.program, engine, kind, longestMilliseconds },
+  };
+}
+
+function engineFault(choices: Choices, scale: Scale): Fault {
+  const milliseconds = choices.integer(50, scale.longestFaultMilliseconds);
+  return { atMilliseconds: choices.integer(0, scale.loadMilliseconds), action: { kind: 'kill-engine', milliseconds } };
 }
 
 function planFaults(choices: Choices, scale: Scale, world: { coordinators: number; losesAgent: boolean }): Fault[] {
@@ -232,13 +266,18 @@ function planFault(choices: Choices, scale: Scale, coordinators: number): FaultA
   }
 }
 
+/** Digests of the programs that the jobs of a schedule name: of the one that is never looked at, or of real ones. */
+export interface ProgramDigests {
+  wasm: string;
+  javascript: string;
+}
+
 /** The specification that a planned job is submitted with. */
 export function specOf(
   job: PlannedJob,
   schedule: Pick<Schedule, 'lostAfter'>,
-  program: string,
+  programs: ProgramDigests,
 ): Record<string, unknown> {
-  const outputs = job.program.outputBytes === 0 ? [] : [{ name: 'result', path: '/out/result' }];
   return {
     kind: 'Job',
     metadata: { name: job.key },
@@ -246,16 +285,20 @@ export function specOf(
       type: job.type,
       ...(job.type === 'batch' ? { count: job.count } : {}),
       priority: job.priority,
-      task: {
-        runtime: 'wasm',
-        wasm: { module: program },
-        args: [JSON.stringify(job.program)],
-        resources: { cpu: '1', memory: '16Mi', disk: '16Mi' },
-        outputs,
-      },
+      task: job.program.engine === 'plan' ? plannedTask(job.program, programs.wasm) : realTask(job.program, programs),
       retry: { attempts: FLAKY_ATTEMPTS, backoff: { initial: '50ms', factor: 2, max: '200ms', jitter: 'full' } },
       ...(job.totalTimeout === null ? {} : { timeouts: { total: job.totalTimeout } }),
       disconnect: { lostAfter: schedule.lostAfter },
     },
+  };
+}
+
+function plannedTask(program: LoadProgram, module: string): object {
+  return {
+    runtime: 'wasm',
+    wasm: { module },
+    args: [JSON.stringify(program)],
+    resources: { cpu: '1', memory: '16Mi', disk: '16Mi' },
+    outputs: program.outputBytes === 0 ? [] : [{ name: 'result', path: '/out/result' }],
   };
 }

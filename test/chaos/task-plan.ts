@@ -4,8 +4,13 @@
  */
 import { Choices, seededRandom, seedOf } from './seeded-random.ts';
 
+/** Real engines, whose programs know their partition and not their fence: they are never flaky. */
+export const REAL_RUNTIMES = ['wasm', 'javascript', 'process', 'docker'] as const;
+
 /** How the tasks of a job behave; travels as the first argument of the job. */
 export interface LoadProgram {
+  /** What runs it; `plan` has no sandbox and does as it is told. */
+  engine: 'plan' | (typeof REAL_RUNTIMES)[number];
   /** Names the job in the schedule, and so its contents. */
   key: string;
   longestMilliseconds: number;
@@ -28,6 +33,7 @@ const FLAKY_FENCES = 2;
 export const FLAKY_ATTEMPTS = FLAKY_FENCES + 2;
 
 export function planTask(program: LoadProgram, partition: number, fence: number): TaskPlan {
+  if (program.engine !== 'plan') return planRealTask(program, partition);
   const ofTask = new Choices(seededRandom(seedOf(program.key, partition)));
   const ofAttempt = new Choices(seededRandom(seedOf(program.key, partition, fence)));
   const isFlaky = program.kind === 'flaky' && ofTask.chance(0.4) && fence <= FLAKY_FENCES;
@@ -37,6 +43,17 @@ export function planTask(program: LoadProgram, partition: number, fence: number)
     exitCode: isFlaky || isDoomed ? 3 : null,
     output: program.outputBytes === 0 ? null : outputOf(program, partition),
     log: logOf(program, partition, fence),
+  };
+}
+
+/** What the programs of `real-programs.ts` do. That of `wasm` copies its input, which all tasks of the job share. */
+function planRealTask({ engine, key, longestMilliseconds, kind }: LoadProgram, partition: number): TaskPlan {
+  const isNative = engine === 'process' || engine === 'docker';
+  return {
+    milliseconds: isNative ? longestMilliseconds : 0,
+    exitCode: kind === 'doomed' && partition === 0 ? 3 : null,
+    output: Buffer.from(engine === 'wasm' ? `${key}\n` : `${key} partition ${partition}\n`),
+    log: isNative ? `${key}/${partition}\n` : '',
   };
 }
 

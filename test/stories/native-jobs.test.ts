@@ -4,8 +4,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { skipWithoutDocker, TEST_IMAGE, TestEngine } from '../../packages/runtimes/test/docker/engine.ts';
 import { skipProcess } from '../../packages/runtimes/test/process/programs.ts';
+import { skipWithoutDocker, TEST_IMAGE, TestEngine } from '../support/docker-engine.ts';
 import { type FogProcess, fog, startFog, temporaryFolder } from '../support/fog-process.ts';
 
 const data = temporaryFolder('native-jobs');

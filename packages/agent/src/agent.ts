@@ -27,6 +27,7 @@ import { AGENT_LIMITS } from './limits.ts';
 import { Link, type SessionFrame, type WelcomeFrame } from './link.ts';
 import { usageMeter } from './node-facts.ts';
 import { Outbox } from './outbox.ts';
+import { Reaping } from './reaping.ts';
 import type { Sessions } from './sessions.ts';
 import { isStaged, programOf, stage } from './staging.ts';
 import type { AgentLog } from './start-agent.ts';
@@ -87,6 +88,7 @@ export class Agent implements RunningAgent {
   readonly #attempts: Attempts;
   readonly #outbox: Outbox;
   readonly #samples: UsageSamples;
+  readonly #reaping: Reaping;
   readonly #closed = Promise.withResolvers<AgentEnd>();
   /** Both sides count the journal's entries alike; nothing of it is sent before that is known. */
   #isJournalAgreed = false;
@@ -137,6 +139,7 @@ export class Agent implements RunningAgent {
       },
       journal.unacknowledged(),
     );
+    this.#reaping = new Reaping(parts.runtimes, parts.log);
     this.#samples = new UsageSamples({
       running: () => this.#attempts.running(),
       isOpen: () => this.#link.isOpen,
@@ -155,7 +158,7 @@ export class Agent implements RunningAgent {
 
   /** Takes over what an agent that died left running, and removes what else it left. */
   async #adopt(): Promise<void> {
-    const { held, runtimes, log } = this.#parts;
+    const { held, log } = this.#parts;
     let adopted = 0;
     for (const { group, name } of await held.load()) {
       const isThere = await this.#attempts.adopt(group, name).catch((error: unknown) => {
@@ -169,10 +172,7 @@ export class Agent implements RunningAgent {
       log('info', 'took over attempts of an earlier agent', { attempts: adopted });
       this.#keepWatch();
     }
-    const reaping = await Promise.allSettled(runtimes.map((runtime) => runtime.reap?.()));
-    for (const { reason } of reaping.filter((result) => result.status === 'rejected')) {
-      log('warn', 'what an earlier agent left could not be removed', { error: String(reason) });
-    }
+    await this.#reaping.run();
   }
 
   /** Further entries of the journal may be sent. */
@@ -223,6 +223,7 @@ export class Agent implements RunningAgent {
   async #shutDown(end: AgentEnd): Promise<void> {
     const { sessions, release, log } = this.#parts;
     clearInterval(this.#watch);
+    this.#reaping[Symbol.dispose]();
     this.#samples[Symbol.dispose]();
     this.#attempts.drain();
     this.#attempts.stopAll('stopped-on-node', 'the agent was stopped', { isDecided: true });

@@ -42,6 +42,8 @@ export const AGENT_LIMITS = {
   sampleMilliseconds: 10_000,
   /** How often deadlines of held attempts (heartbeat, contact, drain) are looked at. */
   watchMilliseconds: 100,
+  /** How often what an earlier agent left is tried to be removed, while its engine is away. */
+  reapMilliseconds: 60_000,
   /** Time for the coordinator to acknowledge the last results of a drain. */
   drainAcknowledgeMilliseconds: 10_000,
   /** Files and folders in one sandbox: as many as one folder manifest can have. */

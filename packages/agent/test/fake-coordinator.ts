@@ -41,7 +41,7 @@ export function leaseGroup(
       count: 1000,
       task: {
         runtime: 'wasm',
-        ...(change.task?.runtime === 'javascript' ? {} : { wasm: { module: digestOf(MODULE) } }),
+        ...((change.task?.runtime ?? 'wasm') === 'wasm' ? { wasm: { module: digestOf(MODULE) } } : {}),
         resources: { cpu: '100m', memory: '1Mi' },
         ...change.task,
       },

@@ -175,6 +175,9 @@ describe('commands', () => {
     const { files } = await json(['job', 'outputs', id, '--to', 'out']);
     assert.equal(files.length, 3);
     assert.equal(await readFile(join(folder, 'out', '2', 'result'), 'utf8'), '{"args":["a"]}');
+    const { waiting, placed, plan } = await json(['job', 'why', id, '--task', '2']);
+    assert.deepEqual([waiting, placed.suitable, plan.nodes.length], [null, 2, 2]);
+    assert.match(placed.message, /next in turn of 2 connected nodes that suited/);
     const again = (await inFog(['job', 'rerun', id])).stdout.trim();
     assert.notEqual(again, id);
     assert.equal((await inFog(['job', 'wait', again])).code, 0);
@@ -189,6 +192,10 @@ describe('commands', () => {
     assert.match(nowhere.stdout, /os == plan9: excludes 2 nodes/);
     const id = (await inFog(['job', 'run', 'nowhere.yaml', '-d'])).stdout.trim();
     assert.match((await inFog(['job', 'get', id])).stdout, /waits for a node[\s\S]*os == plan9: excludes 2 nodes/);
+    assert.match(
+      (await inFog(['job', 'why', id])).stdout,
+      /why it waits +no node can run it; os == plan9: excludes 2 of 2/,
+    );
     assert.equal((await inFog(['job', 'wait', id, '--timeout', '100ms'])).code, 124);
     assert.equal((await inFog(['job', 'cancel', id])).code, 0);
     assert.equal((await inFog(['job', 'wait', id])).code, 130);

@@ -114,6 +114,37 @@ export const planSchema = z.strictObject({
 });
 export type Plan = z.infer<typeof planSchema>;
 
+export const WAITING_REASONS = ['retry', 'no-node', 'no-room', 'next'] as const;
+/** Why a task waits, and why its newest attempt is where it is. As of now, but for what was noted at the lease. */
+export const explanationSchema = z.strictObject({
+  state: taskStateSchema,
+  /** Null unless it is queued. */
+  waiting: z
+    .strictObject({
+      /** retry: its pause is not over; no-node: none suits; no-room: those that suit are full; next: its turn is here. */
+      reason: z.enum(WAITING_REASONS),
+      message: z.string(),
+      /** Queued tasks of the same needs in front of it; null beyond what is counted. */
+      ahead: z.int().nonnegative().nullable(),
+    })
+    .nullable(),
+  /** Null before its first lease. */
+  placed: z
+    .strictObject({
+      fence: z.int().min(1),
+      nodeId: nodeIdSchema,
+      nodeName: z.string(),
+      leasedAt: time,
+      /** Connected nodes among which it was chosen; null where that was not noted. */
+      suitable: z.int().nullable(),
+      message: z.string(),
+    })
+    .nullable(),
+  /** Where it could run now. */
+  plan: planSchema,
+});
+export type Explanation = z.infer<typeof explanationSchema>;
+
 export const SCOPES = ['admin', 'submit', 'node', 'read'] as const;
 export const scopeSchema = z.enum(SCOPES);
 export type Scope = (typeof SCOPES)[number];

@@ -10,6 +10,7 @@ import {
   attemptSampleSchema,
   blobSchema,
   createdTokenSchema,
+  explanationSchema,
   jobSchema,
   jobSummarySchema,
   nodeSchema,
@@ -124,6 +125,14 @@ export const ROUTES = {
     params: taskParams,
     query: z.strictObject({ ...pageQuery, fence: z.coerce.number().int().min(1).optional() }),
     response: page(attemptSampleSchema),
+  },
+  explainTask: {
+    method: 'GET',
+    path: '/v1/jobs/:job/tasks/:partition/placement',
+    summary: 'Why a task waits, and why it was placed where it is',
+    scopes: ['submit', 'read'],
+    params: taskParams,
+    response: explanationSchema,
   },
   cancelJob: {
     method: 'POST',

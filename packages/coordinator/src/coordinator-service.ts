@@ -2,6 +2,7 @@
 import {
   type AttemptName,
   type AttemptSample,
+  type Explanation,
   FogError,
   type Job,
   type JobEventRecord,
@@ -16,14 +17,16 @@ import { decodeCursor, encodeCursor } from './access/page-cursor.ts';
 import type { BlobTotals } from './blobs/blob-store.ts';
 import type { Bus } from './bus.ts';
 import type { Dispatcher } from './dispatch/dispatcher.ts';
+import { explainTask } from './dispatch/explanation.ts';
 import type { JobCache } from './dispatch/job-cache.ts';
 import type { Jobs } from './dispatch/jobs.ts';
 import type { Nodes } from './dispatch/nodes.ts';
+import type { PlacementClasses } from './dispatch/placement-classes.ts';
 import { placementClass, requirementsOf } from './dispatch/requirements.ts';
 import type { Caller, CoordinatorService, Page, PageRequest, StreamPage, StreamRequest } from './service.ts';
 import type { Database } from './store/database.ts';
 import type { DatabaseSpace } from './store/database-space.ts';
-import { readEvents, readJob, readJobs, readLogs, readTasks } from './store/job-queries.ts';
+import { readEvents, readJob, readJobs, readLogs, readPlaceInQueue, readTasks } from './store/job-queries.ts';
 import { explainPlacement, readNodes } from './store/node-queries.ts';
 import { readSamples } from './store/sample-rows.ts';
 
@@ -33,10 +36,12 @@ export interface CoordinatorServiceDependencies {
   dispatcher: Dispatcher;
   jobs: Jobs;
   jobCache: JobCache;
+  classes: PlacementClasses;
   nodes: Nodes;
   version: string;
   url: () => string;
   startedAt: number;
+  now: () => number;
   blobTotals: () => Promise<BlobTotals>;
   space: Pick<DatabaseSpace, 'size' | 'limitBytes'>;
 }
@@ -77,12 +82,8 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
       const items = await readTasks(database.read, id, { state, from, limit: limit + 1 });
       return toPage(items, limit, (task) => String(task.partition));
     },
-    async getTask(caller, id, partition): Promise<TaskWithAttempts> {
-      await visibleJob(caller, id);
-      const [task] = await readTasks(database.read, id, { from: partition, limit: 1 });
-      if (task?.partition !== partition) throw new FogError('not-found', `job ${id} has no task ${partition}`);
-      return task;
-    },
+    getTask: (caller, job, partition) => readVisibleTask(dependencies, caller, { job, partition }),
+    explainTask: (caller, task) => readExplanation(dependencies, caller, task),
     async taskSamples(caller, task, request) {
       await visibleJob(caller, task.job);
       return await listSamples(database, task, request);
@@ -135,6 +136,31 @@ async function readVisibleJob(
     throw new FogError('not-found', `there is no job ${id}`, { hint: 'fog job ls' });
   }
   return job;
+}
+
+async function readVisibleTask(
+  dependencies: Pick<CoordinatorServiceDependencies, 'database'>,
+  caller: Caller,
+  { job, partition }: { job: string; partition: number },
+): Promise<TaskWithAttempts> {
+  await readVisibleJob(dependencies, caller, job);
+  const [task] = await readTasks(dependencies.database.read, job, { from: partition, limit: 1 });
+  if (task?.partition !== partition) throw new FogError('not-found', `job ${job} has no task ${partition}`);
+  return task;
+}
+
+async function readExplanation(
+  dependencies: CoordinatorServiceDependencies,
+  caller: Caller,
+  name: { job: string; partition: number },
+): Promise<Explanation> {
+  const { database, jobCache, classes, now } = dependencies;
+  const task = await readVisibleTask(dependencies, caller, name);
+  const place = await readPlaceInQueue(database.read, task);
+  const [placement] = await classes.load(database.read, [place.classId]);
+  if (placement === undefined) throw new FogError('internal', `the needs of task ${task.partition} are gone`);
+  const known = await readNodes(database.read, jobCache, { limit: ALL_NODES });
+  return explainTask({ task, ...place, plan: explainPlacement(placement, known, 1), now: now() });
 }
 
 async function listSamples(

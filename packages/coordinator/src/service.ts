@@ -1,6 +1,7 @@
 /** What the routes need of the coordinator: the seam between HTTP and the store with its dispatcher. */
 import type {
   AttemptSample,
+  Explanation,
   Job,
   JobEventRecord,
   JobState,
@@ -58,6 +59,7 @@ export interface CoordinatorService {
     request: PageRequest & { state?: TaskState | undefined },
   ): Promise<Page<TaskWithAttempts>>;
   getTask(caller: Caller, jobId: string, partition: number): Promise<TaskWithAttempts>;
+  explainTask(caller: Caller, task: { job: string; partition: number }): Promise<Explanation>;
   taskSamples(
     caller: Caller,
     task: { job: string; partition: number },

@@ -9,6 +9,7 @@ import type {
   AttemptLimits,
   AttemptOutcome,
   AttemptRequest,
+  RunningAttempt,
   RuntimeSettings,
   TaskRuntime,
 } from '../src/runtime.ts';
@@ -157,6 +158,21 @@ export async function within<Value>(promise: Promise<Value>, what: string): Prom
   }
 }
 
+/** The most of something that is seen of an attempt until it has ended. */
+export async function largestSample(attempt: RunningAttempt, what: 'processes' | 'memoryBytes'): Promise<number> {
+  let isOver = false;
+  void attempt.outcome.then(() => {
+    isOver = true;
+  });
+  let most = 0;
+  while (!isOver) {
+    most = Math.max(most, (await attempt.sample?.())?.[what] ?? 0);
+    await new Promise((resolve) => setTimeout(resolve, SAMPLE_MILLISECONDS));
+  }
+  return most;
+}
+
+const SAMPLE_MILLISECONDS = 20;
 export const MEBIBYTE = 1 << 20;
 /** Enough for every program of the suites. */
 export const STAGE_LIMITS: AttemptLimits = {

@@ -27,6 +27,7 @@ import {
   withJson,
 } from './command-context.ts';
 import { addTop } from './job-top.ts';
+import { addWhy } from './job-why.ts';
 import { addRunCommand, Interrupt, showResult, waitWithProgress } from './run.ts';
 
 export function addJobCommands(program: Command, terminal: Terminal): void {
@@ -37,6 +38,7 @@ export function addJobCommands(program: Command, terminal: Terminal): void {
   addOutputs(job, terminal);
   addLogs(job, terminal);
   addTop(job, terminal);
+  addWhy(job, terminal);
   addEvents(job, terminal);
   addWait(job, terminal);
   addCancelAndRerun(job, terminal);

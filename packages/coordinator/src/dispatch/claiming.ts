@@ -95,9 +95,10 @@ export class Claiming {
       writer,
       claimed.map((task) => task.job),
     );
+    const suitable = this.#dependencies.sessions.suitable(placement);
     claimed.forEach((task, index) => {
       const session = places[index] as AgentSession;
-      claims.leases.push({ name: task, session, job: jobs.get(task.job) });
+      claims.leases.push({ name: task, session, suitable, job: jobs.get(task.job) });
       turn.leased(task, { id: session.nodeId, name: session.description.name });
     });
     for (const session of places.slice(claimed.length)) taken.giveBack(session, placement.requirements);

@@ -221,7 +221,7 @@ export class Dispatcher {
     }
     await saveAttempts(writer, turn);
     const claims = await this.#claiming.claim(writer, turn);
-    const given = claims.leases.map(({ name, session }) => ({ name, node: session.nodeId }));
+    const given = claims.leases.map(({ name, session, suitable }) => ({ name, node: session.nodeId, suitable }));
     const [, streams] = await allOf([insertLeases(writer, given, at), saveJobs(writer, turn.counts, turn.entries, at)]);
     return { turn, live, acknowledged, hellos, ...claims, streams };
   }

@@ -6,6 +6,8 @@ import type { AgentSession } from './sessions.ts';
 export interface Lease {
   name: AttemptName;
   session: AgentSession;
+  /** Connected nodes among which this one was chosen. */
+  suitable: number;
   job: CachedJob;
 }
 

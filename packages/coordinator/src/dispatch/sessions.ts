@@ -175,6 +175,13 @@ export class Sessions {
     return places;
   }
 
+  /** How many nodes suit the class, whether they have room or not. */
+  suitable(placement: PlacementClass): number {
+    if (placement.requirements.node !== null) return 1;
+    const { sessions, ended } = this.#candidatesOf(placement);
+    return sessions.length - ended;
+  }
+
   /** Classes of ops jobs are as many as nodes: a list of candidates for each would cost their product. */
   #placesOn(node: string, placement: PlacementClass, most: number, taken: Reservations): AgentSession[] {
     const session = this.#byNode.get(node);

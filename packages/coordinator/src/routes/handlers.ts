@@ -50,6 +50,7 @@ export function plainHandlers({ service, tokens, secrets }: HandlerDependencies)
     listTasks: ({ caller, params, query }) => service.listTasks(caller, params.job, query),
     getTask: ({ caller, params }) => service.getTask(caller, params.job, params.partition),
     taskSamples: ({ caller, params, query }) => service.taskSamples(caller, params, query),
+    explainTask: ({ caller, params }) => service.explainTask(caller, params),
     cancelJob: ({ caller, params }) => service.cancelJob(caller, params.job),
     rerunJob: ({ caller, params }) => service.rerunJob(caller, params.job),
     plan: ({ caller, body }) => service.plan(caller, body),

@@ -75,6 +75,34 @@ export async function readTasks(
   return tasks.map((task) => ({ ...toTask(task), attempts: attempts.get(task.partition) ?? [] }));
 }
 
+/** Tasks in front of another that are counted: beyond that, the number tells nobody more. */
+const COUNTED_AHEAD = 10_000;
+
+/** Where a task stands in the queue, and among how many nodes its newest lease was placed; null is unknown. */
+export async function readPlaceInQueue(
+  reader: Reader,
+  { job, partition, fence }: { job: string; partition: number; fence: number },
+): Promise<{ classId: string; ahead: number | null; suitable: number | null }> {
+  const task = await reader
+    .selectFrom('tasks')
+    .leftJoin('attempts', (join) =>
+      join
+        .onRef('attempts.job_id', '=', 'tasks.job_id')
+        .onRef('attempts.partition', '=', 'tasks.partition')
+        .on('attempts.fence', '=', fence),
+    )
+    .select(['tasks.class_id', 'tasks.rank', 'attempts.suitable'])
+    .where('tasks.job_id', '=', job)
+    .where('tasks.partition', '=', partition)
+    .executeTakeFirstOrThrow();
+  const { rows } = await sql<{ ahead: number }>`SELECT COUNT(*) AS ahead FROM (SELECT 1 FROM tasks
+    WHERE class_id = ${task.class_id} AND state = 'queued' AND parked = 0
+    AND (rank, job_id, partition) < (${task.rank}, ${job}, ${partition})
+    LIMIT ${sql.lit(COUNTED_AHEAD + 1)}) AS front`.execute(reader);
+  const ahead = Number(rows[0]?.ahead ?? 0);
+  return { classId: task.class_id, ahead: ahead > COUNTED_AHEAD ? null : ahead, suitable: task.suitable };
+}
+
 export async function readEvents(
   reader: Reader,
   stream: string,

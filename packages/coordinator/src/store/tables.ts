@@ -84,6 +84,8 @@ export interface AttemptsTable {
   fence: number;
   state: string;
   node_id: string;
+  /** Nodes with a session at the coordinator that suited it, whether they had room or not; null in old rows. */
+  suitable: number | null;
   leased_at: number;
   started_at: number | null;
   ended_at: number | null;

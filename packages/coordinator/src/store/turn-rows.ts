@@ -61,18 +61,25 @@ export async function loadAttempts(
 }
 
 const INSERT_LEASES: BulkStatement = {
-  text: `INSERT INTO attempts (job_id, partition, fence, state, node_id, leased_at, log_bytes)
-    SELECT job_id, partition, fence, 'leased', node_id, leased_at, 0 FROM ROWS AS d`,
-  columns: { job_id: 'text', partition: 'integer', fence: 'integer', node_id: 'text', leased_at: 'bigint' },
+  text: `INSERT INTO attempts (job_id, partition, fence, state, node_id, suitable, leased_at, log_bytes)
+    SELECT job_id, partition, fence, 'leased', node_id, suitable, leased_at, 0 FROM ROWS AS d`,
+  columns: {
+    job_id: 'text',
+    partition: 'integer',
+    fence: 'integer',
+    node_id: 'text',
+    suitable: 'integer',
+    leased_at: 'bigint',
+  },
 };
 
 /** Inserts the attempts of fresh leases. */
 export async function insertLeases(
   writer: Writer,
-  leases: readonly { name: AttemptName; node: string }[],
+  leases: readonly { name: AttemptName; node: string; suitable: number }[],
   now: number,
 ): Promise<void> {
-  const rows = leases.map(({ name, node }) => [name.job, name.partition, name.fence, node, now]);
+  const rows = leases.map(({ name, node, suitable }) => [name.job, name.partition, name.fence, node, suitable, now]);
   await runBulk(writer, INSERT_LEASES, rows);
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { FogClient } from '@fog/contract';
 import { startServer } from '../routes/running-server.ts';
 
@@ -33,6 +34,23 @@ test('the typed client uploads, asks and downloads, also from the middle', async
     details: { offset: 0 },
   });
   await assert.rejects(client.getBlob(digestOf(Buffer.from('x'))), { code: 'blob-not-found' });
+});
+
+test('a compressed body is never unpacked: no request can grow by it', async () => {
+  await using it = await startServer();
+  const authorization = await it.bearer('submit');
+  const bomb = gzipSync(Buffer.alloc(64 << 20));
+  const headers = { authorization, 'content-encoding': 'gzip' };
+  const put = await it.server.inject({ method: 'PUT', url: `/v1/blobs/${digestOf(bomb)}`, headers, payload: bomb });
+  assert.equal(put.statusCode, 201, 'stored as it is');
+  const submit = {
+    method: 'POST',
+    url: '/v1/jobs',
+    headers: { ...headers, 'content-type': 'application/json' },
+  } as const;
+  const answer = await it.server.inject({ ...submit, payload: bomb });
+  assert.equal(answer.statusCode, 400);
+  assert.equal(answer.json().code, 'invalid-request');
 });
 
 test('ranges, conditions and headers of a download', async () => {

@@ -259,7 +259,12 @@ test('leases are frames of the protocol, with any text in them', () => {
     { send: () => true, close: () => undefined },
     { nodeId: 'n1', session: 1, description: DESCRIPTION, cordoned: false, received: 0 },
   );
-  const leases = [1, 2].map((partition) => ({ name: { job: id, partition, fence: 3 }, session, job: cached }));
+  const leases = [1, 2].map((partition) => ({
+    name: { job: id, partition, fence: 3 },
+    session,
+    suitable: 1,
+    job: cached,
+  }));
   const group = leaseGroupText(cached, leases, { key: '}"\n' });
   const frame = coordinatorFrameSchema.parse(JSON.parse(leaseFrame([group, group])));
   assert.ok(frame.type === 'lease');

@@ -1,6 +1,7 @@
 /** A coordinator without a store, for tests of the HTTP side: it remembers what it was asked. */
 import {
   type AttemptSample,
+  type Explanation,
   FogError,
   type Job,
   type JobEventRecord,
@@ -126,6 +127,10 @@ export class FakeService implements CoordinatorService {
   }
   async getTask(caller: Caller, jobId: string, partition: number): Promise<TaskWithAttempts> {
     this.#called('getTask', caller, jobId, partition);
+    throw new FogError('not-found', 'there is no such task');
+  }
+  async explainTask(caller: Caller, task: { job: string; partition: number }): Promise<Explanation> {
+    this.#called('explainTask', caller, task);
     throw new FogError('not-found', 'there is no such task');
   }
   async taskSamples(caller: Caller, task: { job: string; partition: number }): Promise<Page<AttemptSample>> {

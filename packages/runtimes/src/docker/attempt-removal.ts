@@ -15,7 +15,8 @@ export interface Leavings {
 }
 
 /**
- * Tries for as long as an engine may be away; what is left then falls to reap(). Never rejects.
+ * Tries for as long as an engine may be away; what is left then falls to reap(), which finds it by the folder: that goes
+ * last. Never rejects.
  */
 export async function removeLeavings({ engine, containerId, labels, folder, network }: Leavings): Promise<void> {
   const removeContainers = async (): Promise<void> => {
@@ -24,16 +25,21 @@ export async function removeLeavings({ engine, containerId, labels, folder, netw
     if (!folder.exists()) return;
     for (const { Id } of await engine().listContainers(labels)) await engine().removeContainer(Id);
   };
+  const isRemoved = await persist(removeContainers);
+  await network?.close().catch(() => {});
+  if (isRemoved) await folder.remove().catch(() => {});
+}
+
+/** Answers whether it succeeded in the time. */
+async function persist(once: () => Promise<void>): Promise<boolean> {
   const until = performance.now() + DOCKER_LIMITS.engineReturnMilliseconds;
   for (;;) {
     try {
-      await removeContainers();
-      break;
+      await once();
+      return true;
     } catch {
-      if (performance.now() > until) break;
+      if (performance.now() > until) return false;
     }
     await delay(DOCKER_LIMITS.engineRetryMilliseconds, undefined, { ref: false });
   }
-  await network?.close().catch(() => {});
-  await folder.remove().catch(() => {});
 }

@@ -21,6 +21,7 @@ import { attemptFolders } from './attempt-folder.ts';
 import { ATTEMPT_LABEL, NODE_LABEL } from './container-spec.ts';
 import { DockerAttempt } from './docker-attempt.ts';
 import { EngineAccess } from './engine-access.ts';
+import { EngineUnreachable } from './engine-client.ts';
 import { quoted } from './failure.ts';
 
 export interface DockerOptions {
@@ -106,13 +107,19 @@ class DockerRuntime implements TaskRuntime {
   }
 
   async reap(): Promise<void> {
-    const engine = this.#access.engine();
     // What starts meanwhile is active before it has a container or a folder: so it is asked for after each look.
-    const containers = await engine.listContainers({ [NODE_LABEL]: this.#settings.nodeId });
-    for (const { Id, Labels } of containers) {
-      if (!this.#isActive(Labels[ATTEMPT_LABEL] ?? '')) await engine.removeContainer(Id);
-    }
     const folders = await attemptFolders(this.#settings.scratchDirectory);
+    try {
+      const engine = this.#access.engine();
+      const containers = await engine.listContainers({ [NODE_LABEL]: this.#settings.nodeId });
+      for (const { Id, Labels } of containers) {
+        if (!this.#isActive(Labels[ATTEMPT_LABEL] ?? '')) await engine.removeContainer(Id);
+      }
+    } catch (error) {
+      // A machine without an engine: a container that was left would have its folder.
+      if (error instanceof EngineUnreachable && folders.length === 0) return;
+      throw error;
+    }
     for (const { path, attemptId } of folders) {
       if (!this.#isActive(attemptId)) await removeTree(path);
     }

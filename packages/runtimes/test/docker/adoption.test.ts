@@ -5,6 +5,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { skipWithoutDocker, TestEngine } from '../../../../test/support/docker-engine.ts';
 import { createDockerRuntime } from '../../src/docker/index.ts';
 import type { AttemptRequest, RunningAttempt } from '../../src/runtime.ts';
 import {
@@ -16,8 +17,8 @@ import {
   STAGE_LIMITS,
   within,
 } from '../runtime-stage.ts';
+import { dockerStage, shellRequest } from './docker-stage.ts';
 import type { DoomedAgentTask } from './doomed-agent.ts';
-import { dockerStage, shellRequest, skipWithoutDocker, TestEngine } from './engine.ts';
 
 const LINES = 40;
 const COUNTING = `i=0; while [ $i -lt ${LINES} ]; do i=$((i+1)); echo line $i; sleep 0.05; done; echo end > /out/result`;

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe } from 'node:test';
+import { skipWithoutDocker, TestEngine } from '../../../../test/support/docker-engine.ts';
 import { createDockerRuntime } from '../../src/docker/index.ts';
 import type { AttemptRequest } from '../../src/runtime.ts';
 import { runtimeCompliance } from '../runtime-compliance.ts';
 import { type CompliancePrograms, outputBytes, type Stage, type Succeeded, TREE_FILES } from '../runtime-stage.ts';
-import { shellRequest, skipWithoutDocker, TestEngine } from './engine.ts';
+import { shellRequest } from './docker-stage.ts';
 
 function script(text: string, outputs: Record<string, string> = {}) {
   return (stage: Stage): AttemptRequest =>

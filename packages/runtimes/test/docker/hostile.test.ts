@@ -2,18 +2,20 @@
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
+import { skipWithoutDocker, TestEngine } from '../../../../test/support/docker-engine.ts';
 import type { AttemptOutcome } from '../../src/runtime.ts';
 import {
   assertFailed,
   assertSucceeded,
   HostRecord,
+  largestSample,
   MEBIBYTE,
   outputText,
   runAttempt,
   STAGE_LIMITS,
   within,
 } from '../runtime-stage.ts';
-import { dockerStage, shellRequest, skipWithoutDocker, TestEngine } from './engine.ts';
+import { dockerStage, shellRequest } from './docker-stage.ts';
 
 const FLOOD_BYTES = 100 * MEBIBYTE;
 
@@ -34,15 +36,12 @@ describe('docker runtime: hostile jobs', { skip: skipWithoutDocker() }, () => {
 
   it('a fork bomb stays within its processes and ends with its time', async () => {
     const limits = { ...STAGE_LIMITS, processes: 32, runMilliseconds: 1500 };
-    const host = new HostRecord();
     // The shell itself gives up when it cannot fork; what it has started by then stays.
-    const bomb = 'echo up; bomb() { bomb & bomb & sleep 30; }; bomb 2>/dev/null & exec sleep 30';
-    const attempt = given.runtime.start(shellRequest(given.stage, bomb, { limits }), host);
-    await host.waitForLog();
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    const processes = (await attempt.sample?.())?.processes ?? 0;
+    const bomb = 'bomb() { bomb & bomb & sleep 30; }; bomb 2>/dev/null & exec sleep 30';
+    const attempt = given.runtime.start(shellRequest(given.stage, bomb, { limits }), new HostRecord());
+    const processes = await within(largestSample(attempt, 'processes'), 'the outcome');
     assert.ok(processes > 8 && processes <= 32, `${processes} processes`);
-    assertFailed(await within(attempt.outcome, 'the outcome'), 'timeout');
+    assertFailed(await attempt.outcome, 'timeout');
   });
 
   it('a disk filled by many files ends while it is filled', async () => {

@@ -4,10 +4,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { skipWithoutDocker, TEST_IMAGE, TestEngine } from '../../../../test/support/docker-engine.ts';
 import { registryAuthorization } from '../../src/docker/image-reference.ts';
 import type { AttemptOutcome, DockerProgram } from '../../src/runtime.ts';
 import { assertFailed, assertSucceeded, HostRecord, runAttempt, within } from '../runtime-stage.ts';
-import { dockerStage, shellRequest, skipWithoutDocker, TEST_IMAGE, TestEngine } from './engine.ts';
+import { dockerStage, shellRequest } from './docker-stage.ts';
 import { CREDENTIALS, freePort, TestRegistry } from './registry.ts';
 
 describe('docker runtime: pulls', { skip: skipWithoutDocker('docker-registry', 'htpasswd') }, () => {

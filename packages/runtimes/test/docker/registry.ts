@@ -6,8 +6,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { TestEngine } from '../../../../test/support/docker-engine.ts';
 import { registryAuthorization } from '../../src/docker/image-reference.ts';
-import type { TestEngine } from './engine.ts';
 
 export const CREDENTIALS = { username: 'fog', password: 'pässword-of-the-test' };
 

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { skipWithoutDocker, TEST_IMAGE, TestEngine } from '../../../../test/support/docker-engine.ts';
 import { networkOpener } from '../../src/network/network-opener.ts';
 import type { SandboxNetwork } from '../../src/network/sandbox-network.ts';
 import type { AttemptOutcome, AttemptRequest, RunningAttempt } from '../../src/runtime.ts';
@@ -22,7 +23,7 @@ import {
   STAGE_LIMITS,
   within,
 } from '../runtime-stage.ts';
-import { dockerStage, shellRequest, skipWithoutDocker, TEST_IMAGE, TestEngine } from './engine.ts';
+import { dockerStage, shellRequest } from './docker-stage.ts';
 
 describe('docker runtime', { skip: skipWithoutDocker() }, () => {
   let engine: TestEngine;

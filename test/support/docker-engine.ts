@@ -13,10 +13,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { Engine } from '../../src/docker/engine.ts';
-import { createDockerRuntime, type DockerOptions } from '../../src/docker/index.ts';
-import type { AttemptRequest, DockerProgram, RuntimeSettings, TaskRuntime } from '../../src/runtime.ts';
-import { createStage, type Stage, type TestStage, within } from '../runtime-stage.ts';
+import { Engine } from '../../packages/runtimes/src/docker/engine.ts';
 
 const READY_MILLISECONDS = 30_000;
 export const TEST_IMAGE = 'fog-test:shell';
@@ -137,11 +134,15 @@ export class TestEngine {
     await rm(this.root, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
 
-  /** FROM scratch: busybox with its applets. `changes` are lines of a Dockerfile. */
-  async build(name: string, changes: readonly string[] = [], platform?: string): Promise<void> {
+  /**
+   * FROM scratch: busybox with its applets. `changes` are lines of a Dockerfile; `fill` may put more into the root
+   * before it is packed.
+   */
+  async build(name: string, changes: readonly string[] = [], fill?: (root: string) => Promise<void>): Promise<void> {
     const [repo = '', tag = ''] = [name.slice(0, name.lastIndexOf(':')), name.slice(name.lastIndexOf(':') + 1)];
-    const query = { fromSrc: '-', repo, tag, changes, ...(platform === undefined ? {} : { platform }) };
-    await this.engine.client.text({ method: 'POST', path: '/images/create', query, body: await busyboxTar() });
+    const query = { fromSrc: '-', repo, tag, changes };
+    const body = await (fill === undefined ? busyboxTar() : makeTar(fill));
+    await this.engine.client.text({ method: 'POST', path: '/images/create', query, body });
   }
 
   /** The same image, whose description says that it is for another architecture. */
@@ -191,61 +192,17 @@ const MORE_APPLETS = [
   'chmod',
 ];
 
-async function makeTar(): Promise<Uint8Array> {
+async function makeTar(fill: (root: string) => Promise<void> = async () => {}): Promise<Uint8Array> {
   const root = await mkdtemp(join(tmpdir(), 'fog-image-'));
   await mkdir(join(root, 'bin'));
   await mkdir(join(root, 'etc'));
   await copyFile(programPath('busybox') ?? '', join(root, 'bin', 'busybox'));
   for (const applet of [...APPLETS, ...MORE_APPLETS]) await symlink('busybox', join(root, 'bin', applet));
+  await fill(root);
   const options = { encoding: 'buffer', maxBuffer: 64 << 20 } as const;
   const { stdout } = await promisify(execFile)('tar', ['-C', root, '-c', '.'], options);
   await rm(root, { recursive: true, force: true });
   return stdout;
-}
-
-/** A request for `/bin/sh -c script`. */
-export function shellRequest(
-  stage: Stage,
-  script: string,
-  part: Partial<AttemptRequest> & { docker?: Partial<DockerProgram> } = {},
-): AttemptRequest {
-  const { docker, ...rest } = part;
-  const program: DockerProgram = {
-    runtime: 'docker',
-    image: TEST_IMAGE,
-    pull: 'never',
-    command: ['/bin/sh', '-c', script, 'sh'],
-    workingDirectory: null,
-    credentials: null,
-    network: { allow: [], inbound: false },
-    ...docker,
-  };
-  return stage.request({ program, ...rest });
-}
-
-/** A stage and a runtime on an engine; `end` asserts that neither containers nor folders are left. */
-export async function dockerStage(
-  test: TestEngine,
-  options: Omit<DockerOptions, 'socketPath'> = {},
-): Promise<{
-  stage: TestStage;
-  settings: RuntimeSettings;
-  runtime: TaskRuntime;
-  end(): Promise<void>;
-}> {
-  const stage = await createStage();
-  const settings = stage.settings(2);
-  const before = await test.containers();
-  const runtime = createDockerRuntime(settings, { socketPath: test.socketPath, ...options });
-  const end = async (): Promise<void> => {
-    await within(runtime.close(), 'close()');
-    // Fewer, when an earlier test's were still being removed.
-    assert.ok((await test.containers()) <= before, 'containers are left');
-    const left = (await readdir(settings.scratchDirectory)).filter((name) => name.startsWith('docker-'));
-    assert.deepEqual(left, [], 'folders are left');
-    await stage[Symbol.asyncDispose]();
-  };
-  return { stage, settings, runtime, end };
 }
 
 /** Those of an engine's containers, with what runs below them. */

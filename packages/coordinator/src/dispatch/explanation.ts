@@ -1,0 +1,68 @@
+/** Why a task waits, and why it was placed where it is, in words. Pure. */
+import {
+  type Explanation,
+  FAILURE_REASONS,
+  formatDuration,
+  type Plan,
+  type TaskWithAttempts,
+  type WAITING_REASONS,
+} from '@fog/contract';
+
+export interface ExplainedTask {
+  task: TaskWithAttempts;
+  /** Nodes that suited at its newest lease; null where that was not noted. */
+  suitable: number | null;
+  /** Queued tasks of the same needs in front of it; null beyond what is counted. */
+  ahead: number | null;
+  /** Where it could run now. */
+  plan: Plan;
+  now: number;
+}
+
+export function explainTask({ task, suitable, ahead, plan, now }: ExplainedTask): Explanation {
+  return {
+    state: task.state,
+    waiting: task.state === 'queued' ? { ...waitingOf(task, plan, ahead, now), ahead } : null,
+    placed: placedOf(task, suitable),
+    plan,
+  };
+}
+
+function waitingOf(
+  task: TaskWithAttempts,
+  plan: Plan,
+  ahead: number | null,
+  now: number,
+): { reason: (typeof WAITING_REASONS)[number]; message: string } {
+  const last = task.attempts.at(-1);
+  if (task.notBefore !== null && task.notBefore > now) {
+    const after = last?.reason == null ? '' : ` after ${last.reason}: ${FAILURE_REASONS[last.reason].meaning}`;
+    return { reason: 'retry', message: `it is tried again in ${formatDuration(task.notBefore - now)}${after}` };
+  }
+  const [first] = plan.excluded;
+  if (plan.nodesKnown === 0) return { reason: 'no-node', message: 'no node has joined this fog' };
+  if (plan.nodes.length === 0) {
+    const what = first === undefined ? '' : `; ${first.constraint}: excludes ${first.nodes} of ${plan.nodesKnown}`;
+    return { reason: 'no-node', message: `no node can run it${what}` };
+  }
+  const front = ahead === null ? 'very many tasks are' : ahead === 1 ? '1 task is' : `${ahead} tasks are`;
+  const nodes =
+    plan.nodes.length === 1 ? 'the node that suits it has' : `the ${plan.nodes.length} nodes that suit have`;
+  if (plan.nodes.every(({ freeSlots }) => freeSlots === 0)) {
+    return { reason: 'no-room', message: `${nodes} no room; ${front} in front of it` };
+  }
+  return { reason: 'next', message: `${nodes} room; ${front} in front of it` };
+}
+
+function placedOf(task: TaskWithAttempts, suitable: number | null): Explanation['placed'] {
+  const last = task.attempts.at(-1);
+  if (last === undefined) return null;
+  const { fence, nodeId, nodeName, leasedAt } = last;
+  const among =
+    suitable === null
+      ? 'it suited and had room'
+      : suitable === 1
+        ? 'it was the only connected node that suited, and had room'
+        : `it came next in turn of ${suitable} connected nodes that suited, and had room`;
+  return { fence, nodeId, nodeName, leasedAt, suitable, message: among };
+}

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Attempt, Plan, TaskWithAttempts } from '@fog/contract';
+import { explainTask } from '../../src/dispatch/explanation.ts';
+
+const NODE = { id: `n${'0'.repeat(32)}`, name: 'attic', slots: 2 };
+const ATTEMPT: Attempt = {
+  fence: 2,
+  state: 'failed',
+  nodeId: NODE.id,
+  nodeName: NODE.name,
+  leasedAt: 5,
+  startedAt: 6,
+  endedAt: 7,
+  reason: 'oom',
+  message: null,
+  exitCode: null,
+  engine: null,
+  usage: null,
+  progress: null,
+};
+const TASK: TaskWithAttempts = {
+  job: 'j000000000000000000',
+  partition: 3,
+  state: 'queued',
+  fence: 0,
+  jobFailures: 0,
+  nodeFailures: 0,
+  notBefore: null,
+  reason: null,
+  message: null,
+  exitCode: null,
+  acceptedFence: null,
+  outputs: [],
+  attempts: [],
+};
+const PLAN: Plan = { tasks: 1, nodesKnown: 3, nodes: [{ ...NODE, freeSlots: 1 }], excluded: [] };
+const EMPTY = { ...PLAN, nodes: [] };
+const FULL = { ...PLAN, nodes: [{ ...NODE, freeSlots: 0 }] };
+
+const explain = (part: Partial<Parameters<typeof explainTask>[0]>) =>
+  explainTask({ task: TASK, suitable: null, ahead: 0, plan: PLAN, now: 1000, ...part });
+
+describe('why a task waits', () => {
+  const cases: [what: string, part: Partial<Parameters<typeof explainTask>[0]>, reason: string, message: RegExp][] = [
+    [
+      'its pause is not over',
+      { task: { ...TASK, notBefore: 3000, attempts: [ATTEMPT] } },
+      'retry',
+      /in 2\.0s after oom: /,
+    ],
+    ['its pause is over', { task: { ...TASK, notBefore: 999, attempts: [ATTEMPT] } }, 'next', /room; 0 tasks are/],
+    ['there is no node', { plan: { ...EMPTY, nodesKnown: 0 } }, 'no-node', /^no node has joined this fog$/],
+    [
+      'no node suits',
+      { plan: { ...EMPTY, excluded: [{ constraint: 'gpu', nodes: 3 }] } },
+      'no-node',
+      /^no node can run it; gpu: excludes 3 of 3$/,
+    ],
+    ['all are busy', { plan: FULL, ahead: 1 }, 'no-room', /^the node that suits it has no room; 1 task is in front/],
+    ['others are in front', { ahead: 7 }, 'next', /^the node that suits it has room; 7 tasks are in front of it$/],
+    ['the queue is long', { plan: FULL, ahead: null }, 'no-room', /; very many tasks are in front of it$/],
+  ];
+  for (const [what, part, reason, message] of cases) {
+    it(what, () => {
+      const { waiting } = explain(part);
+      assert.equal(waiting?.reason, reason);
+      assert.match(waiting?.message ?? '', message);
+    });
+  }
+
+  it('only a queued task waits', () => {
+    assert.equal(explain({ task: { ...TASK, state: 'running' } }).waiting, null);
+  });
+});
+
+describe('why a task is where it is', () => {
+  const placed = (suitable: number | null) =>
+    explain({ task: { ...TASK, state: 'running', fence: 2, attempts: [ATTEMPT] }, suitable }).placed?.message;
+
+  it('names the choice that was noted at the lease', () => {
+    assert.match(placed(3) ?? '', /next in turn of 3 connected nodes/);
+    assert.match(placed(1) ?? '', /the only connected node that suited/);
+    assert.match(placed(null) ?? '', /^it suited and had room$/);
+  });
+
+  it('is unknown before the first lease', () => {
+    assert.equal(explain({}).placed, null);
+  });
+});
