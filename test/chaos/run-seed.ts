@@ -100,11 +100,12 @@ async function probeNodes({ cluster, patience }: Rest, digest: string): Promise<
     return cluster.agents.every(({ isDead }, index) => connected.includes(`agent-${index}`) === !isDead);
   });
   const args = [JSON.stringify({ engine: 'plan', key: PROBE, longestMilliseconds: 1, kind: 'steady', outputBytes: 0 })];
-  const resources = { cpu: String(AGENT_SLOTS), memory: '1Gi', disk: '10Gi' };
+  const resources = { cpu: String(AGENT_SLOTS), memory: '1Gi', disk: '1Gi' };
+  const outputs = [{ name: 'result', path: '/out/result' }];
   const spec = {
     kind: 'Job',
     metadata: { name: PROBE },
-    spec: { type: 'ops', task: { runtime: 'wasm', wasm: { module: digest }, args, resources } },
+    spec: { type: 'ops', task: { runtime: 'wasm', wasm: { module: digest }, args, resources, outputs } },
   };
   const submit = (client: FogClient, signal: AbortSignal) =>
     client.call('submitJob', { body: { spec, idempotencyKey: PROBE } }, { signal });
