@@ -324,6 +324,7 @@ export class Dispatcher {
       cordoned: admitted.cordoned,
       received: admitted.acknowledged,
     });
+    session.drainUntil = admitted.drainUntil;
     for (const { name, logBytes } of attempts.resume) {
       if (!turn.resume(name)) {
         stop.push(name);
@@ -380,6 +381,7 @@ export class Dispatcher {
       this.#again = true;
     }
     input.answer(outcome);
+    if (outcome.accepted) outcome.session.sendDrain(this.#dependencies.now());
     this.#dependencies.bus.publish({ kind: 'streams', ids: [input.hello.nodeId] });
     this.#dependencies.bus.publish({ kind: 'node', node: input.hello.nodeId });
   }

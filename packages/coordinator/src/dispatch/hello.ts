@@ -25,6 +25,8 @@ export interface AdmittedNode {
   session: number;
   acknowledged: number;
   cordoned: boolean;
+  /** It was told to finish by then; null while it is not draining. */
+  drainUntil: number | null;
   /** Attempts that the database believes to be alive on this node. */
   believed: { name: AttemptName; state: AttemptState; logBytes: number }[];
 }
@@ -66,6 +68,7 @@ export async function admitNodes(
       session: row.session,
       acknowledged: row.acknowledged,
       cordoned: row.cordoned === 1,
+      drainUntil: row.drain_until,
       believed: (believed.get(row.id) ?? []).map((attempt) => ({
         name: { job: attempt.job_id, partition: attempt.partition, fence: attempt.fence },
         state: attempt.state as AttemptState,

@@ -204,10 +204,7 @@ export class Nodes {
     session.cordoned = row.cordoned === 1;
     const isNews = row.drain_until !== null && row.drain_until !== session.drainUntil;
     session.drainUntil = row.drain_until;
-    if (isNews) {
-      const deadlineMilliseconds = Math.max(0, (row.drain_until ?? 0) - now());
-      session.link.send(JSON.stringify({ type: 'drain', deadlineMilliseconds }));
-    }
+    if (isNews) session.sendDrain(now());
     dispatcher.wake();
   }
 }

@@ -61,6 +61,12 @@ export class AgentSession {
     return this.open && this.reachable && !this.cordoned && this.drainUntil === null;
   }
 
+  /** Tells a node that drains how long it has. */
+  sendDrain(now: number): void {
+    if (this.drainUntil === null) return;
+    this.link.send(JSON.stringify({ type: 'drain', deadlineMilliseconds: Math.max(0, this.drainUntil - now) }));
+  }
+
   /** A quick look before the exact one. */
   hasFreeSlot(): boolean {
     return this.#used.slots < this.description.capacity.slots;
