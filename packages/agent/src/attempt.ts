@@ -181,9 +181,10 @@ export class Attempt {
       this.#running = (await runtime.adopt?.(request, this.#host())) ?? null;
       return this.#running !== null;
     }
-    const supervised = this.#supervised(hasSecrets(this.#group) ? null : (host) => this.#startAnew(host));
+    const startAnew = hasSecrets(this.#group) ? null : (host: AttemptHost) => this.#startAnew(host);
+    const supervised = this.#supervised(startAnew, { isAdopted: true });
     const adopted = (await runtime.adopt?.(request, supervised.host)) ?? null;
-    this.#running = adopted === null ? null : supervised.follow(adopted, { isAdopted: true });
+    this.#running = adopted === null ? null : supervised.follow(adopted);
     return adopted !== null;
   }
 
@@ -270,13 +271,14 @@ export class Attempt {
     return runtime.start(request, host);
   }
 
-  #supervised(start: SupervisedRunDependencies['start']): SupervisedRun {
+  #supervised(start: SupervisedRunDependencies['start'], { isAdopted = false } = {}): SupervisedRun {
     const { restart, task } = this.#group.spec.spec;
     return new SupervisedRun({
       restart: restartPolicyOf(restart),
       health: task.health ?? null,
       host: this.#host(),
       start,
+      isAdopted,
       report: (health) => {
         if (this.isStopping) return;
         this.#dependencies.report({ event: 'health', ...health, message: this.#text(health.message) });

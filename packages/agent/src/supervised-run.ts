@@ -30,6 +30,8 @@ export interface SupervisedRunDependencies {
   /** Starts the program in a fresh sandbox; null where what it needs is gone. Rejects with `AttemptFailure`. */
   start: ((host: AttemptHost) => Promise<RunningAttempt>) | null;
   report(health: HealthReport): void;
+  /** Whether the first run is one that an agent before this one has started. */
+  isAdopted: boolean;
 }
 
 interface End {
@@ -60,7 +62,6 @@ export class SupervisedRun implements RunningAttempt {
   #restarts: number[] = [];
   #restartCount = 0;
   #hasStarted = false;
-  #isAdopted = false;
   #isAtLineStart = true;
   #reported: Pick<HealthReport, 'status' | 'restarts'> | null = null;
   /** Of the runs before this one. */
@@ -85,10 +86,9 @@ export class SupervisedRun implements RunningAttempt {
     };
   }
 
-  /** Goes on with a run that was started with `host`, or taken over from an agent that died. Called once. */
-  follow(run: RunningAttempt, { isAdopted = false } = {}): this {
+  /** Goes on with a run that was started, or taken over, with `host`. Called once. */
+  follow(run: RunningAttempt): this {
     this.#run = run;
-    this.#isAdopted = isAdopted;
     void this.#keepRunning(run).then(this.#resolve);
     return this;
   }
@@ -153,9 +153,9 @@ export class SupervisedRun implements RunningAttempt {
   }
 
   #started(): void {
-    const { health, host } = this.#dependencies;
+    const { health, host, isAdopted } = this.#dependencies;
     if (!this.#hasStarted) host.started();
-    const isTakenOver = this.#isAdopted && !this.#hasStarted;
+    const isTakenOver = isAdopted && !this.#hasStarted;
     this.#hasStarted = true;
     if (this.#kill !== null) return;
     if (health === null) {

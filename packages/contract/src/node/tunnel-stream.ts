@@ -50,7 +50,7 @@ export class TunnelStream extends Duplex {
     this.opened = this.#opened.promise;
     this.opened.catch(() => {}); // nobody may be waiting
     const given = `nothing moved for ${idleMilliseconds} ms`;
-    this.#idle = setTimeout(() => this.destroy(new FogError('timed-out', given)), idleMilliseconds);
+    this.#idle = setTimeout(() => this.destroy(new FogError('timed-out', given)), idleMilliseconds).unref();
     socket.on('message', (data, isBinary) => this.#receive(data, isBinary));
     socket.on('close', (_code, reason) => this.#closed(reason.toString()));
     socket.on('error', (cause) => this.destroy(broken(cause.message, cause)));
