@@ -241,7 +241,7 @@ describe('its health', () => {
     it.last().isListening = false;
     await it.timer.advance(900);
     assert.deepEqual(it.reports, []);
-    await it.timer.advance(20_000);
+    await it.timer.advance(10_100);
     assert.deepEqual(it.told(), ['unhealthy 0', 'starting 1']);
     await it.timer.advance(1000);
     it.last().isListening = false;
