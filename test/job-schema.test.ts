@@ -81,6 +81,8 @@ function job(task: object = {}, spec: object = {}): object {
   return { kind: 'Job', spec: { ...spec, task: { ...script, ...task } } };
 }
 
+const SERVED = { ports: [{ name: 'web', port: 80 }], health: { http: { port: 80 }, startPeriod: '0s' } };
+
 test('what a user may write fits', () => {
   const jobs = [
     job(),
@@ -91,6 +93,10 @@ test('what a user may write fits', () => {
     job({ runtime: 'wasm', wasm: { module: 'a.wasm', deterministic: true }, javascript: undefined }),
     job({}, { type: 'ops', count: 1, timeouts: { heartbeat: '1h30m' } }),
     job({}, { placement: { constraints: ['cores >= 4', 'region in (eu, us)', '!spot'] } }),
+    job(
+      { runtime: 'process', process: { command: ['x'] }, javascript: undefined, ...SERVED },
+      { type: 'service', count: 3, restart: { within: '1h' } },
+    ),
     { ...job(), metadata: { name: 'a', namespace: 'default', labels: { team: 'a' } } },
   ];
   for (const document of jobs) assert.equal(faultsOf(JSON.parse(JSON.stringify(document))), '');
@@ -126,6 +132,19 @@ const MISTAKES: Record<string, object> = {
     { runtime: 'wasm', wasm: { module: 'a' }, javascript: undefined },
     { timeouts: { heartbeat: '5m' } },
   ),
+  'ports of a batch': job({ runtime: 'process', process: { command: ['x'] }, javascript: undefined, ...SERVED }),
+  'a restart of ops': job({}, { type: 'ops', restart: {} }),
+  'ports of a script': job(SERVED, { type: 'service' }),
+  'two health checks': job(
+    {
+      runtime: 'process',
+      process: { command: ['x'] },
+      javascript: undefined,
+      health: { tcp: { port: 1 }, command: ['x'] },
+    },
+    { type: 'service' },
+  ),
+  'outputs of a service': job({ outputs: [{ name: 'a', path: '/a' }] }, { type: 'service' }),
   'a kind that is not built': { ...job(), kind: 'Cron' },
   'a namespace': { ...job(), metadata: { namespace: 'mine' } },
 };

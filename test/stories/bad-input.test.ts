@@ -43,11 +43,11 @@ describe('a specification with faults', () => {
   });
 
   test('of a kind that is not built is unsupported', async () => {
-    const spec = { kind: 'Job', spec: { type: 'service', task: wasmTask(await put(programs.succeedModule())) } };
+    const spec = { kind: 'Job', spec: { privacy: 'secret', task: wasmTask(await put(programs.succeedModule())) } };
     const error = await rejection(fog.client.call('submitJob', { body: { spec } }));
     assert.equal(error.code, 'unsupported');
     assert.deepEqual(error.details.faults, [
-      { path: 'spec.type', code: 'unsupported', message: '"service" is not built yet' },
+      { path: 'spec.privacy', code: 'unsupported', message: 'is not built yet' },
     ]);
   });
 

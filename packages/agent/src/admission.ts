@@ -1,6 +1,7 @@
 /** Whether a leased attempt is taken. Pure. */
 import {
   type Capacity,
+  isLongRunning,
   type JobSpec,
   type LeaseGroup,
   type NodeDescription,
@@ -19,13 +20,15 @@ export interface Demand {
   diskBytes: number;
   /** Processes and threads at a time. */
   processes: number;
+  /** Infinity for what is to be kept running. */
   runMilliseconds: number;
   /** Longest time between two progress reports; null is any. */
   heartbeatMilliseconds: number | null;
   stopWithoutContactMilliseconds: number;
 }
 
-export function demandOf({ spec }: JobSpec): Demand {
+export function demandOf(job: JobSpec): Demand {
+  const { spec } = job;
   const { resources } = spec.task;
   const { attempt, heartbeat } = spec.timeouts;
   return {
@@ -33,8 +36,8 @@ export function demandOf({ spec }: JobSpec): Demand {
     memoryBytes: parseBytes(resources.memory),
     diskBytes: parseBytes(resources.disk),
     processes: resources.pids,
-    runMilliseconds: parseDuration(attempt),
-    heartbeatMilliseconds: heartbeat === undefined ? null : parseDuration(heartbeat),
+    runMilliseconds: isLongRunning(job) ? Number.POSITIVE_INFINITY : parseDuration(attempt),
+    heartbeatMilliseconds: heartbeat === undefined || isLongRunning(job) ? null : parseDuration(heartbeat),
     stopWithoutContactMilliseconds: parseDuration(spec.disconnect.stopOnNodeAfter),
   };
 }

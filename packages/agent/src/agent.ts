@@ -32,6 +32,7 @@ import type { Sessions } from './sessions.ts';
 import { isStaged, programOf, stage } from './staging.ts';
 import type { AgentLog } from './start-agent.ts';
 import type { Transfers } from './transfers.ts';
+import { Tunnels } from './tunnels.ts';
 import { uploadOutputs } from './uploads.ts';
 import { UsageSamples } from './usage-samples.ts';
 
@@ -89,6 +90,7 @@ export class Agent implements RunningAgent {
   readonly #outbox: Outbox;
   readonly #samples: UsageSamples;
   readonly #reaping: Reaping;
+  readonly #tunnels: Tunnels;
   readonly #closed = Promise.withResolvers<AgentEnd>();
   /** Both sides count the journal's entries alike; nothing of it is sent before that is known. */
   #isJournalAgreed = false;
@@ -144,6 +146,11 @@ export class Agent implements RunningAgent {
       running: () => this.#attempts.running(),
       isOpen: () => this.#link.isOpen,
       send: (frame) => this.#link.send(frame),
+    });
+    this.#tunnels = new Tunnels({
+      url: parts.url,
+      tls: () => this.#link.tls,
+      connect: (attempt, port) => this.#attempts.connect(attempt, port),
     });
   }
 
@@ -228,6 +235,7 @@ export class Agent implements RunningAgent {
     this.#attempts.drain();
     this.#attempts.stopAll('stopped-on-node', 'the agent was stopped', { isDecided: true });
     this.#outbox.close();
+    this.#tunnels.close();
     await this.#link.close();
     sessions.end(new FogError('unavailable', `the agent is ${end.reason}`));
     await this.#pinning;
@@ -274,6 +282,7 @@ export class Agent implements RunningAgent {
     this.#attempts.acknowledged(journal.acknowledge(welcome.acknowledged));
     this.#attempts.welcomed(welcome.keep, welcome.stop);
     this.#outbox.opened(welcome.acknowledged);
+    this.#tunnels.sessionToken = welcome.blobToken;
     sessions.opened(new FogClient({ url, token: welcome.blobToken, fetch }));
     log('info', 'connected', { session: welcome.session, coordinatorVersion: welcome.coordinatorVersion });
     if (!this.#isPinned) this.#pinning = this.#pin();
@@ -302,6 +311,8 @@ export class Agent implements RunningAgent {
       case 'stop':
         for (const { attempt, reason } of frame.attempts) this.#attempts.stop(attempt, reason);
         return;
+      case 'tunnel':
+        return this.#tunnels.open(frame);
       case 'drain':
         void this.drain(frame.deadlineMilliseconds);
     }

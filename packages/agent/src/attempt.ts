@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
+import type { Duplex } from 'node:stream';
 import {
   type AttemptName,
   type AttemptReport,
   attemptKey,
   type FailureReason,
+  FogError,
   type HeldAttempt,
+  isLongRunning,
   type LeaseGroup,
   policyIncludes,
   type TaskOutput,
@@ -27,8 +30,10 @@ import { attemptId } from './attempt-id.ts';
 import { AGENT_LIMITS } from './limits.ts';
 import { AttemptLog, type LogStream } from './logs.ts';
 import { reportText, usageOf } from './reports.ts';
+import { restartPolicyOf } from './restart-policy.ts';
 import { type MaskedStream, SecretMask } from './secret-mask.ts';
 import type { StagedFiles } from './staging.ts';
+import { SupervisedRun, type SupervisedRunDependencies } from './supervised-run.ts';
 import { contentBytes } from './uploads.ts';
 
 export interface AttemptDependencies {
@@ -88,6 +93,8 @@ export class Attempt {
   /** When the job's code started or last reported progress; null while it does not run. */
   #aliveMilliseconds: number | null = null;
   #progressSentMilliseconds = Number.NEGATIVE_INFINITY;
+  /** Held for restarts of a run that was taken over. */
+  #filesOfRestart: StagedFiles | null = null;
   #usage: AttemptUsage = NO_USAGE;
   #engine = '';
 
@@ -130,6 +137,16 @@ export class Attempt {
     return (await this.#running?.sample?.()) ?? null;
   }
 
+  /** A connection to a port that its job publishes. Rejects with `not-found`, or `unavailable` while nobody listens there. */
+  async connect(port: number): Promise<Duplex> {
+    const { ports = [] } = this.#group.spec.spec.task;
+    if (!ports.some((published) => published.port === port)) {
+      throw new FogError('not-found', `the job does not publish port ${port}`);
+    }
+    if (this.#running?.connect === undefined) throw new FogError('unavailable', 'the attempt does not run');
+    return await this.#running.connect(port);
+  }
+
   /** What its own time limits say: a reason to stop it, or null. */
   deadlineFault(
     nowMilliseconds: number,
@@ -160,8 +177,15 @@ export class Attempt {
       this.log.append('stderr', Buffer.from(UNMASKED_NOTICE));
       this.log.end();
     }
-    this.#running = (await runtime.adopt?.(request, this.#host())) ?? null;
-    return this.#running !== null;
+    if (!isLongRunning(this.#group.spec)) {
+      this.#running = (await runtime.adopt?.(request, this.#host())) ?? null;
+      return this.#running !== null;
+    }
+    const startAnew = hasSecrets(this.#group) ? null : (host: AttemptHost) => this.#startAnew(host);
+    const supervised = this.#supervised(startAnew, { isAdopted: true });
+    const adopted = (await runtime.adopt?.(request, supervised.host)) ?? null;
+    this.#running = adopted === null ? null : supervised.follow(adopted);
+    return adopted !== null;
   }
 
   /** Runs it to its end. Resolves with what is to be reported, or null when nobody wants to know. Never rejects. */
@@ -206,12 +230,13 @@ export class Attempt {
       if (bytes > AGENT_LIMITS.directUploadBytes) report({ event: 'upload' });
       return outputs.length === 0 ? [] : await upload(outputs, signal);
     } finally {
+      this.#filesOfRestart?.release();
       await discard(attemptId(this.name), outputs);
     }
   }
 
   async #execute(signal: AbortSignal): Promise<AttemptOutcome> {
-    const { runtime, isStaged, stage, held, report } = this.#dependencies;
+    const { isStaged, stage, held, report } = this.#dependencies;
     this.#state = 'preparing';
     if (!isStaged()) report({ event: 'prepare' }); // where nothing is fetched it would tell nobody anything
     const files = await stage(signal);
@@ -220,7 +245,7 @@ export class Attempt {
       await held?.remember();
       signal.throwIfAborted();
       this.#state = 'running';
-      this.#running = runtime.start(request, this.#host());
+      this.#running = this.#start(request);
       return await this.#running.outcome;
     } catch (error) {
       if (error instanceof AttemptFailure) throw error;
@@ -228,6 +253,37 @@ export class Attempt {
     } finally {
       files.release();
     }
+  }
+
+  /** The program of a service or daemon is kept running. */
+  #start(request: AttemptRequest): RunningAttempt {
+    const { runtime } = this.#dependencies;
+    if (!isLongRunning(this.#group.spec)) return runtime.start(request, this.#host());
+    const supervised = this.#supervised(async (host) => runtime.start(request, host));
+    return supervised.follow(runtime.start(request, supervised.host));
+  }
+
+  /** What an earlier agent has started is started again from the beginning. */
+  async #startAnew(host: AttemptHost): Promise<RunningAttempt> {
+    const { runtime, stage } = this.#dependencies;
+    this.#filesOfRestart ??= await stage(this.#abort.signal);
+    const request = this.#request({ files: this.#filesOfRestart, program: this.#program(), env: this.#environment() });
+    return runtime.start(request, host);
+  }
+
+  #supervised(start: SupervisedRunDependencies['start'], { isAdopted = false } = {}): SupervisedRun {
+    const { restart, task } = this.#group.spec.spec;
+    return new SupervisedRun({
+      restart: restartPolicyOf(restart),
+      health: task.health ?? null,
+      host: this.#host(),
+      start,
+      isAdopted,
+      report: (health) => {
+        if (this.isStopping) return;
+        this.#dependencies.report({ event: 'health', ...health, message: this.#text(health.message) });
+      },
+    });
   }
 
   #host(): AttemptHost {

@@ -8,12 +8,14 @@
  * Two sums are kept. What is *committed* decides whether a lease is taken: attempts being stopped are as good as
  * gone, the coordinator has counted them off already. What is *used* decides when it starts: never above capacity.
  */
+import type { Duplex } from 'node:stream';
 import {
   type AttemptName,
   type AttemptReport,
   attemptKey,
   type Capacity,
   type FailureReason,
+  FogError,
   type HeldAttempt,
   type JournalEntry,
   type LeaseGroup,
@@ -93,6 +95,13 @@ export class Attempts {
     for (const attempt of this.#live.values()) {
       if (attempt.state === 'running') yield { name: attempt.name, sample: () => attempt.sample() };
     }
+  }
+
+  /** A connection to a published port of an attempt that runs here. Rejects with `not-found` or `unavailable`. */
+  async connect(name: AttemptName, port: number): Promise<Duplex> {
+    const attempt = this.#live.get(attemptKey(name));
+    if (attempt === undefined) throw new FogError('not-found', 'the attempt is not on this node');
+    return await attempt.connect(port);
   }
 
   /** From now on every lease is declined. */

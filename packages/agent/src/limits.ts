@@ -38,6 +38,13 @@ export const AGENT_LIMITS = {
   /** Progress is journaled this often per attempt; it is shown to people, who read no faster. */
   progressMilliseconds: 500,
 
+  /** What is kept of the answer to a health check that failed: people read it. */
+  healthMessageCharacters: 512,
+  /** Headers of an answer to a health check, as many as Node's own servers send. */
+  healthAnswerBytes: 16_384,
+  /** A tunnel on which nothing moves, while its coordinator is gone; longer than the coordinator itself waits. */
+  tunnelIdleMilliseconds: 15 * 60_000,
+
   /** How often attempts are asked what they use: often enough for a curve, seldom enough to cost nothing. */
   sampleMilliseconds: 10_000,
   /** How often deadlines of held attempts (heartbeat, contact, drain) are looked at. */

@@ -16,7 +16,7 @@ import { AGENT_LIMITS } from './limits.ts';
 
 export type WelcomeFrame = Extract<CoordinatorFrame, { type: 'welcome' }>;
 /** What may arrive after the welcome. */
-export type SessionFrame = Extract<CoordinatorFrame, { type: 'lease' | 'ack' | 'stop' | 'drain' }>;
+export type SessionFrame = Extract<CoordinatorFrame, { type: 'lease' | 'ack' | 'stop' | 'tunnel' | 'drain' }>;
 type HelloFrame = Extract<AgentFrame, { type: 'hello' }>;
 
 export interface LinkDependencies {
@@ -82,6 +82,11 @@ export class Link {
 
   get heardMilliseconds(): number {
     return this.#heardMilliseconds;
+  }
+
+  /** Whom to trust behind https; undefined leaves it to the authorities of the system. */
+  get tls(): PinnedConnection['tls'] {
+    return this.#pinned?.tls;
   }
 
   /** Bytes given to the socket that the network has not taken. */

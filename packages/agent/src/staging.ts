@@ -27,7 +27,8 @@ function programDigest(task: TaskSpec): string | null {
  */
 export function programOf(task: TaskSpec, cache: Pick<BlobCache, 'pathOf'>): Program | null {
   const { wasm, javascript, docker, kubernetes } = task;
-  const network = { allow: task.network === 'none' ? [] : task.network.allow, inbound: false };
+  const inbound = (task.ports?.length ?? 0) > 0 || task.health !== undefined;
+  const network = { allow: task.network === 'none' ? [] : task.network.allow, inbound };
   if (wasm !== undefined) {
     return { runtime: 'wasm', modulePath: cache.pathOf(wasm.module), moduleDigest: wasm.module };
   }

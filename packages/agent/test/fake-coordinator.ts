@@ -18,8 +18,10 @@ import {
   type JournalEntry,
   type LeaseGroup,
   parseJobSpec,
+  tunnelIdOf,
   UPLOAD_OFFSET_HEADER,
 } from '@fog/contract';
+import { TunnelStream } from '@fog/contract/node';
 import { type WebSocket, WebSocketServer } from 'ws';
 
 export const JOB = 'j000000000000000001';
@@ -82,6 +84,8 @@ export class FakeCoordinator implements AsyncDisposable {
   logs = new Map<string, { text: Buffer; chunks: number }>();
   /** Frames in the order they came. */
   frames: AgentFrame[] = [];
+  /** What the agent dialled because it was told to. */
+  tunnels: { id: string; authorization: string | undefined; stream: TunnelStream }[] = [];
   blobs = new Map<string, Buffer>([[digestOf(MODULE), MODULE]]);
   partials = new Map<string, Buffer>();
   requests: string[] = [];
@@ -94,6 +98,15 @@ export class FakeCoordinator implements AsyncDisposable {
   static async start(): Promise<FakeCoordinator> {
     const fake = new FakeCoordinator();
     fake.#server.on('upgrade', (request, socket, head) => {
+      const id = tunnelIdOf(request.url ?? '');
+      if (id !== null) {
+        const { authorization } = request.headers;
+        fake.#sockets.handleUpgrade(request, socket, head, (dialled) => {
+          const stream = new TunnelStream(dialled, { idleMilliseconds: 60_000 });
+          fake.tunnels.push({ id, authorization, stream: stream.on('error', () => {}) });
+        });
+        return;
+      }
       if (request.url !== AGENT_PATH) return socket.destroy();
       fake.#sockets.handleUpgrade(request, socket, head, (webSocket) => fake.#accept(webSocket));
     });

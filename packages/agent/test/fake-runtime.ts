@@ -18,6 +18,7 @@ export class FakeAttempt implements RunningAttempt {
   readonly host: AttemptHost;
   readonly outcome: Promise<AttemptOutcome>;
   killed: FailureReason | null = null;
+  connect?: NonNullable<RunningAttempt['connect']>;
   readonly #settle: (outcome: AttemptOutcome) => void;
 
   constructor(request: AttemptRequest, host: AttemptHost) {
@@ -43,7 +44,7 @@ export class FakeAttempt implements RunningAttempt {
 }
 
 export class FakeRuntime implements TaskRuntime {
-  readonly name = 'wasm';
+  readonly name: TaskRuntime['name'];
   readonly attempts: FakeAttempt[] = [];
   mostAtOnce = 0;
   closed = false;
@@ -52,6 +53,10 @@ export class FakeRuntime implements TaskRuntime {
   /** What an attempt does by itself. */
   behaviour: (attempt: FakeAttempt) => void = () => {};
   #running = 0;
+
+  constructor(name: TaskRuntime['name'] = 'wasm') {
+    this.name = name;
+  }
 
   async probe(): Promise<RuntimeProbe> {
     return this.probed;

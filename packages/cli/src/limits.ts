@@ -19,6 +19,14 @@ export const CLI_LIMITS = {
   shownJobs: 50,
   /** Outputs downloaded at a time: those of a job with many tasks are mostly small. */
   concurrentOutputs: 8,
+  /** `fog forward`: connections at a time; a replica takes 64. */
+  forwardedConnections: 256,
+  /** `fog forward`: time for the coordinator to answer; it waits 10 s for the node. */
+  forwardMilliseconds: 15_000,
+  /** `fog forward`: a connection on which nothing moves, while the coordinator is gone. */
+  forwardIdleMilliseconds: 15 * 60_000,
+  /** The document that tells why a connection was refused. */
+  problemBytes: 65_536,
   /** A result that `fog run` prints; more is downloaded. */
   printedResultBytes: 64 << 10,
   /** Smallest time between two drawings of the progress line. */

@@ -5,6 +5,7 @@ import packageDescription from '../package.json' with { type: 'json' };
 import { addBlobCommands } from './commands/blob.ts';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addConfigCommand } from './commands/config.ts';
+import { addForwardCommand } from './commands/forward.ts';
 import { addJobCommands } from './commands/job.ts';
 import { addNodeCommands } from './commands/node.ts';
 import { addPlanCommand } from './commands/plan.ts';
@@ -38,6 +39,7 @@ export function buildProgram(terminal: Terminal): Command {
   addStatusCommand(program, terminal);
   addPlanCommand(program, terminal);
   addJobCommands(program, terminal);
+  addForwardCommand(program, terminal);
   addNodeCommands(program, terminal);
   addBlobCommands(program, terminal);
   addTokenCommands(program, terminal);

@@ -13,6 +13,7 @@
  *                                         <-     log {attempt, stream, offset, data}
  *                                         <-     samples {samples}             what attempts use; lost ones are not missed
  *     stop {attempts}                     ->            cancelled or superseded: kill, report, forget
+ *     tunnel {id, attempt, port}          ->            dial AGENT_TUNNEL_PATH and join it to that port of the sandbox
  *                                         <-     capacity {capacity}           credits granted from now on
  *                                         <-     goodbye {}                    drained: nothing runs, nothing is owed
  *
@@ -26,6 +27,7 @@ import { jobSpecSchema } from './job-spec.ts';
 import { LIMITS } from './limits.ts';
 import { capacitySchema, nodeDescriptionSchema } from './node-description.ts';
 import { failureReasonSchema } from './states.ts';
+import { tunnelIdSchema } from './tunnels.ts';
 
 /** Both sides must speak the same one; there is no downgrade. */
 export const AGENT_PROTOCOL = 1;
@@ -76,10 +78,22 @@ export type TaskOutput = z.infer<typeof taskOutputSchema>;
 
 const outcomeFields = { usage: usageSchema, engine: z.string().max(64), logBytes: z.int().nonnegative() };
 
+export const HEALTH_STATUSES = ['starting', 'healthy', 'unhealthy'] as const;
+/** How the program of a service or daemon does. */
+export const healthReportSchema = z.strictObject({
+  status: z.enum(HEALTH_STATUSES),
+  /** Why it is so; empty where there is nothing to say. */
+  message: messageText,
+  /** Of the program, on this node. */
+  restarts: z.int().nonnegative(),
+});
+export type HealthReport = z.infer<typeof healthReportSchema>;
+
 export const attemptReportSchema = z.discriminatedUnion('event', [
   z.strictObject({ event: z.literal('prepare') }),
   z.strictObject({ event: z.literal('start') }),
   z.strictObject({ event: z.literal('upload') }),
+  healthReportSchema.extend({ event: z.literal('health') }),
   z.strictObject({ event: z.literal('progress'), fraction: z.number().min(0).max(1), message: messageText }),
   z.strictObject({
     event: z.literal('succeed'),
@@ -212,6 +226,13 @@ export const coordinatorFrameSchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('stop'),
     attempts: z.array(z.strictObject({ attempt: attemptNameSchema, reason: failureReasonSchema })).min(1),
+  }),
+  /** Answered by another WebSocket, or not at all; see tunnels.ts. */
+  z.strictObject({
+    type: z.literal('tunnel'),
+    id: tunnelIdSchema,
+    attempt: attemptNameSchema,
+    port: z.int().min(1).max(65_535),
   }),
   /** Finish what runs within the deadline, then say goodbye. */
   z.strictObject({ type: z.literal('drain'), deadlineMilliseconds: z.int().nonnegative() }),

@@ -3,7 +3,7 @@
  * numbers of their job, so one number resumes either stream.
  */
 import { z } from 'zod';
-import { taskOutputSchema } from './agent-frames.ts';
+import { healthReportSchema, taskOutputSchema } from './agent-frames.ts';
 import { failureReasonSchema } from './states.ts';
 
 const onTask = { partition: z.int().nonnegative() };
@@ -38,6 +38,7 @@ export const jobEventSchema = z.discriminatedUnion('type', [
     message: z.string(),
     exitCode: z.int().nullable(),
   }),
+  healthReportSchema.extend({ type: z.literal('attempt.health'), ...onAttempt }),
   z.strictObject({ type: z.literal('attempt.lost'), ...onAttempt }),
   z.strictObject({ type: z.literal('attempt.resumed'), ...onAttempt }),
   z.strictObject({ type: z.literal('attempt.superseded'), ...onAttempt }),

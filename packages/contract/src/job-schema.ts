@@ -40,15 +40,31 @@ export function jobSpecJsonSchema(): JsonSchema {
       { task: written({ runtime: { const: 'wasm' } }) },
       { properties: { timeouts: { type: 'object', properties: { heartbeat: false } } } },
     ),
+    {
+      if: written({ type: { enum: ['service', 'daemon'] } }),
+      // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+      then: { properties: { task: { type: 'object', properties: { outputs: { type: 'array', maxItems: 0 } } } } },
+      else: {
+        properties: { restart: false, task: { type: 'object', properties: { ports: false, health: false } } },
+      },
+    },
   ];
+  const health = propertiesOf(schema, ['spec', 'task']).health as JsonSchema;
+  health.oneOf = ['http', 'tcp', 'command'].map((check) => ({ required: [check] }));
   const task = propertiesOf(schema, ['spec']).task as JsonSchema;
-  task.allOf = RUNTIMES.map((runtime) => {
-    const others = RUNTIMES.filter((name) => name !== runtime).map((name) => [name, false]);
-    return onlyIf(
-      { runtime: { const: runtime } },
-      { required: [runtime], properties: Object.fromEntries(others) as JsonSchema },
-    );
-  });
+  task.allOf = [
+    ...RUNTIMES.map((runtime) => {
+      const others = RUNTIMES.filter((name) => name !== runtime).map((name) => [name, false]);
+      return onlyIf(
+        { runtime: { const: runtime } },
+        { required: [runtime], properties: Object.fromEntries(others) as JsonSchema },
+      );
+    }),
+    onlyIf(
+      { runtime: { enum: ['wasm', 'javascript', 'kubernetes'] } },
+      { properties: { ports: false, health: false } },
+    ),
+  ];
   return {
     $schema,
     $id: 'https://fog-compute.dev/schemas/job.json',

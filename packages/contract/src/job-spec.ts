@@ -38,6 +38,12 @@ const durationText = z
   .refine((text) => isPositive(parseDuration, text), DURATION_FAULT)
   .meta({ description: 'Duration: 500ms, 30s, 10m, 1h30m or 7d' });
 
+/** For waits that may also be left out. */
+const durationOrZero = z
+  .string(DURATION_FAULT)
+  .regex(DURATION_PATTERN, DURATION_FAULT)
+  .meta({ description: 'Duration: 0s, 500ms, 30s, 10m, 1h30m or 7d' });
+
 /** None of the patterns has an exponent, so what has a digit other than 0 is more than zero. */
 function withNonZeroDigit(pattern: RegExp): RegExp {
   return new RegExp(pattern.source.replace('^', '^(?=.*[1-9])'));
@@ -142,6 +148,40 @@ const kubernetesSchema = z.strictObject({
   workingDirectory: sandboxPath.optional(),
 });
 
+const portNumber = z.int().min(1).max(65_535);
+const portSchema = z.strictObject({
+  name: nameSchema,
+  port: portNumber.meta({ description: 'Where the program listens, on the loopback of its sandbox' }),
+  protocol: z.enum(['http', 'tcp']).default('tcp').meta({ description: 'http: requests are passed on one by one' }),
+});
+export type PortSpec = z.infer<typeof portSchema>;
+
+/** Visible ASCII, so that no path can end the line of a request. */
+const HTTP_PATH_PATTERN = /^\/[!-~]*$/;
+const healthSchema = z
+  .strictObject({
+    http: z
+      .strictObject({
+        port: portNumber,
+        path: z.string().regex(HTTP_PATH_PATTERN, 'must begin with /').max(LIMITS.pathBytes).default('/'),
+      })
+      .optional()
+      .meta({ description: 'A GET request; 200 to 399 is healthy' }),
+    tcp: z
+      .strictObject({ port: portNumber })
+      .optional()
+      .meta({ description: 'A connection; that it opens is healthy' }),
+    command: commandSchema.optional().meta({ description: 'A command in the sandbox; exit code 0 is healthy' }),
+    interval: durationText.default('10s').meta({ description: 'From the end of one check to the next' }),
+    timeout: durationText.default('2s').meta({ description: 'A check that takes longer has failed' }),
+    retries: z.int().min(1).max(100).default(3).meta({ description: 'Failures in a row that make it unhealthy' }),
+    startPeriod: durationOrZero
+      .default('0s')
+      .meta({ description: 'Failures in this time after the start do not count; a success ends it' }),
+  })
+  .meta({ description: 'How to tell whether the program does its work; exactly one of http, tcp and command' });
+export type HealthSpec = z.infer<typeof healthSchema>;
+
 const networkSchema = z.union(
   [
     z.literal('none'),
@@ -165,6 +205,12 @@ const taskSchema = z.strictObject({
   stdin: standardInput.optional(),
   resources: resourcesSchema.prefault({}),
   network: networkSchema.default('none').meta({ description: 'Loopback only, or HTTP to the listed targets' }),
+  ports: z
+    .array(portSchema)
+    .max(LIMITS.ports)
+    .optional()
+    .meta({ description: 'Ports of a service or daemon that can be reached through the coordinator' }),
+  health: healthSchema.optional(),
   inputs: z
     .array(inputSchema)
     .max(LIMITS.inputs)
@@ -201,6 +247,17 @@ const timeoutsSchema = z.strictObject({
     .meta({ description: 'Longest time between two progress reports of an attempt; not for wasm' }),
 });
 
+const restartSchema = z
+  .strictObject({
+    attempts: z.int().min(0).max(100).default(3).meta({ description: 'Restarts on the same node within that time' }),
+    within: durationText.default('10m'),
+    delay: durationText.default('1s').meta({ description: 'Pause before each of them' }),
+  })
+  .meta({ description: 'When the program of a service or daemon ends; after that it is placed on another node' });
+export type RestartSpec = z.infer<typeof restartSchema>;
+/** What holds where a specification has no `restart`. */
+export const RESTART_DEFAULTS: RestartSpec = restartSchema.parse({});
+
 const disconnectSchema = z.strictObject({
   lostAfter: durationText
     .default(DISCONNECT_DEFAULTS.lostAfter)
@@ -220,15 +277,21 @@ export const jobFieldsSchema = z.strictObject({
   kind: z.literal('Job'),
   metadata: z.strictObject({ name: nameSchema.default('job'), labels: labelsSchema.default({}) }).prefault({}),
   spec: z.strictObject({
-    type: z.enum(['batch', 'ops']).default('batch').meta({
-      description: 'batch: count partitions anywhere; ops: once on every matching node connected at submit',
-    }),
+    type: z
+      .enum(['batch', 'ops', 'service', 'daemon'])
+      .default('batch')
+      .meta({
+        description:
+          'batch: count partitions anywhere; ops: once on every matching node connected at submit; ' +
+          'service: count replicas, kept running; daemon: one on every matching node, kept running',
+      }),
     count: z.int().min(1).max(LIMITS.partitions).default(1).meta({ description: 'Partitions, each one task' }),
     priority: z.int().min(0).max(100).default(50).meta({ description: 'Higher goes first' }),
     task: taskSchema,
     timeouts: timeoutsSchema.prefault({}),
     retry: retrySchema.prefault({}),
     disconnect: disconnectSchema.prefault({}),
+    restart: restartSchema.optional(),
     placement: z
       .strictObject({ constraints: z.array(constraintText).max(LIMITS.constraints).default([]) })
       .prefault({}),

@@ -18,6 +18,14 @@ export const LIMITS = {
   processes: 32_768,
   /** Targets that one job may reach through the network. */
   networkTargets: 64,
+  /** Ports that one job publishes. */
+  ports: 16,
+  /** One message of a tunnel, and what either end of it holds in memory before it makes the other wait. */
+  tunnelFrameBytes: 65_536,
+  /** Tunnels that a node holds at a time; with their buffers some 64 MiB where nobody reads. */
+  tunnelsPerNode: 256,
+  /** To one attempt; its forwarder relays twice as many, for its health checks and what it lets out. */
+  tunnelsPerAttempt: 64,
   /** Constraints of one job: each is looked at for every node. */
   constraints: 32,
   /** Labels of a job or node, and the length of one name or value. */

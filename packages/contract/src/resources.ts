@@ -1,6 +1,12 @@
 /** What the HTTP API answers with. Times are milliseconds since 1970 (UTC), sizes are bytes. */
 import { z } from 'zod';
-import { attemptNameSchema, taskOutputSchema, usageSampleSchema, usageSchema } from './agent-frames.ts';
+import {
+  attemptNameSchema,
+  healthReportSchema,
+  taskOutputSchema,
+  usageSampleSchema,
+  usageSchema,
+} from './agent-frames.ts';
 import { digestSchema, jobIdSchema, nameSchema, nodeIdSchema, tokenIdSchema } from './identifiers.ts';
 import { jobSpecSchema } from './job-spec.ts';
 import { capacitySchema, nodeDescriptionSchema } from './node-description.ts';
@@ -49,6 +55,8 @@ export const attemptSchema = z.strictObject({
   engine: z.string().nullable(),
   usage: usageSchema.nullable(),
   progress: z.strictObject({ fraction: z.number(), message: z.string() }).nullable(),
+  /** Of services and daemons, since the node first told. */
+  health: healthReportSchema.nullable(),
 });
 export type Attempt = z.infer<typeof attemptSchema>;
 

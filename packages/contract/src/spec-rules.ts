@@ -8,6 +8,7 @@
 import { nameSchema } from './identifiers.ts';
 import { LIMITS } from './limits.ts';
 import { isSandboxPath } from './sandbox-path.ts';
+import { serviceFaults } from './service-rules.ts';
 import { parseDuration } from './units.ts';
 import { isRecord, recordIn } from './untyped-document.ts';
 
@@ -31,6 +32,7 @@ export function ruleFaults(document: unknown): RuleFault[] {
       ? [{ path: ['spec', 'count'], message: 'cannot be set for type: ops' }]
       : []),
     ...disconnectFaults(recordIn(spec, 'disconnect')),
+    ...serviceFaults(spec).map(({ path, message }) => ({ path: ['spec', ...path], message })),
     ...(task === null
       ? []
       : taskFaults(task).map(({ path, message }) => ({ path: ['spec', 'task', ...path], message }))),
@@ -52,7 +54,8 @@ function disconnectFaults(disconnect: Record<string, unknown> | null): RuleFault
 function taskFaults(task: Record<string, unknown>): RuleFault[] {
   return [
     ...runtimeFaults(task),
-    ...repetitions(task.outputs, 'outputs', 'name', (name) => nameSchema.safeParse(name).success),
+    ...repetitions(task.outputs, 'outputs', 'name', isName),
+    ...repetitions(task.ports, 'ports', 'name', isName),
     ...repetitions(task.inputs, 'inputs', 'path', isSandboxPath),
     ...sizeFaults(task),
     ...offerFaults(task),
@@ -91,10 +94,14 @@ function isSandboxPathText(path: unknown): path is string {
   return typeof path === 'string' && isSandboxPath(path);
 }
 
+function isName(text: string): boolean {
+  return nameSchema.safeParse(text).success;
+}
+
 /** A list beyond its limit is to be cut anyway, and would give a fault for each of its entries. */
 function repetitions(
   list: unknown,
-  name: 'inputs' | 'outputs',
+  name: 'inputs' | 'outputs' | 'ports',
   field: string,
   isValid: (text: string) => boolean,
 ): RuleFault[] {

@@ -154,6 +154,8 @@ export const FAILURE_REASONS = {
   oom: { blame: 'job', meaning: 'the attempt needed more memory than it asked for' },
   timeout: { blame: 'job', meaning: 'the attempt ran longer than timeouts.attempt' },
   'heartbeat-timeout': { blame: 'job', meaning: 'no progress was reported for timeouts.heartbeat' },
+  ended: { blame: 'job', meaning: 'the program of a service ended' },
+  unhealthy: { blame: 'job', meaning: 'its health check failed too often' },
   'input-missing': { blame: 'job', meaning: 'an input blob does not exist or is not what the spec says' },
   'output-missing': { blame: 'job', meaning: 'a declared output does not exist after the run' },
   'output-too-large': { blame: 'job', meaning: 'more was written than resources.disk allows' },

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FogError, type JobSpecInput, LIMITS, parseJobSpec, readSpecText, type SpecFault } from '../src/index.ts';
+import {
+  FogError,
+  isLongRunning,
+  type JobSpecInput,
+  LIMITS,
+  parseJobSpec,
+  RESTART_DEFAULTS,
+  readSpecText,
+  type SpecFault,
+} from '../src/index.ts';
 
 const DIGEST = `sha256:${'0'.repeat(64)}`;
 const TASK = { runtime: 'wasm', wasm: { module: DIGEST } } as const;
@@ -84,7 +93,6 @@ test('what is missing is told as missing', () => {
 test('features of the language that are not built are told apart from faults', () => {
   const unbuilt: [unknown, string][] = [
     [{ ...MINIMAL, kind: 'Cron' }, 'kind'],
-    [spec({ type: 'service' }), 'spec.type'],
     [spec({ budget: 5 }), 'spec.budget'],
     [spec({ dependsOn: ['x'] }), 'spec.dependsOn'],
     [spec({ privacy: 'secret' }), 'spec.privacy'],
@@ -130,6 +138,47 @@ test('containers and native programs: images, commands, credentials and targets 
     'spec.task.stdin': 'invalid',
     'spec.task.outputs[0].path': 'invalid',
   });
+});
+
+test('services: ports, health checks and restarts are checked', () => {
+  const web = { name: 'web', port: 8080, protocol: 'http' };
+  const task = { runtime: 'process', wasm: undefined, process: { command: ['server'] }, ports: [web] };
+  const service = (change: object = {}, more: object = {}) =>
+    spec({ type: 'service', ...more }, { ...task, health: { tcp: { port: 1 } }, ...change });
+  const { health, ports } = parseJobSpec(service({ ports: [web, { name: 'raw', port: 1 }] })).spec.task;
+  assert.deepEqual(ports?.[1], { name: 'raw', port: 1, protocol: 'tcp' });
+  const defaults = { interval: '10s', timeout: '2s', retries: 3, startPeriod: '0s' };
+  assert.deepEqual(health, { tcp: { port: 1 }, ...defaults });
+  assert.deepEqual(RESTART_DEFAULTS, { attempts: 3, within: '10m', delay: '1s' });
+  assert.deepEqual(parseJobSpec(service({}, { restart: { attempts: 0 } })).spec.restart, {
+    ...RESTART_DEFAULTS,
+    attempts: 0,
+  });
+  assert.equal(isLongRunning(parseJobSpec(service({}, { type: 'daemon' }))), true);
+  assert.equal(isLongRunning(parseJobSpec(MINIMAL)), false);
+  const cases: [unknown, string][] = [
+    [service({ health: {} }), 'spec.task.health'],
+    [service({ health: { tcp: { port: 1 }, command: ['x'] } }), 'spec.task.health'],
+    [service({ health: { http: { port: 1, path: 'x' } } }), 'spec.task.health.http.path'],
+    [service({ health: { http: { port: 1, path: '/a b' } } }), 'spec.task.health.http.path'],
+    [service({ health: { tcp: { port: 0 } } }), 'spec.task.health.tcp.port'],
+    [service({ health: { command: ['x'], interval: '0s' } }), 'spec.task.health.interval'],
+    [service({ health: { command: ['x'], startPeriod: 'soon' } }), 'spec.task.health.startPeriod'],
+    [service({ ports: [web, web] }), 'spec.task.ports[1].name'],
+    [
+      service({ ports: Array.from({ length: LIMITS.ports + 1 }, (_, at) => ({ ...web, name: `p${at}` })) }),
+      'spec.task.ports',
+    ],
+    [service({ ports: [{ ...web, protocol: 'udp' }] }), 'spec.task.ports[0].protocol'],
+    [service({ outputs: [{ name: 'a', path: '/a' }] }), 'spec.task.outputs'],
+    [service({}, { restart: { attempts: 101 } }), 'spec.restart.attempts'],
+    [service({}, { restart: { delay: '0s' } }), 'spec.restart.delay'],
+    [spec({}, task), 'spec.task.ports'],
+    [spec({ type: 'ops', restart: {} }), 'spec.restart'],
+    [spec({}, { health: { tcp: { port: 1 } } }), 'spec.task.health'],
+    [spec({ type: 'service' }, { health: { tcp: { port: 1 } } }), 'spec.task.health'],
+  ];
+  for (const [document, path] of cases) assert.deepEqual(Object.keys(faultsOf(document).faults), [path], path);
 });
 
 test('parts that contradict each other are refused', () => {

@@ -137,8 +137,12 @@ test('property: documents with parts of any type are told about, and nothing thr
   );
   const places = [
     ...['metadata', 'spec'].map((key) => [key]),
-    ...['task', 'timeouts', 'disconnect', 'count', 'placement', 'retry'].map((key) => ['spec', key]),
-    ...['runtime', 'javascript', 'args', 'env', 'stdin', 'inputs', 'outputs'].map((key) => ['spec', 'task', key]),
+    ...['type', 'task', 'timeouts', 'disconnect', 'count', 'placement', 'restart', 'retry'].map((key) => ['spec', key]),
+    ...['runtime', 'ports', 'health', 'javascript', 'args', 'env', 'stdin', 'inputs', 'outputs'].map((key) => [
+      'spec',
+      'task',
+      key,
+    ]),
     ...[0, 1].flatMap((index) => ['inputs', 'outputs', 'args'].map((key) => ['spec', 'task', key, index])),
   ];
   fc.assert(
@@ -202,7 +206,7 @@ describe('what is not built', () => {
   test('does not contradict what is written', () => {
     const job = {
       kind: 'Job',
-      spec: { type: 'service', count: 2, task: { runtime: 'unikernel', javascript: { script: 5 } } },
+      spec: { type: 'swarm', count: 2, task: { runtime: 'unikernel', javascript: { script: 5 } } },
     };
     assert.deepEqual(pathsOf(job), ['spec.type', 'spec.task.runtime', 'spec.task.javascript.script']);
   });

@@ -5,7 +5,6 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
-  AGENT_PATH,
   type CoordinatorSettings,
   type CreatedToken,
   ENDPOINT_FILE,
@@ -18,9 +17,8 @@ import {
 } from '@fog/contract';
 import { lockFolder } from '@fog/contract/node';
 import type { FastifyInstance } from 'fastify';
-import { WebSocketServer } from 'ws';
 import manifest from '../package.json' with { type: 'json' };
-import { bearerAuthentication } from './access/bearer.ts';
+import { type Authenticate, bearerAuthentication, bearerToken } from './access/bearer.ts';
 import { isLoopback, splitListen, tlsFor } from './access/certificate.ts';
 import { loadSecretsKey, SecretStore } from './access/secrets.ts';
 import { ensureAdminToken, TokenStore } from './access/tokens.ts';
@@ -37,8 +35,12 @@ import { PlacementClasses } from './dispatch/placement-classes.ts';
 import { Samples } from './dispatch/samples.ts';
 import { Sweeps } from './dispatch/sweeps.ts';
 import { DISPATCH_LIMITS } from './limits.ts';
-import { AGENT_SOCKET_OPTIONS, serveAgent } from './link/agent-link.ts';
-import { createHttpMetrics, registerDatabaseGauges } from './routes/metrics.ts';
+import { serveAgent } from './link/agent-link.ts';
+import { serveUpgrades } from './link/upgrades.ts';
+import { PortProxy } from './proxy/port-proxy.ts';
+import { ServiceJobs } from './proxy/service-jobs.ts';
+import { Tunnels } from './proxy/tunnels.ts';
+import { createHttpMetrics, registerDatabaseGauges, registerTunnelGauge } from './routes/metrics.ts';
 import type { Logger } from './routes/problem.ts';
 import { buildServer } from './routes/server.ts';
 import type { Caller, CoordinatorService } from './service.ts';
@@ -99,33 +101,40 @@ async function assemble(
   const address = { url: '' };
   const core = await assembleCore({ options, database, logger, now, stores, url: () => address.url });
   const listen = splitListen(settings.listen);
+  const authenticate = bearerAuthentication({
+    tokens: stores.tokens,
+    authenticateBlobToken: async (text) => (await authenticateSession(database, text)).caller,
+  });
+  const { tunnels, ports } = openPorts(core, database, authenticate);
   const server = await buildServer({
     service: core.service,
     tokens: stores.tokens,
     secrets: stores.secrets,
     blobs: stores.blobs,
+    ports,
     metrics: core.httpMetrics,
     logger,
     tls,
     version: manifest.version,
-    authenticate: bearerAuthentication({
-      tokens: stores.tokens,
-      authenticateBlobToken: (text) => authenticateBlobToken(database, text),
-    }),
+    authenticate,
     databaseAnswers: () => database.read.selectFrom('coordinators').select('id').limit(1).execute(),
     ready: () => readiness(core.dispatcher.sessions.size, options.expectedNodes ?? 0, core.space.fault()),
     loopback: isLoopback(listen.host),
   });
-  const agents = serveAgents(server, (socket) =>
-    serveAgent(socket, {
-      dispatcher: core.dispatcher,
-      nodes: core.nodes,
-      samples: core.samples,
-      heartbeatMilliseconds: parseDuration(settings.heartbeat),
-      authenticateJoin: (token) => authenticateJoin(stores.tokens, token),
-      warn: core.warn,
-    }),
-  );
+  const sockets = serveUpgrades(server.server, {
+    serveAgent: (socket) =>
+      serveAgent(socket, {
+        dispatcher: core.dispatcher,
+        nodes: core.nodes,
+        samples: core.samples,
+        heartbeatMilliseconds: parseDuration(settings.heartbeat),
+        authenticateJoin: (token) => authenticateJoin(stores.tokens, token),
+        warn: core.warn,
+      }),
+    authenticateNode: async (authorization) => (await authenticateSession(database, bearerToken(authorization))).nodeId,
+    tunnels,
+    ports,
+  });
   const adminToken = await ensureAdminToken(stores.tokens, { dataDirectory, fingerprint });
   await core.sweeps.start();
   const isSecure = tls.kind !== 'plain';
@@ -147,9 +156,10 @@ async function assemble(
       rmSync(endpointPath, { force: true });
       const { stopMilliseconds } = DISPATCH_LIMITS;
       await within(stopMilliseconds, Promise.all([core.sweeps.stop(), core.nodes.stop()]));
-      for (const client of agents.clients) client.close(1001, 'the coordinator is stopping');
+      for (const client of sockets.agents.clients) client.close(1001, 'the coordinator is stopping');
+      for (const client of sockets.tunnels.clients) client.terminate();
       await server.close();
-      for (const client of agents.clients) client.terminate();
+      for (const client of sockets.agents.clients) client.terminate();
       await within(stopMilliseconds, core.dispatcher.settled());
       await within(stopMilliseconds, core.dispatcher.stop());
       await within(stopMilliseconds, core.bus.close());
@@ -267,20 +277,21 @@ async function assembleCore({
     blobTotals: () => blobs.totals(),
     space,
   });
-  return { bus, dispatcher, nodes, samples, space, sweeps, service, httpMetrics, warn };
+  return { bus, dispatcher, nodes, samples, space, sweeps, service, httpMetrics, coordinatorId, warn };
 }
 
-/** Takes over WebSocket upgrades of the agents' path; others are refused. */
-function serveAgents(server: FastifyInstance, serve: (socket: import('ws').WebSocket) => void): WebSocketServer {
-  const sockets = new WebSocketServer({ noServer: true, clientTracking: true, ...AGENT_SOCKET_OPTIONS });
-  server.server.on('upgrade', (request, socket, head) => {
-    if (new URL(request.url ?? '/', 'http://coordinator').pathname !== AGENT_PATH) {
-      socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
-      return;
-    }
-    sockets.handleUpgrade(request, socket, head, serve);
-  });
-  return sockets;
+/** The way to published ports. */
+function openPorts(
+  { dispatcher, coordinatorId, httpMetrics }: Awaited<ReturnType<typeof assembleCore>>,
+  database: Database,
+  authenticate: Authenticate,
+) {
+  const { sessions } = dispatcher;
+  const tunnels = new Tunnels({ send: (node, frame) => sessions.get(node)?.link.send(frame) ?? false });
+  registerTunnelGauge(httpMetrics.registry, tunnels);
+  const isHere = (node: string) => sessions.get(node) !== undefined;
+  const jobs = new ServiceJobs(database);
+  return { tunnels, ports: new PortProxy({ authenticate, jobs, tunnels, isHere, coordinatorId }) };
 }
 
 async function listenOn(
@@ -338,7 +349,7 @@ async function authenticateJoin(tokens: TokenStore, text: string): Promise<strin
 }
 
 /** The token that a node got with its welcome; good until its next session. */
-async function authenticateBlobToken(database: Database, text: string): Promise<Caller> {
+async function authenticateSession(database: Database, text: string): Promise<{ nodeId: string; caller: Caller }> {
   const nodeId = /^fogblob_(n[0-9a-f]{32})_/.exec(text)?.[1] ?? '';
   const row = await database.read
     .selectFrom('nodes')
@@ -350,7 +361,7 @@ async function authenticateBlobToken(database: Database, text: string): Promise<
   if (row === undefined || expected.length !== presented.length || !timingSafeEqual(expected, presented)) {
     throw new FogError('unauthenticated', 'the token is not that of a session');
   }
-  return { scope: 'node', principal: row.owner };
+  return { nodeId, caller: { scope: 'node', principal: row.owner } };
 }
 
 async function secretNames(database: Database, principal: string): Promise<ReadonlySet<string>> {

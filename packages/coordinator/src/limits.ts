@@ -137,3 +137,26 @@ export const DISPATCH_LIMITS = {
   /** How long a coordinator does not store again that it uses a class. */
   classConfirmedMilliseconds: 3_600_000,
 } as const;
+
+/** Published ports of services. */
+export const PROXY_LIMITS = {
+  /** Connections to ports in all; with their buffers each may hold some 256 KiB where nobody reads. */
+  tunnels: 4_000,
+  /** Of one principal: a few busy services, and not all there are. */
+  tunnelsPerPrincipal: 1_000,
+  /** From the question to the node until the connection stands: it dials two ends, maybe over a poor line. */
+  openMilliseconds: 10_000,
+  /** A connection on which nothing moves; the program or the client may be gone without a word. */
+  idleMilliseconds: 10 * 60_000,
+  /** How often TCP asks a silent peer whether it is there; shorter than routers remember a connection. */
+  keepAliveMilliseconds: 30_000,
+  /** How often the token of a long connection is checked again. */
+  recheckMilliseconds: 15_000,
+  /** Replicas tried for one connection; when so many refuse it, the next will as well. */
+  connectTries: 3,
+  /** Replicas of one job that are looked at. */
+  replicas: 1_000,
+  /** How long a job and its replicas are remembered: a burst of requests asks the database once. */
+  cacheMilliseconds: 500,
+  cachedJobs: 1_000,
+} as const;

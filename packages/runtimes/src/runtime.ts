@@ -175,6 +175,8 @@ export type AttemptOutcome =
 
 export interface RunningAttempt {
   readonly outcome: Promise<AttemptOutcome>;
+  /** After the outcome: when nothing but outputs is left of it, and its id may be used again. Left out: at once. */
+  readonly cleaned?: Promise<void>;
   /** Ends the attempt within 100 ms whatever its code does. Idempotent. The outcome then carries `reason`. */
   kill(reason: FailureReason, message: string): void;
   /** What it uses at this moment; null where the engine does not tell. Never rejects. */

@@ -36,6 +36,8 @@ function jobDetail(data: JobEventData): string {
     }
     case 'task.declined':
       return data.message;
+    case 'attempt.health':
+      return [data.status, data.message].filter((part) => part !== '').join(': ');
     case 'attempt.failed':
     case 'task.failed':
       return `${data.reason}: ${data.message}`;

@@ -122,8 +122,19 @@ function attemptCells(attempt: Attempt, nowMilliseconds: number, colours: Colour
     stateText(attempt.state, colours),
     spanText(from, attempt.endedAt ?? nowMilliseconds),
     usedText(attempt),
-    [progress, reason, reason.includes(exitCode) ? '' : exitCode].filter((part) => part !== '').join('; '),
+    [progress, healthText(attempt), reason, reason.includes(exitCode) ? '' : exitCode]
+      .filter((part) => part !== '')
+      .join('; '),
   ];
+}
+
+/** `healthy, restarted 2 times`; of an attempt that has ended only how often. */
+function healthText({ health, endedAt }: Attempt): string {
+  if (health === null) return '';
+  const { status, message, restarts } = health;
+  const present = endedAt !== null ? '' : message === '' || status === 'healthy' ? status : `${status}: ${message}`;
+  const often = restarts === 0 ? '' : `restarted ${restarts === 1 ? 'once' : `${restarts} times`}`;
+  return [present, often].filter((part) => part !== '').join(', ');
 }
 
 function usedText({ usage, engine }: Attempt): string {

@@ -25,7 +25,8 @@ export function bearerAuthentication(dependencies: BearerDependencies): Authenti
   };
 }
 
-function bearerToken(authorization: string | undefined): string {
+/** Throws `unauthenticated`. */
+export function bearerToken(authorization: string | undefined): string {
   if (authorization === undefined) throw needsToken('the request has no Authorization header');
   const match = authorization.length > LONGEST_HEADER ? null : /^Bearer +(\S+) *$/i.exec(authorization);
   if (match?.[1] === undefined) throw needsToken('the Authorization header is not "Bearer <token>"');

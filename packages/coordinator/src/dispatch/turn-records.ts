@@ -26,6 +26,8 @@ export interface TurnAttempt extends AttemptName {
   /** JSON of OutcomeRecord. */
   outcome: string | null;
   progress: string | null;
+  /** JSON of HealthReport. */
+  health: string | null;
   logBytes: number;
 }
 

@@ -100,6 +100,8 @@ export class Turn {
         return this.#phase(task, attempt, report.event);
       case 'progress':
         return this.#progress(attempt, report);
+      case 'health':
+        return this.#health(attempt, report);
       case 'succeed':
         return this.#succeed(task, attempt, report);
       case 'fail':
@@ -227,6 +229,20 @@ export class Turn {
     attempt.progress = JSON.stringify({ fraction, message });
     this.changedAttempts.add(attempt);
     this.event(attempt.job, { type: 'task.progress', ...onAttempt(attempt, attempt.node), fraction, message });
+  }
+
+  #health(attempt: TurnAttempt, report: Extract<AttemptReport, { event: 'health' }>): void {
+    if (isTerminal(ATTEMPT_TRANSITIONS, attempt.state)) return;
+    const { status, message, restarts } = report;
+    attempt.health = JSON.stringify({ status, message, restarts });
+    this.changedAttempts.add(attempt);
+    this.event(attempt.job, {
+      type: 'attempt.health',
+      ...onAttempt(attempt, attempt.node),
+      status,
+      message,
+      restarts,
+    });
   }
 
   #succeed(task: TurnTask, attempt: TurnAttempt, report: Extract<AttemptReport, { event: 'succeed' }>): void {

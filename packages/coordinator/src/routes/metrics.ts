@@ -75,3 +75,12 @@ export function registerDatabaseGauges(
   add('fog_database_limit_bytes', 'Space for the database', () => space.limitBytes);
   add('fog_database_disk_free_bytes', 'Free bytes on its disk', () => space.size?.freeDiskBytes);
 }
+
+export function registerTunnelGauge(registry: Registry, tunnels: { readonly count: number }): void {
+  const gauge: Gauge = new Gauge({
+    name: 'fog_tunnels',
+    help: 'Open connections to published ports',
+    registers: [registry],
+    collect: () => gauge.set(tunnels.count),
+  });
+}

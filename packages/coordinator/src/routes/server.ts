@@ -20,6 +20,8 @@ import { type Authenticate, requireScope } from '../access/bearer.ts';
 import type { Tls } from '../access/certificate.ts';
 import { type BlobRouteDependencies, registerBlobRoutes } from '../blobs/blob-routes.ts';
 import { HTTP_LIMITS } from '../limits.ts';
+import type { PortProxy } from '../proxy/port-proxy.ts';
+import { registerPortRoutes } from '../proxy/port-routes.ts';
 import type { Caller } from '../service.ts';
 import { EventStreams } from './event-stream.ts';
 import {
@@ -38,6 +40,7 @@ export interface ServerDependencies extends HandlerDependencies, HealthDependenc
   /** Who calls; throws `unauthenticated`. See access/bearer.ts. */
   authenticate: Authenticate;
   blobs: BlobRouteDependencies['blobs'];
+  ports: Pick<PortProxy, 'request'>;
   metrics: HttpMetrics;
   logger: Logger;
   tls: Tls;
@@ -93,6 +96,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
     authenticate: dependencies.authenticate,
     transferred: (direction, bytes) => dependencies.metrics.blobTransferBytes.inc({ direction }, bytes),
   });
+  await registerPortRoutes(server, dependencies.ports);
   registerHealthRoutes(server, dependencies);
   await server.ready();
   return server;

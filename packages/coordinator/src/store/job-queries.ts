@@ -223,5 +223,6 @@ function toAttempt(row: AttemptRow, nodeName: string | null): Attempt {
     engine: outcome?.engine ?? null,
     usage: outcome?.usage ?? null,
     progress: row.progress === null ? null : JSON.parse(row.progress),
+    health: row.health === null ? null : JSON.parse(row.health),
   };
 }

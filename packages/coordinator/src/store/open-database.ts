@@ -11,6 +11,7 @@ import * as initial from './migrations/0001-initial.ts';
 import * as classUse from './migrations/0002-class-use.ts';
 import * as samples from './migrations/0003-samples.ts';
 import * as leaseChoice from './migrations/0004-lease-choice.ts';
+import * as health from './migrations/0005-health.ts';
 import { PreparingClient } from './postgres-client.ts';
 import { openSqlite } from './sqlite-connection.ts';
 import type { Tables } from './tables.ts';
@@ -27,6 +28,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0002-class-use': classUse,
   '0003-samples': samples,
   '0004-lease-choice': leaseChoice,
+  '0005-health': health,
 };
 /** One connection writes, the others answer reads and streams. */
 const POSTGRES_CONNECTIONS = 8;

@@ -93,6 +93,8 @@ export interface AttemptsTable {
   outcome: string | null;
   /** JSON of {fraction, message}. */
   progress: string | null;
+  /** JSON of HealthReport. */
+  health: string | null;
   log_bytes: number;
 }
 

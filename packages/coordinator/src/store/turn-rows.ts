@@ -24,7 +24,7 @@ export function rowLock(engine: Database['engine'], what: 'FOR UPDATE' | 'FOR UP
 const LOAD_TASKS: BulkStatement = {
   text: `SELECT t.job_id, t.partition, t.state, t.class_id, t.rank, t.fence, t.parked, t.not_before, t.job_failures,
       t.node_failures, t.failure, t.accepted_fence, t.outputs, a.fence AS attempt_fence, a.state AS attempt_state,
-      a.node_id, a.started_at, a.ended_at, a.outcome, a.progress, a.log_bytes
+      a.node_id, a.started_at, a.ended_at, a.outcome, a.progress, a.health, a.log_bytes
     FROM ROWS AS k CROSS JOIN tasks t LEFT JOIN attempts a ON a.job_id = t.job_id AND a.partition = t.partition
     WHERE t.job_id = k.job_id AND t.partition = k.partition`,
   columns: { job_id: 'text', partition: 'integer' },
@@ -247,7 +247,7 @@ async function updateTasks(writer: Writer, tasks: ReadonlySet<TurnTask>): Promis
 
 const UPDATE_ATTEMPTS: BulkStatement = {
   text: `UPDATE attempts SET state = d.state, started_at = d.started_at, ended_at = d.ended_at, outcome = d.outcome,
-      progress = d.progress, log_bytes = d.log_bytes
+      progress = d.progress, health = d.health, log_bytes = d.log_bytes
     FROM ROWS AS d
     WHERE attempts.job_id = d.job_id AND attempts.partition = d.partition AND attempts.fence = d.fence
       AND attempts.state = d.was AND attempts.log_bytes = d.had
@@ -263,6 +263,7 @@ const UPDATE_ATTEMPTS: BulkStatement = {
     ended_at: 'bigint',
     outcome: 'text',
     progress: 'text',
+    health: 'text',
     log_bytes: 'bigint',
   },
 };
@@ -279,6 +280,7 @@ async function updateAttempts(writer: Writer, attempts: ReadonlySet<TurnAttempt>
     attempt.endedAt,
     attempt.outcome,
     attempt.progress,
+    attempt.health,
     attempt.logBytes,
   ]);
   const saved = await runBulk(writer, UPDATE_ATTEMPTS, rows);
@@ -310,6 +312,7 @@ interface AttemptColumns {
   ended_at: number | null;
   outcome: string | null;
   progress: string | null;
+  health: string | null;
   log_bytes: number;
 }
 
@@ -357,6 +360,7 @@ function toAttempt(row: TaskColumns & AttemptColumns, fence: number): TurnAttemp
     endedAt: row.ended_at,
     outcome: row.outcome,
     progress: row.progress,
+    health: row.health,
     logBytes: row.log_bytes,
   };
   read.set(attempt, { state: row.attempt_state, logBytes: row.log_bytes });

@@ -28,6 +28,7 @@ const REPORTS: AttemptReport[] = [
   { event: 'start' },
   { event: 'upload' },
   { event: 'progress', fraction: 0.1, message: '' },
+  { event: 'health', status: 'healthy', message: '', restarts: 0 },
   { event: 'succeed', outputs: [], ...OUTCOME },
   { event: 'fail', reason: 'oom', message: '', exitCode: null, ...OUTCOME },
   { event: 'decline', message: '' },
@@ -60,6 +61,7 @@ function scene(task: Partial<TurnTask> = {}, attempt: Partial<TurnAttempt> = {})
     endedAt: null,
     outcome: null,
     progress: null,
+    health: null,
     logBytes: 0,
     ...attempt,
   };
@@ -91,7 +93,7 @@ test('a report that fits no transition of its attempt changes nothing at all', (
         const { turn } = scene({ state: taskState }, { state: attemptState });
         turn.report('n1', NAME, report);
         const isKnown =
-          report.event === 'progress'
+          report.event === 'progress' || report.event === 'health'
             ? !isTerminal(ATTEMPT_TRANSITIONS, attemptState)
             : transition(ATTEMPT_TRANSITIONS, attemptState, report.event) !== null;
         if (!isKnown) assertUntouched(turn, `${report.event} of a ${attemptState} attempt of a ${taskState} task`);

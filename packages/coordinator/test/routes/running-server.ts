@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Scope } from '@fog/contract';
+import { FogError, type Scope } from '@fog/contract';
 import type { FastifyInstance } from 'fastify';
 import { bearerAuthentication } from '../../src/access/bearer.ts';
 import type { Tls } from '../../src/access/certificate.ts';
@@ -65,6 +65,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     tokens,
     secrets: new SecretStore({ database, key: randomBytes(32) }),
     blobs,
+    ports: { request: async () => Promise.reject(new FogError('not-found', 'no job publishes a port here')) },
     authenticate: bearerAuthentication({ tokens }),
     metrics: createHttpMetrics({ blobTotals: () => blobs.totals() }),
     logger,

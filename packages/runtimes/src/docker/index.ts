@@ -76,7 +76,8 @@ class DockerRuntime implements TaskRuntime {
     if (limits.memoryBytes < DOCKER_LIMITS.leastMemoryBytes) {
       return `A container needs at least ${DOCKER_LIMITS.leastMemoryBytes} bytes of memory.`;
     }
-    if (program.network.allow.length > 0 && this.#options.network === undefined) {
+    const { allow, inbound } = program.network;
+    if ((allow.length > 0 || inbound) && this.#options.network === undefined) {
       return 'Containers on this node have no network, and this program asks for some.';
     }
     return null;

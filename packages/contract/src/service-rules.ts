@@ -1,0 +1,34 @@
+/** What must hold between the fields of a service or daemon; see spec-rules.ts. Pure, never throws. */
+import type { RuleFault } from './spec-rules.ts';
+import { isRecord, recordIn } from './untyped-document.ts';
+
+/** Runtimes whose programs can be reached, and asked how they do. */
+const REACHABLE: readonly unknown[] = ['process', 'docker'];
+const UNREACHABLE: readonly unknown[] = ['wasm', 'javascript', 'kubernetes'];
+const CHECKS = ['http', 'tcp', 'command'] as const;
+
+/** Faults with their paths from `spec` on. A type or runtime that is none has its fault already, and allows nothing. */
+export function serviceFaults(spec: Record<string, unknown> | null): RuleFault[] {
+  const task = recordIn(spec, 'task');
+  const given: RuleFault['path'][] = [
+    ...(['ports', 'health'] as const).filter((name) => task?.[name] !== undefined).map((name) => ['task', name]),
+    ...(spec?.restart === undefined ? [] : [['restart']]),
+  ];
+  const isLongRunning = spec?.type === 'service' || spec?.type === 'daemon';
+  const ends = spec?.type === undefined || spec.type === 'batch' || spec.type === 'ops';
+  if (ends) return given.map((path) => ({ path, message: 'is for type: service and type: daemon' }));
+  if (!isLongRunning) return [];
+  const faults: RuleFault[] = [];
+  if (UNREACHABLE.includes(task?.runtime)) {
+    const message = `is offered by runtime: ${REACHABLE.join(' and ')} alone`;
+    faults.push(...given.filter(([part]) => part === 'task').map((path) => ({ path, message })));
+  }
+  if (Array.isArray(task?.outputs) && task.outputs.length > 0) {
+    faults.push({ path: ['task', 'outputs'], message: 'cannot be kept of a program that is kept running' });
+  }
+  const health = task?.health;
+  if (isRecord(health) && CHECKS.filter((name) => health[name] !== undefined).length !== 1) {
+    faults.push({ path: ['task', 'health'], message: `needs exactly one of ${CHECKS.join(', ')}` });
+  }
+  return faults;
+}

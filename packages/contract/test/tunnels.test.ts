@@ -1,0 +1,67 @@
+/** Paths of published ports: whatever a stranger writes, and what the program gets to see of it. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { AGENT_TUNNEL_PATH, parsePortAddress, portPath, tunnelIdOf } from '../src/index.ts';
+
+const JOB = 'j000000000000000001';
+
+test('the path behind the port and the query reach the program as they are written', () => {
+  const targets: [string, string, number | null][] = [
+    ['', '/', null],
+    ['/', '/', null],
+    ['/a%2Fb/../c//d', '/a%2Fb/../c//d', null],
+    ['?x=1', '/?x=1', null],
+    ['/a?replica=3', '/a', 3],
+    ['/a?x=1&replica=0&y=%26replica=9', '/a?x=1&y=%26replica=9', 0],
+    ['/a?b?c&&d', '/a?b?c&&d', null],
+  ];
+  for (const [rest, target, replica] of targets) {
+    const address = { job: JOB, name: 'web', kind: 'http', target, replica };
+    assert.deepEqual(parsePortAddress(`${portPath(JOB, 'web', 'http')}${rest}`), address, rest);
+  }
+  assert.equal(parsePortAddress(`${portPath(JOB, 'web', 'tunnel')}?replica=1`)?.kind, 'tunnel');
+});
+
+test('what is no published port is none', () => {
+  const paths = [
+    '/v1/jobs',
+    `/v1/jobs/${JOB}/ports/web`,
+    `/v1/jobs/${JOB}/ports/web/https/`,
+    `/v1/jobs/${JOB}/ports/web/httpx`,
+    `/v1/jobs/${JOB}/ports/../http/`,
+    `/v1/jobs/${JOB}/ports/a%2fb/http/`,
+    `/v1/jobs/x/ports/web/http/`,
+    `/v1/jobs/${JOB}/ports/web/tunnel/more`,
+    `/v1/jobs/${JOB}/ports/web/http/?replica=1&replica=2`,
+    `/v1/jobs/${JOB}/ports/web/http/?replica=-1`,
+    `http://elsewhere/v1/jobs/${JOB}/ports/web/http/`,
+  ];
+  for (const path of paths) assert.equal(parsePortAddress(path), null, path);
+});
+
+test('property: no path is taken for another, and none throws', () => {
+  const part = fc.oneof(
+    fc.constantFrom('v1', 'jobs', JOB, 'ports', 'web', 'http', 'tunnel', '..', '', '%2e%2e', 'replica=1', '?', '&'),
+    fc.string(),
+  );
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 9 }), fc.constantFrom('/', '?', '&', ''), (parts, joint) => {
+      const url = `/${parts.join('/')}${joint}${parts.join('&')}`;
+      const address = parsePortAddress(url);
+      if (address === null) return;
+      assert.ok(url.startsWith(`/v1/jobs/${JOB}/ports/${address.name}/${address.kind}`));
+      assert.ok(address.target.startsWith('/'));
+      assert.doesNotMatch(address.target, /[?&]replica=/);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('ids of tunnels have one form', () => {
+  const id = 'A'.repeat(22);
+  assert.equal(tunnelIdOf(AGENT_TUNNEL_PATH.replace(':id', id)), id);
+  for (const path of [AGENT_TUNNEL_PATH, `/v1/agent/tunnels/${id}x`, `/v1/agent/tunnels/${id}?x`, `/v1/agent/${id}`]) {
+    assert.equal(tunnelIdOf(path), null, path);
+  }
+});

@@ -1,0 +1,217 @@
+/**
+ * From a request to a published port to the program that answers it.
+ *
+ *     request -> token and scope -> job, port -> a ready replica -> tunnel to its node, here or at another coordinator
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import { FogError, type PortAddress, type PortSpec, parsePortAddress, portPath } from '@fog/contract';
+import { relay, TunnelStream } from '@fog/contract/node';
+import type { WebSocket } from 'ws';
+import { type Authenticate, requireScope } from '../access/bearer.ts';
+import { PROXY_LIMITS } from '../limits.ts';
+import type { Caller } from '../service.ts';
+import {
+  endToEnd,
+  type ForwardedRequest,
+  fromProgram,
+  PASSED_ON_HEADER,
+  towardsCoordinator,
+  towardsProgram,
+} from './headers.ts';
+import { forwardRequest, forwardUpgrade, type Upstream, whileAllowed } from './http-forward.ts';
+import { inTurn, isReady, type Replica, whyNotReady } from './replicas.ts';
+import { publishedPort, type ServiceJob, type ServiceJobs } from './service-jobs.ts';
+import type { Tunnels } from './tunnels.ts';
+
+export interface PortProxyDependencies {
+  authenticate: Authenticate;
+  jobs: Pick<ServiceJobs, 'find' | 'forget'>;
+  tunnels: Pick<Tunnels, 'open'>;
+  /** Whether the link of this node is held here. */
+  isHere(node: string): boolean;
+  coordinatorId: string;
+}
+
+/** Where a request goes: to a program, or to the coordinator that can reach it. */
+type Route = { kind: 'here'; connection: TunnelStream } | { kind: 'elsewhere'; url: string; replica: Replica };
+
+interface Admitted {
+  caller: Caller;
+  address: PortAddress;
+  service: ServiceJob;
+  port: PortSpec;
+}
+
+export class PortProxy {
+  readonly #dependencies: PortProxyDependencies;
+  /** Connections of each job so far, for taking turns. */
+  readonly #turns = new Map<string, number>();
+
+  constructor(dependencies: PortProxyDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** `letGo` is called once nothing more is thrown: from then on the answer is written here. */
+  async request(incoming: IncomingMessage, outgoing: ServerResponse, letGo: () => void): Promise<void> {
+    const admitted = await this.#admit(incoming);
+    if (admitted.address.kind !== 'http') throw noSuchPort(incoming);
+    const route = await this.#route(admitted, incoming);
+    letGo();
+    if (route.kind === 'here') outgoing.once('close', () => route.connection.destroy());
+    const stopChecks = whileAllowed(
+      () => this.#recheck(incoming),
+      () => outgoing.destroy(),
+    );
+    await forwardRequest(incoming, outgoing, this.#upstream(route, admitted, incoming));
+    stopChecks();
+  }
+
+  /** `accept` makes a WebSocket of the request. Throws before anything is written. */
+  async upgrade(
+    incoming: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    accept: (serve: (client: WebSocket) => void) => void,
+  ): Promise<void> {
+    const admitted = await this.#admit(incoming);
+    if (incoming.headers.upgrade?.toLowerCase() !== 'websocket') {
+      throw new FogError('invalid-request', 'only WebSockets are passed on');
+    }
+    const route = await this.#route(admitted, incoming);
+    if (socket.destroyed) {
+      if (route.kind === 'here') route.connection.destroy();
+      return;
+    }
+    const stopChecks = whileAllowed(
+      () => this.#recheck(incoming),
+      () => socket.destroy(),
+    );
+    socket.once('close', stopChecks);
+    if (route.kind === 'elsewhere' || admitted.address.kind === 'http') {
+      await forwardUpgrade(incoming, socket, head, this.#upstream(route, admitted, incoming));
+      return;
+    }
+    const { connection } = route;
+    let isAccepted = false;
+    socket.once('close', () => {
+      if (!isAccepted) connection.destroy();
+    });
+    accept((webSocket) => {
+      isAccepted = true;
+      const client = new TunnelStream(webSocket, { idleMilliseconds: PROXY_LIMITS.idleMilliseconds });
+      client.open();
+      void relay(client, connection);
+    });
+  }
+
+  /** Who asks for what. Throws `unauthenticated`, `forbidden`, `not-found`, `conflict`. */
+  async #admit(incoming: IncomingMessage): Promise<Admitted> {
+    const caller = await this.#recheck(incoming);
+    const address = parsePortAddress(incoming.url ?? '');
+    if (address === null) throw noSuchPort(incoming);
+    const service = await this.#dependencies.jobs.find(caller, address.job);
+    const port = publishedPort(service, address.name);
+    if (address.kind === 'http' && port.protocol !== 'http') {
+      throw new FogError('conflict', `port "${port.name}" of job ${address.job} does not speak HTTP`, {
+        hint: `fog forward ${address.job} ${port.name}, or publish it with protocol: http`,
+      });
+    }
+    return { caller, address, service, port };
+  }
+
+  async #recheck(incoming: IncomingMessage): Promise<Caller> {
+    const caller = await this.#dependencies.authenticate(incoming.headers.authorization);
+    requireScope(caller, ['submit']);
+    return caller;
+  }
+
+  /** Tries ready replicas in turn. Throws `unavailable` with the reason when none can be reached. */
+  async #route({ caller, address, service, port }: Admitted, incoming: IncomingMessage): Promise<Route> {
+    const { jobs, tunnels, isHere, coordinatorId } = this.#dependencies;
+    const { job } = service;
+    const asked = service.replicas.filter(({ partition }) => [null, partition].includes(address.replica));
+    const hasCheck = job.spec.spec.task.health !== undefined;
+    const ready = asked.filter((replica) => isReady(replica, hasCheck));
+    const which = address.replica === null ? 'no replica' : `not replica ${address.replica}`;
+    if (ready.length === 0) throw notReady(`${which} of job ${job.id} is ready: ${whyNotReady(asked)}`);
+    let last: unknown;
+    for (const replica of inTurn(ready, this.#nextTurn(job.id)).slice(0, PROXY_LIMITS.connectTries)) {
+      const { node, partition, fence, coordinator } = replica;
+      if (!isHere(node)) {
+        if (coordinator === null || coordinator.id === coordinatorId) continue; // it has gone by now
+        if (incoming.headers[PASSED_ON_HEADER] !== undefined) continue;
+        return { kind: 'elsewhere', url: coordinator.url, replica };
+      }
+      try {
+        const target = { node, attempt: { job: job.id, partition, fence }, port: port.port };
+        return { kind: 'here', connection: await tunnels.open(target, caller.principal) };
+      } catch (error) {
+        if (error instanceof FogError && error.code === 'too-many-requests') throw error;
+        last = error;
+      }
+    }
+    jobs.forget(job.id);
+    const why = last === undefined ? 'the links of their nodes are down' : FogError.from(last).message;
+    throw notReady(`no replica of job ${job.id} can be reached on port ${port.port}: ${why}`);
+  }
+
+  #nextTurn(job: string): number {
+    const turn = this.#turns.get(job) ?? 0;
+    const oldest = this.#turns.keys().next();
+    if (!this.#turns.delete(job) && this.#turns.size >= PROXY_LIMITS.cachedJobs && !oldest.done) {
+      this.#turns.delete(oldest.value);
+    }
+    this.#turns.set(job, turn + 1);
+    return turn;
+  }
+
+  #upstream(route: Route, { address, port }: Admitted, incoming: IncomingMessage): Upstream {
+    if (route.kind === 'elsewhere') return this.#peer(route.url, route.replica, incoming);
+    const request: ForwardedRequest = {
+      port: port.port,
+      clientAddress: incoming.socket.remoteAddress ?? 'unknown',
+      scheme: (incoming.socket as TLSSocket).encrypted ? 'https' : 'http',
+      host: incoming.headers.host ?? '',
+      prefix: portPath(address.job, address.name, 'http'),
+    };
+    return {
+      isSecure: false,
+      connection: { createConnection: () => route.connection },
+      path: address.target,
+      headers: towardsProgram(incoming.headersDistinct, request),
+      answerHeaders: (headers) => fromProgram(headers, request, address.target),
+      fault: ({ message }) => new FogError('unavailable', `the replica broke off before it answered: ${message}`),
+    };
+  }
+
+  /** The other coordinator checks the token again, and does the rest. */
+  #peer(url: string, { partition }: Replica, incoming: IncomingMessage): Upstream {
+    const { protocol, hostname, port, host } = new URL(url);
+    const path = incoming.url ?? '/';
+    const hasChosen = parsePortAddress(path)?.replica !== null;
+    const chosen = hasChosen ? path : `${path}${path.includes('?') ? '&' : '?'}replica=${partition}`;
+    return {
+      isSecure: protocol === 'https:',
+      connection: { hostname: hostname.replace(/^\[|\]$/g, ''), ...(port === '' ? {} : { port: Number(port) }) },
+      path: chosen,
+      headers: towardsCoordinator(incoming.headersDistinct, host, this.#dependencies.coordinatorId),
+      answerHeaders: endToEnd,
+      fault: ({ message }) =>
+        new FogError('unavailable', `the node of the replica is linked to the coordinator at ${url}: ${message}`, {
+          hint: 'ask that coordinator',
+        }),
+    };
+  }
+}
+
+function notReady(message: string): FogError {
+  return new FogError('unavailable', message, { hint: 'fog job get ID tells more' });
+}
+
+function noSuchPort({ method, url }: IncomingMessage): FogError {
+  return new FogError('not-found', `there is no published port at ${method} ${url?.split('?', 1)[0]}`, {
+    hint: 'the paths are /v1/jobs/JOB/ports/NAME/http/... and /v1/jobs/JOB/ports/NAME/tunnel',
+  });
+}

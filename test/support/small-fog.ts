@@ -1,0 +1,74 @@
+/** A coordinator and agents with the process runtime in this process, in a folder of their own. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type RunningAgent, startAgent } from '@fog/agent';
+import {
+  type Attempt,
+  agentSettingsSchema,
+  coordinatorSettingsSchema,
+  FogClient,
+  type JobSpecInput,
+  type TaskWithAttempts,
+} from '@fog/contract';
+import { type RunningCoordinator, startCoordinator } from '@fog/coordinator';
+
+export class SmallFog implements AsyncDisposable {
+  readonly directory: string;
+  readonly coordinator: RunningCoordinator;
+  readonly client: FogClient;
+  readonly agents: RunningAgent[] = [];
+
+  private constructor(directory: string, coordinator: RunningCoordinator) {
+    this.directory = directory;
+    this.coordinator = coordinator;
+    this.client = new FogClient({ url: coordinator.url, token: coordinator.adminToken });
+  }
+
+  static async start(): Promise<SmallFog> {
+    const directory = await mkdtemp(join(tmpdir(), 'fog-small-'));
+    const settings = coordinatorSettingsSchema.parse({ listen: '127.0.0.1:0', heartbeat: '1s' });
+    return new SmallFog(directory, await startCoordinator({ dataDirectory: join(directory, 'coordinator'), settings }));
+  }
+
+  async addAgent(name: string): Promise<RunningAgent> {
+    const { token } = await this.coordinator.createToken({ scope: 'node' });
+    const settings = agentSettingsSchema.parse({ name, slots: 4, runtimes: ['process'], memory: '1Gi' });
+    const dataDirectory = join(this.directory, name);
+    const agent = await startAgent({ dataDirectory, url: this.coordinator.url, token, settings });
+    await agent.connected();
+    this.agents.push(agent);
+    return agent;
+  }
+
+  /** Submits a service and answers the id of its job. */
+  async startService(spec: JobSpecInput): Promise<string> {
+    return (await this.client.call('submitJob', { body: { spec } })).id;
+  }
+
+  async bearer(scope: 'submit' | 'read', principal: string): Promise<string> {
+    return `Bearer ${(await this.coordinator.createToken({ scope, principal })).token}`;
+  }
+
+  async task(job: string, partition: number): Promise<TaskWithAttempts> {
+    return await this.client.call('getTask', { params: { job, partition } });
+  }
+
+  /** Waits until the newest attempt of a task is as wanted, and answers it. */
+  async attempt(job: string, partition: number, wanted: (attempt: Attempt) => boolean): Promise<Attempt> {
+    const deadline = performance.now() + 20_000;
+    for (;;) {
+      const attempt = (await this.task(job, partition)).attempts.at(-1);
+      if (attempt !== undefined && wanted(attempt)) return attempt;
+      if (performance.now() > deadline) throw new Error(`waited in vain: ${JSON.stringify(attempt)}`);
+      await pause(20);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.agents.map((agent) => agent.stop()));
+    await this.coordinator.close();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
