@@ -19,6 +19,7 @@ import type { AttemptDependencies } from './attempt.ts';
 import { attemptId } from './attempt-id.ts';
 import { Attempts } from './attempts.ts';
 import type { BlobCache } from './blob-cache.ts';
+import { createCheckpoints, removeStaleCheckpoints } from './checkpoints.ts';
 import { type DataDirectory, writePin } from './data-directory.ts';
 import type { HeldAttempts } from './held-attempts.ts';
 import type { NodeIdentity } from './identity.ts';
@@ -130,7 +131,8 @@ export class Agent implements RunningAgent {
         node,
         programOf: (group) => programOf(group.spec.spec.task, parts.cache),
         refusal: (request) => this.#runtime(request.program.runtime).refusal(request),
-        attemptDependencies: (group, name, program) => this.#attemptDependencies(group, name, program),
+        attemptDependencies: (group, name, program, checkpoint) =>
+          this.#attemptDependencies(group, name, program, checkpoint),
         report: (attempt, report) => this.#report(attempt, report),
         logged: (attempt, log) => this.#outbox.logged(attempt, log),
         forgotten: (log) => this.#outbox.forget(log),
@@ -156,23 +158,24 @@ export class Agent implements RunningAgent {
   /** Takes over what an agent that died left running, and removes what else it left. */
   async #adopt(): Promise<void> {
     const { held, runtimes, log } = this.#parts;
-    let adopted = 0;
+    const adopted = new Set<string>();
     for (const { group, name } of await held.load()) {
       const isThere = await this.#attempts.adopt(group, name).catch((error: unknown) => {
         log('warn', 'an attempt could not be taken over', { attempt: attemptId(name), error: String(error) });
         return false;
       });
-      if (isThere) adopted += 1;
+      if (isThere) adopted.add(attemptId(name));
       else await held.forget(name);
     }
-    if (adopted > 0) {
-      log('info', 'took over attempts of an earlier agent', { attempts: adopted });
+    if (adopted.size > 0) {
+      log('info', 'took over attempts of an earlier agent', { attempts: adopted.size });
       this.#keepWatch();
     }
     const reaping = await Promise.allSettled(runtimes.map((runtime) => runtime.reap?.()));
     for (const { reason } of reaping.filter((result) => result.status === 'rejected')) {
       log('warn', 'what an earlier agent left could not be removed', { error: String(reason) });
     }
+    await removeStaleCheckpoints(this.#parts.directory.checkpointsPath, adopted);
   }
 
   /** Further entries of the journal may be sent. */
@@ -301,6 +304,12 @@ export class Agent implements RunningAgent {
       case 'stop':
         for (const { attempt, reason } of frame.attempts) this.#attempts.stop(attempt, reason);
         return;
+      case 'suspend':
+        this.#attempts.suspend(frame.attempts, frame.keepLeaseMilliseconds);
+        return;
+      case 'resume':
+        this.#attempts.resume(frame.attempts);
+        return;
       case 'drain':
         void this.drain(frame.deadlineMilliseconds);
     }
@@ -333,6 +342,7 @@ export class Agent implements RunningAgent {
     group: LeaseGroup,
     name: AttemptName,
     program: Program,
+    checkpoint: string | null,
   ): Omit<AttemptDependencies, 'report' | 'logged' | 'program'> {
     const { cache, transfers, node, directory, held } = this.#parts;
     const { task } = group.spec.spec;
@@ -346,6 +356,11 @@ export class Agent implements RunningAgent {
       trusted: node.policy.trusted,
       isStaged: () => isStaged(task, cache),
       stage: (signal) => stage(task, cache, signal),
+      checkpoints: createCheckpoints(group.spec, attemptId(name), checkpoint, {
+        path: directory.checkpointsPath,
+        cache,
+        transfers,
+      }),
       upload: (outputs, signal) => uploadOutputs(outputs, transfers, signal),
       discard: (attemptId, outputs) => discard(join(directory.scratchPath, runtime.name), attemptId, outputs),
       now: () => performance.now(),

@@ -13,6 +13,8 @@
  *                                         <-     log {attempt, stream, offset, data}
  *                                         <-     samples {samples}             what attempts use; lost ones are not missed
  *     stop {attempts}                     ->            cancelled or superseded: kill, report, forget
+ *     suspend {attempts, keepLease..}     ->            freeze; give the place up when keepLease has passed
+ *     resume {attempts}                   ->            let them go on
  *                                         <-     capacity {capacity}           credits granted from now on
  *                                         <-     goodbye {}                    drained: nothing runs, nothing is owed
  *
@@ -25,7 +27,7 @@ import { digestSchema, jobIdSchema, nodeIdSchema } from './identifiers.ts';
 import { jobSpecSchema } from './job-spec.ts';
 import { LIMITS } from './limits.ts';
 import { capacitySchema, nodeDescriptionSchema } from './node-description.ts';
-import { failureReasonSchema } from './states.ts';
+import { failureReasonSchema, yieldReasonSchema } from './states.ts';
 
 /** Both sides must speak the same one; there is no downgrade. */
 export const AGENT_PROTOCOL = 1;
@@ -74,6 +76,17 @@ export const taskOutputSchema = z.strictObject({
 });
 export type TaskOutput = z.infer<typeof taskOutputSchema>;
 
+const checkpointFields = {
+  /** Digest of the folder manifest of /checkpoint. */
+  manifest: digestSchema,
+  /** Of all its files. */
+  bytes: z.int().nonnegative(),
+  files: z.int().min(1).max(LIMITS.folderEntries),
+};
+/** What the next attempt of a task finds in /checkpoint. */
+export const checkpointSchema = z.strictObject(checkpointFields);
+export type Checkpoint = z.infer<typeof checkpointSchema>;
+
 const outcomeFields = { usage: usageSchema, engine: z.string().max(64), logBytes: z.int().nonnegative() };
 
 export const attemptReportSchema = z.discriminatedUnion('event', [
@@ -94,6 +107,16 @@ export const attemptReportSchema = z.discriminatedUnion('event', [
     ...outcomeFields,
   }),
   z.strictObject({ event: z.literal('decline'), message: messageText }),
+  z.strictObject({ event: z.literal('checkpoint'), ...checkpointFields }),
+  z.strictObject({ event: z.literal('suspend') }),
+  z.strictObject({ event: z.literal('resume') }),
+  z.strictObject({
+    event: z.literal('yield'),
+    reason: yieldReasonSchema,
+    /** Null leaves the task with the one it had. */
+    checkpoint: checkpointSchema.nullable(),
+    ...outcomeFields,
+  }),
 ]);
 export type AttemptReport = z.infer<typeof attemptReportSchema>;
 
@@ -107,7 +130,7 @@ export type JournalEntry = z.infer<typeof journalEntrySchema>;
 /** What the agent still holds of an attempt when it connects. */
 const heldAttemptSchema = z.strictObject({
   attempt: attemptNameSchema,
-  state: z.enum(['leased', 'preparing', 'running', 'uploading', 'reported']),
+  state: z.enum(['leased', 'preparing', 'running', 'suspended', 'uploading', 'reported']),
 });
 export type HeldAttempt = z.infer<typeof heldAttemptSchema>;
 
@@ -169,6 +192,8 @@ export type HelloFrame = Extract<AgentFrame, { type: 'hello' }>;
 const leaseSchema = z.strictObject({
   partition: z.int().nonnegative(),
   fence: z.int().min(1),
+  /** Folder manifest of the checkpoint from which the attempt goes on. */
+  checkpoint: digestSchema.optional(),
 });
 
 /** Leases of one job; the specification travels once for all of them. */
@@ -213,6 +238,13 @@ export const coordinatorFrameSchema = z.discriminatedUnion('type', [
     type: z.literal('stop'),
     attempts: z.array(z.strictObject({ attempt: attemptNameSchema, reason: failureReasonSchema })).min(1),
   }),
+  z.strictObject({
+    type: z.literal('suspend'),
+    attempts: z.array(attemptNameSchema).min(1),
+    /** How long they keep their places from now on. */
+    keepLeaseMilliseconds: z.int().nonnegative(),
+  }),
+  z.strictObject({ type: z.literal('resume'), attempts: z.array(attemptNameSchema).min(1) }),
   /** Finish what runs within the deadline, then say goodbye. */
   z.strictObject({ type: z.literal('drain'), deadlineMilliseconds: z.int().nonnegative() }),
 ]);

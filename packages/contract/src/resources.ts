@@ -1,6 +1,12 @@
 /** What the HTTP API answers with. Times are milliseconds since 1970 (UTC), sizes are bytes. */
 import { z } from 'zod';
-import { attemptNameSchema, taskOutputSchema, usageSampleSchema, usageSchema } from './agent-frames.ts';
+import {
+  attemptNameSchema,
+  checkpointSchema,
+  taskOutputSchema,
+  usageSampleSchema,
+  usageSchema,
+} from './agent-frames.ts';
 import { digestSchema, jobIdSchema, nameSchema, nodeIdSchema, tokenIdSchema } from './identifiers.ts';
 import { jobSpecSchema } from './job-spec.ts';
 import { capacitySchema, nodeDescriptionSchema } from './node-description.ts';
@@ -25,6 +31,8 @@ export const jobSchema = z.strictObject({
   /** First lease of any of its tasks. */
   startedAt: time.nullable(),
   endedAt: time.nullable(),
+  /** Its tasks are not placed, and those that run are frozen where that is possible. */
+  suspended: z.boolean(),
   tasks: taskCountsSchema,
   /** Why it ended as failed or expired. */
   reason: failureReasonSchema.nullable(),
@@ -52,6 +60,13 @@ export const attemptSchema = z.strictObject({
 });
 export type Attempt = z.infer<typeof attemptSchema>;
 
+export const taskCheckpointSchema = checkpointSchema.extend({
+  /** Fence of the attempt that took it. */
+  fence: z.int().min(1),
+  at: time,
+});
+export type TaskCheckpoint = z.infer<typeof taskCheckpointSchema>;
+
 export const taskSchema = z.strictObject({
   job: jobIdSchema,
   partition: z.int().nonnegative(),
@@ -62,6 +77,9 @@ export const taskSchema = z.strictObject({
   nodeFailures: z.int().nonnegative(),
   /** A retry waits until then. */
   notBefore: time.nullable(),
+  suspended: z.boolean(),
+  /** What the next attempt goes on from; null once the task has ended. */
+  checkpoint: taskCheckpointSchema.nullable(),
   reason: failureReasonSchema.nullable(),
   message: z.string().nullable(),
   exitCode: z.int().nullable(),

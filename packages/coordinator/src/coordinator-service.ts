@@ -20,6 +20,7 @@ import type { JobCache } from './dispatch/job-cache.ts';
 import type { Jobs } from './dispatch/jobs.ts';
 import type { Nodes } from './dispatch/nodes.ts';
 import { placementClass, requirementsOf } from './dispatch/requirements.ts';
+import type { Suspensions } from './dispatch/suspensions.ts';
 import type { Caller, CoordinatorService, Page, PageRequest, StreamPage, StreamRequest } from './service.ts';
 import type { Database } from './store/database.ts';
 import type { DatabaseSpace } from './store/database-space.ts';
@@ -32,6 +33,7 @@ export interface CoordinatorServiceDependencies {
   bus: Bus;
   dispatcher: Dispatcher;
   jobs: Jobs;
+  suspensions: Suspensions;
   jobCache: JobCache;
   nodes: Nodes;
   version: string;
@@ -44,7 +46,7 @@ export interface CoordinatorServiceDependencies {
 const ALL_NODES = 100_000;
 
 export function createCoordinatorService(dependencies: CoordinatorServiceDependencies): CoordinatorService {
-  const { database, jobs, nodes } = dependencies;
+  const { database, jobs, nodes, suspensions } = dependencies;
   const subscribers = subscriptions(dependencies.bus);
   const visibleJob = (caller: Caller, id: string) => readVisibleJob(dependencies, caller, id);
   const node = (caller: Caller, id: string) => readNode(dependencies, caller, id);
@@ -62,6 +64,16 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
     async cancelJob(caller, id) {
       await visibleJob(caller, id);
       await jobs.close(id, 'cancelled', caller.principal);
+      return await visibleJob(caller, id);
+    },
+    async suspendJob(caller, id, partition) {
+      await visibleJob(caller, id);
+      await suspensions.change(id, { suspend: true, partition, by: caller.principal });
+      return await visibleJob(caller, id);
+    },
+    async resumeJob(caller, id, partition) {
+      await visibleJob(caller, id);
+      await suspensions.change(id, { suspend: false, partition, by: caller.principal });
       return await visibleJob(caller, id);
     },
     getJob: visibleJob,

@@ -51,6 +51,8 @@ export function plainHandlers({ service, tokens, secrets }: HandlerDependencies)
     getTask: ({ caller, params }) => service.getTask(caller, params.job, params.partition),
     taskSamples: ({ caller, params, query }) => service.taskSamples(caller, params, query),
     cancelJob: ({ caller, params }) => service.cancelJob(caller, params.job),
+    suspendJob: ({ caller, params, body }) => service.suspendJob(caller, params.job, body?.partition),
+    resumeJob: ({ caller, params, body }) => service.resumeJob(caller, params.job, body?.partition),
     rerunJob: ({ caller, params }) => service.rerunJob(caller, params.job),
     plan: ({ caller, body }) => service.plan(caller, body),
     listNodes: ({ caller, query }) => service.listNodes(caller, query),

@@ -15,7 +15,7 @@ import {
 } from '@fog/contract';
 import { Turn } from '../../src/dispatch/turn.ts';
 import type { TurnAttempt, TurnTask } from '../../src/dispatch/turn-records.ts';
-import { jobSpec } from './fog-harness.ts';
+import { jobSpec, MODULE } from './fog-harness.ts';
 
 const NAME = { job: 'j1', partition: 0, fence: 1 };
 const OUTCOME = {
@@ -23,6 +23,7 @@ const OUTCOME = {
   engine: 'test',
   logBytes: 0,
 };
+const CHECKPOINT = { manifest: MODULE, bytes: 1, files: 1 };
 const REPORTS: AttemptReport[] = [
   { event: 'prepare' },
   { event: 'start' },
@@ -31,6 +32,10 @@ const REPORTS: AttemptReport[] = [
   { event: 'succeed', outputs: [], ...OUTCOME },
   { event: 'fail', reason: 'oom', message: '', exitCode: null, ...OUTCOME },
   { event: 'decline', message: '' },
+  { event: 'checkpoint', ...CHECKPOINT },
+  { event: 'suspend' },
+  { event: 'resume' },
+  { event: 'yield', reason: 'exit-85', checkpoint: CHECKPOINT, ...OUTCOME },
 ];
 
 function scene(task: Partial<TurnTask> = {}, attempt: Partial<TurnAttempt> = {}) {
@@ -50,6 +55,8 @@ function scene(task: Partial<TurnTask> = {}, attempt: Partial<TurnAttempt> = {})
     failure: null,
     acceptedFence: null,
     outputs: null,
+    suspendedAt: null,
+    checkpoint: null,
     ...task,
   };
   const ofAttempt: TurnAttempt = {
@@ -78,8 +85,11 @@ function assertUntouched(turn: Turn, what: string): void {
       turn.freed().length,
       turn.requeued.length,
       turn.blobs.length,
+      turn.suspensions.orders.length,
+      turn.suspensions.changedCheckpoints.size,
+      turn.suspensions.changedSuspensions.size,
     ],
-    [0, 0, 0, 0, 0, 0, 0, 0],
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     what,
   );
 }
@@ -91,7 +101,7 @@ test('a report that fits no transition of its attempt changes nothing at all', (
         const { turn } = scene({ state: taskState }, { state: attemptState });
         turn.report('n1', NAME, report);
         const isKnown =
-          report.event === 'progress'
+          report.event === 'progress' || report.event === 'checkpoint'
             ? !isTerminal(ATTEMPT_TRANSITIONS, attemptState)
             : transition(ATTEMPT_TRANSITIONS, attemptState, report.event) !== null;
         if (!isKnown) assertUntouched(turn, `${report.event} of a ${attemptState} attempt of a ${taskState} task`);
@@ -188,7 +198,7 @@ test('a task with a lease of its own does not expire in the queue', () => {
   }
 });
 
-const states: AttemptState[] = ['leased', 'preparing', 'running', 'uploading', 'lost'];
+const states: AttemptState[] = ['leased', 'preparing', 'running', 'suspended', 'uploading', 'lost'];
 test('closing ends the task with all its attempts and stops each on its node', () => {
   for (const state of states) {
     const { turn, task, attempt } = scene({}, { state });
