@@ -41,7 +41,7 @@ export function leaseGroup(
       count: 1000,
       task: {
         runtime: 'wasm',
-        ...(change.task?.runtime === 'javascript' ? {} : { wasm: { module: digestOf(MODULE) } }),
+        ...((change.task?.runtime ?? 'wasm') === 'wasm' ? { wasm: { module: digestOf(MODULE) } } : {}),
         resources: { cpu: '100m', memory: '1Mi' },
         ...change.task,
       },
@@ -119,7 +119,7 @@ export class FakeCoordinator implements AsyncDisposable {
 
   /** The terminal report of a partition. */
   ending(partition: number): JournalEntry['report'] | undefined {
-    return this.reports({ partition }).find((report) => ['succeed', 'fail', 'decline'].includes(report.event));
+    return this.reports({ partition }).find((report) => ['succeed', 'fail', 'yield', 'decline'].includes(report.event));
   }
 
   log(partition: number, fence = 1): string {

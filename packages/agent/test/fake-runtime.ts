@@ -18,6 +18,11 @@ export class FakeAttempt implements RunningAttempt {
   readonly host: AttemptHost;
   readonly outcome: Promise<AttemptOutcome>;
   killed: FailureReason | null = null;
+  /** Whether its program can be frozen; then whether it is, and how often it was. */
+  canPause = false;
+  isPaused = false;
+  pauses = 0;
+  terminated = 0;
   readonly #settle: (outcome: AttemptOutcome) => void;
 
   constructor(request: AttemptRequest, host: AttemptHost) {
@@ -36,6 +41,22 @@ export class FakeAttempt implements RunningAttempt {
     this.#settle({ status: 'failed', reason, message, exitCode, usage, engine: 'fake' });
   }
 
+  async terminate(): Promise<void> {
+    this.terminated += 1;
+  }
+
+  async pause(): Promise<boolean> {
+    if (!this.canPause) return false;
+    this.isPaused = true;
+    this.pauses += 1;
+    return true;
+  }
+
+  async resume(): Promise<boolean> {
+    this.isPaused = false;
+    return this.canPause;
+  }
+
   kill(reason: FailureReason, message: string): void {
     this.killed ??= reason;
     this.fail(reason, message);
@@ -43,7 +64,7 @@ export class FakeAttempt implements RunningAttempt {
 }
 
 export class FakeRuntime implements TaskRuntime {
-  readonly name = 'wasm';
+  readonly name: TaskRuntime['name'];
   readonly attempts: FakeAttempt[] = [];
   mostAtOnce = 0;
   closed = false;
@@ -51,7 +72,13 @@ export class FakeRuntime implements TaskRuntime {
   refused: string | null = null;
   /** What an attempt does by itself. */
   behaviour: (attempt: FakeAttempt) => void = () => {};
+  /** Its programs are about to begin, but do not. */
+  isSlow = false;
   #running = 0;
+
+  constructor(name: TaskRuntime['name'] = 'wasm') {
+    this.name = name;
+  }
 
   async probe(): Promise<RuntimeProbe> {
     return this.probed;
@@ -69,7 +96,7 @@ export class FakeRuntime implements TaskRuntime {
     void attempt.outcome.then(() => {
       this.#running -= 1;
     });
-    host.started();
+    if (!this.isSlow) host.started();
     this.behaviour(attempt);
     return attempt;
   }
