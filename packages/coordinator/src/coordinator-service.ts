@@ -46,7 +46,7 @@ export interface CoordinatorServiceDependencies {
 const ALL_NODES = 100_000;
 
 export function createCoordinatorService(dependencies: CoordinatorServiceDependencies): CoordinatorService {
-  const { database, jobs, nodes, suspensions } = dependencies;
+  const { database, jobs, nodes } = dependencies;
   const subscribers = subscriptions(dependencies.bus);
   const visibleJob = (caller: Caller, id: string) => readVisibleJob(dependencies, caller, id);
   const node = (caller: Caller, id: string) => readNode(dependencies, caller, id);
@@ -66,16 +66,8 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
       await jobs.close(id, 'cancelled', caller.principal);
       return await visibleJob(caller, id);
     },
-    async suspendJob(caller, id, partition) {
-      await visibleJob(caller, id);
-      await suspensions.change(id, { suspend: true, partition, by: caller.principal });
-      return await visibleJob(caller, id);
-    },
-    async resumeJob(caller, id, partition) {
-      await visibleJob(caller, id);
-      await suspensions.change(id, { suspend: false, partition, by: caller.principal });
-      return await visibleJob(caller, id);
-    },
+    suspendJob: (caller, id, partition) => changeSuspension(dependencies, caller, { id, partition, suspend: true }),
+    resumeJob: (caller, id, partition) => changeSuspension(dependencies, caller, { id, partition, suspend: false }),
     getJob: visibleJob,
     async listJobs(caller, { state, cursor, limit }) {
       const before = decodeCursor(cursor, /^j[0-9a-z]{18}$/);
@@ -147,6 +139,16 @@ async function readVisibleJob(
     throw new FogError('not-found', `there is no job ${id}`, { hint: 'fog job ls' });
   }
   return job;
+}
+
+async function changeSuspension(
+  dependencies: CoordinatorServiceDependencies,
+  caller: Caller,
+  { id, partition, suspend }: { id: string; partition: number | undefined; suspend: boolean },
+): Promise<Job> {
+  await readVisibleJob(dependencies, caller, id);
+  await dependencies.suspensions.change(id, { suspend, partition, by: caller.principal });
+  return await readVisibleJob(dependencies, caller, id);
 }
 
 async function listSamples(
