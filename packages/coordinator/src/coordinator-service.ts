@@ -101,13 +101,7 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
       const { endedAt } = await visibleJob(caller, id);
       return endOf(await readLogs(database.read, id, request), request, endedAt !== null);
     },
-    async plan(caller, request): Promise<Plan> {
-      const spec = parseJobSpec(request.spec);
-      const placement = placementClass(requirementsOf(spec, caller.principal));
-      const known = await readNodes(database.read, dependencies.jobCache, { limit: ALL_NODES });
-      const plan = explainPlacement(placement, known, spec.spec.count);
-      return { ...plan, tasks: spec.spec.type === 'ops' ? plan.nodes.length : plan.tasks };
-    },
+    plan: (caller, request) => readPlan(dependencies, caller, request),
     listNodes: (caller, request) => listNodes(dependencies, caller, request),
     getNode: node,
     async nodeEvents(caller, id, request) {
@@ -149,6 +143,18 @@ async function changeSuspension(
   await readVisibleJob(dependencies, caller, id);
   await dependencies.suspensions.change(id, { suspend, partition, by: caller.principal });
   return await readVisibleJob(dependencies, caller, id);
+}
+
+async function readPlan(
+  { database, jobCache }: CoordinatorServiceDependencies,
+  caller: Caller,
+  request: { spec: unknown },
+): Promise<Plan> {
+  const spec = parseJobSpec(request.spec);
+  const placement = placementClass(requirementsOf(spec, caller.principal));
+  const known = await readNodes(database.read, jobCache, { limit: ALL_NODES });
+  const plan = explainPlacement(placement, known, spec.spec.count);
+  return { ...plan, tasks: spec.spec.type === 'ops' ? plan.nodes.length : plan.tasks };
 }
 
 async function listSamples(
