@@ -19,6 +19,7 @@ import type { AttemptDependencies } from './attempt.ts';
 import { attemptId } from './attempt-id.ts';
 import { Attempts } from './attempts.ts';
 import type { BlobCache } from './blob-cache.ts';
+import { createCheckpoints, removeStaleCheckpoints } from './checkpoints.ts';
 import { type DataDirectory, writePin } from './data-directory.ts';
 import type { HeldAttempts } from './held-attempts.ts';
 import type { NodeIdentity } from './identity.ts';
@@ -134,7 +135,8 @@ export class Agent implements RunningAgent {
         node,
         programOf: (group) => programOf(group.spec.spec.task, parts.cache),
         refusal: (request) => this.#runtime(request.program.runtime).refusal(request),
-        attemptDependencies: (group, name, program) => this.#attemptDependencies(group, name, program),
+        attemptDependencies: (group, name, program, checkpoint) =>
+          this.#attemptDependencies(group, name, program, checkpoint),
         report: (attempt, report) => this.#report(attempt, report),
         logged: (attempt, log) => this.#outbox.logged(attempt, log),
         forgotten: (log) => this.#outbox.forget(log),
@@ -166,20 +168,21 @@ export class Agent implements RunningAgent {
   /** Takes over what an agent that died left running, and removes what else it left. */
   async #adopt(): Promise<void> {
     const { held, log } = this.#parts;
-    let adopted = 0;
+    const adopted = new Set<string>();
     for (const { group, name } of await held.load()) {
       const isThere = await this.#attempts.adopt(group, name).catch((error: unknown) => {
         log('warn', 'an attempt could not be taken over', { attempt: attemptId(name), error: String(error) });
         return false;
       });
-      if (isThere) adopted += 1;
+      if (isThere) adopted.add(attemptId(name));
       else await held.forget(name);
     }
-    if (adopted > 0) {
-      log('info', 'took over attempts of an earlier agent', { attempts: adopted });
+    if (adopted.size > 0) {
+      log('info', 'took over attempts of an earlier agent', { attempts: adopted.size });
       this.#keepWatch();
     }
     await this.#reaping.run();
+    await removeStaleCheckpoints(this.#parts.directory.checkpointsPath, adopted);
   }
 
   /** Further entries of the journal may be sent. */
@@ -313,6 +316,12 @@ export class Agent implements RunningAgent {
         return;
       case 'tunnel':
         return this.#tunnels.open(frame);
+      case 'suspend':
+        this.#attempts.suspend(frame.attempts, frame.keepLeaseMilliseconds);
+        return;
+      case 'resume':
+        this.#attempts.resume(frame.attempts);
+        return;
       case 'drain':
         void this.drain(frame.deadlineMilliseconds);
     }
@@ -345,6 +354,7 @@ export class Agent implements RunningAgent {
     group: LeaseGroup,
     name: AttemptName,
     program: Program,
+    checkpoint: string | null,
   ): Omit<AttemptDependencies, 'report' | 'logged' | 'program'> {
     const { cache, transfers, node, directory, held } = this.#parts;
     const { task } = group.spec.spec;
@@ -358,6 +368,11 @@ export class Agent implements RunningAgent {
       trusted: node.policy.trusted,
       isStaged: () => isStaged(task, cache),
       stage: (signal) => stage(task, cache, signal),
+      checkpoints: createCheckpoints(group.spec, attemptId(name), checkpoint, {
+        path: directory.checkpointsPath,
+        cache,
+        transfers,
+      }),
       upload: (outputs, signal) => uploadOutputs(outputs, transfers, signal),
       discard: (attemptId, outputs) => discard(join(directory.scratchPath, runtime.name), attemptId, outputs),
       now: () => performance.now(),

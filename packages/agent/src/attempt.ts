@@ -4,6 +4,7 @@ import {
   type AttemptName,
   type AttemptReport,
   attemptKey,
+  type Checkpoint,
   type FailureReason,
   FogError,
   type HeldAttempt,
@@ -12,6 +13,7 @@ import {
   policyIncludes,
   type TaskOutput,
   type UsageSample,
+  type YieldReason,
 } from '@fog/contract';
 import type {
   AttemptHost,
@@ -27,8 +29,10 @@ import { z } from 'zod';
 import { type Demand, limitsOf } from './admission.ts';
 import { AttemptFailure } from './attempt-failure.ts';
 import { attemptId } from './attempt-id.ts';
+import type { AttemptCheckpoints } from './checkpoints.ts';
 import { AGENT_LIMITS } from './limits.ts';
 import { AttemptLog, type LogStream } from './logs.ts';
+import { type Departure, Migration } from './migration.ts';
 import { reportText, usageOf } from './reports.ts';
 import { restartPolicyOf } from './restart-policy.ts';
 import { type MaskedStream, SecretMask } from './secret-mask.ts';
@@ -43,6 +47,8 @@ export interface AttemptDependencies {
   trusted: readonly string[];
   isStaged(): boolean;
   stage(signal: AbortSignal): Promise<StagedFiles>;
+  /** Null where the specification has none. */
+  checkpoints: AttemptCheckpoints | null;
   upload(outputs: readonly AttemptOutput[], signal: AbortSignal): Promise<TaskOutput[]>;
   /** Removes what the run left in the scratch folder. */
   discard(attemptId: string, outputs: readonly AttemptOutput[]): Promise<void>;
@@ -56,13 +62,24 @@ export interface AttemptDependencies {
 }
 
 type State = Exclude<HeldAttempt['state'], 'reported'>;
-type TerminalReport = Extract<AttemptReport, { event: 'succeed' | 'fail' }>;
+type TerminalReport = Extract<AttemptReport, { event: 'succeed' | 'fail' | 'yield' }>;
+/** How a run ends that has not failed. */
+type Ending =
+  | { event: 'succeed'; outputs: TaskOutput[] }
+  | { event: 'yield'; reason: YieldReason; checkpoint: Checkpoint | null };
+
+export interface StopOptions {
+  isDecided?: boolean;
+  yields?: YieldReason | null;
+}
 
 interface Stop {
   reason: FailureReason;
   message: string;
   /** The coordinator has decided already: nothing is reported. */
   isDecided: boolean;
+  /** It gives up its place without having failed. */
+  yields: YieldReason | null;
 }
 
 const NO_FILES: Omit<StagedFiles, 'release'> = { stdin: null, inputs: [] };
@@ -71,9 +88,10 @@ const NO_USAGE: AttemptUsage = { wallMilliseconds: 0, cpuMilliseconds: null, pea
 /**
  * One attempt on this node, from its lease to its report.
  *
- *     leased -> preparing -> running -> uploading -> ended: reported as succeeded or failed
+ *     leased -> preparing -> running -> uploading -> ended: reported as succeeded, failed or yielded
  *        \__________\___________\___________\
- *                      stop(reason)          -> ended: reported as failed, or, when the coordinator decided, silent
+ *                      stop(reason)          -> ended: reported as failed or yielded, or, when the coordinator
+ *                                                      decided, silent
  *
  * Who runs it asks `deadlineFault` now and then and calls `stop` with the answer.
  */
@@ -81,6 +99,7 @@ export class Attempt {
   readonly name: AttemptName;
   readonly key: string;
   readonly demand: Demand;
+  readonly migration: Migration;
   log = new AttemptLog();
   readonly #group: LeaseGroup;
   readonly #dependencies: AttemptDependencies;
@@ -106,10 +125,21 @@ export class Attempt {
     this.#dependencies = dependencies;
     this.#secrets = new SecretMask(Object.values(group.secrets));
     this.#masked = { stdout: this.#secrets.stream(), stderr: this.#secrets.stream() };
+    this.migration = new Migration({
+      checkpoints: dependencies.checkpoints,
+      running: () => this.#running,
+      report: (report) => dependencies.report(report),
+      note: (text) => this.#note(text),
+      fail: (reason, message) => this.stop(reason, message),
+      resumed: () => {
+        if (this.#aliveMilliseconds !== null) this.#aliveMilliseconds = dependencies.now();
+      },
+      now: () => dependencies.now(),
+    });
   }
 
   get state(): State {
-    return this.#state;
+    return this.#state === 'running' && this.migration.isSuspended ? 'suspended' : this.#state;
   }
 
   /** It has been told to stop and holds its resources until it has. */
@@ -121,14 +151,23 @@ export class Attempt {
     return this.#stop?.isDecided ?? false;
   }
 
-  /** Ends it with this reason. Only the first call counts, but a decision of the coordinator always silences it. */
-  stop(reason: FailureReason, message: string, { isDecided = false } = {}): void {
-    if (this.#stop !== null) {
+  /** It has been told to stop, and may take a while to store its checkpoint. */
+  get isYielding(): boolean {
+    return this.#stop !== null && this.#stop.yields !== null;
+  }
+
+  /**
+   * Ends it with this reason. Only the first call counts, unless that let it yield; and a decision of the coordinator
+   * always silences it.
+   */
+  stop(reason: FailureReason, message: string, { isDecided = false, yields = null }: StopOptions = {}): void {
+    if (this.#stop !== null && (!this.isYielding || yields !== null)) {
       this.#stop.isDecided ||= isDecided;
       return;
     }
-    this.#stop = { reason, message, isDecided };
-    this.#abort.abort(new AttemptFailure(reason, message));
+    this.#stop = { reason, message, isDecided, yields };
+    // What runs has a last checkpoint to store.
+    if (yields === null || this.#running === null) this.#abort.abort(new AttemptFailure(reason, message));
     this.#running?.kill(reason, message);
   }
 
@@ -151,19 +190,20 @@ export class Attempt {
   deadlineFault(
     nowMilliseconds: number,
     contactMilliseconds: number,
-  ): { reason: FailureReason; message: string } | null {
+  ): { reason: FailureReason; message: string; yields?: YieldReason } | null {
     const { stopWithoutContactMilliseconds: contact, heartbeatMilliseconds: heartbeat } = this.demand;
     if (nowMilliseconds - contactMilliseconds > contact) {
       return { reason: 'stopped-on-node', message: `no contact with the coordinator for ${contact} ms` };
     }
     if (
       heartbeat !== null &&
+      !this.migration.isSuspended &&
       this.#aliveMilliseconds !== null &&
       nowMilliseconds - this.#aliveMilliseconds > heartbeat
     ) {
       return { reason: 'heartbeat-timeout', message: `no progress was reported for ${heartbeat} ms` };
     }
-    return null;
+    return this.isStopping ? null : this.migration.watch(nowMilliseconds);
   }
 
   /** Takes over what an agent that died left running. Answers whether there was something; `run` then waits for its end. */
@@ -193,24 +233,31 @@ export class Attempt {
     const { report, logged } = this.#dependencies;
     let ending: TerminalReport;
     try {
-      const outputs = await this.#produce();
+      const produced = await this.#produce();
       this.#endLog();
-      ending = { event: 'succeed', outputs, ...this.#facts() };
+      ending = { ...produced, ...this.#facts() };
     } catch (error) {
       this.#endLog();
-      const { reason, message } = this.#stop ?? failureOf(error);
-      const exitCode = error instanceof FailedRun ? error.exitCode : null;
-      ending = { event: 'fail', reason, message: this.#text(message), exitCode, ...this.#facts() };
+      ending = this.#failed(error);
     }
     if (!this.isDecided) {
       logged(this.log);
       report(ending);
     }
+    await this.#dependencies.checkpoints?.remove();
     await this.#dependencies.held?.forget();
     return this.isDecided ? null : ending;
   }
 
-  async #produce(): Promise<TaskOutput[]> {
+  #failed(error: unknown): TerminalReport {
+    const yields = this.#stop?.yields ?? null;
+    if (yields !== null) return { event: 'yield', reason: yields, checkpoint: null, ...this.#facts() };
+    const { reason, message } = this.#stop ?? failureOf(error);
+    const exitCode = error instanceof FailedRun ? error.exitCode : null;
+    return { event: 'fail', reason, message: this.#text(message), exitCode, ...this.#facts() };
+  }
+
+  async #produce(): Promise<Ending> {
     const { upload, discard, report } = this.#dependencies;
     const { signal } = this.#abort;
     signal.throwIfAborted();
@@ -221,6 +268,11 @@ export class Attempt {
     this.#engine = outcome.engine;
     const outputs = outcome.status === 'succeeded' ? outcome.outputs : [];
     try {
+      const yields = this.migration.yieldAfter(outcome, this.#departure());
+      if (yields !== null) {
+        this.#state = 'uploading';
+        return { event: 'yield', reason: yields, checkpoint: await this.migration.lastCheckpoint(yields, signal) };
+      }
       if (outcome.status === 'failed') throw new FailedRun(outcome.reason, outcome.message, outcome.exitCode);
       signal.throwIfAborted();
       this.#state = 'uploading';
@@ -228,20 +280,27 @@ export class Attempt {
         .flatMap((output) => output.files)
         .reduce((sum, file) => sum + contentBytes(file.content), 0);
       if (bytes > AGENT_LIMITS.directUploadBytes) report({ event: 'upload' });
-      return outputs.length === 0 ? [] : await upload(outputs, signal);
+      return { event: 'succeed', outputs: outputs.length === 0 ? [] : await upload(outputs, signal) };
     } finally {
       this.#filesOfRestart?.release();
       await discard(attemptId(this.name), outputs);
     }
   }
 
+  /** Why it was told to yield, if it was. */
+  #departure(): Departure | null {
+    const { reason = 'drained', message = '', yields = null } = this.#stop ?? {};
+    return yields === null ? null : { reason, message, yields };
+  }
+
   async #execute(signal: AbortSignal): Promise<AttemptOutcome> {
-    const { isStaged, stage, held, report } = this.#dependencies;
+    const { isStaged, stage, checkpoints, held, report } = this.#dependencies;
     this.#state = 'preparing';
-    if (!isStaged()) report({ event: 'prepare' }); // where nothing is fetched it would tell nobody anything
+    if (!isStaged() || checkpoints?.isRestored) report({ event: 'prepare' }); // where nothing is fetched it would tell nobody anything
     const files = await stage(signal);
     try {
       const request = this.#request({ files, program: this.#program(), env: this.#environment() });
+      await checkpoints?.prepare(signal);
       await held?.remember();
       signal.throwIfAborted();
       this.#state = 'running';
@@ -293,6 +352,7 @@ export class Attempt {
         if (this.isStopping) return;
         this.#aliveMilliseconds = now();
         report({ event: 'start' });
+        this.migration.began();
       },
       log: (stream: LogStream, data) => {
         this.log.append(stream, this.#masked[stream].push(data));
@@ -313,6 +373,7 @@ export class Attempt {
     const { job, partition } = this.name;
     const { task } = this.#group.spec.spec;
     const { program, env, files } = given;
+    const { checkpoints } = this.#dependencies;
     return {
       attemptId: attemptId(this.name),
       program,
@@ -322,7 +383,7 @@ export class Attempt {
       inputs: files.inputs,
       outputs: task.outputs.map(({ name, path }) => ({ name, sandboxPath: path })),
       limits: limitsOf(this.demand),
-      checkpoint: null,
+      checkpoint: checkpoints === null ? null : { hostPath: checkpoints.hostPath },
       partition: { index: partition, count: this.#group.partitions },
       seed: createHash('sha256').update(`${job}/${partition}`).digest(),
       submittedAtMilliseconds: this.#group.submittedAtMilliseconds,
@@ -338,9 +399,13 @@ export class Attempt {
     return { ...program, credentials: readCredentials(secret, this.#group.secrets[secret]) };
   }
 
-  /** Equal for all attempts of a task, so that their results can be compared: no fence, no node. */
+  /**
+   * Equal for all attempts of a task, so that their results can be compared: no fence, no node. Only one with checkpoints
+   * is told whether it goes on.
+   */
   #environment(): Record<string, string> {
     const { secrets, spec, partitions } = this.#group;
+    const { checkpoints } = this.#dependencies;
     const variables: Record<string, string> = {};
     for (const [name, value] of Object.entries(spec.spec.task.env)) {
       const text =
@@ -354,11 +419,18 @@ export class Attempt {
       FOG_JOB_ID: this.name.job,
       FOG_PARTITION_INDEX: String(this.name.partition),
       FOG_PARTITION_COUNT: String(partitions),
+      ...(checkpoints === null ? {} : { FOG_RESTORED: checkpoints.isRestored ? '1' : '0' }),
     };
   }
 
   #facts(): Pick<TerminalReport, 'usage' | 'engine' | 'logBytes'> {
     return { usage: usageOf(this.#usage), engine: this.#engine.slice(0, 64), logBytes: this.log.totalBytes };
+  }
+
+  /** A line of ours for the author of the job. */
+  #note(text: string): void {
+    this.log.append('stderr', Buffer.from(`[fog: ${this.#text(text)}]\n`));
+    this.#dependencies.logged(this.log);
   }
 
   /** What looked like the beginning of a secret was none. */

@@ -25,7 +25,7 @@ import {
 } from '@fog/contract';
 import type { AttemptRequest, Program } from '@fog/runtimes';
 import { addLoad, type Demand, declineReason, demandOf, type Load, limitsOf, NO_LOAD, overload } from './admission.ts';
-import { Attempt, type AttemptDependencies } from './attempt.ts';
+import { Attempt, type AttemptDependencies, type StopOptions } from './attempt.ts';
 import { AGENT_LIMITS } from './limits.ts';
 import type { AttemptLog } from './logs.ts';
 import { isTerminalReport } from './reports.ts';
@@ -40,6 +40,7 @@ export interface AttemptsDependencies {
     group: LeaseGroup,
     name: AttemptName,
     program: Program,
+    checkpoint: string | null,
   ): Omit<AttemptDependencies, 'report' | 'logged' | 'program'>;
   report(attempt: AttemptName, report: AttemptReport): void;
   logged(attempt: AttemptName, log: AttemptLog): void;
@@ -93,7 +94,8 @@ export class Attempts {
   /** Those that run. */
   *running(): Generator<Pick<Attempt, 'name'> & { sample(): Promise<UsageSample | null> }> {
     for (const attempt of this.#live.values()) {
-      if (attempt.state === 'running') yield { name: attempt.name, sample: () => attempt.sample() };
+      if (attempt.state === 'running' || attempt.state === 'suspended')
+        yield { name: attempt.name, sample: () => attempt.sample() };
     }
   }
 
@@ -104,9 +106,19 @@ export class Attempts {
     return await attempt.connect(port);
   }
 
-  /** From now on every lease is declined. */
+  /** From now on every lease is declined, and what has checkpoints leaves. */
   drain(): void {
     this.#isDraining = true;
+    for (const attempt of this.#live.values()) attempt.migration.drain();
+  }
+
+  /** Those that are not held, or have ended, are passed over. */
+  suspend(names: readonly AttemptName[], keepLeaseMilliseconds: number): void {
+    for (const name of names) this.#live.get(attemptKey(name))?.migration.suspend(keepLeaseMilliseconds);
+  }
+
+  resume(names: readonly AttemptName[]): void {
+    for (const name of names) this.#live.get(attemptKey(name))?.migration.resume();
   }
 
   /** What hello tells. */
@@ -122,10 +134,10 @@ export class Attempts {
   /** Takes or declines every lease of the group; one that is held already is a repetition. */
   lease(group: LeaseGroup): void {
     const demand = demandOf(group.spec);
-    for (const { partition, fence } of group.leases) {
+    for (const { partition, fence, checkpoint = null } of group.leases) {
       const name: AttemptName = { job: group.job, partition, fence };
       const key = attemptKey(name);
-      if (!this.#live.has(key) && !this.#reported.has(key)) this.#admit(group, name, demand);
+      if (!this.#live.has(key) && !this.#reported.has(key)) this.#admit(group, name, demand, checkpoint);
     }
     this.#startWaiting();
   }
@@ -134,7 +146,7 @@ export class Attempts {
   async adopt(group: LeaseGroup, name: AttemptName): Promise<boolean> {
     const program = this.#dependencies.programOf(group);
     if (program === null || this.#reported.has(attemptKey(name))) return false;
-    const attempt = this.#create(group, name, demandOf(group.spec), program);
+    const attempt = this.#create(group, name, demandOf(group.spec), program, null);
     const isThere = await attempt.adopt();
     if (isThere) {
       this.#used = addLoad(this.#used, attempt.demand);
@@ -186,20 +198,20 @@ export class Attempts {
   /** Stops what is over its time. `contactMilliseconds` is when the coordinator was last heard. */
   watch(nowMilliseconds: number, contactMilliseconds: number): void {
     for (const attempt of this.#live.values()) {
-      if (attempt.isStopping) continue;
+      if (attempt.isStopping && !attempt.isYielding) continue;
       const fault = attempt.deadlineFault(nowMilliseconds, contactMilliseconds);
-      if (fault !== null) this.#stopLive(attempt, fault.reason, fault.message);
+      if (fault !== null) this.#stopLive(attempt, fault.reason, fault.message, { yields: fault.yields ?? null });
     }
     this.#startWaiting();
   }
 
   /** Stops everything; reported unless `isDecided`. */
-  stopAll(reason: FailureReason, message: string, options: { isDecided?: boolean } = {}): void {
+  stopAll(reason: FailureReason, message: string, options: StopOptions = {}): void {
     for (const attempt of [...this.#live.values()]) this.#stopLive(attempt, reason, message, options);
     this.#startWaiting();
   }
 
-  #admit(group: LeaseGroup, name: AttemptName, demand: Demand): void {
+  #admit(group: LeaseGroup, name: AttemptName, demand: Demand, checkpoint: string | null): void {
     const { node, refusal, programOf, report } = this.#dependencies;
     const program = programOf(group);
     const trusted = policyIncludes(node.policy.trusted, group.submitter);
@@ -218,13 +230,14 @@ export class Attempts {
       report(name, { event: 'decline', message: reason ?? 'the job names no program' });
       return;
     }
-    this.#waiting.push(this.#create(group, name, demand, program));
+    this.#waiting.push(this.#create(group, name, demand, program, checkpoint));
   }
 
-  #create(group: LeaseGroup, name: AttemptName, demand: Demand, program: Program): Attempt {
+  /** `checkpoint` is the manifest from which it goes on. */
+  #create(group: LeaseGroup, name: AttemptName, demand: Demand, program: Program, checkpoint: string | null): Attempt {
     const { attemptDependencies, report, logged } = this.#dependencies;
     const attempt = new Attempt(group, name, demand, {
-      ...attemptDependencies(group, name, program),
+      ...attemptDependencies(group, name, program, checkpoint),
       program,
       report: (it) => report(name, it),
       logged: (log) => logged(name, log),
@@ -234,7 +247,7 @@ export class Attempts {
     return attempt;
   }
 
-  #stopLive(attempt: Attempt, reason: FailureReason, message: string, options?: { isDecided?: boolean }): void {
+  #stopLive(attempt: Attempt, reason: FailureReason, message: string, options?: StopOptions): void {
     if (!attempt.isStopping) this.#committed = addLoad(this.#committed, attempt.demand, -1);
     attempt.stop(reason, message, options);
   }

@@ -7,6 +7,7 @@
  *     journal.jsonl      what the coordinator has not acknowledged yet
  *     cache/             blobs; may be deleted while no agent runs
  *     held/              attempts that may outlive the agent, one file each
+ *     checkpoints/       /checkpoint of running attempts, a folder each
  *     forwarder/         the program that connects sandboxes, compiled at first use
  *     scratch/           files of running attempts, a folder each runtime; what is left in it is removed at every start
  */
@@ -22,6 +23,7 @@ export interface DataDirectory extends Disposable {
   journalPath: string;
   cachePath: string;
   heldPath: string;
+  checkpointsPath: string;
   forwarderPath: string;
   scratchPath: string;
 }
@@ -45,6 +47,7 @@ export async function openDataDirectory(path: string): Promise<DataDirectory> {
     journalPath: join(root, 'journal.jsonl'),
     cachePath: join(root, 'cache'),
     heldPath: join(root, 'held'),
+    checkpointsPath: join(root, 'checkpoints'),
     forwarderPath: join(root, 'forwarder'),
     scratchPath,
     [Symbol.dispose]: () => held[Symbol.dispose](),

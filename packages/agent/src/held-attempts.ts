@@ -46,7 +46,8 @@ export class HeldAttempts {
         await rm(path, { recursive: true, force: true });
         continue;
       }
-      held.push({ group: read.data, name: { job: read.data.job, ...lease } });
+      const { partition, fence } = lease;
+      held.push({ group: read.data, name: { job: read.data.job, partition, fence } });
     }
     return held;
   }

@@ -23,9 +23,11 @@ export function usageOf(usage: AttemptUsage): Usage {
   };
 }
 
+const TERMINAL: ReadonlySet<AttemptReport['event']> = new Set(['succeed', 'fail', 'yield', 'decline']);
+
 /** Whether nothing follows this report of an attempt. */
 export function isTerminalReport(report: AttemptReport): boolean {
-  return report.event === 'succeed' || report.event === 'fail' || report.event === 'decline';
+  return TERMINAL.has(report.event);
 }
 
 export interface StampedReport {

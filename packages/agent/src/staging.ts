@@ -66,22 +66,7 @@ function* otherDigests(task: TaskSpec): Generator<string> {
  * is not what the specification says, `sandbox` when it cannot be had. Nothing stays acquired when it throws.
  */
 export async function stage(task: TaskSpec, cache: Cache, signal: AbortSignal): Promise<StagedFiles> {
-  const held: string[] = [];
-  const release = (): void => {
-    for (const digest of held.splice(0)) cache.release(digest);
-  };
-  const acquire = async (digest: string, what: string, until: AbortSignal): Promise<CachedBlob> => {
-    try {
-      const blob = await cache.acquire(digest, until);
-      held.push(digest);
-      return blob;
-    } catch (error) {
-      if (error instanceof AttemptFailure) {
-        throw new AttemptFailure(error.reason, `${what}: ${error.message}`, { cause: error });
-      }
-      throw error;
-    }
-  };
+  const { acquire, release } = acquisitions(cache);
   try {
     const program = programDigest(task);
     if (program !== null) await acquire(program, 'the program', signal);
@@ -98,6 +83,43 @@ export async function stage(task: TaskSpec, cache: Cache, signal: AbortSignal): 
     release();
     throw error;
   }
+}
+
+/** Fetches the files of one folder; their sandbox paths begin with `path`. Fails as `stage` does. */
+export async function stageFolder(
+  { manifest, path }: { manifest: string; path: string },
+  cache: Cache,
+  signal: AbortSignal,
+): Promise<Pick<StagedFiles, 'inputs' | 'release'>> {
+  const { acquire, release } = acquisitions(cache);
+  try {
+    const inputs = await stageInputs([{ source: manifest, path, type: 'folder' }], acquire, signal);
+    return { inputs, release };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/** Blobs that are kept from eviction until all of them are released. */
+function acquisitions(cache: Cache): { acquire: Acquire; release: () => void } {
+  const held: string[] = [];
+  const acquire: Acquire = async (digest, what, until) => {
+    try {
+      const blob = await cache.acquire(digest, until);
+      held.push(digest);
+      return blob;
+    } catch (error) {
+      if (error instanceof AttemptFailure) {
+        throw new AttemptFailure(error.reason, `${what}: ${error.message}`, { cause: error });
+      }
+      throw error;
+    }
+  };
+  const release = (): void => {
+    for (const digest of held.splice(0)) cache.release(digest);
+  };
+  return { acquire, release };
 }
 
 type Acquire = (digest: string, what: string, until: AbortSignal) => Promise<CachedBlob>;

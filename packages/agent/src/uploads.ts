@@ -15,6 +15,14 @@ export function contentBytes(content: Content): number {
   return 'data' in content ? content.data.byteLength : content.bytes;
 }
 
+/** Digests that the coordinator is known to have: their bytes are not offered to it again. */
+export interface KnownBlobs {
+  has(digest: string): boolean;
+  add(digest: string): void;
+}
+
+const NONE_KNOWN: KnownBlobs = { has: () => false, add: () => {} };
+
 /**
  * Stores all files, then the manifests of folders. Throws `AttemptFailure`: `output-invalid` for names that cannot be
  * stored, `output-too-large` and `upload` when the coordinator does not take the bytes.
@@ -23,6 +31,7 @@ export async function uploadOutputs(
   outputs: readonly AttemptOutput[],
   transfers: Pick<Transfers, 'run'>,
   signal: AbortSignal,
+  known: KnownBlobs = NONE_KNOWN,
 ): Promise<TaskOutput[]> {
   const stored: TaskOutput[] = [];
   for (const output of outputs) checkNames(output);
@@ -30,7 +39,8 @@ export async function uploadOutputs(
     const entries: FolderEntry[] = [];
     await forEachAtOnce(output.files, AGENT_LIMITS.transfersPerAttempt, signal, async (file, until) => {
       const digest = await digestOf(file.content, until);
-      await storeBlob(digest, file.content, transfers, until, output.name);
+      if (!known.has(digest)) await storeBlob(digest, file.content, transfers, until, output.name);
+      known.add(digest);
       entries.push({ path: file.relativePath, digest, bytes: contentBytes(file.content) });
     });
     const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);

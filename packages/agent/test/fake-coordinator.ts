@@ -132,7 +132,7 @@ export class FakeCoordinator implements AsyncDisposable {
 
   /** The terminal report of a partition. */
   ending(partition: number): JournalEntry['report'] | undefined {
-    return this.reports({ partition }).find((report) => ['succeed', 'fail', 'decline'].includes(report.event));
+    return this.reports({ partition }).find((report) => ['succeed', 'fail', 'yield', 'decline'].includes(report.event));
   }
 
   log(partition: number, fence = 1): string {

@@ -19,6 +19,11 @@ export class FakeAttempt implements RunningAttempt {
   readonly outcome: Promise<AttemptOutcome>;
   killed: FailureReason | null = null;
   connect?: NonNullable<RunningAttempt['connect']>;
+  /** Whether its program can be frozen; then whether it is, and how often it was. */
+  canPause = false;
+  isPaused = false;
+  pauses = 0;
+  terminated = 0;
   readonly #settle: (outcome: AttemptOutcome) => void;
 
   constructor(request: AttemptRequest, host: AttemptHost) {
@@ -37,6 +42,22 @@ export class FakeAttempt implements RunningAttempt {
     this.#settle({ status: 'failed', reason, message, exitCode, usage, engine: 'fake' });
   }
 
+  async terminate(): Promise<void> {
+    this.terminated += 1;
+  }
+
+  async pause(): Promise<boolean> {
+    if (!this.canPause) return false;
+    this.isPaused = true;
+    this.pauses += 1;
+    return true;
+  }
+
+  async resume(): Promise<boolean> {
+    this.isPaused = false;
+    return this.canPause;
+  }
+
   kill(reason: FailureReason, message: string): void {
     this.killed ??= reason;
     this.fail(reason, message);
@@ -52,6 +73,8 @@ export class FakeRuntime implements TaskRuntime {
   refused: string | null = null;
   /** What an attempt does by itself. */
   behaviour: (attempt: FakeAttempt) => void = () => {};
+  /** Its programs are about to begin, but do not. */
+  isSlow = false;
   #running = 0;
 
   constructor(name: TaskRuntime['name'] = 'wasm') {
@@ -74,7 +97,7 @@ export class FakeRuntime implements TaskRuntime {
     void attempt.outcome.then(() => {
       this.#running -= 1;
     });
-    host.started();
+    if (!this.isSlow) host.started();
     this.behaviour(attempt);
     return attempt;
   }

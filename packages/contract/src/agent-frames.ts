@@ -14,6 +14,8 @@
  *                                         <-     samples {samples}             what attempts use; lost ones are not missed
  *     stop {attempts}                     ->            cancelled or superseded: kill, report, forget
  *     tunnel {id, attempt, port}          ->            dial AGENT_TUNNEL_PATH and join it to that port of the sandbox
+ *     suspend {attempts, keepLease..}     ->            freeze; give the place up when keepLease has passed
+ *     resume {attempts}                   ->            let them go on
  *                                         <-     capacity {capacity}           credits granted from now on
  *                                         <-     goodbye {}                    drained: nothing runs, nothing is owed
  *
@@ -26,7 +28,7 @@ import { digestSchema, jobIdSchema, nodeIdSchema } from './identifiers.ts';
 import { jobSpecSchema } from './job-spec.ts';
 import { LIMITS } from './limits.ts';
 import { capacitySchema, nodeDescriptionSchema } from './node-description.ts';
-import { failureReasonSchema } from './states.ts';
+import { failureReasonSchema, yieldReasonSchema } from './states.ts';
 import { tunnelIdSchema } from './tunnels.ts';
 
 /** Both sides must speak the same one; there is no downgrade. */
@@ -76,6 +78,17 @@ export const taskOutputSchema = z.strictObject({
 });
 export type TaskOutput = z.infer<typeof taskOutputSchema>;
 
+const checkpointFields = {
+  /** Digest of the folder manifest of /checkpoint. */
+  manifest: digestSchema,
+  /** Of all its files. */
+  bytes: z.int().nonnegative(),
+  files: z.int().min(1).max(LIMITS.folderEntries),
+};
+/** What the next attempt of a task finds in /checkpoint. */
+export const checkpointSchema = z.strictObject(checkpointFields);
+export type Checkpoint = z.infer<typeof checkpointSchema>;
+
 const outcomeFields = { usage: usageSchema, engine: z.string().max(64), logBytes: z.int().nonnegative() };
 
 export const HEALTH_STATUSES = ['starting', 'healthy', 'unhealthy'] as const;
@@ -108,6 +121,16 @@ export const attemptReportSchema = z.discriminatedUnion('event', [
     ...outcomeFields,
   }),
   z.strictObject({ event: z.literal('decline'), message: messageText }),
+  z.strictObject({ event: z.literal('checkpoint'), ...checkpointFields }),
+  z.strictObject({ event: z.literal('suspend') }),
+  z.strictObject({ event: z.literal('resume') }),
+  z.strictObject({
+    event: z.literal('yield'),
+    reason: yieldReasonSchema,
+    /** Null leaves the task with the one it had. */
+    checkpoint: checkpointSchema.nullable(),
+    ...outcomeFields,
+  }),
 ]);
 export type AttemptReport = z.infer<typeof attemptReportSchema>;
 
@@ -121,7 +144,7 @@ export type JournalEntry = z.infer<typeof journalEntrySchema>;
 /** What the agent still holds of an attempt when it connects. */
 const heldAttemptSchema = z.strictObject({
   attempt: attemptNameSchema,
-  state: z.enum(['leased', 'preparing', 'running', 'uploading', 'reported']),
+  state: z.enum(['leased', 'preparing', 'running', 'suspended', 'uploading', 'reported']),
 });
 export type HeldAttempt = z.infer<typeof heldAttemptSchema>;
 
@@ -183,6 +206,8 @@ export type HelloFrame = Extract<AgentFrame, { type: 'hello' }>;
 const leaseSchema = z.strictObject({
   partition: z.int().nonnegative(),
   fence: z.int().min(1),
+  /** Folder manifest of the checkpoint from which the attempt goes on. */
+  checkpoint: digestSchema.optional(),
 });
 
 /** Leases of one job; the specification travels once for all of them. */
@@ -234,6 +259,13 @@ export const coordinatorFrameSchema = z.discriminatedUnion('type', [
     attempt: attemptNameSchema,
     port: z.int().min(1).max(65_535),
   }),
+  z.strictObject({
+    type: z.literal('suspend'),
+    attempts: z.array(attemptNameSchema).min(1),
+    /** How long they keep their places from now on. */
+    keepLeaseMilliseconds: z.int().nonnegative(),
+  }),
+  z.strictObject({ type: z.literal('resume'), attempts: z.array(attemptNameSchema).min(1) }),
   /** Finish what runs within the deadline, then say goodbye. */
   z.strictObject({ type: z.literal('drain'), deadlineMilliseconds: z.int().nonnegative() }),
 ]);

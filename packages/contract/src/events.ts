@@ -3,8 +3,8 @@
  * numbers of their job, so one number resumes either stream.
  */
 import { z } from 'zod';
-import { healthReportSchema, taskOutputSchema } from './agent-frames.ts';
-import { failureReasonSchema } from './states.ts';
+import { checkpointSchema, healthReportSchema, taskOutputSchema } from './agent-frames.ts';
+import { failureReasonSchema, yieldReasonSchema } from './states.ts';
 
 const onTask = { partition: z.int().nonnegative() };
 const onAttempt = { ...onTask, fence: z.int().min(1), node: z.string() };
@@ -18,6 +18,10 @@ export const jobEventSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('job.failed'), failed: z.int() }),
   z.strictObject({ type: z.literal('job.cancelled'), by: z.string() }),
   z.strictObject({ type: z.literal('job.expired'), reason: failureReasonSchema }),
+  z.strictObject({ type: z.literal('job.suspended'), by: z.string() }),
+  z.strictObject({ type: z.literal('job.resumed'), by: z.string() }),
+  z.strictObject({ type: z.literal('task.suspended'), ...onTask, by: z.string() }),
+  z.strictObject({ type: z.literal('task.resumed'), ...onTask, by: z.string() }),
   z.strictObject({ type: z.literal('task.leased'), ...onAttempt, nodeName: z.string() }),
   z.strictObject({ type: z.literal('task.preparing'), ...onAttempt }),
   z.strictObject({ type: z.literal('task.started'), ...onAttempt }),
@@ -31,6 +35,8 @@ export const jobEventSchema = z.discriminatedUnion('type', [
     outputs: z.array(taskOutputSchema),
   }),
   z.strictObject({ type: z.literal('task.declined'), ...onAttempt, message: z.string() }),
+  z.strictObject({ type: z.literal('task.checkpointed'), ...onAttempt, checkpoint: checkpointSchema }),
+  z.strictObject({ type: z.literal('task.yielded'), ...onAttempt, reason: yieldReasonSchema }),
   z.strictObject({
     type: z.literal('attempt.failed'),
     ...onAttempt,
@@ -40,6 +46,8 @@ export const jobEventSchema = z.discriminatedUnion('type', [
   }),
   healthReportSchema.extend({ type: z.literal('attempt.health'), ...onAttempt }),
   z.strictObject({ type: z.literal('attempt.lost'), ...onAttempt }),
+  z.strictObject({ type: z.literal('attempt.suspended'), ...onAttempt }),
+  /** It goes on: its node came back, or it is suspended no more. */
   z.strictObject({ type: z.literal('attempt.resumed'), ...onAttempt }),
   z.strictObject({ type: z.literal('attempt.superseded'), ...onAttempt }),
   z.strictObject({ type: z.literal('task.requeued'), ...onTask, retryAtMilliseconds: z.int() }),

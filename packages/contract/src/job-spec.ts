@@ -190,6 +190,15 @@ const networkSchema = z.union(
   { error: 'must be none, or { allow: [HOST:PORT, ...] } such as api.example.org:443 or *.example.org:443' },
 );
 
+const checkpointSpecSchema = z
+  .strictObject({
+    every: durationText.optional().meta({ description: 'Also taken this often while the program runs; least 1s' }),
+    grace: durationText
+      .default('10s')
+      .meta({ description: 'When the node is drained, the time between SIGTERM and SIGKILL; default 10s' }),
+  })
+  .meta({ description: 'Keep the folder /checkpoint for the next attempt; for process and docker' });
+
 const taskSchema = z.strictObject({
   runtime: z.enum(RUNTIMES).meta({ description: 'What runs the program; the block of the same name says which' }),
   wasm: wasmSchema.optional(),
@@ -221,6 +230,7 @@ const taskSchema = z.strictObject({
     .max(LIMITS.outputs)
     .default([])
     .meta({ description: 'Files and folders to keep; the program must write each of them' }),
+  checkpoint: checkpointSpecSchema.optional(),
 });
 export type TaskSpec = z.infer<typeof taskSchema>;
 
@@ -271,6 +281,15 @@ const disconnectSchema = z.strictObject({
     .meta({ description: 'Counted on the node, without contact; longer than lostAfter' }),
 });
 
+/** For how long a suspended attempt keeps its place where nothing else is said. */
+export const DEFAULT_KEEP_LEASE = '10m';
+
+const suspendSchema = z.strictObject({
+  keepLease: durationText.default(DEFAULT_KEEP_LEASE).meta({
+    description: `How long a suspended attempt keeps its place on its node; default ${DEFAULT_KEEP_LEASE}`,
+  }),
+});
+
 /** Every field by itself; `spec-rules.ts` has what must hold between them. */
 export const jobFieldsSchema = z.strictObject({
   apiVersion: z.literal('fog/v1').default('fog/v1'),
@@ -292,6 +311,7 @@ export const jobFieldsSchema = z.strictObject({
     retry: retrySchema.prefault({}),
     disconnect: disconnectSchema.prefault({}),
     restart: restartSchema.optional(),
+    suspend: suspendSchema.optional(),
     placement: z
       .strictObject({ constraints: z.array(constraintText).max(LIMITS.constraints).default([]) })
       .prefault({}),

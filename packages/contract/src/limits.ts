@@ -53,6 +53,8 @@ export const LIMITS = {
   messageBytes: 4096,
   /** Items of one page of an answer. */
   pageSize: 1000,
+  /** Shortest period of checkpoints: each freezes its program and stores what has changed. */
+  checkpointEveryMilliseconds: 1000,
   /** Attempts that a node may spoil before the task fails for good. */
   nodeFailures: 10,
   /** Any hash or UUID fits. */

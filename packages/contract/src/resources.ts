@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import {
   attemptNameSchema,
+  checkpointSchema,
   healthReportSchema,
   taskOutputSchema,
   usageSampleSchema,
@@ -31,6 +32,8 @@ export const jobSchema = z.strictObject({
   /** First lease of any of its tasks. */
   startedAt: time.nullable(),
   endedAt: time.nullable(),
+  /** Its tasks are not placed, and those that run are frozen where that is possible. */
+  suspended: z.boolean(),
   tasks: taskCountsSchema,
   /** Why it ended as failed or expired. */
   reason: failureReasonSchema.nullable(),
@@ -60,6 +63,13 @@ export const attemptSchema = z.strictObject({
 });
 export type Attempt = z.infer<typeof attemptSchema>;
 
+export const taskCheckpointSchema = checkpointSchema.extend({
+  /** Fence of the attempt that took it. */
+  fence: z.int().min(1),
+  at: time,
+});
+export type TaskCheckpoint = z.infer<typeof taskCheckpointSchema>;
+
 export const taskSchema = z.strictObject({
   job: jobIdSchema,
   partition: z.int().nonnegative(),
@@ -70,6 +80,9 @@ export const taskSchema = z.strictObject({
   nodeFailures: z.int().nonnegative(),
   /** A retry waits until then. */
   notBefore: time.nullable(),
+  suspended: z.boolean(),
+  /** What the next attempt goes on from; null once the task has ended. */
+  checkpoint: taskCheckpointSchema.nullable(),
   reason: failureReasonSchema.nullable(),
   message: z.string().nullable(),
   exitCode: z.int().nullable(),
@@ -122,14 +135,14 @@ export const planSchema = z.strictObject({
 });
 export type Plan = z.infer<typeof planSchema>;
 
-export const WAITING_REASONS = ['retry', 'no-node', 'no-room', 'next'] as const;
+export const WAITING_REASONS = ['suspended', 'retry', 'no-node', 'no-room', 'next'] as const;
 /** Why a task waits, and why its newest attempt is where it is. As of now, but for what was noted at the lease. */
 export const explanationSchema = z.strictObject({
   state: taskStateSchema,
   /** Null unless it is queued. */
   waiting: z
     .strictObject({
-      /** retry: its pause is not over; no-node: none suits; no-room: those that suit are full; next: its turn is here. */
+      /** suspended: until it is resumed; retry: its pause is not over; no-node: none suits; no-room: those that suit are full; next: its turn is here. */
       reason: z.enum(WAITING_REASONS),
       message: z.string(),
       /** Queued tasks of the same needs in front of it; null beyond what is counted. */

@@ -68,6 +68,9 @@ export const submitSchema = z.strictObject({
   idempotencyKey: z.string().min(1).max(LIMITS.idempotencyKeyBytes).optional(),
 });
 
+/** Which of its tasks; all of them by default. */
+const suspensionSchema = z.strictObject({ partition: z.int().nonnegative().optional() }).nullish();
+
 export const ROUTES = {
   status: {
     method: 'GET',
@@ -140,6 +143,24 @@ export const ROUTES = {
     summary: 'Cancel a job and all its tasks that have not ended',
     scopes: ['submit'],
     params: jobParams,
+    response: jobSchema,
+  },
+  suspendJob: {
+    method: 'POST',
+    path: '/v1/jobs/:job/suspend',
+    summary: 'Place none of its tasks, and freeze those that run; or one task alone',
+    scopes: ['submit'],
+    params: jobParams,
+    body: suspensionSchema,
+    response: jobSchema,
+  },
+  resumeJob: {
+    method: 'POST',
+    path: '/v1/jobs/:job/resume',
+    summary: 'Let a suspended job go on, or one task of it',
+    scopes: ['submit'],
+    params: jobParams,
+    body: suspensionSchema,
     response: jobSchema,
   },
   rerunJob: {

@@ -26,6 +26,13 @@ export function serviceFaults(spec: Record<string, unknown> | null): RuleFault[]
   if (Array.isArray(task?.outputs) && task.outputs.length > 0) {
     faults.push({ path: ['task', 'outputs'], message: 'cannot be kept of a program that is kept running' });
   }
+  if (task?.checkpoint !== undefined) {
+    const message = 'is for programs that end: that of a service or daemon is started anew elsewhere';
+    faults.push({ path: ['task', 'checkpoint'], message });
+  }
+  if (spec?.suspend !== undefined) {
+    faults.push({ path: ['suspend'], message: 'is for jobs that end: a service is scaled to 0 instead' });
+  }
   const health = task?.health;
   if (isRecord(health) && CHECKS.filter((name) => health[name] !== undefined).length !== 1) {
     faults.push({ path: ['task', 'health'], message: `needs exactly one of ${CHECKS.join(', ')}` });

@@ -59,6 +59,7 @@ function taskFaults(task: Record<string, unknown>): RuleFault[] {
     ...repetitions(task.inputs, 'inputs', 'path', isSandboxPath),
     ...sizeFaults(task),
     ...offerFaults(task),
+    ...checkpointFaults(task),
   ];
 }
 
@@ -86,6 +87,32 @@ function offerFaults({ network, runtime, stdin, outputs }: Record<string, unknow
     if (!isSandboxPathText(path) || path === '/dev/stdout') continue;
     const message = 'cannot be taken out of a pod: the one output there is has the path /dev/stdout';
     faults.push({ path: ['outputs', index, 'path'], message });
+  }
+  return faults;
+}
+
+/** Why these runtimes have no /checkpoint. */
+const WITHOUT_CHECKPOINT: Readonly<Record<string, string>> = {
+  wasm: 'whose files lie in the memory of the program',
+  javascript: 'whose programs have no files',
+  kubernetes: 'out of whose pods no file can be taken',
+};
+
+function checkpointFaults({ checkpoint, runtime, inputs }: Record<string, unknown>): RuleFault[] {
+  if (checkpoint === undefined) return [];
+  const faults: RuleFault[] = [];
+  const why = typeof runtime === 'string' && Object.hasOwn(WITHOUT_CHECKPOINT, runtime) && WITHOUT_CHECKPOINT[runtime];
+  if (why) faults.push({ path: ['checkpoint'], message: `is not offered by runtime: ${runtime}, ${why}` });
+  const every = isRecord(checkpoint) ? durationOf(checkpoint.every) : null;
+  if (every !== null && every < LIMITS.checkpointEveryMilliseconds) {
+    const message = `must be at least ${LIMITS.checkpointEveryMilliseconds} ms`;
+    faults.push({ path: ['checkpoint', 'every'], message });
+  }
+  for (const [index, input] of (Array.isArray(inputs) ? inputs : []).entries()) {
+    const path: unknown = isRecord(input) ? input.path : undefined;
+    if (!isSandboxPathText(path) || (path !== '/checkpoint' && !path.startsWith('/checkpoint/'))) continue;
+    const message = 'cannot lie in /checkpoint, which holds what earlier attempts of the task left';
+    faults.push({ path: ['inputs', index, 'path'], message });
   }
   return faults;
 }

@@ -5,7 +5,10 @@
  *     task     queued -> scheduled -> running -> succeeded | failed | cancelled | expired
  *                 ^------- requeue, resume -----|
  *     attempt  leased -> preparing -> running -> uploading -> valid | failed | cancelled
- *                 \-> declined             \-> lost -> (the node returned) running | valid | superseded
+ *                 \-> declined       ^  \-> suspended -> running | yielded
+ *                                    |-- lost <- any of these, until the node returns (or valid | superseded)
+ *
+ * An attempt yields when it gives up its place without having failed: its task goes on from its checkpoint.
  *
  * A job is what the user asked for, a task one partition of it, an attempt one task on one node under one fence.
  * A pair that is not in a table is not a transition: `transition` answers null and the caller ignores the message.
@@ -72,10 +75,12 @@ export const ATTEMPT_STATES = [
   'leased',
   'preparing',
   'running',
+  'suspended',
   'uploading',
   'lost',
   'valid',
   'failed',
+  'yielded',
   'declined',
   'cancelled',
   'superseded',
@@ -85,9 +90,12 @@ export type AttemptState = (typeof ATTEMPT_STATES)[number];
 export type AttemptEvent =
   | 'prepare'
   | 'start'
+  | 'suspend'
+  | 'resume'
   | 'upload'
   | 'succeed'
   | 'fail'
+  | 'yield'
   | 'decline'
   | 'cancel'
   | 'lose'
@@ -96,6 +104,7 @@ export type AttemptEvent =
 const LIVE_ATTEMPT = {
   succeed: 'valid',
   fail: 'failed',
+  yield: 'yielded',
   // From any of them: a lost attempt comes back as `running` although its node had not begun it, and what an agent
   // gives up out of turn must not stay in its place.
   decline: 'declined',
@@ -107,20 +116,24 @@ const LIVE_ATTEMPT = {
 export const ATTEMPT_TRANSITIONS: Table<AttemptState, AttemptEvent> = {
   leased: { ...LIVE_ATTEMPT, prepare: 'preparing', start: 'running', upload: 'uploading' },
   preparing: { ...LIVE_ATTEMPT, start: 'running', upload: 'uploading' },
-  running: { ...LIVE_ATTEMPT, upload: 'uploading' },
+  running: { ...LIVE_ATTEMPT, suspend: 'suspended', upload: 'uploading' },
+  suspended: { ...LIVE_ATTEMPT, resume: 'running' },
   uploading: LIVE_ATTEMPT,
-  // `start` and `upload`: the node came back with the attempt alive and the task undecided.
+  // `start`, `suspend` and `upload`: the node came back with the attempt alive and the task undecided.
   lost: {
     start: 'running',
+    suspend: 'suspended',
     upload: 'uploading',
     succeed: 'valid',
     fail: 'failed',
+    yield: 'yielded',
     decline: 'declined',
     cancel: 'cancelled',
     supersede: 'superseded',
   },
   valid: {},
   failed: {},
+  yielded: {},
   declined: {},
   cancelled: {},
   superseded: {},
@@ -182,6 +195,15 @@ export const FAILURE_REASONS = {
   cancelled: { blame: 'job', meaning: 'the user cancelled it' },
   superseded: { blame: 'job', meaning: 'another attempt of the task was accepted' },
 } as const satisfies Record<string, { blame: 'job' | 'node'; meaning: string }>;
+
+/** Why an attempt gave up its place without having failed. */
+export const YIELD_REASONS = {
+  'exit-85': 'the program asked to be started again from its checkpoint (exit code 85)',
+  drained: 'its node was drained',
+  suspended: 'it was suspended for longer than suspend.keepLease',
+} as const;
+export type YieldReason = keyof typeof YIELD_REASONS;
+export const yieldReasonSchema = z.enum(Object.keys(YIELD_REASONS) as [YieldReason, ...YieldReason[]]);
 
 export type FailureReason = keyof typeof FAILURE_REASONS;
 export const failureReasonSchema = z.enum(Object.keys(FAILURE_REASONS) as [FailureReason, ...FailureReason[]]);

@@ -33,7 +33,7 @@ const TABLES: Record<
     states: ATTEMPT_STATES,
     table: ATTEMPT_TRANSITIONS,
     first: 'leased',
-    terminal: ['valid', 'failed', 'declined', 'cancelled', 'superseded'],
+    terminal: ['valid', 'failed', 'yielded', 'declined', 'cancelled', 'superseded'],
   },
 };
 

@@ -9,6 +9,7 @@ export type Hint =
   | { kind: 'streams'; ids: string[] }
   | { kind: 'queue'; classIds: string[] }
   | { kind: 'stop'; job: string }
+  | { kind: 'suspension'; job: string }
   | { kind: 'node'; node: string };
 
 export interface Bus {

@@ -4,6 +4,7 @@ import {
   type AttemptSample,
   type Explanation,
   FogError,
+  isLongRunning,
   type Job,
   type JobEventRecord,
   type Node,
@@ -23,6 +24,7 @@ import type { Jobs } from './dispatch/jobs.ts';
 import type { Nodes } from './dispatch/nodes.ts';
 import type { PlacementClasses } from './dispatch/placement-classes.ts';
 import { placementClass, requirementsOf } from './dispatch/requirements.ts';
+import type { Suspensions } from './dispatch/suspensions.ts';
 import type { Caller, CoordinatorService, Page, PageRequest, StreamPage, StreamRequest } from './service.ts';
 import type { Database } from './store/database.ts';
 import type { DatabaseSpace } from './store/database-space.ts';
@@ -35,6 +37,7 @@ export interface CoordinatorServiceDependencies {
   bus: Bus;
   dispatcher: Dispatcher;
   jobs: Jobs;
+  suspensions: Suspensions;
   jobCache: JobCache;
   classes: PlacementClasses;
   nodes: Nodes;
@@ -69,6 +72,8 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
       await jobs.close(id, 'cancelled', caller.principal);
       return await visibleJob(caller, id);
     },
+    suspendJob: (caller, id, partition) => changeSuspension(dependencies, caller, { id, partition, suspend: true }),
+    resumeJob: (caller, id, partition) => changeSuspension(dependencies, caller, { id, partition, suspend: false }),
     getJob: visibleJob,
     async listJobs(caller, { state, cursor, limit }) {
       const before = decodeCursor(cursor, /^j[0-9a-z]{18}$/);
@@ -98,13 +103,7 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
       const { endedAt } = await visibleJob(caller, id);
       return endOf(await readLogs(database.read, id, request), request, endedAt !== null);
     },
-    async plan(caller, request): Promise<Plan> {
-      const spec = parseJobSpec(request.spec);
-      const placement = placementClass(requirementsOf(spec, caller.principal));
-      const known = await readNodes(database.read, dependencies.jobCache, { limit: ALL_NODES });
-      const plan = explainPlacement(placement, known, spec.spec.count);
-      return { ...plan, tasks: spec.spec.type === 'ops' ? plan.nodes.length : plan.tasks };
-    },
+    plan: (caller, request) => readPlan(dependencies, caller, request),
     listNodes: (caller, request) => listNodes(dependencies, caller, request),
     getNode: node,
     async nodeEvents(caller, id, request) {
@@ -161,6 +160,33 @@ async function readExplanation(
   if (placement === undefined) throw new FogError('internal', `the needs of task ${task.partition} are gone`);
   const known = await readNodes(database.read, jobCache, { limit: ALL_NODES });
   return explainTask({ task, ...place, plan: explainPlacement(placement, known, 1), now: now() });
+}
+
+async function changeSuspension(
+  dependencies: CoordinatorServiceDependencies,
+  caller: Caller,
+  { id, partition, suspend }: { id: string; partition: number | undefined; suspend: boolean },
+): Promise<Job> {
+  const { spec } = await readVisibleJob(dependencies, caller, id);
+  if (isLongRunning(spec)) {
+    throw new FogError('conflict', `job ${id} runs a ${spec.spec.type}, which is kept running`, {
+      hint: 'a service is scaled to 0 instead: fog scale NAME 0',
+    });
+  }
+  await dependencies.suspensions.change(id, { suspend, partition, by: caller.principal });
+  return await readVisibleJob(dependencies, caller, id);
+}
+
+async function readPlan(
+  { database, jobCache }: CoordinatorServiceDependencies,
+  caller: Caller,
+  request: { spec: unknown },
+): Promise<Plan> {
+  const spec = parseJobSpec(request.spec);
+  const placement = placementClass(requirementsOf(spec, caller.principal));
+  const known = await readNodes(database.read, jobCache, { limit: ALL_NODES });
+  const plan = explainPlacement(placement, known, spec.spec.count);
+  return { ...plan, tasks: spec.spec.type === 'ops' ? plan.nodes.length : plan.tasks };
 }
 
 async function listSamples(

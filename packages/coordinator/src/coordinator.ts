@@ -33,6 +33,7 @@ import { createDispatcherMetrics } from './dispatch/metrics.ts';
 import { Nodes } from './dispatch/nodes.ts';
 import { PlacementClasses } from './dispatch/placement-classes.ts';
 import { Samples } from './dispatch/samples.ts';
+import { Suspensions } from './dispatch/suspensions.ts';
 import { Sweeps } from './dispatch/sweeps.ts';
 import { DISPATCH_LIMITS } from './limits.ts';
 import { serveAgent } from './link/agent-link.ts';
@@ -252,10 +253,12 @@ async function assembleCore({
     readFolder: (digest) => blobs.readFolder(digest),
     publishStreams: (ids) => bus.publish({ kind: 'streams', ids }),
   });
+  const suspensions = new Suspensions({ ...basis, dispatcher, jobCache: basis.jobs });
   const sweeps = new Sweeps({
     ...basis,
     dispatcher,
     jobs,
+    suspensions,
     jobCache: basis.jobs,
     samples,
     space,
@@ -269,6 +272,7 @@ async function assembleCore({
     ...basis,
     dispatcher,
     jobs,
+    suspensions,
     jobCache: basis.jobs,
     nodes,
     version: manifest.version,

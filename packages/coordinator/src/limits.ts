@@ -102,6 +102,13 @@ export const DISPATCH_LIMITS = {
   declines: 10,
   /** Pause after a decline, so that a node whose mind is made up is not asked in a loop. */
   declinePauseMilliseconds: 1000,
+  /**
+   * Leases of one task; a yield beyond it fails the task. One every two minutes for the seven days of timeouts.total: a
+   * program that yields again and again costs no attempt that its author allowed, but each is a row.
+   */
+  leasesPerTask: 5000,
+  /** A task whose attempt yielded sooner than this after its start waits for as long, so that none runs in a hot loop. */
+  yieldPauseMilliseconds: 1000,
   /** Specifications kept in memory; the rest is read again when needed. */
   cachedJobs: 20_000,
   /** Agents of one coordinator; each costs about 15 kB and a file descriptor. */

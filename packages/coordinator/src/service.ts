@@ -51,6 +51,9 @@ export interface CoordinatorService {
   submitJob(caller: Caller, request: { spec: unknown; idempotencyKey?: string | undefined }): Promise<Job>;
   rerunJob(caller: Caller, jobId: string): Promise<Job>;
   cancelJob(caller: Caller, jobId: string): Promise<Job>;
+  /** One task of it, or all. Throws `conflict` for what has ended. */
+  suspendJob(caller: Caller, jobId: string, partition: number | undefined): Promise<Job>;
+  resumeJob(caller: Caller, jobId: string, partition: number | undefined): Promise<Job>;
   getJob(caller: Caller, jobId: string): Promise<Job>;
   listJobs(caller: Caller, request: PageRequest & { state?: JobState | undefined }): Promise<Page<JobSummary>>;
   listTasks(

@@ -153,6 +153,12 @@ export const KUBERNETES_LIMITS = {
   sampleMilliseconds: 2_000,
 } as const;
 
+/** Copies of /checkpoint. */
+export const CHECKPOINT_LIMITS = {
+  /** Read and written at a time; the program stands still meanwhile. */
+  copyBytes: 1 << 20,
+} as const;
+
 export const DOCKER_LIMITS = {
   /** Connections for short calls; the engine serialises much of them anyway. */
   engineConnections: 8,

@@ -179,6 +179,8 @@ export interface RunningAttempt {
   readonly cleaned?: Promise<void>;
   /** Ends the attempt within 100 ms whatever its code does. Idempotent. The outcome then carries `reason`. */
   kill(reason: FailureReason, message: string): void;
+  /** Asks the program to end, by SIGTERM; what it does then is its own affair. Never rejects. */
+  terminate?(): Promise<void>;
   /** What it uses at this moment; null where the engine does not tell. Never rejects. */
   sample?(): Promise<UsageSample | null>;
   /** Freezes all its processes; answers whether that is possible. The limit of its run does not count meanwhile. */

@@ -105,6 +105,21 @@ export class JobHandle {
     return retried(() => this.#client.call('cancelJob', { params: { job: this.id } }));
   }
 
+  /** Places none of its tasks, and freezes those that run where that is possible; or one of them. */
+  suspend(partition?: number): Promise<Job> {
+    return this.#changeSuspension('suspendJob', partition);
+  }
+
+  /** Lets them go on. */
+  resume(partition?: number): Promise<Job> {
+    return this.#changeSuspension('resumeJob', partition);
+  }
+
+  #changeSuspension(route: 'suspendJob' | 'resumeJob', partition: number | undefined): Promise<Job> {
+    const parts = { params: { job: this.id }, body: partition === undefined ? {} : { partition } };
+    return retried(() => this.#client.call(route, parts));
+  }
+
   /** All tasks by partition, with their attempts. */
   async *tasks(options: { state?: TaskWithAttempts['state']; signal?: AbortSignal } = {}) {
     let cursor: string | undefined;

@@ -26,6 +26,7 @@ import {
   withConnection,
   withJson,
 } from './command-context.ts';
+import { addSuspendAndResume } from './job-suspend.ts';
 import { addTop } from './job-top.ts';
 import { addWhy } from './job-why.ts';
 import { addRunCommand, Interrupt, showResult, waitWithProgress } from './run.ts';
@@ -42,6 +43,7 @@ export function addJobCommands(program: Command, terminal: Terminal): void {
   addEvents(job, terminal);
   addWait(job, terminal);
   addCancelAndRerun(job, terminal);
+  addSuspendAndResume(job, terminal);
   withJson(job.command('schema').description('print the JSON Schema of a job, for editors')).action(() =>
     writeLine(terminal, JSON.stringify(jobSpecJsonSchema(), null, 2)),
   );

@@ -1,6 +1,6 @@
 /** Events and log records for people. */
 import type { JobEventData, JobEventRecord, LogRecord, NodeEventRecord } from '@fog/contract';
-import { formatBytes, formatDuration } from '@fog/contract';
+import { formatBytes, formatDuration, YIELD_REASONS } from '@fog/contract';
 import type { Colours } from '../terminal.ts';
 import { safeText } from './table.ts';
 
@@ -20,6 +20,10 @@ function jobDetail(data: JobEventData): string {
     case 'job.submitted':
       return `${data.name}, ${data.tasks} tasks, by ${data.by}`;
     case 'job.cancelled':
+    case 'job.suspended':
+    case 'job.resumed':
+    case 'task.suspended':
+    case 'task.resumed':
       return `by ${data.by}`;
     case 'job.failed':
       return `${data.failed} failed`;
@@ -38,6 +42,10 @@ function jobDetail(data: JobEventData): string {
       return data.message;
     case 'attempt.health':
       return [data.status, data.message].filter((part) => part !== '').join(': ');
+    case 'task.checkpointed':
+      return `${formatBytes(data.checkpoint.bytes)} in ${data.checkpoint.files} files`;
+    case 'task.yielded':
+      return YIELD_REASONS[data.reason];
     case 'attempt.failed':
     case 'task.failed':
       return `${data.reason}: ${data.message}`;

@@ -26,7 +26,8 @@ export function countsText(counts: TaskCounts): string {
 export function stateText(state: string, colours: Colours): string {
   if (['completed', 'succeeded', 'valid', 'connected'].includes(state)) return colours.green(state);
   if (['failed', 'expired', 'lost'].includes(state)) return colours.red(state);
-  if (['cancelled', 'superseded', 'declined', 'unknown'].includes(state)) return colours.yellow(state);
+  if (['cancelled', 'superseded', 'declined', 'unknown', 'suspended', 'yielded'].includes(state))
+    return colours.yellow(state);
   return colours.cyan(state);
 }
 
@@ -59,7 +60,7 @@ export function jobText(job: Job, nowMilliseconds: number, colours: Colours): st
     [
       ['job', job.id],
       ['name', job.name],
-      ['state', stateText(job.state, colours)],
+      ['state', stateText(job.state, colours) + (job.suspended ? `, ${colours.yellow('suspended')}` : '')],
       ['why', job.reason === null ? null : reasonText(job.reason)],
       ['by', job.submitter],
       ['submitted', momentText(job.submittedAt, nowMilliseconds)],
@@ -79,7 +80,8 @@ export function jobText(job: Job, nowMilliseconds: number, colours: Colours): st
 export function taskListText(tasks: readonly TaskWithAttempts[], nowMilliseconds: number, colours: Colours): string {
   const rows = tasks.flatMap((task) => {
     const taskCells = [String(task.partition), stateText(task.state, colours)];
-    const waiting = task.state === 'queued' ? waitingText(task, nowMilliseconds) : null;
+    const waiting =
+      task.state === 'queued' ? waitingText(task, nowMilliseconds) : checkpointText(task, nowMilliseconds);
     const attempts = task.attempts.map((attempt, index) => [
       ...(index === 0 ? taskCells : ['', '']),
       ...attemptCells(attempt, nowMilliseconds, colours),
@@ -146,7 +148,18 @@ function usedText({ usage, engine }: Attempt): string {
   return parts.filter((part) => part !== null).join(', ');
 }
 
+function checkpointText({ checkpoint }: TaskWithAttempts, nowMilliseconds: number): string | null {
+  if (checkpoint === null) return null;
+  return `checkpoint of ${formatBytes(checkpoint.bytes)}, ${agoText(checkpoint.at, nowMilliseconds)}`;
+}
+
 function waitingText(task: TaskWithAttempts, nowMilliseconds: number): string | null {
+  const from = checkpointText(task, nowMilliseconds);
+  return [reasonToWait(task, nowMilliseconds), from].filter((part) => part !== null).join(', goes on from its ');
+}
+
+function reasonToWait(task: TaskWithAttempts, nowMilliseconds: number): string {
+  if (task.suspended) return 'suspended';
   if (task.notBefore !== null && task.notBefore > nowMilliseconds) {
     return `tries again ${agoText(task.notBefore, nowMilliseconds)}`;
   }

@@ -88,16 +88,18 @@ export async function countBlobs(reader: Reader): Promise<{ blobs: number; blobB
   return { blobs: Number(row.blobs), blobBytes: Number(row.blobBytes) };
 }
 
-/** Blobs not renewed since `cutoff` that no job names itself, oldest first. */
+/** Neither a job names it, nor a task as its checkpoint. */
+const IS_UNREFERENCED = sql<boolean>`NOT EXISTS (SELECT 1 FROM job_blobs WHERE job_blobs.digest = blobs.digest)
+  AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.checkpoint_manifest = blobs.digest)`;
+
+/** Blobs not renewed since `cutoff` that nothing refers to, oldest first. */
 export async function collectable(reader: Reader, cutoff: number, limit: number): Promise<string[]> {
   const rows = await reader
     .selectFrom('blobs')
     .select('digest')
     .where('stored_at', '>', 0)
     .where('stored_at', '<', cutoff)
-    .where(({ not, exists, selectFrom }) =>
-      not(exists(selectFrom('job_blobs').select('job_id').whereRef('job_blobs.digest', '=', 'blobs.digest'))),
-    )
+    .where(IS_UNREFERENCED)
     .orderBy('stored_at')
     .limit(limit)
     .execute();
@@ -117,9 +119,7 @@ export async function markForDeletion(
     .where('digest', 'in', [...digests].sort())
     .where('stored_at', '>', 0)
     .where('stored_at', '<', times.cutoff)
-    .where(({ not, exists, selectFrom }) =>
-      not(exists(selectFrom('job_blobs').select('job_id').whereRef('job_blobs.digest', '=', 'blobs.digest'))),
-    )
+    .where(IS_UNREFERENCED)
     .returning('digest')
     .execute();
   return rows.map((row) => row.digest);

@@ -1,12 +1,14 @@
 /**
  * Deletes blobs that nothing refers to and nobody asked for since `keepMilliseconds`.
  *
- * A blob is referred to by a job that names it, or by a folder manifest that a job names. Candidates are few, so they
+ * A blob is referred to by a job that names it, by a task whose checkpoint it is, or by a folder manifest that one of
+ * these names. Candidates are few, so they
  * are looked for in the manifests, not the other way round; a candidate found there is renewed, and is left alone
  * for the next `keepMilliseconds`.
  */
 import { open, readFile } from 'node:fs/promises';
 import { decodeFolderManifest, LIMITS } from '@fog/contract';
+import { sql } from 'kysely';
 import { HTTP_LIMITS } from '../limits.ts';
 import type { Logger } from '../routes/problem.ts';
 import type { Database } from '../store/database.ts';
@@ -27,6 +29,11 @@ export interface Collected {
   /** Files without a row. */
   strays: number;
 }
+
+const REFERENCES = [
+  { table: 'job_blobs', digest: 'job_blobs.digest' },
+  { table: 'tasks', digest: 'tasks.checkpoint_manifest' },
+] as const;
 
 const MANIFEST_START = '{"fogFolder":1';
 const SHARDS = 256;
@@ -92,23 +99,19 @@ export class BlobCollector {
 
   async *#referencedManifests(signal: AbortSignal | undefined): AsyncGenerator<string> {
     const { database } = this.#dependencies;
-    let after = '';
-    while (!signal?.aborted) {
-      const rows = await database.read
-        .selectFrom('job_blobs')
-        .innerJoin('blobs', 'blobs.digest', 'job_blobs.digest')
-        .select('job_blobs.digest')
-        .distinct()
-        .where('job_blobs.digest', '>', after)
-        .where('blobs.bytes', '<=', LIMITS.folderManifestBytes)
-        .orderBy('job_blobs.digest')
-        .limit(HTTP_LIMITS.collectBatch)
-        .execute();
-      for (const { digest } of rows) {
-        if (await this.#isManifest(digest)) yield digest;
+    for (const { table, digest: reference } of REFERENCES) {
+      let after = '';
+      while (!signal?.aborted) {
+        const { rows } = await sql<{ digest: string }>`
+          SELECT DISTINCT blobs.digest FROM ${sql.table(table)} JOIN blobs ON blobs.digest = ${sql.ref(reference)}
+          WHERE blobs.bytes <= ${LIMITS.folderManifestBytes} AND blobs.digest > ${after}
+          ORDER BY blobs.digest LIMIT ${HTTP_LIMITS.collectBatch}`.execute(database.read);
+        for (const { digest } of rows) {
+          if (await this.#isManifest(digest)) yield digest;
+        }
+        if (rows.length < HTTP_LIMITS.collectBatch) break;
+        after = rows.at(-1)?.digest ?? after;
       }
-      if (rows.length < HTTP_LIMITS.collectBatch) return;
-      after = rows.at(-1)?.digest ?? after;
     }
   }
 

@@ -96,10 +96,10 @@ export class Claiming {
       claimed.map((task) => task.job),
     );
     const suitable = this.#dependencies.sessions.suitable(placement);
-    claimed.forEach((task, index) => {
+    claimed.forEach(({ checkpoint, ...name }, index) => {
       const session = places[index] as AgentSession;
-      claims.leases.push({ name: task, session, suitable, job: jobs.get(task.job) });
-      turn.leased(task, { id: session.nodeId, name: session.description.name });
+      claims.leases.push({ name, session, suitable, job: jobs.get(name.job), checkpoint });
+      turn.leased(name, { id: session.nodeId, name: session.description.name });
     });
     for (const session of places.slice(claimed.length)) taken.giveBack(session, placement.requirements);
     const last = claimed.at(-1);

@@ -24,6 +24,7 @@ import type { PlacementClasses } from './placement-classes.ts';
 import { QueueHints } from './queue-hints.ts';
 import { AgentSession, Sessions } from './sessions.ts';
 import { Turn } from './turn.ts';
+import { type SuspensionOrder, suspensionFrames } from './turn-suspensions.ts';
 
 export interface DispatcherMetrics {
   leases(count: number): void;
@@ -69,7 +70,7 @@ function heldNames(arrived: Arrived): AttemptName[] {
   return [...arrived.attempts.resume, ...arrived.attempts.forgotten].map((entry) => entry.name);
 }
 
-const FINAL_REPORTS: ReadonlySet<string> = new Set(['succeed', 'fail', 'decline']);
+const FINAL_REPORTS: ReadonlySet<string> = new Set(['succeed', 'fail', 'yield', 'decline']);
 
 const MOVE_JOURNALS: BulkStatement = {
   text: `UPDATE nodes SET acknowledged = d.upto, last_seen_at = d.at
@@ -242,6 +243,10 @@ export class Dispatcher {
         return turn.expire(input.name);
       case 'close':
         return turn.close(input.name, input.why);
+      case 'suspend':
+        return turn.suspensions.suspend(input.name, input.by);
+      case 'unsuspend':
+        return turn.suspensions.unsuspend(input.name, input.by);
       case 'undelivered':
         return turn.forgotten(input.name, 'undelivered');
       case 'unfillable':
@@ -325,11 +330,12 @@ export class Dispatcher {
       received: admitted.acknowledged,
     });
     session.drainUntil = admitted.drainUntil;
-    for (const { name, logBytes } of attempts.resume) {
-      if (!turn.resume(name)) {
+    for (const { name, logBytes, state } of attempts.resume) {
+      if (!turn.resume(name, state)) {
         stop.push(name);
         continue;
       }
+      turn.suspensions.remind(name, state);
       keep.push({ attempt: name, logBytes });
       session.hold(name, jobs.get(name.job).needs);
     }
@@ -361,6 +367,7 @@ export class Dispatcher {
     for (const update of result.hints) this.hints.update(update.classId, update.head, update.version);
     this.#sendLeases(result.leases);
     this.#sendStops(result.turn);
+    this.sendOrders(result.turn.suspensions.orders);
     const requeued = new Set(result.turn.requeued.map((task) => task.classId));
     if (requeued.size > 0) this.announce([...requeued]);
     if (result.streams.length > 0) bus.publish({ kind: 'streams', ids: result.streams });
@@ -413,6 +420,17 @@ export class Dispatcher {
     // Its end is not noticed yet; until then it would get the same tasks again and again.
     for (const { session } of leases) session.reachable = false;
     this.take(...leases.map(({ name }) => ({ kind: 'undelivered', name }) as const));
+  }
+
+  /** To the nodes of this coordinator; others are told that there is something for theirs. */
+  sendOrders(orders: readonly SuspensionOrder[]): void {
+    const elsewhere = new Set<string>();
+    for (const { node, frame, jobs } of suspensionFrames(orders)) {
+      const session = this.sessions.get(node);
+      if (session !== undefined) session.link.send(frame);
+      else for (const job of jobs) elsewhere.add(job);
+    }
+    for (const job of elsewhere) this.#dependencies.bus.publish({ kind: 'suspension', job });
   }
 
   #sendStops(turn: Turn): void {

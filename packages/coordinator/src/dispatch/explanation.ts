@@ -35,6 +35,7 @@ function waitingOf(
   now: number,
 ): { reason: (typeof WAITING_REASONS)[number]; message: string } {
   const last = task.attempts.at(-1);
+  if (task.suspended) return { reason: 'suspended', message: 'it is suspended until it is resumed: fog job resume ID' };
   if (task.notBefore !== null && task.notBefore > now) {
     const after = last?.reason == null ? '' : ` after ${last.reason}: ${FAILURE_REASONS[last.reason].meaning}`;
     return { reason: 'retry', message: `it is tried again in ${formatDuration(task.notBefore - now)}${after}` };

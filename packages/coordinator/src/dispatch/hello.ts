@@ -147,7 +147,7 @@ const STORE_NODES: BulkStatement = {
 
 export interface Reconciliation {
   /** Held and believed alive: they go on if their task is undecided. */
-  resume: { name: AttemptName; logBytes: number }[];
+  resume: { name: AttemptName; logBytes: number; state: HeldAttempt['state'] }[];
   /** Held, but decided long ago or never heard of. */
   stop: AttemptName[];
   /** Believed alive, but no longer held. */
@@ -159,10 +159,10 @@ export function reconcile(held: readonly HeldAttempt[], believed: AdmittedNode['
   const believedByKey = new Map(believed.map((entry) => [attemptKey(entry.name), entry]));
   const heldKeys = new Set(held.map((entry) => attemptKey(entry.attempt)));
   const result: Reconciliation = { resume: [], stop: [], forgotten: [] };
-  for (const { attempt } of held) {
+  for (const { attempt, state } of held) {
     const entry = believedByKey.get(attemptKey(attempt));
     if (entry === undefined) result.stop.push(attempt);
-    else result.resume.push({ name: attempt, logBytes: entry.logBytes });
+    else result.resume.push({ name: attempt, logBytes: entry.logBytes, state });
   }
   for (const entry of believed) {
     if (heldKeys.has(attemptKey(entry.name))) continue;

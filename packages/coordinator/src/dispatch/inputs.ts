@@ -30,6 +30,8 @@ export type DispatcherInput =
   | { kind: 'queue-deadline'; name: { job: string; partition: number } }
   /** Tasks of a job that is being closed. */
   | { kind: 'close'; name: { job: string; partition: number; fence: number }; why: 'cancelled' | 'total-timeout' }
+  /** Tasks that are suspended or go on; `by` is null where their whole job does. */
+  | { kind: 'suspend' | 'unsuspend'; name: { job: string; partition: number; fence: number }; by: string | null }
   /** A lease that did not reach its node. */
   | { kind: 'undelivered'; name: AttemptName }
   /** A lease that could not be filled in. */

@@ -238,7 +238,7 @@ export class Jobs {
   async #expand(writer: Writer, jobId: string): Promise<{ classId: string; rank: number } | null> {
     const { database, now, jobs } = this.#dependencies;
     const { rows } = await sql<ExpandingJob>`
-      SELECT rank, class_id, task_count, expanded, submitted_at, closing, next_sequence FROM jobs
+      SELECT rank, class_id, task_count, expanded, submitted_at, closing, suspended_at, next_sequence FROM jobs
       WHERE id = ${jobId} ${rowLock(database.engine, 'FOR UPDATE')}`.execute(writer);
     const job = rows[0];
     if (job === undefined || job.class_id === null || job.closing !== null || job.expanded >= job.task_count)
@@ -247,8 +247,10 @@ export class Jobs {
     const { class_id: classId, rank, expanded } = job;
     const end = Math.min(job.task_count, expanded + DISPATCH_LIMITS.jobStep);
     const isWhole = end === job.task_count;
-    const deadline = job.submitted_at + parseDuration(jobs.get(jobId).spec.spec.timeouts.queue);
-    await insertTasks(writer, { jobId, classId, rank, deadline }, { from: expanded, to: end });
+    const queueTimeout = parseDuration(jobs.get(jobId).spec.spec.timeouts.queue);
+    const suspendedAt = job.suspended_at;
+    const deadline = suspendedAt === null ? job.submitted_at + queueTimeout : null;
+    await insertTasks(writer, { jobId, classId, rank, deadline, suspendedAt }, { from: expanded, to: end });
     await sql`UPDATE jobs SET expanded = ${sql.lit(end)}, queued = queued + ${sql.lit(end - expanded)},
         state = CASE WHEN state = 'pending' AND ${sql.lit(isWhole ? 1 : 0)} = 1 THEN 'queued' ELSE state END,
         next_sequence = next_sequence + ${sql.lit(isWhole ? 1 : 0)}
@@ -312,6 +314,7 @@ interface ExpandingJob {
   expanded: number;
   submitted_at: number;
   closing: string | null;
+  suspended_at: number | null;
   next_sequence: number;
 }
 

@@ -9,6 +9,8 @@ export interface Lease {
   /** Connected nodes among which this one was chosen. */
   suitable: number;
   job: CachedJob;
+  /** Manifest of the checkpoint from which the attempt goes on. */
+  checkpoint: string | null;
 }
 
 /** Leases by session and job, in the order they were made. */
@@ -29,7 +31,10 @@ export function groupLeases(leases: readonly Lease[]): Map<AgentSession, Map<Cac
 
 /** One group of a `lease` frame as JSON. */
 export function leaseGroupText(job: CachedJob, leases: readonly Lease[], secrets: Record<string, string>): string {
-  const names = leases.map(({ name }) => `{"partition":${name.partition},"fence":${name.fence}}`);
+  const names = leases.map(({ name, checkpoint }) => {
+    const from = checkpoint === null ? '' : `,"checkpoint":"${checkpoint}"`;
+    return `{"partition":${name.partition},"fence":${name.fence}${from}}`;
+  });
   return (
     `{"job":"${job.id}","submitter":${JSON.stringify(job.submitter)},"submittedAtMilliseconds":${job.submittedAt},` +
     `"partitions":${job.taskCount},"spec":${job.specText},"secrets":${JSON.stringify(secrets)},"leases":[${names.join(',')}]}`

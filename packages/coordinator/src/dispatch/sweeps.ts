@@ -19,11 +19,13 @@ import type { Jobs } from './jobs.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import { removeOld } from './retention.ts';
 import type { Samples } from './samples.ts';
+import type { Suspensions } from './suspensions.ts';
 
 export interface SweepsDependencies {
   database: Database;
   dispatcher: Dispatcher;
   jobs: Jobs;
+  suspensions: Pick<Suspensions, 'finish' | 'remind'>;
   jobCache: JobCache;
   classes: PlacementClasses;
   samples: Pick<Samples, 'store'>;
@@ -94,6 +96,8 @@ export class Sweeps {
       { name: 'lost nodes', everyMilliseconds: 1000, run: () => this.#loseSilent() },
       { name: 'total deadlines', everyMilliseconds: 1000, run: () => this.#expireJobs() },
       { name: 'unfinished jobs', everyMilliseconds: 2000, run: () => this.#finishJobs() },
+      { name: 'suspended jobs', everyMilliseconds: 2000, run: () => this.#dependencies.suspensions.finish() },
+      { name: 'suspended attempts', everyMilliseconds: 10_000, run: () => this.#dependencies.suspensions.remind(null) },
       { name: 'coordinators', everyMilliseconds: 5000, run: () => this.#beat() },
       { name: 'orphans', everyMilliseconds: 5000, run: () => this.#silenceOrphans() },
       { name: 'unsent leases', everyMilliseconds: 10_000, run: () => this.#returnUnsent() },

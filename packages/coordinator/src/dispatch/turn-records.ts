@@ -1,5 +1,14 @@
 /** What a turn works on and what it leaves: rows as they are decided on, and changes that go with them. */
-import type { AttemptName, AttemptState, FailureReason, JobEventData, JobSpec, TaskState, Usage } from '@fog/contract';
+import type {
+  AttemptName,
+  AttemptState,
+  FailureReason,
+  JobEventData,
+  JobSpec,
+  TaskCheckpoint,
+  TaskState,
+  Usage,
+} from '@fog/contract';
 
 export interface TurnTask {
   job: string;
@@ -16,6 +25,9 @@ export interface TurnTask {
   failure: string | null;
   acceptedFence: number | null;
   outputs: string | null;
+  /** Since when it is suspended. */
+  suspendedAt: number | null;
+  checkpoint: TaskCheckpoint | null;
 }
 
 export interface TurnAttempt extends AttemptName {
@@ -67,4 +79,23 @@ export interface TurnContext {
   random: () => number;
   /** The specification of a job whose tasks are in this turn. */
   specOf: (job: string) => JobSpec;
+}
+
+/** States in which an attempt takes up a place of its node. */
+export const PLACED: readonly AttemptState[] = ['leased', 'preparing', 'running', 'suspended', 'uploading'];
+
+export function failureText(failure: FailureRecord): string {
+  return JSON.stringify(failure);
+}
+
+export function outcomeText(outcome: OutcomeRecord): string {
+  return JSON.stringify(outcome);
+}
+
+export function attemptName({ job, partition, fence }: AttemptName): AttemptName {
+  return { job, partition, fence };
+}
+
+export function onAttempt(name: AttemptName, node: string) {
+  return { partition: name.partition, fence: name.fence, node };
 }

@@ -12,9 +12,9 @@ import {
   type AttemptEvent,
   type AttemptName,
   type AttemptReport,
-  type AttemptState,
   attemptKey,
   type FailureReason,
+  type HeldAttempt,
   isTerminal,
   type JobEventData,
   TASK_TRANSITIONS,
@@ -25,17 +25,23 @@ import {
 } from '@fog/contract';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { afterFailure } from './retry.ts';
-import type {
-  CountChanges,
-  FailureRecord,
-  OutcomeRecord,
-  StopOrder,
-  StreamEntry,
-  TurnAttempt,
-  TurnContext,
-  TurnLog,
-  TurnTask,
+import {
+  attemptName,
+  type CountChanges,
+  type FailureRecord,
+  failureText,
+  type OutcomeRecord,
+  onAttempt,
+  outcomeText,
+  PLACED,
+  type StopOrder,
+  type StreamEntry,
+  type TurnAttempt,
+  type TurnContext,
+  type TurnLog,
+  type TurnTask,
 } from './turn-records.ts';
+import { TurnSuspensions } from './turn-suspensions.ts';
 
 export class Turn {
   readonly changedTasks = new Set<TurnTask>();
@@ -43,6 +49,7 @@ export class Turn {
   readonly entries = new Map<string, StreamEntry[]>();
   readonly counts = new Map<string, CountChanges>();
   readonly stops: StopOrder[] = [];
+  readonly suspensions: TurnSuspensions;
   /** Digests that a job's accepted results name. */
   readonly blobs: { job: string; digest: string }[] = [];
   /** Tasks that can be claimed again at once. */
@@ -55,6 +62,19 @@ export class Turn {
 
   constructor(context: TurnContext) {
     this.#context = context;
+    this.suspensions = new TurnSuspensions({
+      ...context,
+      task: (name) => this.#tasks.get(taskKey(name)),
+      attempt: (name) => this.attempt(name),
+      attemptsOf: (task) => this.#attemptsOf(task),
+      move: (attempt, event) => this.#move(attempt, event),
+      release: (attempt) => void this.#released.add(attempt),
+      event: (job, data) => this.event(job, data),
+      isDecisive: (task, attempt) => this.#isDecisive(task, attempt),
+      requeue: (task, delayMilliseconds) => this.#requeue(task, delayMilliseconds),
+      reclaimable: (task) => void this.requeued.push(task),
+      failTask: (task, reason, message) => this.#failTask(task, reason, message, null),
+    });
   }
 
   /** Adds loaded rows; a row that is already there stays as it is. */
@@ -108,6 +128,8 @@ export class Turn {
         return this.#fail(task, attempt, report);
       case 'decline':
         return this.#decline(task, attempt, report.message);
+      default:
+        return this.suspensions.report(task, attempt, report);
     }
   }
 
@@ -133,7 +155,7 @@ export class Turn {
   }
 
   /** The node is back and still holds the attempt. Answers whether it shall go on. */
-  resume(name: AttemptName): boolean {
+  resume(name: AttemptName, held: HeldAttempt['state'] = 'running'): boolean {
     const attempt = this.attempt(name);
     const task = this.#tasks.get(taskKey(name));
     if (attempt === undefined || task === undefined) return false;
@@ -145,7 +167,7 @@ export class Turn {
       this.#superseded(attempt);
       return false;
     }
-    this.#move(attempt, 'start');
+    this.#move(attempt, held === 'suspended' ? 'suspend' : 'start');
     if (reconcile === 'keep-original') this.#keepOriginal(task, attempt);
     this.event(name.job, { type: 'attempt.resumed', ...onAttempt(name, attempt.node) });
     if (task.state === 'queued' && (task.fence === attempt.fence || reconcile === 'keep-original')) {
@@ -201,7 +223,7 @@ export class Turn {
       task.job,
       why === 'cancelled' ? { type: 'task.cancelled', partition } : { type: 'task.expired', partition, reason: why },
     );
-    for (const attempt of this.#attemptsOfTask.get(taskKey(name)) ?? []) {
+    for (const attempt of this.#attemptsOf(name)) {
       if (!this.#move(attempt, 'cancel')) continue;
       this.#released.add(attempt);
       attempt.endedAt = this.#context.now;
@@ -306,7 +328,7 @@ export class Turn {
     if (!this.#moveTask(task, 'requeue')) return;
     task.parked = delayMilliseconds > 0;
     task.notBefore = task.parked ? this.#context.now + delayMilliseconds : null;
-    if (!task.parked) this.requeued.push(task);
+    if (!task.parked && task.suspendedAt === null) this.requeued.push(task);
     const retryAtMilliseconds = task.notBefore ?? this.#context.now;
     this.event(task.job, { type: 'task.requeued', partition: task.partition, retryAtMilliseconds });
   }
@@ -320,7 +342,7 @@ export class Turn {
 
   /** The attempt goes on instead of what replaces it. */
   #keepOriginal(task: TurnTask, attempt: TurnAttempt): void {
-    for (const sibling of this.#attemptsOfTask.get(taskKey(task)) ?? []) {
+    for (const sibling of this.#attemptsOf(task)) {
       if (sibling === attempt || !PLACED.includes(sibling.state) || !this.#move(sibling, 'supersede')) continue;
       this.#superseded(sibling);
       this.stops.push({ node: sibling.node, attempt: attemptName(sibling), reason: 'superseded' });
@@ -339,12 +361,16 @@ export class Turn {
 
   /** Whether another attempt of the task is at it, as far as is known. */
   #hasPlacedSibling(task: TurnTask, attempt: TurnAttempt): boolean {
-    const siblings = this.#attemptsOfTask.get(taskKey(task)) ?? [];
+    const siblings = this.#attemptsOf(task);
     return siblings.some((sibling) => sibling !== attempt && PLACED.includes(sibling.state));
   }
 
+  #attemptsOf(task: { job: string; partition: number }): readonly TurnAttempt[] {
+    return this.#attemptsOfTask.get(taskKey(task)) ?? [];
+  }
+
   #stopSiblings(task: TurnTask, except: TurnAttempt | null, reason: FailureReason): void {
-    for (const sibling of this.#attemptsOfTask.get(taskKey(task)) ?? []) {
+    for (const sibling of this.#attemptsOf(task)) {
       if (sibling === except || !this.#move(sibling, 'supersede')) continue;
       this.#superseded(sibling);
       this.stops.push({ node: sibling.node, attempt: attemptName(sibling), reason });
@@ -380,6 +406,7 @@ export class Turn {
     this.#count(task.job, task.state, next);
     task.state = next;
     this.changedTasks.add(task);
+    if (isTerminal(TASK_TRANSITIONS, next)) this.suspensions.ended(task);
     return true;
   }
 
@@ -413,25 +440,6 @@ const FORGOTTEN = {
   undelivered: 'the node left before the lease reached it',
 } as const;
 
-/** States in which an attempt takes up a place of its node. */
-const PLACED: readonly AttemptState[] = ['leased', 'preparing', 'running', 'uploading'];
-
 export function taskKey(name: { job: string; partition: number }): string {
   return `${name.job}/${name.partition}`;
-}
-
-function failureText(failure: FailureRecord): string {
-  return JSON.stringify(failure);
-}
-
-function outcomeText(outcome: OutcomeRecord): string {
-  return JSON.stringify(outcome);
-}
-
-function attemptName({ job, partition, fence }: AttemptName): AttemptName {
-  return { job, partition, fence };
-}
-
-function onAttempt(name: AttemptName, node: string) {
-  return { partition: name.partition, fence: name.fence, node };
 }

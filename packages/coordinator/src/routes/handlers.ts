@@ -52,6 +52,8 @@ export function plainHandlers({ service, tokens, secrets }: HandlerDependencies)
     taskSamples: ({ caller, params, query }) => service.taskSamples(caller, params, query),
     explainTask: ({ caller, params }) => service.explainTask(caller, params),
     cancelJob: ({ caller, params }) => service.cancelJob(caller, params.job),
+    suspendJob: ({ caller, params, body }) => service.suspendJob(caller, params.job, body?.partition),
+    resumeJob: ({ caller, params, body }) => service.resumeJob(caller, params.job, body?.partition),
     rerunJob: ({ caller, params }) => service.rerunJob(caller, params.job),
     plan: ({ caller, body }) => service.plan(caller, body),
     listNodes: ({ caller, query }) => service.listNodes(caller, query),

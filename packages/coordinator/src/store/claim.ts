@@ -9,6 +9,8 @@ export interface ClaimedTask {
   job: string;
   partition: number;
   fence: number;
+  /** Manifest of the checkpoint from which it goes on. */
+  checkpoint: string | null;
 }
 
 /**
@@ -24,11 +26,13 @@ export async function claimTasks(
   request: { classId: string; most: number; until: QueueHead | null },
 ): Promise<ClaimedTask[]> {
   const { classId, most, until } = request;
-  const { rows } = await sql<{ job_id: string; partition: number; fence: number }>`
-    SELECT job_id, partition, fence FROM tasks
+  const { rows } = await sql<{ job_id: string; partition: number; fence: number; checkpoint_manifest: string | null }>`
+    SELECT job_id, partition, fence, checkpoint_manifest FROM tasks
     WHERE class_id = ${classId} AND state = 'queued' AND parked = 0 ${notBehind(until)}
     ORDER BY rank, job_id, partition LIMIT ${most} ${rowLock(engine, 'FOR UPDATE SKIP LOCKED')}`.execute(writer);
-  const claimed = rows.map((row) => ({ job: row.job_id, partition: row.partition, fence: row.fence + 1 }));
+  const claimed = rows.map((row) => {
+    return { job: row.job_id, partition: row.partition, fence: row.fence + 1, checkpoint: row.checkpoint_manifest };
+  });
   const values = claimed.map(({ job, partition, fence }) => [job, partition, fence]);
   await runBulk(writer, SCHEDULE_TASKS, values);
   return claimed;

@@ -75,7 +75,7 @@ export async function insertJob(writer: Writer, job: NewJob): Promise<boolean> {
   const tasks =
     'each' in job.classes
       ? insertPinnedTasks(writer, place, job.classes.each)
-      : insertTasks(writer, { ...place, classId: job.classes.all }, { from: 0, to: expanded });
+      : insertTasks(writer, { ...place, classId: job.classes.all, suspendedAt: null }, { from: 0, to: expanded });
   const rows = events.map((data, index): NewEvent => [job.id, index + 1, job.submittedAt, JSON.stringify(data)]);
   const blobs = job.blobs.map((digest) => ({ job: job.id, digest }));
   await allOf([tasks, insertEvents(writer, rows), insertJobBlobs(writer, blobs)]);
@@ -85,15 +85,18 @@ export async function insertJob(writer: Writer, job: NewJob): Promise<boolean> {
 interface TaskPlace {
   jobId: string;
   rank: number;
-  deadline: number;
+  /** Null for tasks of a suspended job. */
+  deadline: number | null;
 }
 
 const INSERT_RANGES: BulkStatement = {
-  text: `INSERT INTO tasks (job_id, partition, state, class_id, rank, fence, parked, queue_deadline, job_failures, node_failures)
-    WITH RECURSIVE n(job_id, i, last, class_id, rank, deadline) AS (
-      SELECT job_id, first, last, class_id, rank, deadline FROM ROWS AS d
-      UNION ALL SELECT job_id, i + 1, last, class_id, rank, deadline FROM n WHERE i < last)
-    SELECT job_id, i, 'queued', class_id, rank, 0, 0, deadline, 0, 0 FROM n`,
+  text: `INSERT INTO tasks (job_id, partition, state, class_id, rank, fence, parked, queue_deadline, job_failures,
+      node_failures, suspended_at)
+    WITH RECURSIVE n(job_id, i, last, class_id, rank, deadline, suspended_at) AS (
+      SELECT job_id, first, last, class_id, rank, deadline, suspended_at FROM ROWS AS d
+      UNION ALL SELECT job_id, i + 1, last, class_id, rank, deadline, suspended_at FROM n WHERE i < last)
+    SELECT job_id, i, 'queued', class_id, rank, 0, CASE WHEN suspended_at IS NULL THEN 0 ELSE 1 END, deadline, 0, 0,
+      suspended_at FROM n`,
   columns: {
     job_id: 'text',
     first: 'integer',
@@ -101,17 +104,18 @@ const INSERT_RANGES: BulkStatement = {
     class_id: 'text',
     rank: 'integer',
     deadline: 'bigint',
+    suspended_at: 'bigint',
   },
 };
 
 /** Partitions from `from` to `to` (exclusive), made by the database itself: nothing travels. */
 export async function insertTasks(
   writer: Writer,
-  place: TaskPlace & { classId: string },
+  place: TaskPlace & { classId: string; suspendedAt: number | null },
   range: { from: number; to: number },
 ): Promise<void> {
-  const { jobId, classId, rank, deadline } = place;
-  await runBulk(writer, INSERT_RANGES, [[jobId, range.from, range.to - 1, classId, rank, deadline]]);
+  const { jobId, classId, rank, deadline, suspendedAt } = place;
+  await runBulk(writer, INSERT_RANGES, [[jobId, range.from, range.to - 1, classId, rank, deadline, suspendedAt]]);
 }
 
 const INSERT_PINNED_TASKS: BulkStatement = {

@@ -3,6 +3,7 @@ import {
   type Attempt,
   type AttemptState,
   type FailureReason,
+  isTerminal,
   type Job,
   type JobEventRecord,
   type JobSpec,
@@ -11,6 +12,7 @@ import {
   type LogRecord,
   type NodeEventRecord,
   TASK_STATES,
+  TASK_TRANSITIONS,
   type TaskCounts,
   type TaskState,
   type TaskWithAttempts,
@@ -18,6 +20,7 @@ import {
 import { sql } from 'kysely';
 import type { FailureRecord, OutcomeRecord } from '../dispatch/turn-records.ts';
 import type { Reader } from './database.ts';
+import { toCheckpoint } from './suspension-rows.ts';
 import type { AttemptRow, JobRow, TaskRow } from './tables.ts';
 
 const SUMMARY_COLUMNS = [
@@ -28,6 +31,7 @@ const SUMMARY_COLUMNS = [
   'submitted_at',
   'started_at',
   'ended_at',
+  'suspended_at',
   'reason',
   'task_count',
   'expanded',
@@ -184,6 +188,7 @@ function toSummary(row: SummaryRow): JobSummary {
     submittedAt: row.submitted_at,
     startedAt: row.started_at,
     endedAt: row.ended_at,
+    suspended: row.suspended_at !== null && row.ended_at === null,
     tasks: counts,
     reason: row.reason as FailureReason | null,
   };
@@ -199,6 +204,8 @@ function toTask(row: TaskRow): Omit<TaskWithAttempts, 'attempts'> {
     jobFailures: row.job_failures,
     nodeFailures: row.node_failures,
     notBefore: row.not_before,
+    suspended: row.suspended_at !== null && !isTerminal(TASK_TRANSITIONS, row.state as TaskState),
+    checkpoint: toCheckpoint(row),
     reason: failure?.reason ?? null,
     message: failure?.message ?? null,
     exitCode: failure?.exitCode ?? null,

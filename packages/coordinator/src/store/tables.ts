@@ -53,6 +53,10 @@ export interface JobsTable {
   closing: string | null;
   /** Principal who cancelled it. */
   closed_by: string | null;
+  /** Since when it is suspended; null while it is not. */
+  suspended_at: number | null;
+  /** 1 while not all of its tasks have been told that it is suspended, or suspended no more. */
+  suspension_due: number;
   reason: string | null;
   idempotency_key: string | null;
 }
@@ -64,10 +68,10 @@ export interface TasksTable {
   class_id: string;
   rank: number;
   fence: number;
-  /** 1 while a queued task waits for not_before; such a task is not claimed. */
+  /** 1 while a queued task waits for not_before, or is suspended; such a task is not claimed. */
   parked: number;
   not_before: number | null;
-  /** timeouts.queue: it must have been leased once by then. Null once that happened. */
+  /** timeouts.queue: it must have been leased once by then. Null once that happened, or it was suspended. */
   queue_deadline: number | null;
   job_failures: number;
   node_failures: number;
@@ -76,6 +80,14 @@ export interface TasksTable {
   accepted_fence: number | null;
   /** JSON of TaskOutput[]. */
   outputs: string | null;
+  /** Since when it is suspended; null while it is not. */
+  suspended_at: number | null;
+  /** What the next attempt goes on from, all null without one: digest, size, and the fence of who took it when. */
+  checkpoint_manifest: string | null;
+  checkpoint_bytes: number | null;
+  checkpoint_files: number | null;
+  checkpoint_fence: number | null;
+  checkpoint_at: number | null;
 }
 
 export interface AttemptsTable {

@@ -15,6 +15,13 @@ import { type Turn, taskKey } from '../dispatch/turn.ts';
 import type { CountChanges, StreamEntry, TurnAttempt, TurnTask } from '../dispatch/turn-records.ts';
 import { allOf, type BulkStatement, runBulk } from './bulk.ts';
 import type { Database, Writer } from './database.ts';
+import {
+  CHECKPOINT_COLUMNS,
+  type CheckpointColumns,
+  saveCheckpoints,
+  saveSuspensions,
+  toCheckpoint,
+} from './suspension-rows.ts';
 
 /** SQLite has one writer and no row locks; PostgreSQL has many coordinators. */
 export function rowLock(engine: Database['engine'], what: 'FOR UPDATE' | 'FOR UPDATE SKIP LOCKED') {
@@ -23,8 +30,8 @@ export function rowLock(engine: Database['engine'], what: 'FOR UPDATE' | 'FOR UP
 
 const LOAD_TASKS: BulkStatement = {
   text: `SELECT t.job_id, t.partition, t.state, t.class_id, t.rank, t.fence, t.parked, t.not_before, t.job_failures,
-      t.node_failures, t.failure, t.accepted_fence, t.outputs, a.fence AS attempt_fence, a.state AS attempt_state,
-      a.node_id, a.started_at, a.ended_at, a.outcome, a.progress, a.health, a.log_bytes
+      t.node_failures, t.failure, t.accepted_fence, t.outputs, ${CHECKPOINT_COLUMNS}, a.fence AS attempt_fence,
+      a.state AS attempt_state, a.node_id, a.started_at, a.ended_at, a.outcome, a.progress, a.health, a.log_bytes
     FROM ROWS AS k CROSS JOIN tasks t LEFT JOIN attempts a ON a.job_id = t.job_id AND a.partition = t.partition
     WHERE t.job_id = k.job_id AND t.partition = k.partition`,
   columns: { job_id: 'text', partition: 'integer' },
@@ -102,11 +109,14 @@ export async function insertJobBlobs(writer: Writer, blobs: readonly { job: stri
  * over together and run in this order, so that PostgreSQL works on one while the next is written.
  */
 export async function saveAttempts(writer: Writer, turn: Turn): Promise<void> {
-  await allOf([
+  const [areSuspended, , , areCheckpointed] = await allOf([
+    saveSuspensions(writer, turn, (task) => read.get(task)?.state ?? ''),
     updateTasks(writer, turn.changedTasks),
     updateAttempts(writer, turn.changedAttempts),
+    saveCheckpoints(writer, turn),
     insertJobBlobs(writer, turn.blobs),
   ]);
+  if (!areSuspended || !areCheckpointed) throw new StaleRows('a task has changed since it was read');
 }
 
 const LOAD_JOBS: BulkStatement = {
@@ -204,9 +214,11 @@ const UPDATE_JOBS: BulkStatement = {
 };
 
 const UPDATE_TASKS: BulkStatement = {
-  text: `UPDATE tasks SET state = d.state, parked = d.parked, not_before = d.not_before,
-      job_failures = d.job_failures, node_failures = d.node_failures, failure = d.failure,
-      accepted_fence = d.accepted_fence, outputs = d.outputs
+  // Of a task that was suspended meanwhile, perhaps by another coordinator, the retry waits for that, not for its time.
+  text: `UPDATE tasks SET state = d.state, job_failures = d.job_failures, node_failures = d.node_failures,
+      parked = CASE WHEN d.state = 'queued' AND tasks.suspended_at IS NOT NULL THEN 1 ELSE d.parked END,
+      not_before = CASE WHEN tasks.suspended_at IS NOT NULL THEN NULL ELSE d.not_before END,
+      failure = d.failure, accepted_fence = d.accepted_fence, outputs = d.outputs
     FROM ROWS AS d
     WHERE tasks.job_id = d.job_id AND tasks.partition = d.partition AND tasks.state = d.was AND tasks.fence = d.fence
     RETURNING tasks.partition`,
@@ -287,7 +299,7 @@ async function updateAttempts(writer: Writer, attempts: ReadonlySet<TurnAttempt>
   if (saved.length !== rows.length) throw new StaleRows('an attempt has changed since it was read');
 }
 
-interface TaskColumns {
+interface TaskColumns extends CheckpointColumns {
   job_id: string;
   partition: number;
   state: string;
@@ -344,6 +356,8 @@ function toTask(row: TaskColumns): TurnTask {
     failure: row.failure,
     acceptedFence: row.accepted_fence,
     outputs: row.outputs,
+    suspendedAt: row.suspended_at,
+    checkpoint: toCheckpoint(row),
   };
   read.set(task, { state: row.state, logBytes: 0 });
   return task;

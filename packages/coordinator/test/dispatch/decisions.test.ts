@@ -29,7 +29,7 @@ import {
 } from '../../src/dispatch/requirements.ts';
 import { afterFailure, backoff } from '../../src/dispatch/retry.ts';
 import { AgentSession } from '../../src/dispatch/sessions.ts';
-import { jobSpec, type SpecChange } from './fog-harness.ts';
+import { jobSpec, MODULE, type SpecChange } from './fog-harness.ts';
 
 const spec = (change: SpecChange = {}) => parseJobSpec(jobSpec(change));
 const NONE = { jobFailures: 0, nodeFailures: 0 };
@@ -233,8 +233,8 @@ test('reconciliation: what both know goes on, what only one knows ends', () => {
     [believed(1, 'running'), believed(2, 'lost'), believed(3, 'leased'), believed(4, 'preparing'), believed(5, 'lost')],
   );
   assert.deepEqual(result.resume, [
-    { name: name(1), logBytes: 10 },
-    { name: name(2), logBytes: 20 },
+    { name: name(1), logBytes: 10, state: 'running' },
+    { name: name(2), logBytes: 20, state: 'running' },
   ]);
   assert.deepEqual(result.stop, [name(9)]);
   assert.deepEqual(
@@ -259,18 +259,15 @@ test('leases are frames of the protocol, with any text in them', () => {
     { send: () => true, close: () => undefined },
     { nodeId: 'n1', session: 1, description: DESCRIPTION, cordoned: false, received: 0 },
   );
-  const leases = [1, 2].map((partition) => ({
-    name: { job: id, partition, fence: 3 },
-    session,
-    suitable: 1,
-    job: cached,
-  }));
+  const leases = [null, MODULE].map((checkpoint, partition) => {
+    return { name: { job: id, partition, fence: 3 }, session, suitable: 1, job: cached, checkpoint };
+  });
   const group = leaseGroupText(cached, leases, { key: '}"\n' });
   const frame = coordinatorFrameSchema.parse(JSON.parse(leaseFrame([group, group])));
   assert.ok(frame.type === 'lease');
   assert.deepEqual(frame.groups[0]?.leases, [
-    { partition: 1, fence: 3 },
-    { partition: 2, fence: 3 },
+    { partition: 0, fence: 3 },
+    { partition: 1, fence: 3, checkpoint: MODULE },
   ]);
   assert.deepEqual(
     [frame.groups[0]?.secrets, frame.groups[0]?.submitter, frame.groups.length],

@@ -18,12 +18,15 @@ const ATTEMPT: Attempt = {
   engine: null,
   usage: null,
   progress: null,
+  health: null,
 };
 const TASK: TaskWithAttempts = {
   job: 'j000000000000000000',
   partition: 3,
   state: 'queued',
   fence: 0,
+  suspended: false,
+  checkpoint: null,
   jobFailures: 0,
   nodeFailures: 0,
   notBefore: null,
@@ -50,6 +53,7 @@ describe('why a task waits', () => {
       /in 2\.0s after oom: /,
     ],
     ['its pause is over', { task: { ...TASK, notBefore: 999, attempts: [ATTEMPT] } }, 'next', /room; 0 tasks are/],
+    ['it is suspended', { task: { ...TASK, suspended: true } }, 'suspended', /fog job resume/],
     ['there is no node', { plan: { ...EMPTY, nodesKnown: 0 } }, 'no-node', /^no node has joined this fog$/],
     [
       'no node suits',

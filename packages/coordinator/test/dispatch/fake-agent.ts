@@ -5,12 +5,14 @@ import {
   type AttemptReport,
   attemptKey,
   type Capacity,
+  type Checkpoint,
   type CoordinatorFrame,
   coordinatorFrameSchema,
   type FailureReason,
   type JournalEntry,
   type LeaseGroup,
   type NodeDescription,
+  type YieldReason,
 } from '@fog/contract';
 import type { HelloOutcome } from '../../src/dispatch/inputs.ts';
 import type { AgentSession, SessionLink } from '../../src/dispatch/sessions.ts';
@@ -31,7 +33,7 @@ const OUTCOME = {
   logBytes: 0,
 };
 
-const FINAL = ['succeed', 'fail', 'decline'];
+const FINAL = ['succeed', 'fail', 'yield', 'decline'];
 
 export class FakeAgent {
   readonly id: string;
@@ -41,6 +43,8 @@ export class FakeAgent {
   /** All lease groups it has ever got. */
   readonly groups: LeaseGroup[] = [];
   readonly frames: CoordinatorFrame[] = [];
+  /** Attempts that it was told to suspend. */
+  readonly suspended = new Set<string>();
   readonly stopped: { attempt: AttemptName; reason: FailureReason }[] = [];
   closed: string | null = null;
   /** Called with every attempt that is leased to it. */
@@ -67,7 +71,10 @@ export class FakeAgent {
       agentVersion: 'test',
       labels: options.labels ?? {},
       capacity: { slots: 4, milliCpu: 4000, memoryBytes: 1 << 30, diskBytes: 1 << 30, ...options.capacity },
-      runtimes: { wasm: { available: true, version: '1', features: {} } },
+      runtimes: {
+        wasm: { available: true, version: '1', features: {} },
+        process: { available: true, version: '1', features: {} },
+      },
       policy: { accept: options.accept ?? ['*'], trusted: [] },
     };
   }
@@ -101,7 +108,12 @@ export class FakeAgent {
     const reported = ended.filter((name) => !this.held.has(attemptKey(name)));
     const unique = new Map(reported.map((name) => [attemptKey(name), name]));
     const attempts = [
-      ...this.attempts.map((attempt) => ({ attempt, state: 'running' as const })),
+      ...this.attempts.map((attempt) => {
+        return {
+          attempt,
+          state: this.suspended.has(attemptKey(attempt)) ? ('suspended' as const) : ('running' as const),
+        };
+      }),
       ...[...unique.values()].map((attempt) => ({ attempt, state: 'reported' as const })),
     ];
     const fog = this.#fog;
@@ -159,6 +171,12 @@ export class FakeAgent {
   fail(name: AttemptName, reason: FailureReason = 'exit-code', exitCode: number | null = null): void {
     this.held.delete(attemptKey(name));
     this.report(name, { event: 'fail', reason, message: 'as told', exitCode, ...OUTCOME });
+  }
+
+  /** Gives the place up, with this checkpoint. */
+  yields(name: AttemptName, checkpoint: Checkpoint | null, reason: YieldReason = 'exit-85'): void {
+    this.held.delete(attemptKey(name));
+    this.report(name, { event: 'yield', reason, checkpoint, ...OUTCOME });
   }
 
   decline(name: AttemptName): void {
@@ -222,6 +240,8 @@ export class FakeAgent {
       this.stopped.push(...frame.attempts);
       for (const { attempt } of frame.attempts) this.held.delete(attemptKey(attempt));
     }
+    if (frame.type === 'suspend') for (const attempt of frame.attempts) this.suspended.add(attemptKey(attempt));
+    if (frame.type === 'resume') for (const attempt of frame.attempts) this.suspended.delete(attemptKey(attempt));
     if (frame.type !== 'lease') return;
     for (const group of frame.groups) {
       this.groups.push(group);

@@ -14,6 +14,7 @@ import { Jobs } from '../../src/dispatch/jobs.ts';
 import { Nodes } from '../../src/dispatch/nodes.ts';
 import { PlacementClasses } from '../../src/dispatch/placement-classes.ts';
 import { Samples } from '../../src/dispatch/samples.ts';
+import { Suspensions } from '../../src/dispatch/suspensions.ts';
 import { Sweeps } from '../../src/dispatch/sweeps.ts';
 import { readPlacementNodes } from '../../src/store/node-queries.ts';
 import { openDatabase } from '../../src/store/open-database.ts';
@@ -42,6 +43,14 @@ export interface SpecChange {
   task?: Partial<JobSpecInput['spec']['task']>;
 }
 
+/** Of a job whose tasks have checkpoints. */
+export const CHECKPOINTED: NonNullable<SpecChange['task']> = {
+  runtime: 'process',
+  wasm: undefined,
+  process: { command: ['/bin/true'] },
+  checkpoint: {},
+};
+
 /** A job of small wasm tasks. */
 export function jobSpec(change: SpecChange = {}): JobSpecInput {
   return {
@@ -67,6 +76,7 @@ export class Fog implements AsyncDisposable {
   readonly jobs: Jobs;
   readonly nodes: Nodes;
   readonly samples: Samples;
+  readonly suspensions: Suspensions;
   readonly sweeps: Sweeps;
   readonly agents: FakeAgent[] = [];
   readonly storage: Storage;
@@ -119,8 +129,10 @@ export class Fog implements AsyncDisposable {
       publishStreams: (ids) => bus.publish({ kind: 'streams', ids }),
     });
     this.samples = new Samples(database, now);
+    this.suspensions = new Suspensions({ database, dispatcher: this.dispatcher, bus, jobCache, now });
     this.sweeps = new Sweeps({
       database,
+      suspensions: this.suspensions,
       samples: this.samples,
       space: { measure: async () => undefined },
       dispatcher: this.dispatcher,

@@ -14,7 +14,7 @@ import type { Database } from '../../src/store/database.ts';
 import type { AttemptRow, JobRow, TaskRow } from '../../src/store/tables.ts';
 import type { Fog } from './fog-harness.ts';
 
-const PLACED = ['leased', 'preparing', 'running', 'uploading'];
+const PLACED = ['leased', 'preparing', 'running', 'suspended', 'uploading'];
 
 /** Checks the whole database. */
 export async function assertConsistent(database: Database): Promise<void> {
@@ -60,6 +60,21 @@ export function assertAgreement(fog: Fog): void {
   }
 }
 
+/** Checks that each agent has been told which of its attempts are suspended. */
+export async function assertObedience(fog: Fog): Promise<void> {
+  const tasks = await fog.database.read
+    .selectFrom('tasks')
+    .select(['job_id', 'partition'])
+    .where('suspended_at', 'is not', null)
+    .execute();
+  const suspended = new Set(tasks.map((row) => `${row.job_id}/${row.partition}`));
+  for (const agent of fog.agents.filter(({ session }) => session !== null)) {
+    for (const [key, { job, partition }] of agent.held) {
+      assert.equal(agent.suspended.has(key), suspended.has(`${job}/${partition}`), `${key} was told`);
+    }
+  }
+}
+
 function assertTask(task: TaskRow, attempts: AttemptRow[]): void {
   const name = `task ${task.job_id}/${task.partition} (${task.state})`;
   const state = task.state as TaskState;
@@ -75,11 +90,28 @@ function assertTask(task: TaskRow, attempts: AttemptRow[]): void {
   if (state === 'scheduled' || state === 'running')
     assert.ok(PLACED.includes(current), `${name} hangs on a ${current} attempt`);
   if (state === 'queued') assert.ok(!PLACED.includes(current), `${name} has a ${current} attempt`);
+  assertSuspension(name, task);
   for (const row of attempts) {
     const isOver = isTerminal(ATTEMPT_TRANSITIONS, row.state as AttemptState);
     assert.equal(row.ended_at !== null, isOver, `end of attempt ${row.fence} (${row.state}) of ${name}`);
     if (isTerminal(TASK_TRANSITIONS, state)) assert.ok(isOver, `${name} has a ${row.state} attempt`);
   }
+}
+
+/** What is suspended is not claimed, what is not is not forgotten; and a checkpoint is kept as long as it may be needed. */
+function assertSuspension(name: string, task: TaskRow): void {
+  const isSuspended = task.suspended_at !== null;
+  if (task.state === 'queued') {
+    if (isSuspended) assert.equal(task.parked, 1, `${name} is suspended`);
+    if (task.parked === 1)
+      assert.equal(task.not_before === null, isSuspended, `${name} waits for its time or a resume`);
+  }
+  if (isSuspended) assert.equal(task.queue_deadline, null, `${name} has a deadline in the queue`);
+  const checkpoint = [task.checkpoint_bytes, task.checkpoint_files, task.checkpoint_fence, task.checkpoint_at];
+  const hasOne = task.checkpoint_manifest !== null;
+  for (const part of checkpoint) assert.equal(part !== null, hasOne, `checkpoint of ${name}`);
+  if (isTerminal(TASK_TRANSITIONS, task.state as TaskState)) assert.ok(!hasOne, `${name} has a checkpoint`);
+  assert.ok((task.checkpoint_fence ?? 0) <= task.fence, `the checkpoint of ${name} is of an attempt that never was`);
 }
 
 function assertJob(job: JobRow, tasks: TaskRow[]): void {

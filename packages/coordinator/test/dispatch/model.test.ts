@@ -5,17 +5,33 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { AttemptName, JobSpecInput } from '@fog/contract';
+import type { AttemptName, Checkpoint, JobSpecInput } from '@fog/contract';
 import fc from 'fast-check';
 import type { FakeAgent } from './fake-agent.ts';
-import { Fog, temporaryStorage } from './fog-harness.ts';
-import { assertAgreement, assertConsistent, assertPlaces } from './invariants.ts';
+import { CHECKPOINTED, Fog, temporaryStorage } from './fog-harness.ts';
+import { assertAgreement, assertConsistent, assertObedience, assertPlaces } from './invariants.ts';
 
 const AGENTS = 3;
 const RUNS = Number(process.env.FOG_MODEL_RUNS ?? 40);
 const COMMANDS = 30;
 
-type Outcome = 'prepare' | 'start' | 'upload' | 'progress' | 'log' | 'succeed' | 'fail' | 'node-fail' | 'decline';
+const OUTCOMES = [
+  'prepare',
+  'start',
+  'upload',
+  'progress',
+  'log',
+  'succeed',
+  'succeed',
+  'fail',
+  'node-fail',
+  'decline',
+  'checkpoint',
+  'suspend',
+  'resume',
+  'yield',
+] as const;
+type Outcome = (typeof OUTCOMES)[number];
 
 type Disconnect = NonNullable<JobSpecInput['spec']['disconnect']>;
 
@@ -27,6 +43,7 @@ type Command =
       priority: number;
       key: string | undefined;
       ops: boolean;
+      checkpoints: boolean;
       disconnect: Disconnect;
     }
   | { do: 'connect' | 'disconnect' | 'cut' | 'remove'; agent: number }
@@ -35,23 +52,13 @@ type Command =
   | { do: 'report'; agent: number; pick: number; outcome: Outcome }
   | { do: 'stale'; agent: number; pick: number; outcome: Outcome }
   | { do: 'cancel'; pick: number }
+  | { do: 'suspend' | 'unsuspend'; pick: number; partition: number | undefined }
   | { do: 'advance'; milliseconds: number }
   | { do: 'crash' };
 
 const agent = fc.nat({ max: AGENTS - 1 });
 const pick = fc.nat({ max: 20 });
-const outcome = fc.constantFrom<Outcome[]>(
-  'prepare',
-  'start',
-  'upload',
-  'progress',
-  'log',
-  'succeed',
-  'succeed',
-  'fail',
-  'node-fail',
-  'decline',
-);
+const outcome = fc.constantFrom(...OUTCOMES);
 const command: fc.Arbitrary<Command> = fc.oneof(
   {
     weight: 4,
@@ -62,6 +69,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       priority: fc.constantFrom(10, 50, 90),
       key: fc.constantFrom(undefined, undefined, 'a', 'b'),
       ops: fc.boolean(),
+      checkpoints: fc.boolean(),
       disconnect: fc.record({
         replace: fc.boolean(),
         reconcile: fc.constantFrom('first-valid' as const, 'keep-original' as const, 'keep-replacement' as const),
@@ -76,6 +84,14 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 10, arbitrary: fc.record({ do: fc.constant('report' as const), agent, pick, outcome }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('stale' as const), agent, pick, outcome }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('cancel' as const), pick }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constantFrom('suspend' as const, 'unsuspend' as const),
+      pick,
+      partition: fc.constantFrom(undefined, 0, 1),
+    }),
+  },
   {
     weight: 4,
     arbitrary: fc.record({
@@ -130,6 +146,13 @@ class Model {
         if (job !== undefined) await fog.jobs.close(job, 'cancelled', 'alice');
         return;
       }
+      case 'suspend':
+      case 'unsuspend': {
+        const job = this.jobs[step.pick % Math.max(1, this.jobs.length)];
+        if (job === undefined) return;
+        const change = { suspend: step.do === 'suspend', partition: step.partition, by: 'alice' };
+        return await ignoring(fog.suspensions.change(job, change), ['conflict', 'not-found']);
+      }
       case 'advance':
         await fog.settle();
         return await fog.advance(step.milliseconds);
@@ -143,10 +166,14 @@ class Model {
     await assertConsistent(this.fog.database);
     await assertPlaces(this.fog);
     assertAgreement(this.fog);
+    await assertObedience(this.fog);
   }
 
-  /** With willing agents every job ends. */
+  /** With willing agents, and nothing suspended, every job ends. */
   async finish(): Promise<void> {
+    for (const job of new Set(this.jobs)) {
+      await ignoring(this.fog.suspensions.change(job, { suspend: false, by: 'alice' }), ['conflict']);
+    }
     for (const each of this.agents) {
       each.onLease = (name) => queueMicrotask(() => each.succeed(name));
       await each.connect();
@@ -167,7 +194,10 @@ class Model {
     const { attempts, priority, ops, key } = step;
     const count = ops ? {} : { count: step.count };
     const spec = { type: ops ? ('ops' as const) : ('batch' as const), priority, retry: { attempts }, ...count };
-    const submitted = this.fog.submit({ spec }, key === undefined ? {} : { key }).then((id) => void this.jobs.push(id));
+    const task = step.checkpoints ? CHECKPOINTED : {};
+    const submitted = this.fog
+      .submit({ spec, task }, key === undefined ? {} : { key })
+      .then((id) => void this.jobs.push(id));
     await ignoring(submitted, ['conflict', 'idempotency-mismatch']);
   }
 }
@@ -179,9 +209,15 @@ function report(target: FakeAgent, names: readonly AttemptName[], step: { pick: 
   else if (step.outcome === 'fail') target.fail(name, 'exit-code', 1);
   else if (step.outcome === 'node-fail') target.fail(name, 'sandbox');
   else if (step.outcome === 'decline') target.decline(name);
+  else if (step.outcome === 'checkpoint') target.report(name, { event: 'checkpoint', ...checkpoint(step.pick) });
+  else if (step.outcome === 'yield') target.yields(name, step.pick % 3 === 0 ? null : checkpoint(step.pick));
   else if (step.outcome === 'log') target.log(name, 0, 'text');
   else if (step.outcome === 'progress') target.report(name, { event: 'progress', fraction: 0.5, message: '' });
   else target.report(name, { event: step.outcome });
+}
+
+function checkpoint(pick: number): Checkpoint {
+  return { manifest: `sha256:${String(pick).padStart(64, '0')}`, bytes: pick, files: 1 };
 }
 
 async function ignoring(work: Promise<void>, codes: string[]): Promise<void> {

@@ -13,9 +13,11 @@ import {
   type TaskState,
   transition,
 } from '@fog/contract';
+import fc from 'fast-check';
 import { Turn } from '../../src/dispatch/turn.ts';
-import type { TurnAttempt, TurnTask } from '../../src/dispatch/turn-records.ts';
-import { jobSpec } from './fog-harness.ts';
+import { PLACED, type TurnAttempt, type TurnTask } from '../../src/dispatch/turn-records.ts';
+import { DISPATCH_LIMITS } from '../../src/limits.ts';
+import { CHECKPOINTED, jobSpec, MODULE } from './fog-harness.ts';
 
 const NAME = { job: 'j1', partition: 0, fence: 1 };
 const OUTCOME = {
@@ -23,6 +25,7 @@ const OUTCOME = {
   engine: 'test',
   logBytes: 0,
 };
+const CHECKPOINT = { manifest: MODULE, bytes: 1, files: 1 };
 const REPORTS: AttemptReport[] = [
   { event: 'prepare' },
   { event: 'start' },
@@ -32,10 +35,29 @@ const REPORTS: AttemptReport[] = [
   { event: 'succeed', outputs: [], ...OUTCOME },
   { event: 'fail', reason: 'oom', message: '', exitCode: null, ...OUTCOME },
   { event: 'decline', message: '' },
+  { event: 'checkpoint', ...CHECKPOINT },
+  { event: 'suspend' },
+  { event: 'resume' },
+  { event: 'yield', reason: 'exit-85', checkpoint: CHECKPOINT, ...OUTCOME },
 ];
 
+function attemptOf(part: Partial<TurnAttempt>): TurnAttempt {
+  return {
+    ...NAME,
+    state: 'running',
+    node: 'n1',
+    startedAt: null,
+    endedAt: null,
+    outcome: null,
+    progress: null,
+    health: null,
+    logBytes: 0,
+    ...part,
+  };
+}
+
 function scene(task: Partial<TurnTask> = {}, attempt: Partial<TurnAttempt> = {}) {
-  const spec = parseJobSpec(jobSpec({ spec: { retry: { attempts: 3 } } }));
+  const spec = parseJobSpec(jobSpec({ spec: { retry: { attempts: 3 } }, task: CHECKPOINTED }));
   const turn = new Turn({ now: 1000, random: () => 0.5, specOf: () => spec });
   const ofTask: TurnTask = {
     job: 'j1',
@@ -51,20 +73,11 @@ function scene(task: Partial<TurnTask> = {}, attempt: Partial<TurnAttempt> = {})
     failure: null,
     acceptedFence: null,
     outputs: null,
+    suspendedAt: null,
+    checkpoint: null,
     ...task,
   };
-  const ofAttempt: TurnAttempt = {
-    ...NAME,
-    state: 'running',
-    node: 'n1',
-    startedAt: null,
-    endedAt: null,
-    outcome: null,
-    progress: null,
-    health: null,
-    logBytes: 0,
-    ...attempt,
-  };
+  const ofAttempt = attemptOf(attempt);
   turn.load([ofTask], [ofAttempt]);
   return { turn, task: ofTask, attempt: ofAttempt };
 }
@@ -80,8 +93,11 @@ function assertUntouched(turn: Turn, what: string): void {
       turn.freed().length,
       turn.requeued.length,
       turn.blobs.length,
+      turn.suspensions.orders.length,
+      turn.suspensions.changedCheckpoints.size,
+      turn.suspensions.changedSuspensions.size,
     ],
-    [0, 0, 0, 0, 0, 0, 0, 0],
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     what,
   );
 }
@@ -93,7 +109,7 @@ test('a report that fits no transition of its attempt changes nothing at all', (
         const { turn } = scene({ state: taskState }, { state: attemptState });
         turn.report('n1', NAME, report);
         const isKnown =
-          report.event === 'progress' || report.event === 'health'
+          report.event === 'progress' || report.event === 'health' || report.event === 'checkpoint'
             ? !isTerminal(ATTEMPT_TRANSITIONS, attemptState)
             : transition(ATTEMPT_TRANSITIONS, attemptState, report.event) !== null;
         if (!isKnown) assertUntouched(turn, `${report.event} of a ${attemptState} attempt of a ${taskState} task`);
@@ -190,7 +206,7 @@ test('a task with a lease of its own does not expire in the queue', () => {
   }
 });
 
-const states: AttemptState[] = ['leased', 'preparing', 'running', 'uploading', 'lost'];
+const states: AttemptState[] = ['leased', 'preparing', 'running', 'suspended', 'uploading', 'lost'];
 test('closing ends the task with all its attempts and stops each on its node', () => {
   for (const state of states) {
     const { turn, task, attempt } = scene({}, { state });
@@ -198,4 +214,35 @@ test('closing ends the task with all its attempts and stops each on its node', (
     assert.deepEqual([task.state, attempt.state], ['expired', 'cancelled']);
     assert.deepEqual(turn.stops, [{ node: 'n1', attempt: NAME, reason: 'total-timeout' }]);
   }
+});
+
+test('a task that gives up its place again and again has an end', () => {
+  for (const [fence, state] of [
+    [DISPATCH_LIMITS.leasesPerTask - 1, 'queued'],
+    [DISPATCH_LIMITS.leasesPerTask, 'failed'],
+  ] as const) {
+    const { turn, task } = scene({ fence }, { fence });
+    turn.report('n1', { ...NAME, fence }, { event: 'yield', reason: 'drained', checkpoint: null, ...OUTCOME });
+    assert.equal(task.state, state);
+  }
+});
+
+test('in whatever order checkpoints come in, their fence only grows, and a live replacement takes none back', () => {
+  const states = fc.constantFrom(...ATTEMPT_STATES);
+  fc.assert(
+    fc.property(fc.array(states, { minLength: 1, maxLength: 4 }), fc.array(fc.nat(3)), (siblings, order) => {
+      const { turn, task } = scene({ fence: siblings.length }, { fence: 0 });
+      const attempts = siblings.map((state, index) => attemptOf({ fence: index + 1, state }));
+      turn.load([], attempts);
+      for (const index of order) {
+        const before = task.checkpoint?.fence ?? 0;
+        const name = { ...NAME, fence: index + 1 };
+        turn.report('n1', name, { event: 'checkpoint', ...CHECKPOINT });
+        const after = task.checkpoint?.fence ?? 0;
+        assert.ok(after >= before);
+        const replacements = attempts.filter(({ fence, state }) => fence > after && PLACED.includes(state));
+        if (after !== before) assert.deepEqual(replacements, []);
+      }
+    }),
+  );
 });

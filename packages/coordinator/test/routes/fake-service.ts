@@ -38,6 +38,7 @@ export const JOB: Job = {
   submittedAt: 1,
   startedAt: null,
   endedAt: null,
+  suspended: false,
   tasks: { ...noTasks, queued: 10 },
   reason: null,
   spec: parsedSpec,
@@ -110,6 +111,14 @@ export class FakeService implements CoordinatorService {
   }
   async cancelJob(caller: Caller, jobId: string): Promise<Job> {
     this.#called('cancelJob', caller, jobId);
+    return JOB;
+  }
+  async suspendJob(caller: Caller, jobId: string, partition: number | undefined): Promise<Job> {
+    this.#called('suspendJob', caller, jobId, partition);
+    return { ...JOB, suspended: true };
+  }
+  async resumeJob(caller: Caller, jobId: string, partition: number | undefined): Promise<Job> {
+    this.#called('resumeJob', caller, jobId, partition);
     return JOB;
   }
   async getJob(caller: Caller, jobId: string): Promise<Job> {

@@ -379,26 +379,37 @@ export class DockerAttempt implements RunningAttempt {
     }
   }
 
+  async terminate(): Promise<void> {
+    if (this.#phase !== 'running' || this.#containerId === null) return;
+    await this.#engine.killContainer(this.#containerId, 'SIGTERM').catch(() => {});
+  }
+
   async pause(): Promise<boolean> {
-    if (this.#phase !== 'running' || this.#containerId === null) return false;
-    try {
-      await this.#engine.pauseContainer(this.#containerId);
-    } catch {
-      return false;
-    }
+    if (!(await this.#isPaused((id) => this.#engine.pauseContainer(id)))) return false;
     if (this.#isRunning()) this.#clock.pause();
     return this.#isRunning();
   }
 
   async resume(): Promise<boolean> {
-    if (this.#phase !== 'running' || this.#containerId === null) return false;
-    try {
-      await this.#engine.resumeContainer(this.#containerId);
-    } catch {
-      return false;
-    }
+    if ((await this.#isPaused((id) => this.#engine.resumeContainer(id))) !== false) return false;
     if (this.#isRunning()) this.#clock.resume();
     return this.#isRunning();
+  }
+
+  /**
+   * Whether it stands still after the call; null when that is not known. A call that is refused says little: engines
+   * refuse to pause what an earlier agent has paused.
+   */
+  async #isPaused(change: (containerId: string) => Promise<void>): Promise<boolean | null> {
+    if (this.#phase !== 'running' || this.#containerId === null) return null;
+    try {
+      await change(this.#containerId).catch(() => {});
+      const { State } = await this.#engine.inspectContainer(this.#containerId);
+      // To Podman, what is paused does not run.
+      return State.Paused || (State.Running ? false : null);
+    } catch {
+      return null;
+    }
   }
 
   /** A look at what may have changed during a call. */

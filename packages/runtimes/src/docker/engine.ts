@@ -125,10 +125,10 @@ export class Engine {
     return answer.StatusCode;
   }
 
-  async killContainer(id: string, signal?: AbortSignal): Promise<void> {
-    const query = { signal: 'SIGKILL' };
+  async killContainer(id: string, name: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
+    const query = { signal: name };
     // 409: it does not run (any more).
-    await this.client.text({ method: 'POST', path: `/containers/${id}/kill`, query, signal, accept: [404, 409] });
+    await this.client.text({ method: 'POST', path: `/containers/${id}/kill`, query, accept: [404, 409] });
   }
 
   async pauseContainer(id: string): Promise<void> {

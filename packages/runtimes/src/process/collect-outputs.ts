@@ -183,7 +183,8 @@ function isWithin(path: string, folder: string): boolean {
   return path === folder || path.startsWith(folder === '/' ? '/' : `${folder}/`);
 }
 
-function soundPath(path: Buffer, name: string): string {
+/** Rejects what a folder manifest cannot hold, with OutputFault. */
+export function soundPath(path: Buffer, name: string): string {
   const text = path.toString('utf8');
   if (!Buffer.from(text).equals(path) || !isRelativePath(text) || path.length > PROCESS_LIMITS.outputPathBytes) {
     throw new OutputFault(
@@ -194,7 +195,7 @@ function soundPath(path: Buffer, name: string): string {
   return text;
 }
 
-function kindOf(stats: Stats): string {
+export function kindOf(stats: Stats): string {
   if (stats.isSymbolicLink()) return 'a symbolic link';
   if (stats.isFIFO()) return 'a fifo';
   if (stats.isSocket()) return 'a socket';

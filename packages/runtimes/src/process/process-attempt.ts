@@ -31,7 +31,7 @@ import { collectOutputs, OutputFault } from './collect-outputs.ts';
 import { explainEnd, type Failure } from './ending.ts';
 import { encodeArguments, launchCommand, STATUS_DESCRIPTOR } from './launch.ts';
 import { OutputPipes } from './output-pipes.ts';
-import { signalAll, threadsOfUser } from './process-tree.ts';
+import { children, signalAll, threadsOfUser } from './process-tree.ts';
 import { type SandboxExit, SandboxProcess } from './sandbox-process.ts';
 import { ViewConflict } from './sandbox-view.ts';
 
@@ -89,6 +89,12 @@ export class ProcessAttempt implements RunningAttempt {
 
   kill(reason: FailureReason, message: string): void {
     this.#stop({ reason, message, exitCode: null });
+  }
+
+  /** To what the first process of the sandbox has started, which passes it on: that one itself is deaf to it. */
+  async terminate(): Promise<void> {
+    const initPid = this.#sandbox?.initPid ?? null;
+    if (this.#phase === 'running' && initPid !== null) signalAll(children(initPid), 'SIGTERM');
   }
 
   async sample(): Promise<UsageSample | null> {

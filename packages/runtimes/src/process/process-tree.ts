@@ -31,7 +31,8 @@ export function descendants(root: number): number[] {
   return found;
 }
 
-function children(pid: number): number[] {
+/** What it has started and what has come to it, orphans of its namespace. */
+export function children(pid: number): number[] {
   try {
     return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
       readFileSync(`/proc/${pid}/task/${thread}/children`, 'latin1')

@@ -266,9 +266,21 @@ function registerRunning({ run, started, result }: Subject): void {
     assert.ok(host.text('stdout').length > before + 8, 'it did not go on');
     const other = await started('sleep 30');
     assert.equal(await other.attempt.pause?.(), true);
+    assert.equal(await other.attempt.pause?.(), true, 'as an earlier agent may have done');
     other.attempt.kill('cancelled', 'Enough.');
     assertFailed(await within(other.attempt.outcome, 'the outcome'), 'cancelled');
     assert.equal(await other.attempt.pause?.(), false);
+  });
+
+  it('is asked to end', async () => {
+    const script = "trap 'echo asked; exit 85' TERM; echo begun; while :; do sleep 0.05; done";
+    const { attempt, host } = await started(script);
+    await host.waitForLog();
+    await attempt.terminate?.();
+    const outcome = await within(attempt.outcome, 'the outcome');
+    assertFailed(outcome, 'exit-code');
+    assert.equal(outcome.exitCode, 85);
+    assert.match(host.text('stdout'), /asked/);
   });
 
   it('runs commands beside it, within their time', async () => {

@@ -23,7 +23,7 @@ import {
   type TestStage,
   within,
 } from '../runtime-stage.ts';
-import { compile, processProgram, RESULT, shell, skipCompiler, skipProcess } from './programs.ts';
+import { compile, NO_NETWORK, processProgram, RESULT, shell, skipCompiler, skipProcess } from './programs.ts';
 
 const hierarchy = findCgroups('n-look');
 if (hierarchy !== null) releaseCgroups(hierarchy);
@@ -286,6 +286,21 @@ describe('process runtime', { skip: skipProcess }, () => {
         assert.ok(outcome.usage.wallMilliseconds < 1800, `${outcome.usage.wallMilliseconds} ms`);
         assert.equal(await attempt.pause?.(), false);
         assert.equal(await attempt.resume?.(), false);
+      });
+
+      it('asks the program to end, with a network as without', async () => {
+        const script = "trap 'echo asked; exit 85' TERM; echo begun; while :; do sleep 0.05; done";
+        const network = skipCompiler === false ? { allow: ['example.com:443'], inbound: false } : NO_NETWORK;
+        for (const part of [{}, { network }]) {
+          const host = new HostRecord();
+          const attempt = own.start(shell(stage, script, {}, part), host);
+          await host.waitForLog();
+          await attempt.terminate?.();
+          const outcome = await within(attempt.outcome, 'the outcome');
+          assertFailed(outcome, 'exit-code');
+          assert.equal(outcome.exitCode, 85);
+          assert.equal(host.text('stdout'), 'begun\nasked\n');
+        }
       });
 
       it('kills what is frozen', async () => {

@@ -1,0 +1,225 @@
+/**
+ * How an attempt comes to go on elsewhere: the checkpoints it leaves, and when it gives up its place.
+ *
+ *     before its program has begun   suspended, or the node is drained: it gives up at once, nothing is lost
+ *     running                        a checkpoint each period, and when it is suspended
+ *       node is drained              SIGTERM at once, killed after `grace`; with a checkpoint in its specification alone
+ *       suspended                    frozen; killed when it may not keep its place any longer
+ *     ended                          of what was told to end, or ended with code 85, a last checkpoint is taken: it yields
+ *
+ * An attempt that cannot be frozen runs on while its job is suspended. Who runs it asks `watch` now and then.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type AttemptReport,
+  type Checkpoint,
+  type FailureReason,
+  YIELD_REASONS,
+  type YieldReason,
+} from '@fog/contract';
+import type { AttemptOutcome, RunningAttempt } from '@fog/runtimes';
+import { AttemptFailure } from './attempt-failure.ts';
+import type { AttemptCheckpoints } from './checkpoints.ts';
+import { AGENT_LIMITS } from './limits.ts';
+import { Suspension } from './suspension.ts';
+
+export interface MigrationDependencies {
+  /** Null where the specification has none. */
+  checkpoints: AttemptCheckpoints | null;
+  running(): RunningAttempt | null;
+  report(report: AttemptReport): void;
+  /** For the author of the job, in the log of the attempt. */
+  note(text: string): void;
+  /** Ends the attempt. */
+  fail(reason: FailureReason, message: string): void;
+  /** The program goes on after a suspension. */
+  resumed(): void;
+  /** Monotonic, in milliseconds. */
+  now(): number;
+}
+
+/** The attempt is to be ended; with `yields` that is no failure. */
+export interface Departure {
+  reason: FailureReason;
+  message: string;
+  yields: YieldReason;
+}
+
+/** By which a program asks to be started again from its checkpoint; ERESTART, as in HTCondor. */
+const CHECKPOINT_EXIT_CODE = 85;
+
+export class Migration {
+  readonly #dependencies: MigrationDependencies;
+  readonly #suspension: Suspension;
+  #phase: 'before' | 'running' | 'ended' = 'before';
+  /** Known once it has ended. */
+  #hasBegun = false;
+  #nextCheckpointMilliseconds = Number.POSITIVE_INFINITY;
+  /** How long a suspended attempt keeps its place. */
+  #keepUntilMilliseconds = Number.POSITIVE_INFINITY;
+  #isDraining = false;
+  #killMilliseconds = Number.POSITIVE_INFINITY;
+  #taking: Promise<void> | null = null;
+  readonly #abort = new AbortController();
+  #reportedManifest: string | null = null;
+  #notedText = '';
+
+  constructor(dependencies: MigrationDependencies) {
+    this.#dependencies = dependencies;
+    this.#suspension = new Suspension({
+      running: () => (this.#phase === 'running' ? dependencies.running() : null),
+      suspended: () => this.#suspended(),
+      resumed: () => {
+        dependencies.report({ event: 'resume' });
+        dependencies.resumed();
+      },
+      runsOn: () => this.#note('the node cannot suspend it, so it runs on'),
+      stuck: () => dependencies.fail('sandbox', 'the program was paused and could not be woken'),
+    });
+  }
+
+  get isSuspended(): boolean {
+    return this.#suspension.isSuspended;
+  }
+
+  suspend(keepLeaseMilliseconds: number): void {
+    this.#keepUntilMilliseconds = this.#dependencies.now() + keepLeaseMilliseconds;
+    if (!this.#suspension.isOrdered) this.#suspension.suspend();
+  }
+
+  resume(): void {
+    this.#keepUntilMilliseconds = Number.POSITIVE_INFINITY;
+    this.#suspension.resume();
+  }
+
+  /** The node is drained. An attempt without checkpoints may go on until the node's deadline. */
+  drain(): void {
+    const { checkpoints, now, running } = this.#dependencies;
+    if (checkpoints === null || this.#isDraining) return;
+    this.#isDraining = true;
+    if (this.#phase !== 'running') return;
+    this.#killMilliseconds = now() + checkpoints.graceMilliseconds;
+    void running()?.terminate?.();
+  }
+
+  /** The program runs. */
+  began(): void {
+    if (this.#phase !== 'before') return;
+    this.#phase = 'running';
+    const every = this.#dependencies.checkpoints?.everyMilliseconds ?? null;
+    if (every !== null) this.#nextCheckpointMilliseconds = this.#dependencies.now() + every;
+    this.#suspension.follow();
+  }
+
+  /** Takes the checkpoint that is due, if any. Answers why the attempt is to be ended, or null. */
+  watch(nowMilliseconds: number): Departure | null {
+    if (this.#phase === 'ended') return null;
+    if (this.#phase === 'before') {
+      if (this.#isDraining) return departure('drained');
+      return this.#suspension.isOrdered ? departure('suspended') : null;
+    }
+    // A program that stands still does not hear of the drain, and its checkpoint is taken.
+    if (this.#isDraining && (this.isSuspended || nowMilliseconds >= this.#killMilliseconds))
+      return departure('drained');
+    if (this.isSuspended) return nowMilliseconds >= this.#keepUntilMilliseconds ? departure('suspended') : null;
+    if (nowMilliseconds >= this.#nextCheckpointMilliseconds) this.#periodIsOver(nowMilliseconds);
+    return null;
+  }
+
+  /**
+   * The program has ended. Answers why the attempt yields, or null where its outcome is what counts. `told` is why it was
+   * killed here, if that was to yield.
+   */
+  yieldAfter(outcome: AttemptOutcome, told: Departure | null): YieldReason | null {
+    this.#hasBegun = this.#phase === 'running';
+    this.#phase = 'ended';
+    this.#abort.abort(new AttemptFailure('cancelled', 'the program has ended'));
+    if (outcome.status === 'succeeded') return null;
+    if (told !== null) return outcome.reason === told.reason ? told.yields : null;
+    if (!this.#hasBegun || this.#dependencies.checkpoints === null || outcome.reason !== 'exit-code') return null;
+    if (outcome.exitCode === CHECKPOINT_EXIT_CODE) return 'exit-85';
+    return this.#isDraining ? 'drained' : null;
+  }
+
+  /**
+   * The checkpoint that a yielding attempt leaves. Null where there is none: then the next attempt goes on from the one
+   * before. Throws `AttemptFailure` for a program that has asked for it and left none, and what `signal` aborts with.
+   */
+  async lastCheckpoint(reason: YieldReason, signal: AbortSignal): Promise<Checkpoint | null> {
+    const { checkpoints } = this.#dependencies;
+    if (checkpoints === null || !this.#hasBegun) return null;
+    await this.#taking;
+    try {
+      const checkpoint = await takeStable(checkpoints, signal);
+      if (checkpoint === null && reason === 'exit-85') {
+        throw new AttemptFailure('output-missing', 'the program ended with code 85 and left nothing in /checkpoint');
+      }
+      return checkpoint;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (reason === 'exit-85') throw error;
+      this.#note(`no checkpoint could be taken, the one before stands: ${(error as Error).message}`);
+      return null;
+    }
+  }
+
+  #suspended(): void {
+    this.#dependencies.report({ event: 'suspend' });
+    // One that is under way was begun before the program stood still.
+    if (this.#taking === null) this.#take();
+    else void this.#taking.then(() => this.#take());
+  }
+
+  #periodIsOver(nowMilliseconds: number): void {
+    const every = this.#dependencies.checkpoints?.everyMilliseconds ?? Number.POSITIVE_INFINITY;
+    // What came due while the last was taken is left out.
+    const missed = Math.floor((nowMilliseconds - this.#nextCheckpointMilliseconds) / every);
+    this.#nextCheckpointMilliseconds += (missed + 1) * every;
+    this.#take();
+  }
+
+  /** Never two at a time. */
+  #take(): void {
+    const { checkpoints } = this.#dependencies;
+    if (checkpoints === null || this.#taking !== null || this.#phase !== 'running') return;
+    this.#taking = this.#takeAndReport(checkpoints).finally(() => {
+      this.#taking = null;
+    });
+  }
+
+  async #takeAndReport(checkpoints: AttemptCheckpoints): Promise<void> {
+    const { signal } = this.#abort;
+    try {
+      const checkpoint = await checkpoints.take((copy) => this.#suspension.hold(copy), signal);
+      if (checkpoint === null || signal.aborted || checkpoint.manifest === this.#reportedManifest) return;
+      this.#reportedManifest = checkpoint.manifest;
+      this.#dependencies.report({ event: 'checkpoint', ...checkpoint });
+    } catch (error) {
+      if (!signal.aborted) this.#note(`a checkpoint was left out: ${(error as Error).message}`);
+    }
+  }
+
+  /** The same thing again and again is said once. */
+  #note(text: string): void {
+    if (text === this.#notedText) return;
+    this.#notedText = text;
+    this.#dependencies.note(text);
+  }
+}
+
+/** The program is gone, but the last of its container may be dying yet. */
+async function takeStable(checkpoints: AttemptCheckpoints, signal: AbortSignal): Promise<Checkpoint | null> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await checkpoints.take((copy) => copy(false), signal);
+    } catch (error) {
+      const isChanging = error instanceof AttemptFailure && error.reason === 'sandbox';
+      if (!isChanging || tries === AGENT_LIMITS.lastCheckpointTries) throw error;
+    }
+    await sleep(AGENT_LIMITS.lastCheckpointPauseMilliseconds, undefined, { signal });
+  }
+}
+
+function departure(yields: 'drained' | 'suspended'): Departure {
+  return { reason: 'drained', message: YIELD_REASONS[yields], yields };
+}

@@ -1,0 +1,208 @@
+/**
+ * The part of a turn that decides on checkpoints, yields and suspensions. Pure.
+ *
+ * A task has one checkpoint, the last that was taken over. It is taken from an attempt whose fence is not below that of
+ * the checkpoint, while no newer attempt of the task is at it: of two attempts that run at the same time because a node
+ * was thought lost, the older must not take back what the newer has gone on from.
+ *
+ * A suspended task is not placed: while it is queued it is parked. Its attempts are ordered to stand still; one whose
+ * node did not hear it is reminded when the node comes back.
+ */
+import {
+  ATTEMPT_TRANSITIONS,
+  type AttemptEvent,
+  type AttemptName,
+  type AttemptReport,
+  type Checkpoint,
+  DEFAULT_KEEP_LEASE,
+  type FailureReason,
+  type HeldAttempt,
+  isTerminal,
+  type JobEventData,
+  type JobSpec,
+  parseDuration,
+  TASK_TRANSITIONS,
+  YIELD_REASONS,
+} from '@fog/contract';
+import { DISPATCH_LIMITS } from '../limits.ts';
+import {
+  attemptName,
+  onAttempt,
+  outcomeText,
+  PLACED,
+  type TurnAttempt,
+  type TurnContext,
+  type TurnTask,
+} from './turn-records.ts';
+
+/** What the node of an attempt is told after the commit. */
+export type SuspensionOrder =
+  | { type: 'suspend'; node: string; attempt: AttemptName; keepLeaseMilliseconds: number }
+  | { type: 'resume'; node: string; attempt: AttemptName };
+
+/** What this part needs of the turn. */
+export interface TurnHands extends Pick<TurnContext, 'now' | 'specOf'> {
+  task(name: TaskName): TurnTask | undefined;
+  attempt(name: AttemptName): TurnAttempt | undefined;
+  attemptsOf(task: TaskName): readonly TurnAttempt[];
+  /** Along the tables; false when they have no such transition. */
+  move(attempt: TurnAttempt, event: AttemptEvent): boolean;
+  /** The attempt gives its place up. */
+  release(attempt: TurnAttempt): void;
+  event(job: string, data: JobEventData): void;
+  /** Whether the fate of the task hangs on this attempt. */
+  isDecisive(task: TurnTask, attempt: TurnAttempt): boolean;
+  requeue(task: TurnTask, delayMilliseconds: number): void;
+  /** The task can be claimed again at once. */
+  reclaimable(task: TurnTask): void;
+  failTask(task: TurnTask, reason: FailureReason, message: string): void;
+}
+
+type TaskName = { job: string; partition: number };
+type Report = Extract<AttemptReport, { event: 'suspend' | 'resume' | 'checkpoint' | 'yield' }>;
+
+export class TurnSuspensions {
+  readonly orders: SuspensionOrder[] = [];
+  readonly changedSuspensions = new Set<TurnTask>();
+  /** With the checkpoint that the task had when it was loaded. */
+  readonly changedCheckpoints = new Map<TurnTask, TurnTask['checkpoint']>();
+  readonly #turn: TurnHands;
+
+  constructor(turn: TurnHands) {
+    this.#turn = turn;
+  }
+
+  /** The task is not placed from now on, and what runs of it is frozen. `by` is who asked for this task alone. */
+  suspend(name: TaskName, by: string | null): void {
+    const task = this.#turn.task(name);
+    if (task === undefined || task.suspendedAt !== null || isTerminal(TASK_TRANSITIONS, task.state)) return;
+    task.parked = task.state === 'queued';
+    this.#change(task, this.#turn.now);
+    if (by !== null) this.#turn.event(task.job, { type: 'task.suspended', partition: task.partition, by });
+  }
+
+  /** The opposite. */
+  unsuspend(name: TaskName, by: string | null): void {
+    const task = this.#turn.task(name);
+    if (task === undefined || task.suspendedAt === null || isTerminal(TASK_TRANSITIONS, task.state)) return;
+    task.parked = false;
+    this.#change(task, null);
+    if (task.state === 'queued') this.#turn.reclaimable(task);
+    if (by !== null) this.#turn.event(task.job, { type: 'task.resumed', partition: task.partition, by });
+  }
+
+  /** The node is back with the attempt, and may not have heard what was ordered meanwhile. */
+  remind(name: AttemptName, held: HeldAttempt['state']): void {
+    const attempt = this.#turn.attempt(name);
+    const task = this.#turn.task(name);
+    if (attempt === undefined || task === undefined) return;
+    if (task.suspendedAt !== null || attempt.state === 'suspended' || held === 'suspended') this.#order(task, attempt);
+  }
+
+  report(task: TurnTask, attempt: TurnAttempt, report: Report): void {
+    switch (report.event) {
+      case 'suspend':
+      case 'resume': {
+        if (!this.#turn.move(attempt, report.event)) return;
+        const type = report.event === 'suspend' ? 'attempt.suspended' : 'attempt.resumed';
+        return this.#turn.event(attempt.job, { type, ...onAttempt(attempt, attempt.node) });
+      }
+      case 'checkpoint':
+        if (!isTerminal(ATTEMPT_TRANSITIONS, attempt.state)) this.#takeCheckpoint(task, attempt, report);
+        return;
+      case 'yield':
+        return this.#yield(task, attempt, report);
+    }
+  }
+
+  /** Nobody goes on from the checkpoint of a task that has ended. */
+  ended(task: TurnTask): void {
+    if (task.checkpoint !== null) this.#changeCheckpoint(task, null);
+  }
+
+  #yield(task: TurnTask, attempt: TurnAttempt, report: Extract<Report, { event: 'yield' }>): void {
+    const { now } = this.#turn;
+    if (!this.#turn.move(attempt, 'yield')) return;
+    const { reason, checkpoint, engine, usage } = report;
+    this.#turn.release(attempt);
+    attempt.endedAt = now;
+    attempt.outcome = outcomeText({ message: YIELD_REASONS[reason], engine, usage });
+    if (checkpoint !== null) this.#takeCheckpoint(task, attempt, checkpoint);
+    this.#turn.event(task.job, { type: 'task.yielded', ...onAttempt(attempt, attempt.node), reason });
+    if (!this.#turn.isDecisive(task, attempt)) return;
+    if (task.fence < DISPATCH_LIMITS.leasesPerTask) {
+      this.#turn.requeue(task, reason === 'exit-85' ? yieldPauseMilliseconds(attempt.startedAt, now) : 0);
+    } else this.#turn.failTask(task, 'exit-code', `the task has given up its place after ${task.fence} leases`);
+  }
+
+  #takeCheckpoint(task: TurnTask, attempt: TurnAttempt, { manifest, bytes, files }: Checkpoint): void {
+    const { now, specOf, attemptsOf } = this.#turn;
+    if (isTerminal(TASK_TRANSITIONS, task.state) || specOf(task.job).spec.task.checkpoint === undefined) return;
+    if (!takesCheckpoint(task, attempt, attemptsOf(task))) return;
+    this.#changeCheckpoint(task, { manifest, bytes, files, fence: attempt.fence, at: now });
+    const data = { checkpoint: { manifest, bytes, files } };
+    this.#turn.event(task.job, { type: 'task.checkpointed', ...onAttempt(attempt, attempt.node), ...data });
+  }
+
+  #changeCheckpoint(task: TurnTask, checkpoint: TurnTask['checkpoint']): void {
+    if (!this.changedCheckpoints.has(task)) this.changedCheckpoints.set(task, task.checkpoint);
+    task.checkpoint = checkpoint;
+  }
+
+  #change(task: TurnTask, suspendedAt: number | null): void {
+    task.suspendedAt = suspendedAt;
+    this.changedSuspensions.add(task);
+    for (const attempt of this.#turn.attemptsOf(task)) {
+      if (PLACED.includes(attempt.state)) this.#order(task, attempt);
+    }
+  }
+
+  #order(task: TurnTask, attempt: TurnAttempt): void {
+    const { now, specOf } = this.#turn;
+    this.orders.push(suspensionOrder(task, attempt, specOf(task.job), now));
+  }
+}
+
+/** Whether a checkpoint of this attempt replaces the one that the task has. */
+export function takesCheckpoint(
+  task: Pick<TurnTask, 'checkpoint'>,
+  attempt: Pick<TurnAttempt, 'fence'>,
+  siblings: readonly Pick<TurnAttempt, 'fence' | 'state'>[],
+): boolean {
+  if (attempt.fence < (task.checkpoint?.fence ?? 0)) return false;
+  return !siblings.some((sibling) => sibling.fence > attempt.fence && PLACED.includes(sibling.state));
+}
+
+/** What makes the node do with the attempt what is asked of its task. */
+export function suspensionOrder(
+  { suspendedAt }: Pick<TurnTask, 'suspendedAt'>,
+  attempt: AttemptName & { node: string },
+  { spec }: JobSpec,
+  now: number,
+): SuspensionOrder {
+  const to = { node: attempt.node, attempt: attemptName(attempt) };
+  if (suspendedAt === null) return { type: 'resume', ...to };
+  const keepLease = parseDuration(spec.suspend?.keepLease ?? DEFAULT_KEEP_LEASE);
+  const left = Math.min(keepLease, Math.max(0, suspendedAt + keepLease - now));
+  return { type: 'suspend', ...to, keepLeaseMilliseconds: left };
+}
+
+/** A task that yields by itself waits only where it would else run in a loop without a pause. */
+function yieldPauseMilliseconds(startedAt: number | null, now: number): number {
+  const { yieldPauseMilliseconds: pause } = DISPATCH_LIMITS;
+  return startedAt !== null && now - startedAt >= pause ? 0 : pause;
+}
+
+/** One frame tells all attempts of a node that are told the same. */
+export function suspensionFrames(
+  orders: readonly SuspensionOrder[],
+): { node: string; frame: string; jobs: string[] }[] {
+  const groups = Map.groupBy(orders, (order) => {
+    return `${order.node} ${order.type === 'suspend' ? order.keepLeaseMilliseconds : 'resume'}`;
+  });
+  return [...groups.values()].map((group) => {
+    const { node, attempt: _, ...kind } = group[0] as SuspensionOrder;
+    const attempts = group.map(({ attempt }) => attempt);
+    return { node, frame: JSON.stringify({ ...kind, attempts }), jobs: attempts.map(({ job }) => job) };
+  });
+}
