@@ -10,7 +10,7 @@
  *     'E'                              egress: what came to 127.0.0.1:3128 inside, relayed to the agent's HTTP proxy
  *     'C'                              control: kept open, dialled again when it breaks; the agent sends frames
  *     'D' id(4) status(1) bytes...     answers a control frame; status 0 is success, otherwise an errno
- *     'X' errno(1)                     COMMAND could not be started; sent before this program ends
+ *     'X' errno(1)                     COMMAND could not be started; this program ends once the agent has closed it
  *
  * Control frames, numbers in network order:
  *
@@ -53,6 +53,8 @@
 #define DIAL_MILLISECONDS 5000
 #define REDIAL_MILLISECONDS 100
 /* After the program has ended: what is left to send gets this long. */
+/* The end of the program must not be known before its reason. */
+#define START_FAILURE_MILLISECONDS 5000
 #define FLUSH_MILLISECONDS 100
 #define IDLE_MILLISECONDS 60000
 
@@ -134,13 +136,17 @@ static void answer_header(unsigned char *at, uint32_t id, int status) {
 }
 
 /* A short message on a connection of its own; it fits into the socket's buffer or is lost. */
-static void tell(const unsigned char *message, size_t length) {
+/* Waits for so long until the agent has taken it and closed the connection. */
+static void tell_for(const unsigned char *message, size_t length, int milliseconds) {
   int fd = dial_agent();
   if (fd < 0) return;
-  ssize_t sent = send(fd, message, length, MSG_NOSIGNAL | MSG_DONTWAIT);
-  (void)sent;
+  struct pollfd closed = {.fd = fd, .events = POLLIN};
+  if (send(fd, message, length, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)length && milliseconds > 0)
+    poll(&closed, 1, milliseconds);
   close_fd(&fd);
 }
+
+static void tell(const unsigned char *message, size_t length) { tell_for(message, length, 0); }
 
 static void refuse(uint32_t id, int status) {
   unsigned char header[6];
@@ -478,7 +484,7 @@ static void start_program(char **arguments) {
     while (got < 0 && errno == EINTR);
   close(ends[0]);
   if (got != 1) return;
-  tell(message, sizeof message);
+  tell_for(message, sizeof message, START_FAILURE_MILLISECONDS);
   exit(127);
 }
 
