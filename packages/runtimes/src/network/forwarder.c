@@ -52,9 +52,9 @@
 #define COMMAND_WORDS 1024
 #define DIAL_MILLISECONDS 5000
 #define REDIAL_MILLISECONDS 100
-/* After the program has ended: what is left to send gets this long. */
 /* The end of the program must not be known before its reason. */
 #define START_FAILURE_MILLISECONDS 5000
+/* After the program has ended: what is left to send gets this long. */
 #define FLUSH_MILLISECONDS 100
 #define IDLE_MILLISECONDS 60000
 
