@@ -104,9 +104,14 @@ export class Attempts {
     return await attempt.connect(port);
   }
 
-  /** From now on every lease is declined. */
+  /** From now on every lease is declined; services end at once. */
   drain(): void {
     this.#isDraining = true;
+    // What is kept running would end within no deadline, and is to begin elsewhere soon.
+    for (const attempt of this.#live.values()) {
+      if (attempt.demand.runMilliseconds < Number.POSITIVE_INFINITY) continue;
+      this.#stopLive(attempt, 'drained', 'the node was drained');
+    }
   }
 
   /** What hello tells. */
