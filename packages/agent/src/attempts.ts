@@ -106,10 +106,15 @@ export class Attempts {
     return await attempt.connect(port);
   }
 
-  /** From now on every lease is declined, and what has checkpoints leaves. */
+  /** From now on every lease is declined; services end at once, and what has checkpoints leaves. */
   drain(): void {
     this.#isDraining = true;
-    for (const attempt of this.#live.values()) attempt.migration.drain();
+    for (const attempt of this.#live.values()) {
+      attempt.migration.drain();
+      // What is kept running would end within no deadline, and is to begin elsewhere soon.
+      if (attempt.demand.runMilliseconds < Number.POSITIVE_INFINITY) continue;
+      this.#stopLive(attempt, 'drained', 'the node was drained');
+    }
   }
 
   /** Those that are not held, or have ended, are passed over. */

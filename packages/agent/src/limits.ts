@@ -38,7 +38,7 @@ export const AGENT_LIMITS = {
   /** Progress is journaled this often per attempt; it is shown to people, who read no faster. */
   progressMilliseconds: 500,
 
-  /** What is kept of the answer to a health check that failed: people read it. */
+  /** What is kept of an answer to a health check, and of why a program is restarted: people read it in one line. */
   healthMessageCharacters: 512,
   /** Headers of an answer to a health check, as many as Node's own servers send. */
   healthAnswerBytes: 16_384,

@@ -19,6 +19,7 @@ import { AttemptFailure } from './attempt-failure.ts';
 import { adoptedHealth, type HealthState, healthPolicyOf, startedHealth } from './health.ts';
 import { checkHealth } from './health-check.ts';
 import { HealthWatch } from './health-watch.ts';
+import { AGENT_LIMITS } from './limits.ts';
 import { isRestartable, type RestartPolicy, restartsAfter } from './restart-policy.ts';
 import { NO_SAMPLE, sumOfRuns, sumOfSamples } from './run-totals.ts';
 
@@ -189,7 +190,8 @@ export class SupervisedRun implements RunningAttempt {
 
   #announce({ message }: End): void {
     this.#report('starting', message);
-    const line = `[fog: restart ${this.#restartCount}: ${message}]\n`;
+    const why = message.replace(/\s+/g, ' ').slice(0, AGENT_LIMITS.healthMessageCharacters);
+    const line = `[fog: restart ${this.#restartCount}: ${why}]\n`;
     this.host.log('stderr', Buffer.from(this.#isAtLineStart ? line : `\n${line}`));
   }
 

@@ -158,3 +158,14 @@ test('with secrets, what was taken over is not restarted here: they are gone', a
   assert.ok(ending?.event === 'fail' && ending.reason === 'ended');
   assert.match(ending.message, /its secrets are gone/);
 });
+
+test('a node that drains does not wait for what has no end', async () => {
+  await using site = await startSite({ runtime: new FakeRuntime('process') });
+  await site.agent.connected();
+  site.coordinator.lease(service());
+  await runs(site, 1);
+  await site.agent.drain(60_000);
+  const ending = site.coordinator.ending(0);
+  assert.ok(ending?.event === 'fail' && ending.reason === 'drained');
+  assert.equal(site.coordinator.goodbyes, 1);
+});

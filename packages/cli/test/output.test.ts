@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Job, JobEventRecord, LogRecord, Plan } from '@fog/contract';
+import type { Job, JobEventRecord, LogRecord, Plan, TaskWithAttempts } from '@fog/contract';
 import pc from 'picocolors';
 import { eventLine, LogLines } from '../src/output/event-text.ts';
 import { JobProgress } from '../src/output/job-progress.ts';
-import { countsText, reasonText } from '../src/output/job-text.ts';
+import { countsText, reasonText, taskListText } from '../src/output/job-text.ts';
 import { agoText, momentText } from '../src/output/moments.ts';
 import { planText } from '../src/output/plan-text.ts';
 import { renderFields, renderTable, safeText } from '../src/output/table.ts';
@@ -82,6 +82,29 @@ describe('what people read', () => {
     assert.equal(agoText(5000, 0), 'in 5.0s');
     assert.equal(momentText(0, 1000), '1970-01-01 00:00:00 UTC (1.0s ago)');
     assert.equal(momentText(null, 0), '-');
+  });
+
+  test('an attempt of a service shows how its program does', () => {
+    const attempt = {
+      ...{ fence: 1, state: 'running', nodeName: 'attic', leasedAt: 0, startedAt: 0, endedAt: null, reason: null },
+      ...{ message: null, exitCode: null, engine: null, usage: null, progress: null },
+    };
+    const shown = (change: object) => {
+      const task = { partition: 0, state: 'running', notBefore: null, reason: null, message: null };
+      const tasks = [{ ...task, attempts: [{ ...attempt, ...change }] }] as unknown as TaskWithAttempts[];
+      return taskListText(tasks, 1000, plain).split('\n')[1] ?? '';
+    };
+    assert.match(shown({ health: { status: 'healthy', message: 'status 200', restarts: 0 } }), / healthy$/);
+    assert.match(shown({ health: { status: 'healthy', message: '', restarts: 2 } }), / healthy, restarted 2 times$/);
+    assert.match(
+      shown({ health: { status: 'unhealthy', message: 'status 500', restarts: 1 } }),
+      / unhealthy: status 500, restarted once$/,
+    );
+    const ended = { endedAt: 10, reason: 'oom', message: 'too much' };
+    assert.match(
+      shown({ ...ended, health: { status: 'starting', message: '', restarts: 3 } }),
+      / restarted 3 times; oom: too much$/,
+    );
   });
 
   test('events are lines', () => {

@@ -20,7 +20,7 @@ export const LIMITS = {
   networkTargets: 64,
   /** Ports that one job publishes. */
   ports: 16,
-  /** One message of a tunnel, and what either end of it holds in memory before it makes the other wait. */
+  /** One message of a tunnel; either end of it holds a few of them before it makes the other wait. */
   tunnelFrameBytes: 65_536,
   /** Tunnels that a node holds at a time; with their buffers some 64 MiB where nobody reads. */
   tunnelsPerNode: 256,

@@ -158,7 +158,7 @@ async function assemble(
       const { stopMilliseconds } = DISPATCH_LIMITS;
       await within(stopMilliseconds, Promise.all([core.sweeps.stop(), core.nodes.stop()]));
       for (const client of sockets.agents.clients) client.close(1001, 'the coordinator is stopping');
-      for (const client of sockets.tunnels.clients) client.terminate();
+      sockets.endTunnels();
       await server.close();
       for (const client of sockets.agents.clients) client.terminate();
       await within(stopMilliseconds, core.dispatcher.settled());

@@ -14,7 +14,7 @@ export interface PortForwardDependencies {
   tls: PinnedConnection['tls'];
   /** Path and query of the tunnels. */
   path: string;
-  /** A connection could not be made, or broke. */
+  /** A connection could not be made. */
   failed(error: FogError): void;
 }
 
@@ -55,12 +55,11 @@ export class PortForward implements AsyncDisposable {
     socket.once('close', () => this.#sockets.delete(socket));
     socket.on('error', () => {});
     try {
-      const tunnel = await this.#dial(socket);
-      tunnel.once('error', (error) => failed(FogError.from(error)));
-      await relay(socket, tunnel);
+      await relay(socket, await this.#dial(socket));
     } catch (error) {
       socket.destroy();
-      failed(FogError.from(error));
+      const fault = FogError.from(error);
+      if (fault.code !== 'cancelled') failed(fault);
     }
   }
 

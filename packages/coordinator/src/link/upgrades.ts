@@ -25,10 +25,11 @@ export interface UpgradeDependencies {
   ports: Pick<PortProxy, 'upgrade'>;
 }
 
-/** WebSockets of agents, and those of tunnels. */
 export interface OpenSockets {
+  /** Links of agents. */
   agents: WebSocketServer;
-  tunnels: WebSocketServer;
+  /** Cuts everything else, at once. */
+  endTunnels(): void;
 }
 
 /** Takes over the `upgrade` event of a server. */
@@ -36,16 +37,19 @@ export function serveUpgrades(server: Server, dependencies: UpgradeDependencies)
   const agents = new WebSocketServer({ noServer: true, clientTracking: true, ...AGENT_SOCKET_OPTIONS });
   const tunnels = new WebSocketServer({
     noServer: true,
-    clientTracking: true,
+    clientTracking: false,
     maxPayload: LIMITS.tunnelFrameBytes,
     perMessageDeflate: false,
   });
+  const open = new Set<Duplex>();
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const path = request.url?.split('?', 1)[0] ?? '';
     if (path === AGENT_PATH) {
       agents.handleUpgrade(request, socket, head, dependencies.serveAgent);
       return;
     }
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
     // Until the WebSocket looks after it.
     socket.on('error', () => socket.destroy());
     watchSilentPeer(request);
@@ -54,7 +58,12 @@ export function serveUpgrades(server: Server, dependencies: UpgradeDependencies)
       refuseUpgrade(socket, FogError.from(error));
     });
   });
-  return { agents, tunnels };
+  return {
+    agents,
+    endTunnels() {
+      for (const socket of open) socket.destroy();
+    },
+  };
 }
 
 interface Accepting {

@@ -1,0 +1,152 @@
+/** Requests whose replica's node is linked to another coordinator, and replicas that cannot be reached. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, request, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import { FogError, type Job, parseJobSpec } from '@fog/contract';
+import { refuseUpgrade } from '../../src/proxy/http-forward.ts';
+import { PortProxy } from '../../src/proxy/port-proxy.ts';
+import type { Replica } from '../../src/proxy/replicas.ts';
+
+const JOB = 'j000000000000000001';
+const PATH = `/v1/jobs/${JOB}/ports/web/http/page?x=1`;
+
+const spec = parseJobSpec({
+  kind: 'Job',
+  spec: {
+    type: 'service',
+    task: {
+      runtime: 'process',
+      process: { command: ['server'] },
+      ports: [{ name: 'web', port: 8080, protocol: 'http' }],
+    },
+  },
+});
+const job = { id: JOB, spec, endedAt: null, submitter: 'alice' } as Job;
+
+describe('a request to a published port', () => {
+  let server: Server;
+  let peer: Server;
+  let replicas: Replica[] = [];
+  let here = new Set<string>();
+  const tried: number[] = [];
+  let refusal = new FogError('unavailable', 'nobody listens');
+  const seen: IncomingMessage[] = [];
+
+  const proxy = new PortProxy({
+    authenticate: async () => ({ scope: 'submit', principal: 'alice' }),
+    jobs: { find: async () => ({ job, replicas }), forget: () => {} },
+    tunnels: {
+      open: async ({ attempt }) => {
+        tried.push(attempt.partition);
+        throw refusal;
+      },
+    },
+    isHere: (node) => here.has(node),
+    coordinatorId: 'c1',
+  });
+
+  before(async () => {
+    peer = createServer((incoming, outgoing) => {
+      seen.push(incoming);
+      outgoing.writeHead(200, { 'x-peer': 'yes', 'content-security-policy': 'sandbox' }).end('from the other one');
+    });
+    peer.on('upgrade', (incoming: IncomingMessage, socket: Socket) => {
+      seen.push(incoming);
+      socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nbytes');
+    });
+    server = createServer((incoming, outgoing) => {
+      proxy
+        .request(incoming, outgoing, () => {})
+        .catch((error: unknown) => outgoing.writeHead(FogError.from(error).status).end(FogError.from(error).message));
+    });
+    server.on('upgrade', (incoming: IncomingMessage, socket: Socket, head: Buffer) => {
+      proxy
+        .upgrade(incoming, socket, head, () => assert.fail())
+        .catch((error: unknown) => refuseUpgrade(socket, FogError.from(error)));
+    });
+    for (const each of [server, peer]) await once(each.listen(0, '127.0.0.1'), 'listening');
+  });
+  after(() => {
+    for (const each of [server, peer]) {
+      each.closeAllConnections();
+      each.close();
+    }
+  });
+  beforeEach(() => {
+    tried.length = 0;
+    seen.length = 0;
+    here = new Set();
+    replicas = [replica(0, 'n1')];
+  });
+
+  const url = (of: Server) => `http://127.0.0.1:${(of.address() as AddressInfo).port}`;
+  const replica = (partition: number, node: string, coordinator = { id: 'c2', url: url(peer) }): Replica => ({
+    partition,
+    fence: 1,
+    state: 'running',
+    node,
+    nodeState: 'connected',
+    health: null,
+    coordinator,
+  });
+  async function ask(path = PATH, headers: Record<string, string> = {}, body?: string) {
+    const asked = request(url(server) + path, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: { authorization: 'Bearer t', ...headers },
+    });
+    asked.end(body);
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+    return { status: answer.statusCode, headers: answer.headers, body: await text(answer) };
+  }
+
+  test('is passed on to the coordinator that holds the link, for this replica, with the token', async () => {
+    const answer = await ask(PATH, { 'x-own': '1' }, 'a body');
+    assert.deepEqual([answer.status, answer.body, answer.headers['x-peer']], [200, 'from the other one', 'yes']);
+    assert.equal(seen[0]?.url, `${PATH}&replica=0`);
+    const { authorization, 'fog-passed-on': by, 'x-own': own, host } = seen[0]?.headers ?? {};
+    assert.deepEqual([authorization, by, own, host], ['Bearer t', 'c1', '1', url(peer).slice('http://'.length)]);
+    await ask(`${PATH}&replica=0`);
+    assert.equal(seen[1]?.url, `${PATH}&replica=0`);
+  });
+
+  test('is not passed on twice', async () => {
+    const answer = await ask(PATH, { 'fog-passed-on': 'c9' });
+    assert.equal(answer.status, 503);
+    assert.match(answer.body, /links of their nodes are down/);
+    assert.equal(seen.length, 0);
+  });
+
+  test('names the coordinator when that does not answer', async () => {
+    replicas = [replica(0, 'n1', { id: 'c2', url: 'http://127.0.0.1:1' })];
+    const answer = await ask();
+    assert.equal(answer.status, 503);
+    assert.match(answer.body, /linked to the coordinator at http:\/\/127\.0\.0\.1:1/);
+  });
+
+  test('a WebSocket is passed on as well', async () => {
+    const asked = request(url(server) + PATH, { headers: { connection: 'Upgrade', upgrade: 'websocket' } });
+    asked.end();
+    const [, socket, head] = (await once(asked, 'upgrade')) as [IncomingMessage, Socket, Buffer];
+    assert.equal(head.toString() + (await text(socket)), 'bytes');
+    assert.equal(seen[0]?.headers['fog-passed-on'], 'c1');
+  });
+
+  test('tries the next replica when one refuses, and not for ever', async () => {
+    here = new Set(['n1', 'n2']);
+    replicas = [0, 1, 2, 3, 4].map((partition) => replica(partition, 'n1'));
+    assert.match((await ask()).body, /no replica .* can be reached on port 8080: nobody listens/);
+    assert.equal(tried.length, 3);
+    replicas = [replica(0, 'n1'), replica(1, 'elsewhere')];
+    assert.equal((await ask()).status, 200);
+  });
+
+  test('a limit that is reached is told as such, and not tried elsewhere', async () => {
+    here = new Set(['n1']);
+    refusal = new FogError('too-many-requests', 'too many');
+    assert.equal((await ask()).status, 429);
+    assert.equal(tried.length, 1);
+  });
+});
