@@ -244,9 +244,13 @@ export class Attempt {
       logged(this.log);
       report(ending);
     }
-    await this.#dependencies.checkpoints?.remove();
     await this.#dependencies.held?.forget();
     return this.isDecided ? null : ending;
+  }
+
+  /** Removes what is left of it on the disk; to be called after `run`. Never rejects. */
+  async cleanUp(): Promise<void> {
+    await this.#dependencies.checkpoints?.remove();
   }
 
   #failed(error: unknown): TerminalReport {

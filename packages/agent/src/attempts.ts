@@ -276,6 +276,7 @@ export class Attempts {
     if (ending !== null) this.#reported.set(attempt.key, { name: attempt.name, log: attempt.log });
     else this.#dependencies.forgotten(attempt.log);
     this.#startWaiting();
+    await attempt.cleanUp();
   }
 
   #resumeLog(name: AttemptName, log: AttemptLog, storedBytes: number): void {

@@ -55,6 +55,8 @@ export const LIMITS = {
   pageSize: 1000,
   /** Shortest period of checkpoints: each freezes its program and stores what has changed. */
   checkpointEveryMilliseconds: 1000,
+  /** Attempts of a task that are shown, the last ones: more than retries and failures of nodes can make. */
+  shownAttempts: 128,
   /** Attempts that a node may spoil before the task fails for good. */
   nodeFailures: 10,
   /** Any hash or UUID fits. */

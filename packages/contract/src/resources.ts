@@ -92,7 +92,10 @@ export const taskSchema = z.strictObject({
 });
 export type Task = z.infer<typeof taskSchema>;
 
-export const taskWithAttemptsSchema = taskSchema.extend({ attempts: z.array(attemptSchema) });
+export const taskWithAttemptsSchema = taskSchema.extend({
+  /** The last of them, by fence: as many as `LIMITS.shownAttempts`. */
+  attempts: z.array(attemptSchema),
+});
 export type TaskWithAttempts = z.infer<typeof taskWithAttemptsSchema>;
 
 /** What an attempt used at a moment, as its node measured it; counters grow from its start. */

@@ -267,3 +267,30 @@ test('of two shapes that a field may have, the faults are those of the one that 
   assert.deepEqual(withStdin(5), ['spec.task.stdin invalid must be either { text: ... } or { source: ... }']);
   assert.match(withStdin({ source: 5 }).join(), /^spec\.task\.stdin\.source invalid [^;]*expected string/);
 });
+
+test('checkpoints are for programs that write files, in a folder of their own, and not all the time', () => {
+  const faults = (task: object) => {
+    return faultsOf({ kind: 'Job', spec: { task } }).map(({ path, code, message }) => `${path} ${code} ${message}`);
+  };
+  const program = { runtime: 'process', process: { command: ['x'] } };
+  assert.deepEqual(faults({ ...program, checkpoint: {} }), []);
+  assert.deepEqual(faults({ ...program, checkpoint: { every: '1s', grace: '1m' } }), []);
+  assert.deepEqual(faults({ ...program, checkpoint: { every: '999ms' } }), [
+    'spec.task.checkpoint.every invalid must be at least 1000 ms',
+  ]);
+  for (const [runtime, block] of [
+    ['wasm', { module: DIGEST }],
+    ['javascript', { script: DIGEST }],
+    ['kubernetes', { image: 'a' }],
+  ] as const) {
+    const [fault, ...others] = faults({ runtime, [runtime]: block, checkpoint: {} });
+    assert.match(fault ?? '', new RegExp(`^spec\\.task\\.checkpoint invalid is not offered by runtime: ${runtime}, `));
+    assert.deepEqual(others, []);
+  }
+  const at = (path: string) => ({ ...program, checkpoint: {}, inputs: [{ source: DIGEST, path }] });
+  assert.deepEqual(faults(at('/checkpoints/a')), []);
+  for (const path of ['/checkpoint', '/checkpoint/a']) {
+    assert.match(faults(at(path)).join(), /^spec\.task\.inputs\[0\]\.path invalid cannot lie in \/checkpoint, /);
+  }
+  assert.deepEqual(faultsOf({ kind: 'Job', spec: { task: program, suspend: { keepLease: 'long' } } }).length, 1);
+});

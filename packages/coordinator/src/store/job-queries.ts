@@ -9,6 +9,7 @@ import {
   type JobSpec,
   type JobState,
   type JobSummary,
+  LIMITS,
   type LogRecord,
   type NodeEventRecord,
   TASK_STATES,
@@ -157,6 +158,12 @@ async function readAttempts(reader: Reader, jobId: string, tasks: readonly TaskR
   const last = tasks.at(-1)?.partition ?? 0;
   const rows = await reader
     .selectFrom('attempts')
+    .innerJoin('tasks', (join) =>
+      join
+        .onRef('tasks.job_id', '=', 'attempts.job_id')
+        .onRef('tasks.partition', '=', 'attempts.partition')
+        .on(sql<boolean>`attempts.fence > tasks.fence - ${LIMITS.shownAttempts}`),
+    )
     .leftJoin('nodes', 'nodes.id', 'attempts.node_id')
     .selectAll('attempts')
     .select(sql<string | null>`nodes.name`.as('node_name'))

@@ -15,6 +15,7 @@ import { type Turn, taskKey } from '../dispatch/turn.ts';
 import type { CountChanges, StreamEntry, TurnAttempt, TurnTask } from '../dispatch/turn-records.ts';
 import { allOf, type BulkStatement, runBulk } from './bulk.ts';
 import type { Database, Writer } from './database.ts';
+import { LIVE_STATES } from './live-attempts.ts';
 import {
   CHECKPOINT_COLUMNS,
   type CheckpointColumns,
@@ -28,11 +29,13 @@ export function rowLock(engine: Database['engine'], what: 'FOR UPDATE' | 'FOR UP
   return engine === 'postgres' ? sql.raw(what) : sql.raw('');
 }
 
+/** Of the attempts those alone that something can still happen to: a task that yields again and again has many others. */
 const LOAD_TASKS: BulkStatement = {
   text: `SELECT t.job_id, t.partition, t.state, t.class_id, t.rank, t.fence, t.parked, t.not_before, t.job_failures,
       t.node_failures, t.failure, t.accepted_fence, t.outputs, ${CHECKPOINT_COLUMNS}, a.fence AS attempt_fence,
       a.state AS attempt_state, a.node_id, a.started_at, a.ended_at, a.outcome, a.progress, a.health, a.log_bytes
-    FROM ROWS AS k CROSS JOIN tasks t LEFT JOIN attempts a ON a.job_id = t.job_id AND a.partition = t.partition
+    FROM ROWS AS k CROSS JOIN tasks t LEFT JOIN attempts a
+      ON a.job_id = t.job_id AND a.partition = t.partition AND a.state IN ${LIVE_STATES}
     WHERE t.job_id = k.job_id AND t.partition = k.partition`,
   columns: { job_id: 'text', partition: 'integer' },
 };
@@ -48,7 +51,7 @@ class StaleRows extends Error {
   readonly code = '40001';
 }
 
-/** Tasks of the named attempts with all their attempts: accepting one supersedes the others. */
+/** Tasks of the named attempts with all their live attempts: accepting one supersedes the others. */
 export async function loadAttempts(
   writer: Writer,
   names: readonly AttemptName[],
@@ -315,7 +318,7 @@ interface TaskColumns extends CheckpointColumns {
   outputs: string | null;
 }
 
-/** All null where the task has no attempt yet. */
+/** All null where the task has no live attempt. */
 interface AttemptColumns {
   attempt_fence: number | null;
   attempt_state: string;

@@ -102,6 +102,29 @@ test('a folder that a job refers to keeps its files', async () => {
   assert.deepEqual(await it.collector.run(), { deleted: 0, keptByFolders: 0, strays: 0 });
 });
 
+test('the checkpoint of a task keeps its files until another replaces it', async () => {
+  await using it = await scene();
+  const folder = async () => {
+    const digest = await it.put(randomBytes(9));
+    return { file: digest, manifest: await it.put(encodeFolderManifest([{ path: 'n', digest, bytes: 9 }])) };
+  };
+  const [last] = [await folder(), await folder()];
+  const task = { job_id: 'j0123456789abcdefgh', partition: 0, state: 'queued', class_id: 'c', rank: 50, fence: 1 };
+  const counts = { parked: 0, job_failures: 0, node_failures: 0, checkpoint_manifest: last.manifest };
+  await it.database.write((writer) =>
+    writer
+      .insertInto('tasks')
+      .values({ ...task, ...counts })
+      .execute(),
+  );
+  it.clock.now += KEEP + 1;
+  assert.deepEqual(await it.collector.run(), { deleted: 2, keptByFolders: 1, strays: 0 });
+  for (const digest of [last.file, last.manifest]) assert.ok(await it.store.has(digest), digest);
+  await it.database.write((writer) => writer.updateTable('tasks').set({ checkpoint_manifest: null }).execute());
+  it.clock.now += KEEP + 1;
+  assert.equal((await it.collector.run()).deleted, 2);
+});
+
 test('a deletion that was begun and not finished is finished later', async () => {
   await using it = await scene();
   const digest = await it.put(randomBytes(9));

@@ -1,6 +1,6 @@
 /** Checkpoints, yields, suspending and resuming, over both databases. */
 import assert from 'node:assert/strict';
-import type { Checkpoint, TaskWithAttempts } from '@fog/contract';
+import { type Checkpoint, LIMITS, type TaskWithAttempts } from '@fog/contract';
 import { DISPATCH_LIMITS } from '../../src/limits.ts';
 import { readJob, readTasks } from '../../src/store/job-queries.ts';
 import { type Cases, onBothDatabases } from './both-databases.ts';
@@ -99,6 +99,20 @@ const CASES: Cases = {
     assert.deepEqual(agent.attempts, []);
     await fog.advance(RUN_MILLISECONDS);
     assert.equal(only(agent).fence, 2);
+  },
+
+  async 'of very many attempts the last are shown'({ open }) {
+    const fog = await open();
+    const job = await fog.submit({ task: CHECKPOINTED });
+    const fences = Array.from({ length: LIMITS.shownAttempts + 10 }, (_, index) => index + 1);
+    const ended = { state: 'yielded', node_id: 'n', leased_at: 1, ended_at: 2, log_bytes: 0 };
+    await fog.database.write(async (writer) => {
+      const rows = fences.map((fence) => ({ job_id: job, partition: 0, fence, ...ended }));
+      await writer.insertInto('attempts').values(rows).execute();
+      await writer.updateTable('tasks').set({ fence: fences.length }).where('job_id', '=', job).execute();
+    });
+    const { attempts } = await shown(fog, job);
+    assert.deepEqual([attempts.length, attempts[0]?.fence], [LIMITS.shownAttempts, 11]);
   },
 
   async 'a suspended job waits in the queue and on its nodes until it is resumed'({ open }) {

@@ -74,6 +74,25 @@ describe('two coordinators', { skip }, () => {
     assertAgreement(two);
   });
 
+  test('a job suspended here is suspended on nodes that are connected there, and a lost hint is made good', async () => {
+    await using fogs = await pair();
+    const { one, two } = fogs;
+    const agent = await two.connected({ name: 'a' });
+    const job = await one.submit();
+    await until('it is leased there', () => agent.held.size === 1);
+    await one.suspensions.change(job, { suspend: true, by: 'alice' });
+    await until('it is told', () => agent.suspended.size === 1);
+    one.bus.setPeers(0);
+    await one.suspensions.change(job, { suspend: false, by: 'alice' });
+    for (const name of agent.attempts) {
+      agent.report(name, { event: 'start' });
+      agent.report(name, { event: 'suspend' });
+    }
+    await two.settle();
+    await two.suspensions.remind(null);
+    assert.equal(agent.suspended.size, 0);
+  });
+
   test('a node that moves over goes on with what it holds; the old link is closed', async () => {
     await using fogs = await pair();
     const { one, two } = fogs;

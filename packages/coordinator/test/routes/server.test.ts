@@ -64,6 +64,17 @@ test('requests reach the service validated, with defaults and the caller', async
   assert.deepEqual(last(), { method: 'listJobs', caller, rest: [{ limit: 7, state: 'queued' }] });
   await it.server.inject({ url: `/v1/jobs/${JOB_ID}/tasks/12`, headers: { authorization: alice } });
   assert.deepEqual(last(), { method: 'getTask', caller, rest: [JOB_ID, 12] });
+  for (const [payload, partition] of [
+    [undefined, undefined],
+    [{}, undefined],
+    [{ partition: 3 }, 3],
+  ] as const) {
+    const url = `/v1/jobs/${JOB_ID}/suspend`;
+    const headers = { authorization: alice };
+    const answer = await it.server.inject({ method: 'POST', url, headers, ...(payload && { payload }) });
+    assert.equal(answer.json().suspended, true);
+    assert.deepEqual(last(), { method: 'suspendJob', caller, rest: [JOB_ID, partition] });
+  }
   const admin = await it.bearer('admin');
   await it.server.inject({
     method: 'POST',
