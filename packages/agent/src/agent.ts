@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,11 +27,12 @@ import { AGENT_LIMITS } from './limits.ts';
 import { Link, type SessionFrame, type WelcomeFrame } from './link.ts';
 import { usageMeter } from './node-facts.ts';
 import { Outbox } from './outbox.ts';
+import { bindResult } from './result-commitment.ts';
 import type { Sessions } from './sessions.ts';
 import { isStaged, programOf, stage } from './staging.ts';
 import type { AgentLog } from './start-agent.ts';
 import type { Transfers } from './transfers.ts';
-import { uploadOutputs } from './uploads.ts';
+import { describeOutputs, uploadOutputs } from './uploads.ts';
 import { UsageSamples } from './usage-samples.ts';
 
 export interface AgentEnd {
@@ -301,6 +302,8 @@ export class Agent implements RunningAgent {
       case 'stop':
         for (const { attempt, reason } of frame.attempts) this.#attempts.stop(attempt, reason);
         return;
+      case 'reveal':
+        return this.#attempts.reveal(frame.attempts);
       case 'drain':
         void this.drain(frame.deadlineMilliseconds);
     }
@@ -333,8 +336,8 @@ export class Agent implements RunningAgent {
     group: LeaseGroup,
     name: AttemptName,
     program: Program,
-  ): Omit<AttemptDependencies, 'report' | 'logged' | 'program'> {
-    const { cache, transfers, node, directory, held } = this.#parts;
+  ): Omit<AttemptDependencies, 'report' | 'logged' | 'program' | 'committed'> {
+    const { cache, transfers, node, directory, held, identity } = this.#parts;
     const { task } = group.spec.spec;
     const runtime = this.#runtime(program.runtime);
     return {
@@ -347,6 +350,11 @@ export class Agent implements RunningAgent {
       isStaged: () => isStaged(task, cache),
       stage: (signal) => stage(task, cache, signal),
       upload: (outputs, signal) => uploadOutputs(outputs, transfers, signal),
+      bind:
+        group.verified === undefined
+          ? null
+          : async (outputs, signal) =>
+              bindResult(identity, name, task, await describeOutputs(outputs, signal), randomBytes(32)),
       discard: (attemptId, outputs) => discard(join(directory.scratchPath, runtime.name), attemptId, outputs),
       now: () => performance.now(),
     };

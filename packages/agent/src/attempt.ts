@@ -27,6 +27,7 @@ import { attemptId } from './attempt-id.ts';
 import { AGENT_LIMITS } from './limits.ts';
 import { AttemptLog, type LogStream } from './logs.ts';
 import { reportText, usageOf } from './reports.ts';
+import type { BoundResult } from './result-commitment.ts';
 import { type MaskedStream, SecretMask } from './secret-mask.ts';
 import type { StagedFiles } from './staging.ts';
 import { contentBytes } from './uploads.ts';
@@ -39,6 +40,10 @@ export interface AttemptDependencies {
   isStaged(): boolean;
   stage(signal: AbortSignal): Promise<StagedFiles>;
   upload(outputs: readonly AttemptOutput[], signal: AbortSignal): Promise<TaskOutput[]>;
+  /** Of a verified attempt: hashes the outputs and binds the node to them; null for others. */
+  bind: ((outputs: readonly AttemptOutput[], signal: AbortSignal) => Promise<BoundResult>) | null;
+  /** It has run, and takes up nothing but its outputs until it is asked for them. */
+  committed(): void;
   /** Removes what the run left in the scratch folder. */
   discard(attemptId: string, outputs: readonly AttemptOutput[]): Promise<void>;
   /** Remembers an attempt that may outlive the agent, or forgets it; null where none does. */
@@ -66,8 +71,8 @@ const NO_USAGE: AttemptUsage = { wallMilliseconds: 0, cpuMilliseconds: null, pea
 /**
  * One attempt on this node, from its lease to its report.
  *
- *     leased -> preparing -> running -> uploading -> ended: reported as succeeded or failed
- *        \__________\___________\___________\
+ *     leased -> preparing -> running [-> committed: verified, until reveal()] -> uploading -> ended: reported
+ *        \__________\___________\___________\_________________________________________\
  *                      stop(reason)          -> ended: reported as failed, or, when the coordinator decided, silent
  *
  * Who runs it asks `deadlineFault` now and then and calls `stop` with the answer.
@@ -75,7 +80,8 @@ const NO_USAGE: AttemptUsage = { wallMilliseconds: 0, cpuMilliseconds: null, pea
 export class Attempt {
   readonly name: AttemptName;
   readonly key: string;
-  readonly demand: Demand;
+  /** What it takes up; less once it is committed. */
+  demand: Demand;
   log = new AttemptLog();
   readonly #group: LeaseGroup;
   readonly #dependencies: AttemptDependencies;
@@ -90,6 +96,8 @@ export class Attempt {
   #progressSentMilliseconds = Number.NEGATIVE_INFINITY;
   #usage: AttemptUsage = NO_USAGE;
   #engine = '';
+  #bound: BoundResult | null = null;
+  readonly #asked = Promise.withResolvers<void>();
 
   constructor(group: LeaseGroup, name: AttemptName, demand: Demand, dependencies: AttemptDependencies) {
     this.name = name;
@@ -123,6 +131,11 @@ export class Attempt {
     this.#stop = { reason, message, isDecided };
     this.#abort.abort(new AttemptFailure(reason, message));
     this.#running?.kill(reason, message);
+  }
+
+  /** The coordinator asks for the result that this attempt has committed to. */
+  reveal(): void {
+    if (this.#state === 'committed') this.#asked.resolve();
   }
 
   /** What it uses at this moment; null while it does not run, or where its engine does not tell. */
@@ -171,7 +184,8 @@ export class Attempt {
     try {
       const outputs = await this.#produce();
       this.#endLog();
-      ending = { event: 'succeed', outputs, ...this.#facts() };
+      const result = this.#bound === null ? {} : { result: this.#bound.result };
+      ending = { event: 'succeed', outputs, ...result, ...this.#facts() };
     } catch (error) {
       this.#endLog();
       const { reason, message } = this.#stop ?? failureOf(error);
@@ -199,14 +213,37 @@ export class Attempt {
     try {
       if (outcome.status === 'failed') throw new FailedRun(outcome.reason, outcome.message, outcome.exitCode);
       signal.throwIfAborted();
+      await this.#commit(outputs, signal);
       this.#state = 'uploading';
       const bytes = outputs
         .flatMap((output) => output.files)
         .reduce((sum, file) => sum + contentBytes(file.content), 0);
-      if (bytes > AGENT_LIMITS.directUploadBytes) report({ event: 'upload' });
+      // Of a committed one the coordinator knows: it has asked.
+      if (bytes > AGENT_LIMITS.directUploadBytes && this.#bound === null) report({ event: 'upload' });
       return outputs.length === 0 ? [] : await upload(outputs, signal);
     } finally {
       await discard(attemptId(this.name), outputs);
+    }
+  }
+
+  /** Of a verified attempt: commits to its result and waits until it is asked for it. */
+  async #commit(outputs: readonly AttemptOutput[], signal: AbortSignal): Promise<void> {
+    const { bind, committed, report, logged } = this.#dependencies;
+    if (bind === null) return;
+    this.#bound = await bind(outputs, signal);
+    signal.throwIfAborted();
+    this.#state = 'committed';
+    this.#endLog();
+    logged(this.log);
+    report({ event: 'commit', commitment: this.#bound.commitment });
+    committed();
+    const stopped = Promise.withResolvers<never>();
+    const stop = (): void => stopped.reject(signal.reason);
+    signal.addEventListener('abort', stop);
+    try {
+      await Promise.race([this.#asked.promise, stopped.promise]);
+    } finally {
+      signal.removeEventListener('abort', stop);
     }
   }
 
@@ -307,6 +344,7 @@ export class Attempt {
 
   /** What looked like the beginning of a secret was none. */
   #endLog(): void {
+    if (this.log.isEnded) return;
     for (const stream of ['stdout', 'stderr'] as const) this.log.append(stream, this.#masked[stream].end());
     this.log.end();
   }

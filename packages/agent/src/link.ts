@@ -16,7 +16,7 @@ import { AGENT_LIMITS } from './limits.ts';
 
 export type WelcomeFrame = Extract<CoordinatorFrame, { type: 'welcome' }>;
 /** What may arrive after the welcome. */
-export type SessionFrame = Extract<CoordinatorFrame, { type: 'lease' | 'ack' | 'stop' | 'drain' }>;
+export type SessionFrame = Extract<CoordinatorFrame, { type: 'lease' | 'ack' | 'stop' | 'reveal' | 'drain' }>;
 type HelloFrame = Extract<AgentFrame, { type: 'hello' }>;
 
 export interface LinkDependencies {

@@ -19,10 +19,26 @@ export function contentBytes(content: Content): number {
  * Stores all files, then the manifests of folders. Throws `AttemptFailure`: `output-invalid` for names that cannot be
  * stored, `output-too-large` and `upload` when the coordinator does not take the bytes.
  */
-export async function uploadOutputs(
+export function uploadOutputs(
   outputs: readonly AttemptOutput[],
   transfers: Pick<Transfers, 'run'>,
   signal: AbortSignal,
+): Promise<TaskOutput[]> {
+  return digestOutputs(outputs, signal, (digest, content, until, output) =>
+    storeBlob(digest, content, transfers, until, output),
+  );
+}
+
+/** What `uploadOutputs` would answer, with nothing stored. Throws `AttemptFailure` `output-invalid`. */
+export function describeOutputs(outputs: readonly AttemptOutput[], signal: AbortSignal): Promise<TaskOutput[]> {
+  return digestOutputs(outputs, signal, async () => undefined);
+}
+
+/** `store` is given every file and manifest with its digest. */
+async function digestOutputs(
+  outputs: readonly AttemptOutput[],
+  signal: AbortSignal,
+  store: (digest: string, content: Content, until: AbortSignal, output: string) => Promise<void>,
 ): Promise<TaskOutput[]> {
   const stored: TaskOutput[] = [];
   for (const output of outputs) checkNames(output);
@@ -30,7 +46,7 @@ export async function uploadOutputs(
     const entries: FolderEntry[] = [];
     await forEachAtOnce(output.files, AGENT_LIMITS.transfersPerAttempt, signal, async (file, until) => {
       const digest = await digestOf(file.content, until);
-      await storeBlob(digest, file.content, transfers, until, output.name);
+      await store(digest, file.content, until, output.name);
       entries.push({ path: file.relativePath, digest, bytes: contentBytes(file.content) });
     });
     const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
@@ -40,7 +56,7 @@ export async function uploadOutputs(
     }
     const manifest = { data: encodeManifest(output.name, entries) };
     const digest = await digestOf(manifest, signal);
-    await storeBlob(digest, manifest, transfers, signal, output.name);
+    await store(digest, manifest, signal, output.name);
     stored.push({ name: output.name, type: 'folder', digest, bytes });
   }
   return stored;

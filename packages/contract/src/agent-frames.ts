@@ -13,6 +13,7 @@
  *                                         <-     log {attempt, stream, offset, data}
  *                                         <-     samples {samples}             what attempts use; lost ones are not missed
  *     stop {attempts}                     ->            cancelled or superseded: kill, report, forget
+ *     reveal {attempts}                   ->            store the outputs, report the result that was committed to
  *                                         <-     capacity {capacity}           credits granted from now on
  *                                         <-     goodbye {}                    drained: nothing runs, nothing is owed
  *
@@ -74,6 +75,16 @@ export const taskOutputSchema = z.strictObject({
 });
 export type TaskOutput = z.infer<typeof taskOutputSchema>;
 
+/** Of a verified task: the result that the node had committed to, and its signature (`@fog/verification`). */
+export const revealedResultSchema = z.strictObject({
+  digest: digestSchema,
+  /** 32 random bytes, hex. */
+  nonce: z.string().length(64),
+  /** Ed25519, base64url. */
+  signature: z.string().length(86),
+});
+export type RevealedResult = z.infer<typeof revealedResultSchema>;
+
 const outcomeFields = { usage: usageSchema, engine: z.string().max(64), logBytes: z.int().nonnegative() };
 
 export const attemptReportSchema = z.discriminatedUnion('event', [
@@ -81,9 +92,12 @@ export const attemptReportSchema = z.discriminatedUnion('event', [
   z.strictObject({ event: z.literal('start') }),
   z.strictObject({ event: z.literal('upload') }),
   z.strictObject({ event: z.literal('progress'), fraction: z.number().min(0).max(1), message: messageText }),
+  /** Of a verified task: it has run, and its result, which nobody sees yet, is bound to the hash. */
+  z.strictObject({ event: z.literal('commit'), commitment: z.string().length(64) }),
   z.strictObject({
     event: z.literal('succeed'),
     outputs: z.array(taskOutputSchema).max(LIMITS.outputs + 1),
+    result: revealedResultSchema.optional(),
     ...outcomeFields,
   }),
   z.strictObject({
@@ -107,7 +121,7 @@ export type JournalEntry = z.infer<typeof journalEntrySchema>;
 /** What the agent still holds of an attempt when it connects. */
 const heldAttemptSchema = z.strictObject({
   attempt: attemptNameSchema,
-  state: z.enum(['leased', 'preparing', 'running', 'uploading', 'reported']),
+  state: z.enum(['leased', 'preparing', 'running', 'committed', 'uploading', 'reported']),
 });
 export type HeldAttempt = z.infer<typeof heldAttemptSchema>;
 
@@ -179,6 +193,8 @@ export const leaseGroupSchema = z.strictObject({
   submittedAtMilliseconds: z.int(),
   partitions: z.int().min(1),
   spec: jobSpecSchema,
+  /** The node commits to its result before it shows it. Says nothing of how many others run the task. */
+  verified: z.literal(true).optional(),
   /** Values of the secrets that the environment names. */
   secrets: z.record(z.string(), z.string()),
   leases: z.array(leaseSchema).min(1),
@@ -213,6 +229,8 @@ export const coordinatorFrameSchema = z.discriminatedUnion('type', [
     type: z.literal('stop'),
     attempts: z.array(z.strictObject({ attempt: attemptNameSchema, reason: failureReasonSchema })).min(1),
   }),
+  /** Committed attempts whose results are asked for. */
+  z.strictObject({ type: z.literal('reveal'), attempts: z.array(attemptNameSchema).min(1) }),
   /** Finish what runs within the deadline, then say goodbye. */
   z.strictObject({ type: z.literal('drain'), deadlineMilliseconds: z.int().nonnegative() }),
 ]);

@@ -31,6 +31,7 @@ export function ruleFaults(document: unknown): RuleFault[] {
       ? [{ path: ['spec', 'count'], message: 'cannot be set for type: ops' }]
       : []),
     ...disconnectFaults(recordIn(spec, 'disconnect')),
+    ...verificationFaults(spec, task),
     ...(task === null
       ? []
       : taskFaults(task).map(({ path, message }) => ({ path: ['spec', 'task', ...path], message }))),
@@ -47,6 +48,15 @@ function disconnectFaults(disconnect: Record<string, unknown> | null): RuleFault
   const [shorter, longer] = [durationOf(lostAfter), durationOf(stopOnNodeAfter)];
   if (shorter === null || longer === null || longer > shorter) return [];
   return [{ path: ['spec', 'disconnect', 'stopOnNodeAfter'], message: 'must be longer than lostAfter' }];
+}
+
+/** Where results can be compared: tasks that may run on any of several nodes, with outputs that an agent holds. */
+function verificationFaults(spec: Record<string, unknown> | null, task: Record<string, unknown> | null): RuleFault[] {
+  if (spec?.verification === undefined) return [];
+  const path = ['spec', 'verification'];
+  if (spec.type === 'ops') return [{ path, message: 'is not offered for type: ops, whose tasks have one node each' }];
+  if (task?.runtime !== 'kubernetes') return [];
+  return [{ path, message: 'is not offered by runtime: kubernetes, where one node stands for a whole cluster' }];
 }
 
 function taskFaults(task: Record<string, unknown>): RuleFault[] {

@@ -38,7 +38,7 @@ test('the published schema describes what a user may write', () => {
   const task = inner?.properties?.task;
   assert.deepEqual(task?.required, ['runtime']);
   const names = (value: object) => Object.keys(value).sort();
-  const parsed = parseJobSpec(MINIMAL);
+  const parsed = parseJobSpec({ ...MINIMAL, spec: { ...MINIMAL.spec, verification: {} } });
   assert.deepEqual(names(inner?.properties ?? {}), names(parsed.spec));
   for (const name of Object.keys(parsed.spec.task)) assert.ok(task?.properties?.[name], name);
   assert.match(task?.properties?.javascript?.properties?.script?.description ?? '', /file/);

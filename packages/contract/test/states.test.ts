@@ -33,7 +33,17 @@ const TABLES: Record<
     states: ATTEMPT_STATES,
     table: ATTEMPT_TRANSITIONS,
     first: 'leased',
-    terminal: ['valid', 'failed', 'declined', 'cancelled', 'superseded'],
+    terminal: [
+      'revealed',
+      'valid',
+      'confirmed',
+      'invalid',
+      'inconclusive',
+      'failed',
+      'declined',
+      'cancelled',
+      'superseded',
+    ],
   },
 };
 

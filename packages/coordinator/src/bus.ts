@@ -9,6 +9,8 @@ export type Hint =
   | { kind: 'streams'; ids: string[] }
   | { kind: 'queue'; classIds: string[] }
   | { kind: 'stop'; job: string }
+  /** Committed results of this job are asked for. */
+  | { kind: 'reveal'; job: string }
   | { kind: 'node'; node: string };
 
 export interface Bus {

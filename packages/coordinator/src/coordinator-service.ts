@@ -114,6 +114,10 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
       await nodes.cordon(id, cordoned, caller.principal);
       return await node(caller, id);
     },
+    async trustNode(caller, id, trusted) {
+      await nodes.trust(id, trusted, caller.principal);
+      return await node(caller, id);
+    },
     async drainNode(caller, id, deadlineMilliseconds) {
       await nodes.drain(id, deadlineMilliseconds, caller.principal);
       return await node(caller, id);

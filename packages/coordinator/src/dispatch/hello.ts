@@ -25,6 +25,8 @@ export interface AdmittedNode {
   session: number;
   acknowledged: number;
   cordoned: boolean;
+  owner: string;
+  trusted: boolean;
   /** Attempts that the database believes to be alive on this node. */
   believed: { name: AttemptName; state: AttemptState; logBytes: number }[];
 }
@@ -32,8 +34,8 @@ export interface AdmittedNode {
 /** A node that asks to be let in. */
 export interface Arrival {
   hello: HelloFrame;
-  /** Whose node it becomes if it is new; null without a good join token. */
-  owner: string | null;
+  joining: { owner: string; trusted: boolean } | null;
+  prefix: string;
   blobToken: string;
 }
 
@@ -53,12 +55,12 @@ export async function admitNodes(
   const changed = new Map<string, NodeRow>();
   const events: NewEvent[] = [];
   const admissions = arrivals.map((arrival): AdmittedNode | FogError => {
-    const { hello, owner } = arrival;
+    const { hello, joining } = arrival;
     const existing = rows.get(hello.nodeId);
-    if (existing === undefined && owner === null) return notKnown();
+    if (existing === undefined && joining === null) return notKnown();
     const row = nodeRow(arrival, existing, context);
     const data: NodeEventData[] = [{ type: 'node.connected', session: row.session }];
-    if (existing === undefined) data.unshift({ type: 'node.joined', name: hello.node.name, by: owner ?? '' });
+    if (existing === undefined) data.unshift({ type: 'node.joined', name: hello.node.name, by: row.owner });
     for (const entry of data) events.push([row.id, row.next_sequence++, context.now, JSON.stringify(entry)]);
     rows.set(row.id, row);
     changed.set(row.id, row);
@@ -66,6 +68,8 @@ export async function admitNodes(
       session: row.session,
       acknowledged: row.acknowledged,
       cordoned: row.cordoned === 1,
+      owner: row.owner,
+      trusted: row.trusted === 1,
       believed: (believed.get(row.id) ?? []).map((attempt) => ({
         name: { job: attempt.job_id, partition: attempt.partition, fence: attempt.fence },
         state: attempt.state as AttemptState,
@@ -116,6 +120,8 @@ const NODE_COLUMNS = {
   public_key: 'text',
   name: 'text',
   owner: 'text',
+  trusted: 'integer',
+  prefix: 'text',
   state: 'text',
   cordoned: 'integer',
   drain_until: 'bigint',
@@ -144,7 +150,7 @@ const STORE_NODES: BulkStatement = {
 
 export interface Reconciliation {
   /** Held and believed alive: they go on if their task is undecided. */
-  resume: { name: AttemptName; logBytes: number }[];
+  resume: { name: AttemptName; logBytes: number; isCommitted: boolean }[];
   /** Held, but decided long ago or never heard of. */
   stop: AttemptName[];
   /** Believed alive, but no longer held. */
@@ -159,7 +165,7 @@ export function reconcile(held: readonly HeldAttempt[], believed: AdmittedNode['
   for (const { attempt } of held) {
     const entry = believedByKey.get(attemptKey(attempt));
     if (entry === undefined) result.stop.push(attempt);
-    else result.resume.push({ name: attempt, logBytes: entry.logBytes });
+    else result.resume.push({ name: attempt, logBytes: entry.logBytes, isCommitted: entry.state === 'committed' });
   }
   for (const entry of believed) {
     if (heldKeys.has(attemptKey(entry.name))) continue;
@@ -176,7 +182,7 @@ function notKnown(): FogError {
 
 /** The row of the new session; its events are still to be numbered. */
 function nodeRow(
-  { hello, owner, blobToken }: Arrival,
+  { hello, joining, prefix, blobToken }: Arrival,
   existing: NodeRow | undefined,
   { coordinatorId, now }: { coordinatorId: string; now: number },
 ): NodeRow {
@@ -184,7 +190,9 @@ function nodeRow(
     id: hello.nodeId,
     public_key: hello.publicKey,
     name: hello.node.name,
-    owner: existing?.owner ?? owner ?? '',
+    owner: existing?.owner ?? joining?.owner ?? '',
+    trusted: existing?.trusted ?? (joining?.trusted === true ? 1 : 0),
+    prefix,
     state: 'connected',
     cordoned: existing?.cordoned ?? 0,
     // An agent that was started anew shall work again; one that was only cut off has not heard of it, perhaps.

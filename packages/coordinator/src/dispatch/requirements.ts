@@ -17,6 +17,7 @@ import {
   type RuntimeName,
   satisfies,
 } from '@fog/contract';
+import { type Exclusions, isExcluded, type NodeTrust } from '@fog/verification';
 
 export interface Needs {
   milliCpu: number;
@@ -32,6 +33,12 @@ export interface Requirements extends Needs {
   constraints: readonly string[];
   /** Only this node: tasks of ops jobs. */
   node: string | null;
+  /** None of these: another replica of the task is theirs. Sorted; left out where there are none, as what follows. */
+  excluded?: Exclusions;
+  /** The results of others differ, and the node decides. */
+  trustedOnly?: true;
+  /** Tasks that are decided and verified again: they wait in a queue of their own. */
+  reverify?: true;
 }
 
 export interface PlacementClass {
@@ -70,6 +77,12 @@ export interface PlacementNode {
   description: NodeDescription;
   state: 'connected' | 'unknown' | 'lost';
   cordoned: boolean;
+  owner: string;
+  /** Network prefix of the address that it connected from. */
+  prefix: string;
+  trusted: boolean;
+  /** What verification knows of it, by runtime; left out where placement does not ask. */
+  trust?: Partial<Record<RuntimeName, NodeTrust>>;
 }
 
 export interface Hurdle {
@@ -86,6 +99,12 @@ export function hurdleOf(placement: PlacementClass, node: PlacementNode): Hurdle
   if (node.cordoned) return { constraint: 'node is not cordoned', hint: 'fog node uncordon NAME' };
   if (!policyIncludes(description.policy.accept, requirements.submitter)) {
     return { constraint: `node accepts jobs of ${requirements.submitter}` };
+  }
+  if (requirements.trustedOnly === true && !node.trusted) {
+    return { constraint: 'node is trusted', hint: 'fog node trust NAME' };
+  }
+  if (requirements.excluded !== undefined && isExcluded(node, requirements.excluded)) {
+    return { constraint: 'node is of another owner and network than the other replicas' };
   }
   return (
     runtimeHurdle(requirements, description) ??

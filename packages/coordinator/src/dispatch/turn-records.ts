@@ -1,5 +1,15 @@
 /** What a turn works on and what it leaves: rows as they are decided on, and changes that go with them. */
-import type { AttemptName, AttemptState, FailureReason, JobEventData, JobSpec, TaskState, Usage } from '@fog/contract';
+import type {
+  AttemptName,
+  AttemptState,
+  FailureReason,
+  JobEventData,
+  JobSpec,
+  TaskOutput,
+  TaskState,
+  Usage,
+} from '@fog/contract';
+import type { VerificationRecord } from './verification/record.ts';
 
 export interface TurnTask {
   job: string;
@@ -16,6 +26,10 @@ export interface TurnTask {
   failure: string | null;
   acceptedFence: number | null;
   outputs: string | null;
+  /** Null where nothing is verified. */
+  verification: VerificationRecord | null;
+  /** It is decided, and wants another replica. */
+  reverifying: boolean;
 }
 
 export interface TurnAttempt extends AttemptName {
@@ -40,6 +54,9 @@ export interface FailureRecord {
 export interface OutcomeRecord extends Partial<FailureRecord> {
   engine?: string;
   usage?: Usage;
+  /** Of a verified task: what its node has shown. */
+  outputs?: TaskOutput[];
+  digest?: string;
 }
 
 export interface TurnLog extends AttemptName {
@@ -65,4 +82,5 @@ export interface TurnContext {
   random: () => number;
   /** The specification of a job whose tasks are in this turn. */
   specOf: (job: string) => JobSpec;
+  submitterOf: (job: string) => string;
 }

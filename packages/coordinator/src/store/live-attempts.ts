@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 
 /** States in which the node may still deliver, even if it was given up. */
-export const LIVE_STATES = `('leased', 'preparing', 'running', 'uploading', 'lost')`;
+export const LIVE_STATES = `('leased', 'preparing', 'running', 'uploading', 'committed', 'lost')`;
 
 export const IS_LIVE = sql<boolean>`attempts.state IN ${sql.raw(LIVE_STATES)}`;
 

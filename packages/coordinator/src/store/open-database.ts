@@ -10,6 +10,7 @@ import { GroupCommit } from './group-commit.ts';
 import * as initial from './migrations/0001-initial.ts';
 import * as classUse from './migrations/0002-class-use.ts';
 import * as samples from './migrations/0003-samples.ts';
+import * as verification from './migrations/0007-verification.ts';
 import { PreparingClient } from './postgres-client.ts';
 import { openSqlite } from './sqlite-connection.ts';
 import type { Tables } from './tables.ts';
@@ -25,6 +26,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0001-initial': initial,
   '0002-class-use': classUse,
   '0003-samples': samples,
+  '0007-verification': verification,
 };
 /** One connection writes, the others answer reads and streams. */
 const POSTGRES_CONNECTIONS = 8;

@@ -15,6 +15,8 @@ import type { AttemptRow, JobRow, TaskRow } from '../../src/store/tables.ts';
 import type { Fog } from './fog-harness.ts';
 
 const PLACED = ['leased', 'preparing', 'running', 'uploading'];
+/** What a session holds: a committed attempt has given up its place, not its outputs. */
+const HELD = [...PLACED, 'committed'];
 
 /** Checks the whole database. */
 export async function assertConsistent(database: Database): Promise<void> {
@@ -41,7 +43,7 @@ export async function assertPlaces(fog: Fog): Promise<void> {
   const rows = await fog.database.read
     .selectFrom('attempts')
     .select(['job_id', 'partition', 'fence', 'node_id'])
-    .where('state', 'in', PLACED)
+    .where('state', 'in', HELD)
     .execute();
   const placed = Map.groupBy(rows, (row) => row.node_id);
   for (const session of fog.dispatcher.sessions.all()) {

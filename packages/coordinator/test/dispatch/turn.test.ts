@@ -35,7 +35,7 @@ const REPORTS: AttemptReport[] = [
 
 function scene(task: Partial<TurnTask> = {}, attempt: Partial<TurnAttempt> = {}) {
   const spec = parseJobSpec(jobSpec({ spec: { retry: { attempts: 3 } } }));
-  const turn = new Turn({ now: 1000, random: () => 0.5, specOf: () => spec });
+  const turn = new Turn({ now: 1000, random: () => 0.5, specOf: () => spec, submitterOf: () => 'alice' });
   const ofTask: TurnTask = {
     job: 'j1',
     partition: 0,
@@ -50,6 +50,8 @@ function scene(task: Partial<TurnTask> = {}, attempt: Partial<TurnAttempt> = {})
     failure: null,
     acceptedFence: null,
     outputs: null,
+    verification: null,
+    reverifying: false,
     ...task,
   };
   const ofAttempt: TurnAttempt = {
