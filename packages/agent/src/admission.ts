@@ -3,7 +3,6 @@ import {
   type Capacity,
   type JobSpec,
   type LeaseGroup,
-  LIMITS,
   type NodeDescription,
   parseBytes,
   parseCpu,
@@ -114,7 +113,8 @@ export function declineReason({
   refusal,
 }: AdmissionQuestion): string | null {
   if (isDraining) return 'the node is draining';
-  if (committed >= LIMITS.committedAttempts) return `the node keeps ${committed} results that nobody has asked for yet`;
+  if (committed >= AGENT_LIMITS.committedAttempts)
+    return `the node keeps ${committed} results that nobody has asked for yet`;
   if (!policyIncludes(node.policy.accept, group.submitter)) {
     return `the owner of this node does not run jobs of "${group.submitter}"`;
   }

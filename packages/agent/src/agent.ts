@@ -23,6 +23,7 @@ import { type DataDirectory, writePin } from './data-directory.ts';
 import type { HeldAttempts } from './held-attempts.ts';
 import type { NodeIdentity } from './identity.ts';
 import type { Journal } from './journal.ts';
+import { keepOutputs } from './kept-outputs.ts';
 import { AGENT_LIMITS } from './limits.ts';
 import { Link, type SessionFrame, type WelcomeFrame } from './link.ts';
 import { usageMeter } from './node-facts.ts';
@@ -353,12 +354,22 @@ export class Agent implements RunningAgent {
       bind:
         group.verified === undefined
           ? null
-          : async (outputs, signal) =>
-              bindResult(identity, name, task, await describeOutputs(outputs, signal), randomBytes(32)),
-      discard: (attemptId, outputs) => discard(join(directory.scratchPath, runtime.name), attemptId, outputs),
+          : async (outputs, signal) => {
+              const described = await describeOutputs(outputs, signal);
+              const result = bindResult(identity, name, task, described, randomBytes(32));
+              return { result, outputs: await keepOutputs(keptFolder(directory, name), outputs) };
+            },
+      discard: async (attemptId, outputs) => {
+        await discard(join(directory.scratchPath, runtime.name), attemptId, outputs);
+        if (group.verified === true) await rm(keptFolder(directory, name), { recursive: true, force: true });
+      },
       now: () => performance.now(),
     };
   }
+}
+
+function keptFolder({ scratchPath }: DataDirectory, name: AttemptName): string {
+  return join(scratchPath, 'committed', attemptId(name));
 }
 
 /** Runtimes put outputs that are too large for memory into a folder of the attempt's name. */

@@ -27,7 +27,7 @@ import { attemptId } from './attempt-id.ts';
 import { AGENT_LIMITS } from './limits.ts';
 import { AttemptLog, type LogStream } from './logs.ts';
 import { reportText, usageOf } from './reports.ts';
-import type { BoundResult } from './result-commitment.ts';
+import type { BoundOutputs, BoundResult } from './result-commitment.ts';
 import { type MaskedStream, SecretMask } from './secret-mask.ts';
 import type { StagedFiles } from './staging.ts';
 import { contentBytes } from './uploads.ts';
@@ -40,8 +40,8 @@ export interface AttemptDependencies {
   isStaged(): boolean;
   stage(signal: AbortSignal): Promise<StagedFiles>;
   upload(outputs: readonly AttemptOutput[], signal: AbortSignal): Promise<TaskOutput[]>;
-  /** Of a verified attempt: hashes the outputs and binds the node to them; null for others. */
-  bind: ((outputs: readonly AttemptOutput[], signal: AbortSignal) => Promise<BoundResult>) | null;
+  /** Of a verified attempt: binds the node to the outputs, and answers where they wait; null for others. */
+  bind: ((outputs: readonly AttemptOutput[], signal: AbortSignal) => Promise<BoundOutputs>) | null;
   /** It has run, and takes up nothing but its outputs until it is asked for them. */
   committed(): void;
   /** Removes what the run left in the scratch folder. */
@@ -209,11 +209,11 @@ export class Attempt {
     this.#aliveMilliseconds = null;
     this.#usage = outcome.usage;
     this.#engine = outcome.engine;
-    const outputs = outcome.status === 'succeeded' ? outcome.outputs : [];
+    let outputs: readonly AttemptOutput[] = outcome.status === 'succeeded' ? outcome.outputs : [];
     try {
       if (outcome.status === 'failed') throw new FailedRun(outcome.reason, outcome.message, outcome.exitCode);
       signal.throwIfAborted();
-      await this.#commit(outputs, signal);
+      outputs = await this.#commit(outputs, signal);
       this.#state = 'uploading';
       const bytes = outputs
         .flatMap((output) => output.files)
@@ -226,11 +226,12 @@ export class Attempt {
     }
   }
 
-  /** Of a verified attempt: commits to its result and waits until it is asked for it. */
-  async #commit(outputs: readonly AttemptOutput[], signal: AbortSignal): Promise<void> {
+  /** Of a verified attempt: commits to its result and waits until it is asked for it. Answers where the outputs are. */
+  async #commit(outputs: readonly AttemptOutput[], signal: AbortSignal): Promise<readonly AttemptOutput[]> {
     const { bind, committed, report, logged } = this.#dependencies;
-    if (bind === null) return;
-    this.#bound = await bind(outputs, signal);
+    if (bind === null) return outputs;
+    const bound = await bind(outputs, signal);
+    this.#bound = bound.result;
     signal.throwIfAborted();
     this.#state = 'committed';
     this.#endLog();
@@ -245,6 +246,7 @@ export class Attempt {
     } finally {
       signal.removeEventListener('abort', stop);
     }
+    return bound.outputs;
   }
 
   async #execute(signal: AbortSignal): Promise<AttemptOutcome> {

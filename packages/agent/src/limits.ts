@@ -38,6 +38,14 @@ export const AGENT_LIMITS = {
   /** Progress is journaled this often per attempt; it is shown to people, who read no faster. */
   progressMilliseconds: 500,
 
+  /**
+   * Results that wait to be asked for; further leases are declined. The coordinator lets a node begin far fewer; the rest
+   * is for replicas of tasks that others began.
+   */
+  committedAttempts: 512,
+  /** Outputs of such a result that stay in memory; larger ones go to the disk. */
+  committedMemoryBytes: 65_536,
+
   /** How often attempts are asked what they use: often enough for a curve, seldom enough to cost nothing. */
   sampleMilliseconds: 10_000,
   /** How often deadlines of held attempts (heartbeat, contact, drain) are looked at. */

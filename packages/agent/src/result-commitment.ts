@@ -1,5 +1,6 @@
 /** Binds the node to the result of a verified attempt before it shows it. Pure. */
 import { type AttemptName, attemptKey, type RevealedResult, type TaskOutput, type TaskSpec } from '@fog/contract';
+import type { AttemptOutput } from '@fog/runtimes';
 import { commitmentOf, resultDigest, resultSigningInput, taskResult } from '@fog/verification';
 import { AttemptFailure } from './attempt-failure.ts';
 import type { NodeIdentity } from './identity.ts';
@@ -9,6 +10,12 @@ export interface BoundResult {
   commitment: string;
   /** What opens it; told when it is asked for. */
   result: RevealedResult;
+}
+
+/** With the outputs as they wait to be asked for. */
+export interface BoundOutputs {
+  result: BoundResult;
+  outputs: readonly AttemptOutput[];
 }
 
 /**

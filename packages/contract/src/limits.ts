@@ -51,11 +51,6 @@ export const LIMITS = {
   replicas: 15,
   /** The share of leases that may be spot checks; above it, replicas tell more for the same price. */
   spotCheckShare: 0.5,
-  /**
-   * Attempts of one node that have run and wait to be asked for their result; a node with so many gets nothing more to
-   * run. Each keeps its outputs, of which files up to 1 MiB lie in memory.
-   */
-  committedAttempts: 64,
   /** Any hash or UUID fits. */
   idempotencyKeyBytes: 256,
 } as const;

@@ -135,6 +135,16 @@ export const DISPATCH_LIMITS = {
   commitSlackMilliseconds: 10 * 60_000,
   /** From being asked for a result to having stored it, besides `disconnect.lostAfter`: 6 GB over a line of 80 Mbit/s. */
   revealMilliseconds: 10 * 60_000,
+  /**
+   * Results that a node keeps until they are asked for; one with so many begins no verified task, and only takes replicas
+   * of tasks that others have begun. It bounds what has begun and is not decided.
+   */
+  committedAttempts: 64,
+  /**
+   * A result that is committed to waits at most so long for another replica to find a place: then it is shown in a round
+   * of its own, which gives its node room again.
+   */
+  roundPatienceMilliseconds: 5 * 60_000,
   /** No node may take a replica for so long: then the replicas there are decide, or a trusted node. */
   replicaPatienceMilliseconds: 30_000,
   /** No trusted node for so long: the task fails as inconclusive. An agent is started anew in less. */

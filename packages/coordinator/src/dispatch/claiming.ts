@@ -8,7 +8,14 @@ import { saveVerification } from '../store/verification-rows.ts';
 import type { JobCache } from './job-cache.ts';
 import type { Lease } from './leases.ts';
 import type { PlacementClasses } from './placement-classes.ts';
-import { compareHeads, type HungryClass, type QueueHead, type QueueHints } from './queue-hints.ts';
+import {
+  compareHeads,
+  compareHungry,
+  type HungryClass,
+  limitOfClaim,
+  type QueueHead,
+  type QueueHints,
+} from './queue-hints.ts';
 import { type AgentSession, Reservations, type Sessions } from './sessions.ts';
 import type { Turn } from './turn.ts';
 import { leaseVerified, type ReplicaLease } from './verification/replica-leases.ts';
@@ -67,7 +74,7 @@ export class Claiming {
         places,
         wanted,
         taken,
-        until: order[0]?.head ?? null,
+        until: limitOfClaim(current, order[0]),
         claims,
       });
       if (next === null) continue;
@@ -186,7 +193,7 @@ export class Claiming {
   }
 }
 
-function insertInOrder<Item extends { head: QueueHead }>(order: Item[], item: Item): void {
-  const index = order.findIndex((other) => compareHeads(item.head, other.head) < 0);
+function insertInOrder(order: HungryClass[], item: HungryClass): void {
+  const index = order.findIndex((other) => compareHungry(item, other) < 0);
   order.splice(index === -1 ? order.length : index, 0, item);
 }

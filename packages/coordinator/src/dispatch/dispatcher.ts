@@ -230,7 +230,7 @@ export class Dispatcher {
         if (outcome.accepted) back.add(input.hello.nodeId);
       } else if (input.kind !== 'lost' || !back.has(input.node)) this.#applyInput(turn, input, missing);
     }
-    const verdicts = turn.verification.judged.map(({ verdict }) => verdict);
+    const verdicts = turn.verification.effects.judged.map(({ verdict }) => verdict);
     await saveAttempts(writer, turn);
     await saveVerification(writer, turn.verification, classes, at);
     const claims = await this.#claiming.claim(writer, turn, at);
@@ -385,7 +385,7 @@ export class Dispatcher {
     if (requeued.size > 0) this.announce([...requeued]);
     if (result.streams.length > 0) bus.publish({ kind: 'streams', ids: result.streams });
     metrics.leases(result.leases.length);
-    const { accepted } = result.turn.verification;
+    const { accepted } = result.turn.verification.effects;
     if (accepted.length + result.verdicts.length > 0) metrics.verification(result.verdicts, accepted);
   }
 

@@ -24,7 +24,7 @@ function sendStops(turn: Turn, sessions: Sessions, bus: Pick<Bus, 'publish'>): v
 /** A question that does not arrive is asked again by a sweep. */
 function sendReveals(turn: Turn, sessions: Sessions, bus: Pick<Bus, 'publish'>): void {
   const elsewhere = new Set<string>();
-  for (const [node, asked] of Map.groupBy(turn.verification.reveals, (reveal) => reveal.node)) {
+  for (const [node, asked] of Map.groupBy(turn.verification.effects.reveals, (reveal) => reveal.node)) {
     const session = sessions.get(node);
     if (session !== undefined) session.link.send(revealFrame(asked.map(({ attempt }) => attempt)));
     else for (const { attempt } of asked) elsewhere.add(attempt.job);

@@ -33,7 +33,9 @@ export interface Requirements extends Needs {
   constraints: readonly string[];
   /** Only this node: tasks of ops jobs. */
   node: string | null;
-  /** None of these: another replica of the task is theirs. Sorted; left out where there are none, as what follows. */
+  /** Results are verified. Left out where they are not, as what follows where there is nothing to say. */
+  verified?: true;
+  /** None of these: another replica of the task is theirs. Sorted. */
   excluded?: Exclusions;
   /** The results of others differ, and the node decides. */
   trustedOnly?: true;
@@ -48,7 +50,7 @@ export interface PlacementClass {
 }
 
 export function requirementsOf(spec: JobSpec, submitter: string, node: string | null = null): Requirements {
-  const { task, placement } = spec.spec;
+  const { task, placement, verification } = spec.spec;
   const engine = task.javascript?.engine ?? 'auto';
   return {
     runtime: task.runtime,
@@ -59,7 +61,13 @@ export function requirementsOf(spec: JobSpec, submitter: string, node: string | 
     submitter,
     constraints: placement.constraints,
     node,
+    ...(verification === undefined || verification.mode === 'none' ? {} : { verified: true }),
   };
+}
+
+/** Tasks of the class have begun: they want another replica, or a trusted node to decide. */
+export function hasBegun({ excluded, trustedOnly, reverify }: Requirements): boolean {
+  return excluded !== undefined || trustedOnly === true || reverify === true;
 }
 
 export function placementClass(requirements: Requirements): PlacementClass {

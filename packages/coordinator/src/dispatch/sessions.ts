@@ -1,6 +1,7 @@
 /** The agents that are connected here, what they are free to take, and which of them suit a placement class. */
-import { type AttemptName, attemptKey, type Capacity, LIMITS, type NodeDescription } from '@fog/contract';
-import { fits, hurdleOf, type Needs, type PlacementClass } from './requirements.ts';
+import { type AttemptName, attemptKey, type Capacity, type NodeDescription } from '@fog/contract';
+import { DISPATCH_LIMITS } from '../limits.ts';
+import { fits, hasBegun, hurdleOf, type Needs, type PlacementClass } from './requirements.ts';
 
 export interface SessionLink {
   /** Sends a frame that is already JSON. Answers false when the link is gone. */
@@ -80,13 +81,17 @@ export class AgentSession {
   }
 
   takesWork(): boolean {
-    return (
-      this.open &&
-      this.reachable &&
-      !this.cordoned &&
-      this.drainUntil === null &&
-      this.#committed < LIMITS.committedAttempts
-    );
+    return this.open && this.reachable && !this.cordoned && this.drainUntil === null;
+  }
+
+  /**
+   * Whether the node may begin a task whose results are verified. It may not while it keeps too many results, or while
+   * such tasks could use up its disk: there has to be room for the replicas that others wait for.
+   */
+  mayBegin({ diskBytes }: Needs): boolean {
+    if (this.#committed === 0) return true;
+    const isRoomy = this.free.diskBytes - diskBytes >= this.description.capacity.diskBytes / 2;
+    return isRoomy && this.#committed < DISPATCH_LIMITS.committedAttempts;
   }
 
   /** A quick look before the exact one. */
@@ -213,12 +218,14 @@ export class Sessions {
     if (node !== null) return this.#placesOn(node, placement, most, taken);
     const candidates = this.#candidatesOf(placement);
     const { sessions } = candidates;
+    const { requirements } = placement;
+    const isBeginning = requirements.verified === true && !hasBegun(requirements);
     const places: AgentSession[] = [];
     let misses = 0;
     while (places.length < most && misses < sessions.length) {
       candidates.cursor = (candidates.cursor + 1) % sessions.length;
       const session = sessions[candidates.cursor] as AgentSession;
-      if (taken.reserve(session, placement.requirements)) {
+      if ((!isBeginning || session.mayBegin(requirements)) && taken.reserve(session, requirements)) {
         places.push(session);
         misses = 0;
       } else misses += 1;

@@ -24,3 +24,10 @@ export function attemptName({ job, partition, fence }: AttemptName): AttemptName
 export function onAttempt(name: AttemptName, node: string) {
   return { partition: name.partition, fence: name.fence, node };
 }
+
+/** Why a node does not have an attempt that it is believed to have. */
+export const FORGOTTEN = {
+  'node-lost': 'the node came back without it',
+  removed: 'the node was removed',
+  undelivered: 'the node left before the lease reached it',
+} as const;

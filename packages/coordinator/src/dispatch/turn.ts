@@ -18,14 +18,13 @@ import {
   type JobEventData,
   TASK_TRANSITIONS,
   type TaskEvent,
-  type TaskOutput,
   type TaskState,
   transition,
   type Usage,
 } from '@fog/contract';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { afterFailure } from './retry.ts';
-import { attemptName, failureText, onAttempt, outcomeText, PLACED, taskKey } from './turn-names.ts';
+import { attemptName, FORGOTTEN, failureText, onAttempt, outcomeText, PLACED, taskKey } from './turn-names.ts';
 import type {
   CountChanges,
   FailureRecord,
@@ -37,8 +36,9 @@ import type {
   TurnLog,
   TurnTask,
 } from './turn-records.ts';
+import { NO_WITNESS } from './verification/result-proof.ts';
 import type { TurnSteps } from './verification/turn-steps.ts';
-import { NO_WITNESS, TurnVerification } from './verification/turn-verification.ts';
+import { TurnVerification } from './verification/turn-verification.ts';
 
 export class Turn {
   readonly changedTasks = new Set<TurnTask>();
@@ -185,7 +185,6 @@ export class Turn {
     const attempt = this.attempt(name);
     const task = this.#tasks.get(taskKey(name));
     if (attempt === undefined || task === undefined || !this.#move(attempt, 'fail')) return;
-    this.#released.add(attempt);
     const message = FORGOTTEN[why];
     const failure: FailureRecord = { reason: 'node-lost', message, exitCode: null };
     this.#end(attempt, failure);
@@ -200,9 +199,9 @@ export class Turn {
     const attempt = this.attempt(name);
     const task = this.#tasks.get(taskKey(name));
     if (attempt === undefined || task === undefined || !this.#move(attempt, 'fail')) return;
-    this.#released.add(attempt);
-    this.#end(attempt, { reason, message, exitCode: null });
-    if (this.verification.failLease(task, attempt, { reason, message, exitCode: null })) return;
+    const failure: FailureRecord = { reason, message, exitCode: null };
+    this.#end(attempt, failure);
+    if (this.verification.failLease(task, attempt, failure)) return;
     if (this.#isDecisive(task, attempt)) this.#afterFailure(task, reason, message, null);
   }
 
@@ -270,18 +269,19 @@ export class Turn {
     }
     if (!this.#move(attempt, 'succeed')) return;
     const { outputs, engine, usage } = report;
-    this.#succeeded(attempt, usage, { engine, usage });
-    this.#addBlobs(task.job, outputs);
+    this.#succeeded(attempt, { engine, usage });
+    for (const { digest } of outputs) this.blobs.push({ job: task.job, digest });
     this.#accepted(task, attempt, { outputs, engine, usage });
   }
 
-  #succeeded(attempt: TurnAttempt, { wallMilliseconds }: Usage, outcome: OutcomeRecord): void {
+  #succeeded(attempt: TurnAttempt, outcome: OutcomeRecord & { usage: Usage }): void {
     this.#released.add(attempt);
     attempt.endedAt = this.#context.now;
     // The start may be told together with the end.
-    const began = Math.round(this.#context.now - wallMilliseconds);
+    const began = Math.round(this.#context.now - outcome.usage.wallMilliseconds);
     attempt.startedAt = Math.min(attempt.startedAt ?? began, began);
     attempt.outcome = outcomeText(outcome);
+    for (const { digest } of outcome.outputs ?? []) this.blobs.push({ job: attempt.job, digest });
   }
 
   /** A task that has succeeded before is corrected. */
@@ -299,7 +299,6 @@ export class Turn {
 
   #fail(task: TurnTask, attempt: TurnAttempt, report: Extract<AttemptReport, { event: 'fail' }>): void {
     if (!this.#move(attempt, 'fail')) return;
-    this.#released.add(attempt);
     const { reason, message, exitCode, engine, usage } = report;
     this.#end(attempt, { reason, message, exitCode }, { engine, usage });
     if (this.verification.fail(task, attempt, { reason, message, exitCode })) return;
@@ -386,6 +385,7 @@ export class Turn {
   }
 
   #end(attempt: TurnAttempt, failure: FailureRecord, ran: Pick<OutcomeRecord, 'engine' | 'usage'> = {}): void {
+    this.#released.add(attempt);
     attempt.endedAt = this.#context.now;
     attempt.outcome = outcomeText({ ...failure, ...ran });
     const { reason, exitCode } = failure;
@@ -427,14 +427,8 @@ export class Turn {
       moveTask: (task, event) => this.#moveTask(task, event),
       event: (job, data) => this.event(job, data),
       leased: (name, node, isQueued) => this.leased(name, node, { isQueued }),
-      end: (attempt, failure) => {
-        this.#released.add(attempt);
-        this.#end(attempt, failure);
-      },
-      succeeded: (attempt, usage, outcome) => {
-        this.#succeeded(attempt, usage, outcome);
-        this.#addBlobs(attempt.job, outcome.outputs ?? []);
-      },
+      end: (attempt, failure) => this.#end(attempt, failure),
+      succeeded: (attempt, outcome) => this.#succeeded(attempt, outcome),
       superseded: (attempt) => this.#superseded(attempt),
       stop: (attempt, reason) => void this.stops.push({ node: attempt.node, attempt: attemptName(attempt), reason }),
       stopSiblings: (task, except) => this.#stopSiblings(task, except, 'superseded'),
@@ -445,17 +439,7 @@ export class Turn {
       requeued: (task) => void this.requeued.push(task),
     };
   }
-
-  #addBlobs(job: string, outputs: readonly TaskOutput[]): void {
-    for (const { digest } of outputs) this.blobs.push({ job, digest });
-  }
 }
 
 /** What is kept of a result that counts. */
 type Accepted = Required<Pick<OutcomeRecord, 'outputs' | 'engine' | 'usage'>>;
-
-const FORGOTTEN = {
-  'node-lost': 'the node came back without it',
-  removed: 'the node was removed',
-  undelivered: 'the node left before the lease reached it',
-} as const;

@@ -4,7 +4,8 @@ import { type NodeTrust, recordVerdict, type TaskReference, unknownNode } from '
 import type { PlacementClasses } from '../dispatch/placement-classes.ts';
 import type { TurnTask } from '../dispatch/turn-records.ts';
 import { dueOf } from '../dispatch/verification/record.ts';
-import type { Judgement, TurnVerification } from '../dispatch/verification/turn-verification.ts';
+import type { Judgement } from '../dispatch/verification/step-effects.ts';
+import type { TurnVerification } from '../dispatch/verification/turn-verification.ts';
 import { type BulkStatement, runBulk } from './bulk.ts';
 import type { Reader, Writer } from './database.ts';
 import { StaleRows } from './turn-rows.ts';
@@ -34,10 +35,16 @@ export async function saveVerification(
   classes: PlacementClasses,
   now: number,
 ): Promise<void> {
-  const { changed, judged } = verification;
+  const { changed, effects } = verification;
+  const { judged } = effects;
   if (changed.size === 0) return;
-  const requirements = [...verification.classes.values()].map((placement) => placement.requirements);
-  await classes.store(writer, requirements, now);
+  // In the order of their ids, so that two coordinators cannot wait for each other.
+  const placements = [...verification.classes.values()].sort((left, right) => (left.id < right.id ? -1 : 1));
+  await classes.store(
+    writer,
+    placements.map((placement) => placement.requirements),
+    now,
+  );
   const rows = [...changed].map((task) => recordRow(task));
   const saved = await runBulk(writer, UPDATE_RECORDS, rows);
   if (saved.length !== rows.length) throw new StaleRows('the verification of a task has changed since it was read');

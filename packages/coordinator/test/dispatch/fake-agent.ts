@@ -170,8 +170,11 @@ export class FakeAgent {
 
   /** Has run: commits to a result that is this digest of the output `result`. */
   commit(name: AttemptName, result: string): void {
-    const { digest, nonce } = this.bound(name, result);
-    this.report(name, { event: 'commit', commitment: commitmentOf({ digest, nodeId: this.id, nonce }) });
+    this.report(name, { event: 'commit', commitment: this.commitmentOf(this.bound(name, result)) });
+  }
+
+  commitmentOf({ digest, nonce }: { digest: string; nonce: string }): string {
+    return commitmentOf({ digest, nodeId: this.id, nonce });
   }
 
   /** Shows the result, which is signed. */

@@ -27,7 +27,8 @@ export interface VerificationRecord {
   commitDue: number | null;
   /** Rounds that have opened and still miss results, and until when those may be shown. */
   reveals: { round: number; due: number }[];
-  /** When it is looked at again whether any node could take what is asked for. Null while nothing is. */
+  /** Since when it wants a node, and when that is looked at again. Null while it wants none. */
+  wantedSince: number | null;
   placeDue: number | null;
   /** A failure of the program counts when a second node, of another owner and network, fails alike. */
   programFailures: ProgramFailure[];
@@ -40,6 +41,7 @@ export function newRecord(): VerificationRecord {
     state: newTaskVerification(),
     commitDue: null,
     reveals: [],
+    wantedSince: null,
     placeDue: null,
     programFailures: [],
     adjudicator: null,
@@ -75,6 +77,11 @@ export function dueOf(record: VerificationRecord): number | null {
   if (isDecided(record)) return null;
   const times = [commitDue, placeDue, ...reveals.map(({ due }) => due)].filter((time) => time !== null);
   return times.length === 0 ? null : Math.min(...times);
+}
+
+/** A replica has run, and waits for others to join its round. */
+export function keepsResults({ state }: VerificationRecord): boolean {
+  return runningOf(state).some(({ round, commitment }) => round === state.round && commitment !== null);
 }
 
 /** Fences whose results are asked for and have not been shown. */

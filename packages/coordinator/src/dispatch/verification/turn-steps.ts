@@ -12,7 +12,7 @@ export interface TurnSteps {
   leased(name: AttemptName, node: { id: string; name: string }, isQueued: boolean): void;
   /** The attempt has moved to its end, and its place is free: as failed, with its result, or needed no more. */
   end(attempt: TurnAttempt, failure: FailureRecord): void;
-  succeeded(attempt: TurnAttempt, usage: Usage, outcome: OutcomeRecord): void;
+  succeeded(attempt: TurnAttempt, outcome: OutcomeRecord & { usage: Usage }): void;
   superseded(attempt: TurnAttempt): void;
   /** Its node is to stop it. */
   stop(attempt: TurnAttempt, reason: FailureReason): void;

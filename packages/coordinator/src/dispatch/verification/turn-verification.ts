@@ -13,60 +13,41 @@
 import {
   ATTEMPT_TRANSITIONS,
   type AttemptName,
-  type AttemptReport,
   FAILURE_REASONS,
   type FailureReason,
   isTerminal,
   LIMITS,
   parseDuration,
-  type ResultVerdict,
-  type RuntimeName,
   TASK_TRANSITIONS,
-  type TaskOutput,
 } from '@fog/contract';
 import {
   isExcluded,
   mayRun,
   type NodeTrust,
-  resultDigest,
   runningOf,
-  type TaskReference,
   type TaskVerificationState,
   TRUSTED_NODE,
-  taskResult,
-  type VerificationAction,
   type VerificationEvent,
   type VerificationStep,
-  type VerificationVerdict,
-  verifyResultSignature,
   verifyTask,
 } from '@fog/verification';
 import { DISPATCH_LIMITS } from '../../limits.ts';
 import { type PlacementClass, placementClass, type Requirements, requirementsOf } from '../requirements.ts';
+import { attemptName, onAttempt } from '../turn-names.ts';
 import type { FailureRecord, TurnAttempt, TurnContext, TurnTask } from '../turn-records.ts';
 import {
   exclusionsFrom,
   isDecided,
+  keepsResults,
   newRecord,
   openFences,
   type ProgramFailure,
   type VerificationRecord,
   wantsNode,
 } from './record.ts';
+import { digestOfOutputs, provenDigest, type Succeeded, type Witness } from './result-proof.ts';
+import { StepEffects } from './step-effects.ts';
 import type { TurnSteps } from './turn-steps.ts';
-
-type Succeeded = Extract<AttemptReport, { event: 'succeed' }>;
-
-/** What of a result only the connection and the store can tell. */
-export interface Witness {
-  /** Of the node that reports, raw Ed25519, base64url. */
-  publicKey: string;
-  /** Digests of the reported outputs that the coordinator does not have. */
-  missing: ReadonlySet<string>;
-}
-
-/** Proves nothing. */
-export const NO_WITNESS: Witness = { publicKey: '', missing: new Set() };
 
 /** Who a lease goes to. */
 export interface LeaseHolder {
@@ -77,30 +58,21 @@ export interface LeaseHolder {
   trusted: boolean;
 }
 
-export interface Judgement {
-  node: string;
-  runtime: RuntimeName;
-  verdict: ResultVerdict;
-  task: TaskReference;
-}
-
 export class TurnVerification {
   /** Tasks whose record, class or wish for a replica has changed. */
   readonly changed = new Set<TurnTask>();
-  readonly judged: Judgement[] = [];
-  /** Results that are asked for. */
-  readonly reveals: { node: string; attempt: AttemptName }[] = [];
   /** Attempts that have given up their places but not their outputs. */
   readonly committed: TurnAttempt[] = [];
   /** Classes that tasks of this turn were put into. */
   readonly classes = new Map<string, PlacementClass>();
-  readonly accepted: { by: string; results: number }[] = [];
+  readonly effects: StepEffects;
   readonly #context: TurnContext;
   readonly #steps: TurnSteps;
 
   constructor(context: TurnContext, steps: TurnSteps) {
     this.#context = context;
     this.#steps = steps;
+    this.effects = new StepEffects(context, steps);
   }
 
   /**
@@ -139,7 +111,7 @@ export class TurnVerification {
     // A second commitment changes nothing, and one that is none is never opened.
     if (step === null || isRefused(step) || !this.#steps.move(attempt, 'commit')) return;
     this.committed.push(attempt);
-    this.#event(attempt, 'task.committed');
+    this.#steps.event(attempt.job, { type: 'task.committed', ...onAttempt(attempt, attempt.node) });
     this.#apply(task, record, step);
   }
 
@@ -182,7 +154,8 @@ export class TurnVerification {
     if (isTerminal(ATTEMPT_TRANSITIONS, attempt.state)) return false;
     const isReplica = runningOf(record.state).some((replica) => replica.fence === fence);
     if (isReplica || record.adjudicator === fence) {
-      if (openFences(record).includes(fence)) this.reveals.push({ node: attempt.node, attempt: nameOf(attempt) });
+      if (openFences(record).includes(fence))
+        this.effects.reveals.push({ node: attempt.node, attempt: attemptName(attempt) });
       return true;
     }
     // Lost and replaced, or decided.
@@ -205,8 +178,10 @@ export class TurnVerification {
       this.#tell(task, record, { kind: 'deadline', round, of: 'reveal' });
     }
     if (record.placeDue === null || record.placeDue > now) return;
-    if (isPlaceable) record.placeDue = now + patienceOf(record.state);
-    else this.#unplaceable(task, record);
+    const waited = now - (record.wantedSince ?? now);
+    const isOverdue = keepsResults(record) && waited >= DISPATCH_LIMITS.roundPatienceMilliseconds;
+    if (!isPlaceable || isOverdue) this.#unplaceable(task, record);
+    else record.placeDue = now + DISPATCH_LIMITS.roundPatienceMilliseconds;
   }
 
   /** The task has ended by its job. */
@@ -221,7 +196,7 @@ export class TurnVerification {
 
   /** A trusted node says what is right. */
   #decide(task: TurnTask, record: VerificationRecord, attempt: TurnAttempt, report: Succeeded): void {
-    const digest = this.#digestOf(task, report.outputs);
+    const digest = digestOfOutputs(this.#context.specOf(task.job).spec.task, report.outputs);
     if (digest === null) return this.#unproven(task, attempt, 'output-missing', 'the outputs are not those declared');
     this.#shown(attempt, report, digest);
     record.adjudicator = null;
@@ -229,17 +204,10 @@ export class TurnVerification {
   }
 
   #reveal(task: TurnTask, record: VerificationRecord, attempt: TurnAttempt, report: Succeeded, witness: Witness): void {
-    const { result, outputs } = report;
-    const { job, partition, fence, node: nodeId } = attempt;
-    const digest = this.#digestOf(task, outputs);
-    const isProven =
-      result !== undefined &&
-      result.digest === digest &&
-      !outputs.some((output) => witness.missing.has(output.digest)) &&
-      verifyResultSignature({ job, partition, fence, nodeId, digest }, witness.publicKey, result.signature);
-    const step = isProven
-      ? this.#step(task, record, { kind: 'revealed', fence, digest: result.digest, nonce: result.nonce })
-      : null;
+    const digest = provenDigest(attempt, this.#context.specOf(task.job).spec.task, report, witness);
+    const { fence } = attempt;
+    const nonce = report.result?.nonce ?? '';
+    const step = digest === null ? null : this.#step(task, record, { kind: 'revealed', fence, digest, nonce });
     if (step === null || isRefused(step) || digest === null) {
       // Its node is done with it, whatever it has shown.
       return this.#unproven(task, attempt, 'commitment-mismatch', FAILURE_REASONS['commitment-mismatch'].meaning);
@@ -257,13 +225,8 @@ export class TurnVerification {
   /** Ends the attempt as one whose result is known and not judged. */
   #shown(attempt: TurnAttempt, { outputs, engine, usage }: Succeeded, digest: string): void {
     if (!this.#steps.move(attempt, 'reveal')) return;
-    this.#steps.succeeded(attempt, usage, { engine, usage, outputs, digest });
-    this.#event(attempt, 'task.revealed');
-  }
-
-  #digestOf(task: TurnTask, outputs: readonly TaskOutput[]): string | null {
-    const canonical = taskResult(this.#context.specOf(task.job).spec.task, outputs);
-    return canonical === null ? null : resultDigest(canonical);
+    this.#steps.succeeded(attempt, { engine, usage, outputs, digest });
+    this.#steps.event(attempt.job, { type: 'task.revealed', ...onAttempt(attempt, attempt.node) });
   }
 
   #replicaFailed(
@@ -343,102 +306,28 @@ export class TurnVerification {
     const before = record.state;
     record.state = step.state;
     if (step.state.round !== before.round) record.commitDue = null;
-    if (step.state.phase !== before.phase) record.placeDue = null;
+    if (step.state.phase !== before.phase) record.wantedSince = null;
     const accepting = step.actions.find((action) => action.kind === 'accept');
-    this.#judge(task, step.verdicts, accepting?.fence ?? null);
-    for (const action of step.actions) this.#carryOut(task, record, action);
+    this.effects.judge(task, step.verdicts, accepting?.fence ?? null);
+    for (const action of step.actions) this.effects.carryOut(task, record, action);
     const awaited = new Set(runningOf(record.state).map(({ round }) => round));
     record.reveals = isDecided(record) ? [] : record.reveals.filter(({ round }) => awaited.has(round));
     this.#align(task, record, pauseMilliseconds);
-  }
-
-  #judge(task: TurnTask, verdicts: readonly VerificationVerdict[], acceptedFence: number | null): void {
-    const { runtime } = this.#context.specOf(task.job).spec.task;
-    for (const { fence, nodeId, verdict } of verdicts) {
-      const known = verdict as ResultVerdict;
-      const { job, partition } = task;
-      this.judged.push({ node: nodeId, runtime, verdict: known, task: { job, partition } });
-      this.#steps.event(job, { type: 'attempt.judged', partition, fence, node: nodeId, verdict: known });
-      const attempt = this.#attempt(task, fence);
-      if (attempt === undefined || fence === acceptedFence) continue;
-      if (verdict === 'valid') this.#steps.move(attempt, 'confirm');
-      else if (verdict === 'invalid') this.#steps.move(attempt, 'refute');
-      else if (verdict === 'inconclusive') this.#steps.move(attempt, 'doubt');
-      else if (verdict === 'withheld') this.#withheld(attempt);
-    }
-  }
-
-  /** Unless it has failed already, which is why it shows nothing. */
-  #withheld(attempt: TurnAttempt): void {
-    if (!this.#steps.move(attempt, 'fail')) return;
-    this.#steps.end(attempt, { reason: 'withheld', message: FAILURE_REASONS.withheld.meaning, exitCode: null });
-    this.#steps.stop(attempt, 'withheld');
-  }
-
-  #carryOut(task: TurnTask, record: VerificationRecord, action: VerificationAction): void {
-    switch (action.kind) {
-      case 'open-commitments':
-        return this.#open(task, record, action);
-      case 'cancel':
-        for (const fence of action.fences) {
-          const attempt = this.#attempt(task, fence);
-          if (attempt === undefined || !this.#steps.move(attempt, 'supersede')) continue;
-          this.#steps.superseded(attempt);
-          this.#steps.stop(attempt, 'superseded');
-        }
-        return;
-      case 'accept':
-        return this.#accept(task, record.state, action);
-      case 'adjudicate':
-        return this.#steps.event(task.job, { type: 'task.adjudicating', partition: task.partition });
-      case 'fail': {
-        const reason = action.reason === 'inconclusive' ? 'inconclusive' : 'too-many-node-failures';
-        return this.#steps.failTask(task, reason, FAILURE_REASONS[reason].meaning);
-      }
-      case 'place-replicas': // what the state asks for is aligned afterwards
-      case 'refuse': // the caller has seen it
-      case 'compare': // no specification asks for a comparator
-    }
-  }
-
-  #open(
-    task: TurnTask,
-    record: VerificationRecord,
-    { round, fences }: Extract<VerificationAction, { kind: 'open-commitments' }>,
-  ): void {
-    const { lostAfter } = this.#context.specOf(task.job).spec.disconnect;
-    const due = this.#context.now + parseDuration(lostAfter) + DISPATCH_LIMITS.revealMilliseconds;
-    record.reveals.push({ round, due });
-    for (const fence of fences) {
-      const attempt = this.#attempt(task, fence);
-      if (attempt !== undefined) this.reveals.push({ node: attempt.node, attempt: nameOf(attempt) });
-    }
-  }
-
-  #accept(
-    task: TurnTask,
-    { accepted, replicas }: TaskVerificationState,
-    { fence, isCorrection }: Extract<VerificationAction, { kind: 'accept' }>,
-  ): void {
-    const attempt = this.#attempt(task, fence);
-    if (attempt === undefined || accepted === null || !this.#steps.move(attempt, 'accept')) return;
-    const { job, partition } = task;
-    const results = Math.max(1, replicas.length);
-    this.#steps.accepted(task, attempt);
-    if (isCorrection) return;
-    this.accepted.push({ by: accepted.by, results });
-    this.#steps.event(job, { type: 'task.verified', partition, by: accepted.by, results });
   }
 
   /** Puts the task into the queue, with the class of what it wants, or takes it out. */
   #align(task: TurnTask, record: VerificationRecord, pauseMilliseconds = 0): void {
     this.changed.add(task);
     const isWanting = wantsNode(record);
-    record.placeDue = isWanting ? (record.placeDue ?? this.#context.now + patienceOf(record.state)) : null;
+    const { now } = this.#context;
+    if (!isWanting) record.wantedSince = record.placeDue = null;
+    else if (record.wantedSince === null) {
+      record.wantedSince = now;
+      record.placeDue = now + patienceOf(record.state);
+    }
     const isAgain = isTerminal(TASK_TRANSITIONS, task.state);
     task.reverifying = isAgain && isWanting;
     if (!isWanting) {
-      this.#place(task, {});
       if (task.state !== 'queued' || !this.#steps.moveTask(task, 'resume')) return;
       task.parked = false;
       task.notBefore = null;
@@ -452,7 +341,7 @@ export class TurnVerification {
     }
     this.#steps.moveTask(task, 'requeue');
     task.parked = pauseMilliseconds > 0 && !isAgain;
-    task.notBefore = task.parked ? this.#context.now + pauseMilliseconds : null;
+    task.notBefore = task.parked ? now + pauseMilliseconds : null;
     this.#steps.changed(task);
     if (!task.parked) this.#steps.requeued(task);
   }
@@ -463,15 +352,6 @@ export class TurnVerification {
     task.classId = placement.id;
     this.classes.set(placement.id, placement);
     this.changed.add(task);
-  }
-
-  #attempt(task: TurnTask, fence: number): TurnAttempt | undefined {
-    return this.#steps.attemptsOf(task).find((attempt) => attempt.fence === fence);
-  }
-
-  #event(attempt: TurnAttempt, type: 'task.committed' | 'task.revealed'): void {
-    const { job, partition, fence, node } = attempt;
-    this.#steps.event(job, { type, partition, fence, node });
   }
 }
 
@@ -491,8 +371,4 @@ function isSeconded(first: ProgramFailure, second: ProgramFailure): boolean {
 function patienceOf({ phase }: TaskVerificationState): number {
   const { adjudicatorPatienceMilliseconds, replicaPatienceMilliseconds } = DISPATCH_LIMITS;
   return phase === 'adjudicating' ? adjudicatorPatienceMilliseconds : replicaPatienceMilliseconds;
-}
-
-function nameOf({ job, partition, fence }: AttemptName): AttemptName {
-  return { job, partition, fence };
 }
