@@ -46,7 +46,7 @@ export function obey(agent: FakeAgent, answer: Answer): void {
       else agent.succeed(name, outputsOf(result));
     });
   };
-  agent.onReveal = (name) => queueMicrotask(() => agent.reveal(name, answerFor(name) ?? ''));
+  agent.onReveal = (name) => queueMicrotask(() => agent.reveal(name, answerFor(name) ?? RIGHT));
 }
 
 type Block = NonNullable<JobSpecInput['spec']['verification']>;
