@@ -110,7 +110,7 @@ await onBothDatabases('verification', {
       queueMicrotask(() => copier.reveal(name, RIGHT, { nonce: honestNode.bound({ ...name, fence: 1 }, RIGHT).nonce }));
     const job = await submitVerified(fog);
     await fog.settle();
-    const { attempts } = { attempts: await attemptStates(fog.database, job) };
+    const attempts = await attemptStates(fog.database, job);
     assert.ok(attempts.includes('failed'), attempts.join());
     assert.equal((await trustOf(fog, copier))?.withheld, 1);
     const failed = await fog.database.read
