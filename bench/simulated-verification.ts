@@ -6,6 +6,7 @@
  * else a new task. At its end all commit and reveal, in random order. A task on which replicas cannot agree is run on a
  * machine of the operator's, which does not lie; that counts as a replica.
  */
+import type { VerificationPolicy } from '../packages/contract/src/index.ts';
 import {
   commitmentOf,
   issueSpotCheck,
@@ -24,7 +25,6 @@ import {
   type Verdict,
   type VerificationAction,
   type VerificationEvent,
-  type VerificationPolicy,
   verifyTask,
 } from '../packages/verification/src/index.ts';
 import { Choices, seededRandom } from '../test/chaos/seeded-random.ts';

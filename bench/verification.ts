@@ -5,13 +5,13 @@
  * give independent wrong values, or, as `colluding`, the same wrong value for the same task. Everything is simulated
  * with the code that ships (`simulated-verification.ts`); the seeds make it repeatable.
  */
-import { type VerificationPolicy, verificationPolicySchema } from '../packages/verification/src/index.ts';
+import { type VerificationPolicy, verificationPolicySchema } from '../packages/contract/src/index.ts';
 import type { Benchmark, BenchmarkContext } from './benchmark.ts';
 import { type SimulationFigures, type SimulationSettings, simulateVerification } from './simulated-verification.ts';
 import { median, rounded } from './statistics.ts';
 
 const POLICIES: Readonly<Record<string, VerificationPolicy>> = {
-  adaptive: verificationPolicySchema.parse({ mode: 'adaptive' }),
+  adaptive: verificationPolicySchema.parse({ mode: 'adaptive', spotChecks: 0.02 }),
   double: verificationPolicySchema.parse({ mode: 'replicate', quorum: 2 }),
   triple: verificationPolicySchema.parse({ mode: 'replicate', quorum: 3 }),
 };

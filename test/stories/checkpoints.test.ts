@@ -5,8 +5,8 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { JobSpecInput, TaskWithAttempts } from '@fog/contract';
 import { Fog, type JobHandle } from '@fog/sdk';
-import { skipWithoutDocker, TEST_IMAGE, TestEngine } from '../../packages/runtimes/test/docker/engine.ts';
 import { skipProcess } from '../../packages/runtimes/test/process/programs.ts';
+import { skipWithoutDocker, TEST_IMAGE, TestEngine } from '../support/docker-engine.ts';
 import { fog as command, type FogProcess, startFog, temporaryFolder } from '../support/fog-process.ts';
 
 type TaskInput = JobSpecInput['spec']['task'];

@@ -15,6 +15,8 @@ import { AGENT_LIMITS } from './limits.ts';
 
 /** What one attempt of a job needs, in numbers. */
 export interface Demand {
+  /** 1; 0 once it has run and only waits to be asked for its result. */
+  slots: number;
   milliCpu: number;
   memoryBytes: number;
   diskBytes: number;
@@ -32,6 +34,7 @@ export function demandOf(job: JobSpec): Demand {
   const { resources } = spec.task;
   const { attempt, heartbeat } = spec.timeouts;
   return {
+    slots: 1,
     milliCpu: parseCpu(resources.cpu),
     memoryBytes: parseBytes(resources.memory),
     diskBytes: parseBytes(resources.disk),
@@ -40,6 +43,11 @@ export function demandOf(job: JobSpec): Demand {
     heartbeatMilliseconds: heartbeat === undefined || isLongRunning(job) ? null : parseDuration(heartbeat),
     stopWithoutContactMilliseconds: parseDuration(spec.disconnect.stopOnNodeAfter),
   };
+}
+
+/** What an attempt still takes up when it has run and keeps its outputs until it is asked for them. */
+export function demandOfOutputs(demand: Demand): Demand {
+  return { ...demand, slots: 0, milliCpu: 0, memoryBytes: 0 };
 }
 
 export function limitsOf(demand: Demand): AttemptLimits {
@@ -59,7 +67,7 @@ export const NO_LOAD: Load = { slots: 0, milliCpu: 0, memoryBytes: 0, diskBytes:
 
 export function addLoad(load: Load, demand: Demand, sign: 1 | -1 = 1): Load {
   return {
-    slots: load.slots + sign,
+    slots: load.slots + sign * demand.slots,
     milliCpu: load.milliCpu + sign * demand.milliCpu,
     memoryBytes: load.memoryBytes + sign * demand.memoryBytes,
     diskBytes: load.diskBytes + sign * demand.diskBytes,
@@ -90,6 +98,8 @@ export interface AdmissionQuestion {
   /** Of all attempts that will go on. */
   load: Load;
   isDraining: boolean;
+  /** Attempts that wait to be asked for their result. */
+  committed: number;
   /** What the runtime says. */
   refusal(): string | null;
 }
@@ -102,9 +112,12 @@ export function declineReason({
   capacity,
   load,
   isDraining,
+  committed,
   refusal,
 }: AdmissionQuestion): string | null {
   if (isDraining) return 'the node is draining';
+  if (committed >= AGENT_LIMITS.committedAttempts)
+    return `the node keeps ${committed} results that nobody has asked for yet`;
   if (!policyIncludes(node.policy.accept, group.submitter)) {
     return `the owner of this node does not run jobs of "${group.submitter}"`;
   }

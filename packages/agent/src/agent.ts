@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -24,17 +24,19 @@ import { type DataDirectory, writePin } from './data-directory.ts';
 import type { HeldAttempts } from './held-attempts.ts';
 import type { NodeIdentity } from './identity.ts';
 import type { Journal } from './journal.ts';
+import { keepOutputs } from './kept-outputs.ts';
 import { AGENT_LIMITS } from './limits.ts';
 import { Link, type SessionFrame, type WelcomeFrame } from './link.ts';
 import { usageMeter } from './node-facts.ts';
 import { Outbox } from './outbox.ts';
 import { Reaping } from './reaping.ts';
+import { bindResult } from './result-commitment.ts';
 import type { Sessions } from './sessions.ts';
 import { isStaged, programOf, stage } from './staging.ts';
 import type { AgentLog } from './start-agent.ts';
 import type { Transfers } from './transfers.ts';
 import { Tunnels } from './tunnels.ts';
-import { uploadOutputs } from './uploads.ts';
+import { describeOutputs, uploadOutputs } from './uploads.ts';
 import { UsageSamples } from './usage-samples.ts';
 
 export interface AgentEnd {
@@ -322,6 +324,8 @@ export class Agent implements RunningAgent {
       case 'resume':
         this.#attempts.resume(frame.attempts);
         return;
+      case 'reveal':
+        return this.#attempts.reveal(frame.attempts);
       case 'drain':
         void this.drain(frame.deadlineMilliseconds);
     }
@@ -355,8 +359,8 @@ export class Agent implements RunningAgent {
     name: AttemptName,
     program: Program,
     checkpoint: string | null,
-  ): Omit<AttemptDependencies, 'report' | 'logged' | 'program'> {
-    const { cache, transfers, node, directory, held } = this.#parts;
+  ): Omit<AttemptDependencies, 'report' | 'logged' | 'program' | 'committed'> {
+    const { cache, transfers, node, directory, held, identity } = this.#parts;
     const { task } = group.spec.spec;
     const runtime = this.#runtime(program.runtime);
     return {
@@ -374,10 +378,25 @@ export class Agent implements RunningAgent {
         transfers,
       }),
       upload: (outputs, signal) => uploadOutputs(outputs, transfers, signal),
-      discard: (attemptId, outputs) => discard(join(directory.scratchPath, runtime.name), attemptId, outputs),
+      bind:
+        group.verified === undefined
+          ? null
+          : async (outputs, signal) => {
+              const described = await describeOutputs(outputs, signal);
+              const result = bindResult(identity, name, task, described, randomBytes(32));
+              return { result, outputs: await keepOutputs(keptFolder(directory, name), outputs) };
+            },
+      discard: async (attemptId, outputs) => {
+        await discard(join(directory.scratchPath, runtime.name), attemptId, outputs);
+        if (group.verified === true) await rm(keptFolder(directory, name), { recursive: true, force: true });
+      },
       now: () => performance.now(),
     };
   }
+}
+
+function keptFolder({ scratchPath }: DataDirectory, name: AttemptName): string {
+  return join(scratchPath, 'committed', attemptId(name));
 }
 
 /** Runtimes put outputs that are too large for memory into a folder of the attempt's name. */

@@ -35,6 +35,7 @@ import { AttemptLog, type LogStream } from './logs.ts';
 import { type Departure, Migration } from './migration.ts';
 import { reportText, usageOf } from './reports.ts';
 import { restartPolicyOf } from './restart-policy.ts';
+import type { BoundOutputs, BoundResult } from './result-commitment.ts';
 import { type MaskedStream, SecretMask } from './secret-mask.ts';
 import type { StagedFiles } from './staging.ts';
 import { SupervisedRun, type SupervisedRunDependencies } from './supervised-run.ts';
@@ -50,6 +51,10 @@ export interface AttemptDependencies {
   /** Null where the specification has none. */
   checkpoints: AttemptCheckpoints | null;
   upload(outputs: readonly AttemptOutput[], signal: AbortSignal): Promise<TaskOutput[]>;
+  /** Of a verified attempt: binds the node to the outputs, and answers where they wait; null for others. */
+  bind: ((outputs: readonly AttemptOutput[], signal: AbortSignal) => Promise<BoundOutputs>) | null;
+  /** It has run, and takes up nothing but its outputs until it is asked for them. */
+  committed(): void;
   /** Removes what the run left in the scratch folder. */
   discard(attemptId: string, outputs: readonly AttemptOutput[]): Promise<void>;
   /** Remembers an attempt that may outlive the agent, or forgets it; null where none does. */
@@ -88,8 +93,8 @@ const NO_USAGE: AttemptUsage = { wallMilliseconds: 0, cpuMilliseconds: null, pea
 /**
  * One attempt on this node, from its lease to its report.
  *
- *     leased -> preparing -> running -> uploading -> ended: reported as succeeded, failed or yielded
- *        \__________\___________\___________\
+ *     leased -> preparing -> running [-> committed: verified, until reveal()] -> uploading -> ended: reported as
+ *        \__________\___________\___________\_______________________________________\        succeeded, failed or yielded
  *                      stop(reason)          -> ended: reported as failed or yielded, or, when the coordinator
  *                                                      decided, silent
  *
@@ -98,7 +103,8 @@ const NO_USAGE: AttemptUsage = { wallMilliseconds: 0, cpuMilliseconds: null, pea
 export class Attempt {
   readonly name: AttemptName;
   readonly key: string;
-  readonly demand: Demand;
+  /** What it takes up; less once it is committed. */
+  demand: Demand;
   readonly migration: Migration;
   log = new AttemptLog();
   readonly #group: LeaseGroup;
@@ -116,6 +122,8 @@ export class Attempt {
   #filesOfRestart: StagedFiles | null = null;
   #usage: AttemptUsage = NO_USAGE;
   #engine = '';
+  #bound: BoundResult | null = null;
+  readonly #asked = Promise.withResolvers<void>();
 
   constructor(group: LeaseGroup, name: AttemptName, demand: Demand, dependencies: AttemptDependencies) {
     this.name = name;
@@ -169,6 +177,11 @@ export class Attempt {
     // What runs has a last checkpoint to store.
     if (yields === null || this.#running === null) this.#abort.abort(new AttemptFailure(reason, message));
     this.#running?.kill(reason, message);
+  }
+
+  /** The coordinator asks for the result that this attempt has committed to. */
+  reveal(): void {
+    if (this.#state === 'committed') this.#asked.resolve();
   }
 
   /** What it uses at this moment; null while it does not run, or where its engine does not tell. */
@@ -270,7 +283,7 @@ export class Attempt {
     this.#aliveMilliseconds = null;
     this.#usage = outcome.usage;
     this.#engine = outcome.engine;
-    const outputs = outcome.status === 'succeeded' ? outcome.outputs : [];
+    let outputs: readonly AttemptOutput[] = outcome.status === 'succeeded' ? outcome.outputs : [];
     try {
       const yields = this.migration.yieldAfter(outcome, this.#departure());
       if (yields !== null) {
@@ -279,12 +292,15 @@ export class Attempt {
       }
       if (outcome.status === 'failed') throw new FailedRun(outcome.reason, outcome.message, outcome.exitCode);
       signal.throwIfAborted();
+      outputs = await this.#commit(outputs, signal);
       this.#state = 'uploading';
       const bytes = outputs
         .flatMap((output) => output.files)
         .reduce((sum, file) => sum + contentBytes(file.content), 0);
-      if (bytes > AGENT_LIMITS.directUploadBytes) report({ event: 'upload' });
-      return { event: 'succeed', outputs: outputs.length === 0 ? [] : await upload(outputs, signal) };
+      // Of a committed one the coordinator knows: it has asked.
+      if (bytes > AGENT_LIMITS.directUploadBytes && this.#bound === null) report({ event: 'upload' });
+      const stored = outputs.length === 0 ? [] : await upload(outputs, signal);
+      return { event: 'succeed', outputs: stored, ...(this.#bound === null ? {} : { result: this.#bound.result }) };
     } finally {
       this.#filesOfRestart?.release();
       await discard(attemptId(this.name), outputs);
@@ -295,6 +311,29 @@ export class Attempt {
   #departure(): Departure | null {
     const { reason = 'drained', message = '', yields = null } = this.#stop ?? {};
     return yields === null ? null : { reason, message, yields };
+  }
+
+  /** Of a verified attempt: commits to its result and waits until it is asked for it. Answers where the outputs are. */
+  async #commit(outputs: readonly AttemptOutput[], signal: AbortSignal): Promise<readonly AttemptOutput[]> {
+    const { bind, committed, report, logged } = this.#dependencies;
+    if (bind === null) return outputs;
+    const bound = await bind(outputs, signal);
+    this.#bound = bound.result;
+    signal.throwIfAborted();
+    this.#state = 'committed';
+    this.#endLog();
+    logged(this.log);
+    report({ event: 'commit', commitment: this.#bound.commitment });
+    committed();
+    const stopped = Promise.withResolvers<never>();
+    const stop = (): void => stopped.reject(signal.reason);
+    signal.addEventListener('abort', stop);
+    try {
+      await Promise.race([this.#asked.promise, stopped.promise]);
+    } finally {
+      signal.removeEventListener('abort', stop);
+    }
+    return bound.outputs;
   }
 
   async #execute(signal: AbortSignal): Promise<AttemptOutcome> {
@@ -439,6 +478,7 @@ export class Attempt {
 
   /** What looked like the beginning of a secret was none. */
   #endLog(): void {
+    if (this.log.isEnded) return;
     for (const stream of ['stdout', 'stderr'] as const) this.log.append(stream, this.#masked[stream].end());
     this.log.end();
   }

@@ -3,6 +3,7 @@
  *
  *     lease -> declined ------------------------------------> reported -> acknowledged: forgotten
  *           -> waiting (for those being stopped) -> running -> reported
+ *                                       verified: running -> committed -> asked for its result -> reported
  *                                   stopped by the coordinator: forgotten without a report
  *
  * Two sums are kept. What is *committed* decides whether a lease is taken: attempts being stopped are as good as
@@ -24,7 +25,17 @@ import {
   type UsageSample,
 } from '@fog/contract';
 import type { AttemptRequest, Program } from '@fog/runtimes';
-import { addLoad, type Demand, declineReason, demandOf, type Load, limitsOf, NO_LOAD, overload } from './admission.ts';
+import {
+  addLoad,
+  type Demand,
+  declineReason,
+  demandOf,
+  demandOfOutputs,
+  type Load,
+  limitsOf,
+  NO_LOAD,
+  overload,
+} from './admission.ts';
 import { Attempt, type AttemptDependencies, type StopOptions } from './attempt.ts';
 import { AGENT_LIMITS } from './limits.ts';
 import type { AttemptLog } from './logs.ts';
@@ -41,7 +52,7 @@ export interface AttemptsDependencies {
     name: AttemptName,
     program: Program,
     checkpoint: string | null,
-  ): Omit<AttemptDependencies, 'report' | 'logged' | 'program'>;
+  ): Omit<AttemptDependencies, 'report' | 'logged' | 'program' | 'committed'>;
   report(attempt: AttemptName, report: AttemptReport): void;
   logged(attempt: AttemptName, log: AttemptLog): void;
   /** The log of this attempt is wanted no more. */
@@ -175,6 +186,11 @@ export class Attempts {
     if (reported.log !== null) this.#dependencies.forgotten(reported.log);
   }
 
+  /** These have committed to their results and are asked for them. One that is not here was stopped. */
+  reveal(names: readonly AttemptName[]): void {
+    for (const name of names) this.#live.get(attemptKey(name))?.reveal();
+  }
+
   /** A session began: logs go on where the coordinator has them; what it does not name it does not want. */
   welcomed(keep: readonly { attempt: AttemptName; logBytes: number }[], stop: readonly AttemptName[]): void {
     const kept = new Map(keep.map(({ attempt, logBytes }) => [attemptKey(attempt), logBytes]));
@@ -227,6 +243,7 @@ export class Attempts {
       capacity: node.capacity,
       load: this.#committed,
       isDraining: this.#isDraining,
+      committed: [...this.#live.values()].filter(({ state }) => state === 'committed').length,
       refusal: () =>
         program === null ? 'the job names no program' : refusal({ program, trusted, limits: limitsOf(demand) }),
     });
@@ -241,15 +258,25 @@ export class Attempts {
   /** `checkpoint` is the manifest from which it goes on. */
   #create(group: LeaseGroup, name: AttemptName, demand: Demand, program: Program, checkpoint: string | null): Attempt {
     const { attemptDependencies, report, logged } = this.#dependencies;
-    const attempt = new Attempt(group, name, demand, {
+    const attempt: Attempt = new Attempt(group, name, demand, {
       ...attemptDependencies(group, name, program, checkpoint),
       program,
       report: (it) => report(name, it),
       logged: (log) => logged(name, log),
+      committed: () => this.#keepOutputs(attempt),
     });
     this.#live.set(attempt.key, attempt);
     this.#committed = addLoad(this.#committed, demand);
     return attempt;
+  }
+
+  /** It has run: what it keeps until it is asked for its result is on the disk. */
+  #keepOutputs(attempt: Attempt): void {
+    const outputs = demandOfOutputs(attempt.demand);
+    this.#used = addLoad(addLoad(this.#used, attempt.demand, -1), outputs);
+    this.#committed = addLoad(addLoad(this.#committed, attempt.demand, -1), outputs);
+    attempt.demand = outputs;
+    this.#startWaiting();
   }
 
   #stopLive(attempt: Attempt, reason: FailureReason, message: string, options?: StopOptions): void {

@@ -9,7 +9,8 @@
  *     held/              attempts that may outlive the agent, one file each
  *     checkpoints/       /checkpoint of running attempts, a folder each
  *     forwarder/         the program that connects sandboxes, compiled at first use
- *     scratch/           files of running attempts, a folder each runtime; what is left in it is removed at every start
+ *     scratch/           files of running attempts, a folder each runtime, and outputs of committed ones; what is left
+ *                        in it is removed at every start
  */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';

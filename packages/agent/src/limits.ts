@@ -44,6 +44,13 @@ export const AGENT_LIMITS = {
   healthAnswerBytes: 16_384,
   /** A tunnel on which nothing moves, while its coordinator is gone; longer than the coordinator itself waits. */
   tunnelIdleMilliseconds: 15 * 60_000,
+  /**
+   * Results that wait to be asked for; further leases are declined. The coordinator lets a node begin far fewer; the rest
+   * is for replicas of tasks that others began.
+   */
+  committedAttempts: 512,
+  /** Outputs of such a result that stay in memory; larger ones go to the disk. */
+  committedMemoryBytes: 65_536,
 
   /** How often attempts are asked what they use: often enough for a curve, seldom enough to cost nothing. */
   sampleMilliseconds: 10_000,

@@ -27,11 +27,28 @@ const NONE_KNOWN: KnownBlobs = { has: () => false, add: () => {} };
  * Stores all files, then the manifests of folders. Throws `AttemptFailure`: `output-invalid` for names that cannot be
  * stored, `output-too-large` and `upload` when the coordinator does not take the bytes.
  */
-export async function uploadOutputs(
+export function uploadOutputs(
   outputs: readonly AttemptOutput[],
   transfers: Pick<Transfers, 'run'>,
   signal: AbortSignal,
   known: KnownBlobs = NONE_KNOWN,
+): Promise<TaskOutput[]> {
+  return digestOutputs(outputs, signal, async (digest, content, until, output) => {
+    if (!known.has(digest)) await storeBlob(digest, content, transfers, until, output);
+    known.add(digest);
+  });
+}
+
+/** What `uploadOutputs` would answer, with nothing stored. Throws `AttemptFailure` `output-invalid`. */
+export function describeOutputs(outputs: readonly AttemptOutput[], signal: AbortSignal): Promise<TaskOutput[]> {
+  return digestOutputs(outputs, signal, async () => undefined);
+}
+
+/** `store` is given every file and manifest with its digest. */
+async function digestOutputs(
+  outputs: readonly AttemptOutput[],
+  signal: AbortSignal,
+  store: (digest: string, content: Content, until: AbortSignal, output: string) => Promise<void>,
 ): Promise<TaskOutput[]> {
   const stored: TaskOutput[] = [];
   for (const output of outputs) checkNames(output);
@@ -39,8 +56,7 @@ export async function uploadOutputs(
     const entries: FolderEntry[] = [];
     await forEachAtOnce(output.files, AGENT_LIMITS.transfersPerAttempt, signal, async (file, until) => {
       const digest = await digestOf(file.content, until);
-      if (!known.has(digest)) await storeBlob(digest, file.content, transfers, until, output.name);
-      known.add(digest);
+      await store(digest, file.content, until, output.name);
       entries.push({ path: file.relativePath, digest, bytes: contentBytes(file.content) });
     });
     const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
@@ -50,7 +66,7 @@ export async function uploadOutputs(
     }
     const manifest = { data: encodeManifest(output.name, entries) };
     const digest = await digestOf(manifest, signal);
-    await storeBlob(digest, manifest, transfers, signal, output.name);
+    await store(digest, manifest, signal, output.name);
     stored.push({ name: output.name, type: 'folder', digest, bytes });
   }
   return stored;

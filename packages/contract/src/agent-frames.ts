@@ -16,6 +16,7 @@
  *     tunnel {id, attempt, port}          ->            dial AGENT_TUNNEL_PATH and join it to that port of the sandbox
  *     suspend {attempts, keepLease..}     ->            freeze; give the place up when keepLease has passed
  *     resume {attempts}                   ->            let them go on
+ *     reveal {attempts}                   ->            store the outputs, report the result that was committed to
  *                                         <-     capacity {capacity}           credits granted from now on
  *                                         <-     goodbye {}                    drained: nothing runs, nothing is owed
  *
@@ -88,6 +89,15 @@ const checkpointFields = {
 /** What the next attempt of a task finds in /checkpoint. */
 export const checkpointSchema = z.strictObject(checkpointFields);
 export type Checkpoint = z.infer<typeof checkpointSchema>;
+/** Of a verified task: the result that the node had committed to, and its signature (`@fog/verification`). */
+export const revealedResultSchema = z.strictObject({
+  digest: digestSchema,
+  /** 32 random bytes, hex. */
+  nonce: z.string().length(64),
+  /** Ed25519, base64url. */
+  signature: z.string().length(86),
+});
+export type RevealedResult = z.infer<typeof revealedResultSchema>;
 
 const outcomeFields = { usage: usageSchema, engine: z.string().max(64), logBytes: z.int().nonnegative() };
 
@@ -108,9 +118,12 @@ export const attemptReportSchema = z.discriminatedUnion('event', [
   z.strictObject({ event: z.literal('upload') }),
   healthReportSchema.extend({ event: z.literal('health') }),
   z.strictObject({ event: z.literal('progress'), fraction: z.number().min(0).max(1), message: messageText }),
+  /** Of a verified task: it has run, and its result, which nobody sees yet, is bound to the hash. */
+  z.strictObject({ event: z.literal('commit'), commitment: z.string().length(64) }),
   z.strictObject({
     event: z.literal('succeed'),
     outputs: z.array(taskOutputSchema).max(LIMITS.outputs + 1),
+    result: revealedResultSchema.optional(),
     ...outcomeFields,
   }),
   z.strictObject({
@@ -144,7 +157,7 @@ export type JournalEntry = z.infer<typeof journalEntrySchema>;
 /** What the agent still holds of an attempt when it connects. */
 const heldAttemptSchema = z.strictObject({
   attempt: attemptNameSchema,
-  state: z.enum(['leased', 'preparing', 'running', 'suspended', 'uploading', 'reported']),
+  state: z.enum(['leased', 'preparing', 'running', 'suspended', 'committed', 'uploading', 'reported']),
 });
 export type HeldAttempt = z.infer<typeof heldAttemptSchema>;
 
@@ -218,6 +231,8 @@ export const leaseGroupSchema = z.strictObject({
   submittedAtMilliseconds: z.int(),
   partitions: z.int().min(1),
   spec: jobSpecSchema,
+  /** The node commits to its result before it shows it. Says nothing of how many others run the task. */
+  verified: z.literal(true).optional(),
   /** Values of the secrets that the environment names. */
   secrets: z.record(z.string(), z.string()),
   leases: z.array(leaseSchema).min(1),
@@ -266,6 +281,8 @@ export const coordinatorFrameSchema = z.discriminatedUnion('type', [
     keepLeaseMilliseconds: z.int().nonnegative(),
   }),
   z.strictObject({ type: z.literal('resume'), attempts: z.array(attemptNameSchema).min(1) }),
+  /** Committed attempts whose results are asked for. */
+  z.strictObject({ type: z.literal('reveal'), attempts: z.array(attemptNameSchema).min(1) }),
   /** Finish what runs within the deadline, then say goodbye. */
   z.strictObject({ type: z.literal('drain'), deadlineMilliseconds: z.int().nonnegative() }),
 ]);

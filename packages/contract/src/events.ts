@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { checkpointSchema, healthReportSchema, taskOutputSchema } from './agent-frames.ts';
 import { failureReasonSchema, yieldReasonSchema } from './states.ts';
+import { ACCEPTED_BY, verdictSchema } from './trust.ts';
 
 const onTask = { partition: z.int().nonnegative() };
 const onAttempt = { ...onTask, fence: z.int().min(1), node: z.string() };
@@ -34,6 +35,21 @@ export const jobEventSchema = z.discriminatedUnion('type', [
     wallMilliseconds: z.number(),
     outputs: z.array(taskOutputSchema),
   }),
+  /** A replica has run and is bound to its result; it shows it; what was found of it. */
+  z.strictObject({ type: z.literal('task.committed'), ...onAttempt }),
+  z.strictObject({ type: z.literal('task.revealed'), ...onAttempt }),
+  z.strictObject({ type: z.literal('attempt.judged'), ...onAttempt, verdict: verdictSchema }),
+  /** The replicas cannot decide it: a trusted node is asked. */
+  z.strictObject({ type: z.literal('task.adjudicating'), ...onTask }),
+  /** Why its result was accepted, and how many results there were. */
+  z.strictObject({
+    type: z.literal('task.verified'),
+    ...onTask,
+    by: z.enum(ACCEPTED_BY),
+    results: z.int().min(1),
+  }),
+  /** The accepted result was wrong; these outputs take its place. May come after the end of the job. */
+  z.strictObject({ type: z.literal('task.corrected'), ...onAttempt, outputs: z.array(taskOutputSchema) }),
   z.strictObject({ type: z.literal('task.declined'), ...onAttempt, message: z.string() }),
   z.strictObject({ type: z.literal('task.checkpointed'), ...onAttempt, checkpoint: checkpointSchema }),
   z.strictObject({ type: z.literal('task.yielded'), ...onAttempt, reason: yieldReasonSchema }),
@@ -64,6 +80,8 @@ export const nodeEventSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('node.lost') }),
   z.strictObject({ type: z.literal('node.cordoned'), by: z.string() }),
   z.strictObject({ type: z.literal('node.uncordoned'), by: z.string() }),
+  z.strictObject({ type: z.literal('node.trusted'), by: z.string() }),
+  z.strictObject({ type: z.literal('node.untrusted'), by: z.string() }),
   z.strictObject({ type: z.literal('node.draining'), by: z.string() }),
   z.strictObject({ type: z.literal('node.drained') }),
 ]);

@@ -18,6 +18,8 @@ export * from './sandbox-path.ts';
 export * from './settings.ts';
 export * from './spec-faults.ts';
 export * from './states.ts';
+export * from './trust.ts';
 export * from './tunnels.ts';
 export * from './units.ts';
 export * from './untyped-document.ts';
+export * from './verification-policy.ts';

@@ -17,6 +17,7 @@ import { DISCONNECT_DEFAULTS, RUNTIMES, ruleFaults } from './spec-rules.ts';
 import { RETRYABLE_REASONS } from './states.ts';
 import { unbuiltFaults } from './unbuilt-features.ts';
 import { BYTES_PATTERN, CPU_PATTERN, DURATION_PATTERN, parseBytes, parseCpu, parseDuration } from './units.ts';
+import { verificationPolicySchema } from './verification-policy.ts';
 
 const bytesText = quantity(BYTES_PATTERN, parseBytes, 'bytes: 256Mi, 1G or a number');
 const cpuText = quantity(CPU_PATTERN, parseCpu, 'CPU: 500m, 0.5 or 2');
@@ -315,6 +316,9 @@ export const jobFieldsSchema = z.strictObject({
     placement: z
       .strictObject({ constraints: z.array(constraintText).max(LIMITS.constraints).default([]) })
       .prefault({}),
+    verification: verificationPolicySchema.optional().meta({
+      description: 'How results of nodes that are not trusted are checked; left out, the first result counts',
+    }),
   }),
 });
 

@@ -59,6 +59,10 @@ export const LIMITS = {
   shownAttempts: 128,
   /** Attempts that a node may spoil before the task fails for good. */
   nodeFailures: 10,
+  /** Results of one verified task. Each is compared with each, and all of them stand in the task's stored state. */
+  replicas: 15,
+  /** The share of leases that may be spot checks; above it, replicas tell more for the same price. */
+  spotCheckShare: 0.5,
   /** Any hash or UUID fits. */
   idempotencyKeyBytes: 256,
 } as const;

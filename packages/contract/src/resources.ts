@@ -10,8 +10,9 @@ import {
 } from './agent-frames.ts';
 import { digestSchema, jobIdSchema, nameSchema, nodeIdSchema, tokenIdSchema } from './identifiers.ts';
 import { jobSpecSchema } from './job-spec.ts';
-import { capacitySchema, nodeDescriptionSchema } from './node-description.ts';
+import { capacitySchema, nodeDescriptionSchema, RUNTIME_NAMES } from './node-description.ts';
 import { attemptStateSchema, failureReasonSchema, jobStateSchema, TASK_STATES, taskStateSchema } from './states.ts';
+import { runtimeTrustSchema, taskVerificationSchema } from './trust.ts';
 
 const time = z.int().nonnegative();
 
@@ -89,6 +90,8 @@ export const taskSchema = z.strictObject({
   /** Fence of the attempt whose result was accepted. */
   acceptedFence: z.int().min(1).nullable(),
   outputs: z.array(taskOutputSchema),
+  /** Null where nothing is verified: the job does not ask for it, or its first node was a trusted one. */
+  verification: taskVerificationSchema.nullable(),
 });
 export type Task = z.infer<typeof taskSchema>;
 
@@ -112,6 +115,10 @@ export const nodeSchema = z.strictObject({
   draining: z.boolean(),
   /** Principal whose token it joined with. */
   owner: z.string(),
+  /** Its results are accepted as they are, and decide where those of others differ. */
+  trusted: z.boolean(),
+  /** By runtime, as far as results of the node were verified. */
+  trust: z.partialRecord(z.enum(RUNTIME_NAMES), runtimeTrustSchema),
   joinedAt: time,
   lastSeenAt: time,
   description: nodeDescriptionSchema,
@@ -178,6 +185,8 @@ export const tokenSchema = z.strictObject({
   scope: scopeSchema,
   /** Whose token it is: the submitter of jobs, the owner of nodes, the holder of secrets. */
   principal: nameSchema,
+  /** Nodes that join with it are trusted. */
+  trusted: z.boolean(),
   createdAt: time,
   expiresAt: time.nullable(),
   revokedAt: time.nullable(),

@@ -234,6 +234,15 @@ export const ROUTES = {
     body: z.strictObject({ cordoned: z.boolean() }),
     response: nodeSchema,
   },
+  trustNode: {
+    method: 'POST',
+    path: '/v1/nodes/:node/trust',
+    summary: 'Accept results of a node as they are and let it decide where others differ, or lift that',
+    scopes: [],
+    params: nodeParams,
+    body: z.strictObject({ trusted: z.boolean() }),
+    response: nodeSchema,
+  },
   drainNode: {
     method: 'POST',
     path: '/v1/nodes/:node/drain',
@@ -259,6 +268,8 @@ export const ROUTES = {
     body: z.strictObject({
       scope: scopeSchema,
       principal: nameSchema.optional(),
+      /** With scope `node`: the nodes that join with it are trusted. */
+      trusted: z.boolean().default(false),
       expires: z.string().regex(DURATION_PATTERN, 'must be a duration such as 30d').optional(),
     }),
     response: createdTokenSchema,

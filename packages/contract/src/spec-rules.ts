@@ -33,6 +33,7 @@ export function ruleFaults(document: unknown): RuleFault[] {
       : []),
     ...disconnectFaults(recordIn(spec, 'disconnect')),
     ...serviceFaults(spec).map(({ path, message }) => ({ path: ['spec', ...path], message })),
+    ...verificationFaults(spec, task),
     ...(task === null
       ? []
       : taskFaults(task).map(({ path, message }) => ({ path: ['spec', 'task', ...path], message }))),
@@ -49,6 +50,22 @@ function disconnectFaults(disconnect: Record<string, unknown> | null): RuleFault
   const [shorter, longer] = [durationOf(lostAfter), durationOf(stopOnNodeAfter)];
   if (shorter === null || longer === null || longer > shorter) return [];
   return [{ path: ['spec', 'disconnect', 'stopOnNodeAfter'], message: 'must be longer than lostAfter' }];
+}
+
+/** Where results can be compared: tasks that may run on any of several nodes, with outputs that an agent holds. */
+function verificationFaults(spec: Record<string, unknown> | null, task: Record<string, unknown> | null): RuleFault[] {
+  if (spec?.verification === undefined) return [];
+  const path = ['spec', 'verification'];
+  const faults: string[] = [];
+  if (spec.type === 'ops') faults.push('is not offered for type: ops, whose tasks have one node each');
+  if (spec.type === 'service' || spec.type === 'daemon') faults.push('is for jobs that end: a service has no result');
+  if (task?.runtime === 'kubernetes') {
+    faults.push('is not offered by runtime: kubernetes, where one node stands for a whole cluster');
+  }
+  if (task?.checkpoint !== undefined) {
+    faults.push("contradicts task.checkpoint: a result that goes on from another node's work proves nothing");
+  }
+  return faults.map((message) => ({ path, message }));
 }
 
 function taskFaults(task: Record<string, unknown>): RuleFault[] {

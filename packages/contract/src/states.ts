@@ -7,6 +7,8 @@
  *     attempt  leased -> preparing -> running -> uploading -> valid | failed | cancelled
  *                 \-> declined       ^  \-> suspended -> running | yielded
  *                                    |-- lost <- any of these, until the node returns (or valid | superseded)
+ *              of a verified task: running -> committed -> revealed -> valid | confirmed | invalid | inconclusive,
+ *                 and what was valid or confirmed may be found invalid later
  *
  * An attempt yields when it gives up its place without having failed: its task goes on from its checkpoint.
  *
@@ -77,8 +79,13 @@ export const ATTEMPT_STATES = [
   'running',
   'suspended',
   'uploading',
+  'committed',
+  'revealed',
   'lost',
   'valid',
+  'confirmed',
+  'invalid',
+  'inconclusive',
   'failed',
   'yielded',
   'declined',
@@ -93,13 +100,19 @@ export type AttemptEvent =
   | 'suspend'
   | 'resume'
   | 'upload'
+  | 'commit'
+  | 'reveal'
   | 'succeed'
   | 'fail'
   | 'yield'
   | 'decline'
   | 'cancel'
   | 'lose'
-  | 'supersede';
+  | 'supersede'
+  | Verdict;
+/** What verification finds of a result that was revealed: accepted; equal to the accepted one; wrong; nobody knows. */
+type Verdict = 'accept' | 'confirm' | 'refute' | 'doubt';
+const VERDICTS: readonly string[] = ['accept', 'confirm', 'refute', 'doubt'] satisfies Verdict[];
 
 const LIVE_ATTEMPT = {
   succeed: 'valid',
@@ -113,12 +126,25 @@ const LIVE_ATTEMPT = {
   supersede: 'superseded',
 } as const;
 
+/** Of a verified task: bound to its result, and shown. A trusted node is asked for no commitment. */
+const SHOWN = { commit: 'committed', reveal: 'revealed' } as const;
+
 export const ATTEMPT_TRANSITIONS: Table<AttemptState, AttemptEvent> = {
-  leased: { ...LIVE_ATTEMPT, prepare: 'preparing', start: 'running', upload: 'uploading' },
-  preparing: { ...LIVE_ATTEMPT, start: 'running', upload: 'uploading' },
-  running: { ...LIVE_ATTEMPT, suspend: 'suspended', upload: 'uploading' },
+  leased: { ...LIVE_ATTEMPT, prepare: 'preparing', start: 'running', upload: 'uploading', ...SHOWN },
+  preparing: { ...LIVE_ATTEMPT, start: 'running', upload: 'uploading', ...SHOWN },
+  running: { ...LIVE_ATTEMPT, suspend: 'suspended', upload: 'uploading', ...SHOWN },
   suspended: { ...LIVE_ATTEMPT, resume: 'running' },
-  uploading: LIVE_ATTEMPT,
+  uploading: { ...LIVE_ATTEMPT, ...SHOWN },
+  // It has run and takes up no place of its node; the node keeps its result until it is asked for it.
+  committed: {
+    reveal: 'revealed',
+    fail: 'failed',
+    decline: 'declined',
+    cancel: 'cancelled',
+    lose: 'lost',
+    supersede: 'superseded',
+  },
+  revealed: { accept: 'valid', confirm: 'confirmed', refute: 'invalid', doubt: 'inconclusive' },
   // `start`, `suspend` and `upload`: the node came back with the attempt alive and the task undecided.
   lost: {
     start: 'running',
@@ -131,7 +157,11 @@ export const ATTEMPT_TRANSITIONS: Table<AttemptState, AttemptEvent> = {
     cancel: 'cancelled',
     supersede: 'superseded',
   },
-  valid: {},
+  // A node was found out: what had been accepted from it alone is verified again.
+  valid: { refute: 'invalid' },
+  confirmed: { refute: 'invalid' },
+  invalid: {},
+  inconclusive: {},
   failed: {},
   yielded: {},
   declined: {},
@@ -148,12 +178,12 @@ export function transition<State extends string, Event extends string>(
   return table[state][event] ?? null;
 }
 
-/** A state that nothing leaves. */
+/** A state that nothing leaves, but a verdict on the result: its node is done with it. */
 export function isTerminal<State extends string, Event extends string>(
   table: Table<State, Event>,
   state: State,
 ): boolean {
-  return Object.keys(table[state]).length === 0;
+  return Object.keys(table[state]).every((event) => VERDICTS.includes(event));
 }
 
 /**
@@ -189,6 +219,15 @@ export const FAILURE_REASONS = {
   'node-lost': { blame: 'node', meaning: 'the node was not heard of for disconnect.lostAfter, or forgot the attempt' },
   drained: { blame: 'node', meaning: 'the node was drained before the attempt ended' },
   'stopped-on-node': { blame: 'node', meaning: 'the node stopped it after disconnect.stopOnNodeAfter without contact' },
+  'commitment-mismatch': {
+    blame: 'node',
+    meaning: 'the node showed another result than it had committed to, or one that it had not signed',
+  },
+  withheld: { blame: 'node', meaning: 'the node committed to a result and did not show it in time' },
+  inconclusive: {
+    blame: 'node',
+    meaning: 'the results of the nodes differ, or too few nodes could be asked, and no trusted node could decide',
+  },
   'queue-timeout': { blame: 'job', meaning: 'no node took the task within timeouts.queue' },
   'total-timeout': { blame: 'job', meaning: 'the job did not end within timeouts.total' },
   'too-many-node-failures': { blame: 'job', meaning: 'too many nodes failed under this task' },

@@ -33,7 +33,18 @@ const TABLES: Record<
     states: ATTEMPT_STATES,
     table: ATTEMPT_TRANSITIONS,
     first: 'leased',
-    terminal: ['valid', 'failed', 'yielded', 'declined', 'cancelled', 'superseded'],
+    terminal: [
+      'revealed',
+      'valid',
+      'confirmed',
+      'invalid',
+      'inconclusive',
+      'failed',
+      'yielded',
+      'declined',
+      'cancelled',
+      'superseded',
+    ],
   },
 };
 

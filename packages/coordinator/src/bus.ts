@@ -10,6 +10,8 @@ export type Hint =
   | { kind: 'queue'; classIds: string[] }
   | { kind: 'stop'; job: string }
   | { kind: 'suspension'; job: string }
+  /** Committed results of this job are asked for. */
+  | { kind: 'reveal'; job: string }
   | { kind: 'node'; node: string };
 
 export interface Bus {

@@ -114,6 +114,10 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
       await nodes.cordon(id, cordoned, caller.principal);
       return await node(caller, id);
     },
+    async trustNode(caller, id, trusted) {
+      await nodes.trust(id, trusted, caller.principal);
+      return await node(caller, id);
+    },
     async drainNode(caller, id, deadlineMilliseconds) {
       await nodes.drain(id, deadlineMilliseconds, caller.principal);
       return await node(caller, id);
@@ -171,6 +175,11 @@ async function changeSuspension(
   if (isLongRunning(spec)) {
     throw new FogError('conflict', `job ${id} runs a ${spec.spec.type}, which is kept running`, {
       hint: 'a service is scaled to 0 instead: fog scale NAME 0',
+    });
+  }
+  if (spec.spec.verification !== undefined && spec.spec.verification.mode !== 'none') {
+    throw new FogError('conflict', `the results of job ${id} are verified: its replicas cannot wait for each other`, {
+      hint: 'cancel it, and submit it again later',
     });
   }
   await dependencies.suspensions.change(id, { suspend, partition, by: caller.principal });

@@ -12,7 +12,6 @@ import {
   FogError,
   parseBytes,
   parseDuration,
-  parseToken,
   type Scope,
 } from '@fog/contract';
 import { lockFolder } from '@fog/contract/node';
@@ -67,7 +66,13 @@ export interface RunningCoordinator {
   fingerprint: string | null;
   adminToken: string;
   connectedNodes(): number;
-  createToken(request: { scope: Scope; principal?: string; expires?: string }): Promise<CreatedToken>;
+  createToken(request: {
+    scope: Scope;
+    principal?: string;
+    expires?: string;
+    /** Nodes that join with it are trusted. */
+    trusted?: boolean;
+  }): Promise<CreatedToken>;
   close(): Promise<void>;
 }
 
@@ -123,13 +128,14 @@ async function assemble(
     loopback: isLoopback(listen.host),
   });
   const sockets = serveUpgrades(server.server, {
-    serveAgent: (socket) =>
+    serveAgent: (socket, address) =>
       serveAgent(socket, {
+        address,
         dispatcher: core.dispatcher,
         nodes: core.nodes,
         samples: core.samples,
         heartbeatMilliseconds: parseDuration(settings.heartbeat),
-        authenticateJoin: (token) => authenticateJoin(stores.tokens, token),
+        authenticateJoin: (token) => stores.tokens.authenticateJoin(token),
         warn: core.warn,
       }),
     authenticateNode: async (authorization) => (await authenticateSession(database, bearerToken(authorization))).nodeId,
@@ -149,9 +155,9 @@ async function assemble(
     fingerprint,
     adminToken,
     connectedNodes: () => core.dispatcher.sessions.size,
-    createToken: ({ scope, principal, expires }) => {
+    createToken: ({ scope, principal, expires, trusted }) => {
       const lifeMilliseconds = expires === undefined ? undefined : parseDuration(expires);
-      return stores.tokens.create({ scope, principal, lifeMilliseconds });
+      return stores.tokens.create({ scope, principal, lifeMilliseconds, trusted: trusted ?? false });
     },
     async close() {
       rmSync(endpointPath, { force: true });
@@ -230,7 +236,7 @@ async function assembleCore({
     version: manifest.version,
     heartbeatMilliseconds: parseDuration(settings.heartbeat),
     logLimitBytes: parseBytes(settings.logBytes),
-    random: Math.random,
+    random: unforeseeable,
     resolveSecrets: (principal, names) => secrets.resolve(principal, names),
     metrics: createDispatcherMetrics(httpMetrics.registry, () => service.status()),
   });
@@ -282,6 +288,11 @@ async function assembleCore({
     space,
   });
   return { bus, dispatcher, nodes, samples, space, sweeps, service, httpMetrics, coordinatorId, warn };
+}
+
+/** In [0, 1). Nodes must not be able to foresee whether they run a task alone. */
+function unforeseeable(): number {
+  return randomBytes(6).readUIntBE(0, 6) / 2 ** 48;
 }
 
 /** The way to published ports. */
@@ -340,16 +351,6 @@ function readiness(connected: number, expected: number, storageFault: FogError |
   if (storageFault !== null) return { ready: false as const, reason: storageFault.message };
   if (connected >= expected) return { ready: true as const, nodes: connected };
   return { ready: false as const, reason: `${connected} of ${expected} nodes are connected` };
-}
-
-/** Principal of a token that nodes may join with. */
-async function authenticateJoin(tokens: TokenStore, text: string): Promise<string> {
-  parseToken(text);
-  const caller = await tokens.authenticate(text);
-  if (caller.scope === 'node' || caller.scope === 'admin') return caller.principal;
-  throw new FogError('forbidden', `a token of scope ${caller.scope} cannot join nodes`, {
-    hint: 'fog token create --scope node',
-  });
 }
 
 /** The token that a node got with its welcome; good until its next session. */

@@ -135,6 +135,29 @@ export const DISPATCH_LIMITS = {
   retryMilliseconds: 250,
   /** A lease that is this old and was sent to nobody never will be. */
   unsentLeaseMilliseconds: 10_000,
+  /**
+   * A round of replicas waits so much longer than `timeouts.attempt` and `disconnect.lostAfter`: for what a node fetches
+   * before it starts.
+   */
+  commitSlackMilliseconds: 10 * 60_000,
+  /** From being asked for a result to having stored it, besides `disconnect.lostAfter`: 6 GB over a line of 80 Mbit/s. */
+  revealMilliseconds: 10 * 60_000,
+  /**
+   * Results that a node keeps until they are asked for; one with so many begins no verified task, and only takes replicas
+   * of tasks that others have begun. It bounds what has begun and is not decided.
+   */
+  committedAttempts: 64,
+  /**
+   * A result that is committed to waits at most so long for another replica to find a place: then it is shown in a round
+   * of its own, which gives its node room again.
+   */
+  roundPatienceMilliseconds: 5 * 60_000,
+  /** No node may take a replica for so long: then the replicas there are decide, or a trusted node. */
+  replicaPatienceMilliseconds: 30_000,
+  /** No trusted node for so long: the task fails as inconclusive. An agent is started anew in less. */
+  adjudicatorPatienceMilliseconds: 120_000,
+  /** A placement class of replicas, of which each set of nodes makes one, goes when no queued task has it any more. */
+  replicaClassMilliseconds: 10 * 60_000,
   /** Finished jobs that the retention removes at a time. */
   retentionJobs: 100,
   /** How long one round of the retention, of which there is one a minute, removes jobs: more than can be submitted. */

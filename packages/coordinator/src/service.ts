@@ -76,6 +76,7 @@ export interface CoordinatorService {
   getNode(caller: Caller, nodeId: string): Promise<Node>;
   nodeEvents(caller: Caller, nodeId: string, request: StreamRequest): Promise<StreamPage<NodeEventRecord>>;
   cordonNode(caller: Caller, nodeId: string, cordoned: boolean): Promise<Node>;
+  trustNode(caller: Caller, nodeId: string, trusted: boolean): Promise<Node>;
   drainNode(caller: Caller, nodeId: string, deadlineMilliseconds: number): Promise<Node>;
   removeNode(caller: Caller, nodeId: string): Promise<void>;
   status(): Promise<Status>;

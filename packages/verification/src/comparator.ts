@@ -9,8 +9,8 @@
  * it is valid, the rest is not. Two valid results may differ by twice the tolerance, and never by more. A comparator
  * that answers differently when its arguments are swapped agrees only if both answers are yes.
  */
+import type { Tolerance } from '@fog/contract';
 import { VERIFICATION_LIMITS } from './limits.ts';
-import type { Tolerance } from './verification-policy.ts';
 
 /** Pure; never throws: what cannot be compared does not agree. */
 export type Comparator = (left: Uint8Array, right: Uint8Array) => boolean;

@@ -19,10 +19,11 @@ export {
   type Standing,
   standingOf,
   type TaskReference,
+  TRUSTED_NODE,
   unknownNode,
   type Verdict,
 } from './node-trust.ts';
-export type { Exclusions, ReplicaHolder } from './quorum.ts';
+export { type Exclusions, exclusionsOf, isExcluded, type ReplicaHolder } from './quorum.ts';
 export {
   type CanonicalOutput,
   type CanonicalResult,
@@ -43,6 +44,8 @@ export {
   type SpotCheck,
   spotCheckSchema,
 } from './spot-checks.ts';
+export { excludedFrom, runningOf } from './task-outcome.ts';
+export { taskResult } from './task-result.ts';
 export { mayRun, verifyTask } from './task-verification.ts';
 export {
   newTaskVerification,
@@ -54,4 +57,3 @@ export {
   type VerificationStep,
   type VerificationVerdict,
 } from './task-verification-state.ts';
-export { type Tolerance, type VerificationPolicy, verificationPolicySchema } from './verification-policy.ts';

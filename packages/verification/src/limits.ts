@@ -1,8 +1,6 @@
 /** Every limit of verification, with its reason. */
 
 export const VERIFICATION_LIMITS = {
-  /** Results of one task. Each is compared with each, and all of them stand in the task's stored state. */
-  replicas: 15,
   /** Replicas of one task that end without a result; then the trouble is the task's, as with `nodeFailures` of a job. */
   failedReplicas: 10,
   /** Valid results in a row before a node may run a task alone; source: BOINC, AdaptiveReplication. */
@@ -25,8 +23,6 @@ export const VERIFICATION_LIMITS = {
   comparedBytes: 16 << 20,
   /** Levels of a JSON result: the comparison calls itself for each. */
   comparedDepth: 64,
-  /** The share of leases that may be spot checks; above it, replicas tell more for the same price. */
-  spotCheckShare: 0.5,
 } as const;
 
 /**

@@ -79,6 +79,12 @@ export function unknownNode(): NodeTrust {
   };
 }
 
+/**
+ * What stands for the record of a trusted node that computes a replica: of such nodes none is kept. It weighs more than
+ * any nodes that could stand against it, so that no quorum outweighs it.
+ */
+export const TRUSTED_NODE: Pick<NodeTrust, 'consecutiveValid'> = { consecutiveValid: 1e12 };
+
 /** `task`: what the verdict is about. */
 export function recordVerdict(trust: NodeTrust, verdict: Verdict, task: TaskReference): RecordedVerdict {
   const confirmed = { ...trust, consecutiveValid: trust.consecutiveValid + 1, valid: trust.valid + 1 };

@@ -14,7 +14,7 @@
  * If two independent nodes give the same other answer, the known answer itself is in doubt: it is dropped, no more
  * nodes are condemned by it, and the task it came from is to be verified again.
  */
-import { type Digest, digestSchema } from '@fog/contract';
+import { type Digest, digestSchema, LIMITS, type VerificationPolicy, verificationPolicySchema } from '@fog/contract';
 import { z } from 'zod';
 import { groupCredibilities } from './credibility.ts';
 import { VERIFICATION_LIMITS } from './limits.ts';
@@ -22,14 +22,11 @@ import { type NodeTrust, standingOf, type TaskReference, taskReferenceSchema } f
 import { isExcluded, type ReplicaHolder } from './quorum.ts';
 import { resultsOf } from './task-outcome.ts';
 import type { TaskVerificationState } from './task-verification-state.ts';
-import { type VerificationPolicy, verificationPolicySchema } from './verification-policy.ts';
 
 const deviationSchema = z.strictObject({ digest: digestSchema, owner: z.string(), prefix: z.string() });
 
 /** Who made the answer and who was asked: at most the replicas of the task and the uses of the answer. */
-const witnessesSchema = z
-  .array(z.string())
-  .max(VERIFICATION_LIMITS.replicas + 1 + VERIFICATION_LIMITS.usesOfKnownAnswer);
+const witnessesSchema = z.array(z.string()).max(LIMITS.replicas + 1 + VERIFICATION_LIMITS.usesOfKnownAnswer);
 
 export const knownAnswerSchema = z.strictObject({
   version: z.literal(1),

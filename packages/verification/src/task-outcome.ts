@@ -1,5 +1,5 @@
 /** What follows for a task from the results it has: the deciding half of `task-verification.ts`. */
-import type { Digest } from '@fog/contract';
+import type { Digest, VerificationPolicy } from '@fog/contract';
 import type { Verdict } from './node-trust.ts';
 import {
   type Agreement,
@@ -17,7 +17,6 @@ import type {
   VerificationStep,
   VerificationVerdict,
 } from './task-verification-state.ts';
-import type { VerificationPolicy } from './verification-policy.ts';
 
 type RevealedReplica = Replica & ReplicaResult;
 

@@ -1,12 +1,13 @@
 /** What is stored of the verification of one task, what can happen to it, and what can follow. Plain data throughout. */
-import { type Digest, digestSchema } from '@fog/contract';
+import { type Digest, digestSchema, LIMITS } from '@fog/contract';
 import { z } from 'zod';
 import { commitmentSchema } from './commitment.ts';
 import { VERIFICATION_LIMITS } from './limits.ts';
 import type { NodeTrust, Verdict } from './node-trust.ts';
 import type { Exclusions, ReplicaHolder } from './quorum.ts';
 
-const { replicas: MOST_RESULTS, failedReplicas: MOST_FAILED } = VERIFICATION_LIMITS;
+const { replicas: MOST_RESULTS } = LIMITS;
+const { failedReplicas: MOST_FAILED } = VERIFICATION_LIMITS;
 /** With the one result that a task may have when it is verified again. */
 const MOST_REPLICAS = MOST_RESULTS + 1;
 

@@ -24,6 +24,7 @@
  * Pure and total: the same state, event and policy always give the same step, and an event that fits no transition
  * gives null and changes nothing. Messages may therefore come twice or late.
  */
+import type { VerificationPolicy } from '@fog/contract';
 import { runsAlone } from './adaptive.ts';
 import { isCommitment, opensCommitment } from './commitment.ts';
 import { VERIFICATION_LIMITS } from './limits.ts';
@@ -49,7 +50,6 @@ import type {
   VerificationEvent,
   VerificationStep,
 } from './task-verification-state.ts';
-import type { VerificationPolicy } from './verification-policy.ts';
 
 type EventOf<Kind extends VerificationEvent['kind']> = Extract<VerificationEvent, { kind: Kind }>;
 

@@ -4,15 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { VerificationPolicy } from '@fog/contract';
 import fc from 'fast-check';
 import { groupCredibilities } from '../src/credibility.ts';
-import {
-  mayRun,
-  VERIFICATION_LIMITS,
-  type VerificationEvent,
-  type VerificationPolicy,
-  verifyTask,
-} from '../src/index.ts';
+import { mayRun, VERIFICATION_LIMITS, type VerificationEvent, verifyTask } from '../src/index.ts';
 import { resultsOf, runningOf } from '../src/task-outcome.ts';
 import { policyOf, Story } from './story.ts';
 

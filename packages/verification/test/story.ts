@@ -1,14 +1,13 @@
 /** Tells the verification of one task event by event. Node, owner and network of a lease are named by its fence. */
 import assert from 'node:assert/strict';
+import { type VerificationPolicy, verificationPolicySchema } from '@fog/contract';
 import {
   commitmentOf,
   newTaskVerification,
   type TaskVerificationState,
   taskVerificationStateSchema,
   type VerificationEvent,
-  type VerificationPolicy,
   type VerificationStep,
-  verificationPolicySchema,
   verifyTask,
 } from '../src/index.ts';
 

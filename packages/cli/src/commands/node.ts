@@ -72,6 +72,22 @@ function addChanges(node: Command, terminal: Terminal): void {
       }
     });
   }
+  for (const trusted of [true, false]) {
+    const change = node
+      .command(`${trusted ? 'trust' : 'untrust'} <node>`)
+      .description(
+        trusted
+          ? 'accept the results of a node as they are, and let it decide where those of others differ'
+          : 'verify the results of a node like those of any other',
+      );
+    withConnection(change).action(async (name: string, options: CommonOptions) => {
+      const fog = await connect(terminal, options);
+      const { id } = await findNode(fog, name);
+      const changed = await fog.client.call('trustNode', { params: { node: id }, body: { trusted } });
+      if (options.json) await writeJson(terminal, changed);
+      else await note(terminal, `node ${changed.name} is ${trusted ? 'trusted' : 'not trusted any more'}`);
+    });
+  }
   const remove = node
     .command('rm <node>')
     .description('forget a node; one that still runs and has a valid join token joins again');

@@ -8,6 +8,7 @@ import { allPages, type CommonOptions, connect, stdoutColours, withConnection } 
 
 const HELP = `
 Scopes: submit (jobs, blobs, secrets of its principal), node (join nodes), read (look), admin (everything).
+Of verified tasks, no two replicas run on nodes of one principal: give each owner of nodes one of its own.
 The text of the token is shown this once.
 
 Example:
@@ -17,6 +18,7 @@ interface CreateOptions extends CommonOptions {
   scope: Scope;
   principal?: string;
   expires?: string;
+  trusted?: boolean;
 }
 
 export function addTokenCommands(program: Command, terminal: Terminal): void {
@@ -27,13 +29,15 @@ export function addTokenCommands(program: Command, terminal: Terminal): void {
     .addOption(new Option('--scope <scope>', 'what it allows').choices([...SCOPES]).makeOptionMandatory())
     .option('--principal <name>', 'whose token it is; default: for submit a new one, for the others admin')
     .option('--expires <duration>', 'valid for so long, such as 30d; default: until revoked')
+    .option('--trusted', 'with scope node: results of the nodes that join with it are accepted as they are')
     .addHelpText('after', HELP);
-  withConnection(create).action(async ({ scope, principal, expires, ...options }: CreateOptions) => {
+  withConnection(create).action(async ({ scope, principal, expires, trusted, ...options }: CreateOptions) => {
     const { client } = await connect(terminal, options);
     const body = {
       scope,
       ...(principal === undefined ? {} : { principal }),
       ...(expires === undefined ? {} : { expires }),
+      ...(trusted === undefined ? {} : { trusted }),
     };
     const created = await client.call('createToken', { body });
     if (options.json) await writeJson(terminal, created);

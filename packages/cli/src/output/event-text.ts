@@ -38,6 +38,14 @@ function jobDetail(data: JobEventData): string {
       const bytes = data.outputs.reduce((sum, output) => sum + output.bytes, 0);
       return `${formatDuration(data.wallMilliseconds)} in ${data.engine}, ${formatBytes(bytes)} of outputs`;
     }
+    case 'task.verified':
+      return `by ${data.by}, ${data.results} ${data.results === 1 ? 'result' : 'results'}`;
+    case 'attempt.judged':
+      return data.verdict;
+    case 'task.corrected': {
+      const bytes = data.outputs.reduce((sum, output) => sum + output.bytes, 0);
+      return `an accepted result was wrong; ${formatBytes(bytes)} of other outputs take its place`;
+    }
     case 'task.declined':
       return data.message;
     case 'attempt.health':

@@ -9,6 +9,7 @@ import {
   type JobSummary,
   type TaskCounts,
   type TaskWithAttempts,
+  type VerificationPolicy,
 } from '@fog/contract';
 import type { Colours } from '../terminal.ts';
 import { agoText, momentText, spanText } from './moments.ts';
@@ -24,10 +25,10 @@ export function countsText(counts: TaskCounts): string {
 }
 
 export function stateText(state: string, colours: Colours): string {
-  if (['completed', 'succeeded', 'valid', 'connected'].includes(state)) return colours.green(state);
-  if (['failed', 'expired', 'lost'].includes(state)) return colours.red(state);
-  if (['cancelled', 'superseded', 'declined', 'unknown', 'suspended', 'yielded'].includes(state))
-    return colours.yellow(state);
+  if (['completed', 'succeeded', 'valid', 'confirmed', 'connected'].includes(state)) return colours.green(state);
+  if (['failed', 'expired', 'lost', 'invalid'].includes(state)) return colours.red(state);
+  const passing = ['cancelled', 'superseded', 'declined', 'inconclusive', 'unknown', 'suspended', 'yielded'];
+  if (passing.includes(state)) return colours.yellow(state);
   return colours.cyan(state);
 }
 
@@ -54,7 +55,7 @@ export function jobListText(jobs: readonly JobSummary[], nowMilliseconds: number
 }
 
 export function jobText(job: Job, nowMilliseconds: number, colours: Colours): string {
-  const { task, type, priority, placement } = job.spec.spec;
+  const { task, type, priority, placement, verification } = job.spec.spec;
   const { cpu, memory, disk } = task.resources;
   return renderFields(
     [
@@ -71,9 +72,31 @@ export function jobText(job: Job, nowMilliseconds: number, colours: Colours): st
       ['runs', `${type}, ${task.runtime}, priority ${priority}`],
       ['needs', `cpu ${cpu}, memory ${memory}, disk ${disk} a task`],
       ['where', placement.constraints.length === 0 ? null : placement.constraints.join(', ')],
+      ['verified', verification === undefined ? null : verificationText(verification)],
     ],
     colours,
   );
+}
+
+/** Why the result of a verified task was accepted, or what it waits for. */
+function verifiedText({ verification }: TaskWithAttempts): string {
+  if (verification === null) return '';
+  const { phase, acceptedBy, replicas, requested } = verification;
+  const count = `${replicas} ${replicas === 1 ? 'replica' : 'replicas'}`;
+  if (phase === 'adjudicating') return `${count} could not agree: a trusted node decides`;
+  if (phase === 'undecided') return `${count}, undecided`;
+  if (phase === 'collecting' && acceptedBy === null) {
+    return `${count}${requested > 0 ? `, ${requested} more wanted` : ', waits for their results'}`;
+  }
+  if (phase === 'collecting') return `${count}, verified again`;
+  const why = { alone: 'by one proven node', quorum: 'by a quorum', trusted: 'by a trusted node' }[
+    acceptedBy ?? 'alone'
+  ];
+  return `accepted ${why}, ${count}`;
+}
+
+function verificationText({ mode, quorum, maxReplicas }: VerificationPolicy): string {
+  return mode === 'none' ? 'no' : `${mode}, quorum of ${quorum}, at most ${maxReplicas} replicas`;
 }
 
 /** One row an attempt; a task without one has a row of its own. */
@@ -86,10 +109,12 @@ export function taskListText(tasks: readonly TaskWithAttempts[], nowMilliseconds
       ...(index === 0 ? taskCells : ['', '']),
       ...attemptCells(attempt, nowMilliseconds, colours),
     ]);
-    const decided = reasonText(task.reason, task.message);
+    const decided = [reasonText(task.reason, task.message), verifiedText(task)]
+      .filter((part) => part !== '')
+      .join('; ');
     const last = task.attempts.at(-1);
     // The reason of the task is mostly that of its last attempt: said once.
-    const isNew = task.reason !== null && task.reason !== last?.reason;
+    const isNew = (task.reason !== null && task.reason !== last?.reason) || task.verification !== null;
     const own = waiting ?? (isNew || last === undefined ? decided : null);
     if (own === null || (own === '' && attempts.length > 0)) return attempts;
     return [...attempts, [...(attempts.length === 0 ? taskCells : ['', '']), '', '', '', '', '', own]];

@@ -8,7 +8,7 @@ import { renderFields, renderTable } from './table.ts';
 export function nodeListText(nodes: readonly Node[], nowMilliseconds: number, colours: Colours): string {
   if (nodes.length === 0) return 'No node has joined. Start one with "fog node join URL --token T".';
   return renderTable(
-    ['name', 'state', 'slots', 'cpu', 'memory', 'runtimes', 'owner', 'last seen', 'id'],
+    ['name', 'state', 'slots', 'cpu', 'memory', 'runtimes', 'standing', 'owner', 'last seen', 'id'],
     nodes.map((node) => [
       node.name,
       nodeState(node, colours),
@@ -16,6 +16,7 @@ export function nodeListText(nodes: readonly Node[], nowMilliseconds: number, co
       cores(node.description.capacity.milliCpu),
       formatBytes(node.description.capacity.memoryBytes),
       availableRuntimes(node),
+      standingText(node),
       node.owner,
       node.state === 'connected' ? 'now' : agoText(node.lastSeenAt, nowMilliseconds),
       node.id,
@@ -47,6 +48,8 @@ export function nodeText(node: Node, nowMilliseconds: number, colours: Colours):
       ['labels', labelText(labels)],
       ['accepts', policy.accept.join(', ') || 'nobody'],
       ['trusts', policy.trusted.join(', ') || 'nobody'],
+      ['standing', standingText(node)],
+      ...trustFields(node),
       ...runtimeFields,
       ['version', agentVersion],
     ],
@@ -57,6 +60,27 @@ export function nodeText(node: Node, nowMilliseconds: number, colours: Colours):
 function nodeState(node: Node, colours: Colours): string {
   const marks = [node.draining ? 'draining' : null, node.cordoned && !node.draining ? 'cordoned' : null];
   return [stateText(node.state, colours), ...marks.filter((mark) => mark !== null)].join(', ');
+}
+
+/** `trusted`, or its standing by runtime; nothing is known of a node none of whose results were verified. */
+function standingText({ trusted, trust }: Node): string {
+  if (trusted) return 'trusted';
+  const standings = Object.entries(trust).map(([runtime, { standing }]) => `${runtime} ${standing}`);
+  return standings.join(', ') || '-';
+}
+
+function trustFields({ trust }: Node): [string, string][] {
+  return Object.entries(trust).map(([runtime, known]) => [
+    `results, ${runtime}`,
+    [
+      `credibility ${known.credibility.toFixed(4)}`,
+      `${known.valid} valid (${known.consecutiveValid} in a row)`,
+      `${known.invalid} invalid`,
+      `${known.withheld} withheld`,
+      `${known.inconclusive} inconclusive`,
+      `${known.unchecked} unchecked`,
+    ].join(', '),
+  ]);
 }
 
 function amounts({ slots, milliCpu, memoryBytes, diskBytes }: Node['free']): string {

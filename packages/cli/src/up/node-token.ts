@@ -13,12 +13,12 @@ export async function provideNodeToken(
   coordinator: {
     client: FogClient;
     fingerprint: string | null;
-    createToken(input: { scope: 'node'; principal: string }): Promise<CreatedToken>;
+    createToken(input: { scope: 'node'; principal: string; trusted: true }): Promise<CreatedToken>;
   },
 ): Promise<void> {
   const present = await readFile(file, 'utf8').catch(() => null);
   if (present !== null && (await isValid(present, coordinator))) return;
-  const { token } = await coordinator.createToken({ scope: 'node', principal: 'admin' });
+  const { token } = await coordinator.createToken({ scope: 'node', principal: 'admin', trusted: true });
   try {
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, `${token}\n`, { mode: 0o600 });

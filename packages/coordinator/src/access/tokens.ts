@@ -34,6 +34,8 @@ export interface NewToken {
   /** Default: for `submit` a principal of its own, named as the token; `admin` for the others. */
   principal?: string | undefined;
   lifeMilliseconds?: number | undefined;
+  /** Nodes that join with it are trusted. */
+  trusted?: boolean | undefined;
 }
 
 interface CachedToken {
@@ -67,6 +69,7 @@ export class TokenStore {
       scope: request.scope,
       // Whoever gets a token to submit with is a stranger until the operator says otherwise: nodes trust `admin`.
       principal: request.principal ?? (request.scope === 'submit' ? id : 'admin'),
+      trusted: request.trusted === true ? 1 : 0,
       secret_hash: hashOf(secret).toString('hex'),
       created_at: now,
       expires_at: request.lifeMilliseconds === undefined ? null : now + request.lifeMilliseconds,
@@ -82,6 +85,24 @@ export class TokenStore {
    * or was revoked, and with one and the same message for everything else, so that guesses learn nothing.
    */
   async authenticate(text: string): Promise<Caller> {
+    const { scope, principal } = await this.#genuine(text);
+    return { scope: scope as Scope, principal };
+  }
+
+  /**
+   * Whose the nodes are that join with this token, and whether they are trusted. Throws what `authenticate` throws, and
+   * `forbidden` for a token of another scope.
+   */
+  async authenticateJoin(text: string): Promise<{ owner: string; trusted: boolean }> {
+    const { scope, principal: owner, trusted } = await this.#genuine(text);
+    if (scope === 'admin') return { owner, trusted: true };
+    if (scope === 'node') return { owner, trusted: trusted === 1 };
+    throw new FogError('forbidden', `a token of scope ${scope} cannot join nodes`, {
+      hint: 'fog token create --scope node',
+    });
+  }
+
+  async #genuine(text: string): Promise<TokenRow> {
     const { id, secret, scope } = parseToken(text);
     const known = await this.#find(id);
     // The comparison is made for unknown ids too: an answer takes the same time for them.
@@ -90,7 +111,7 @@ export class TokenStore {
     const { row } = known;
     if (row.revoked_at !== null) throw refused('the token was revoked');
     if (row.expires_at !== null && row.expires_at <= this.#now()) throw refused('the token has expired');
-    return { scope: row.scope as Scope, principal: row.principal };
+    return row;
   }
 
   /** Newest first. Throws `invalid-request` for a bad cursor. */
@@ -192,6 +213,7 @@ function toToken(row: TokenRow): Token {
     id: row.id,
     scope: row.scope as Scope,
     principal: row.principal,
+    trusted: row.trusted === 1,
     createdAt: row.created_at,
     expiresAt: row.expires_at,
     revokedAt: row.revoked_at,

@@ -54,6 +54,18 @@ export async function renewBlobs(
   return wanted.filter((digest) => !known.has(digest));
 }
 
+/** Which of these are not there. */
+export async function findMissingBlobs(reader: Reader, digests: readonly string[]): Promise<string[]> {
+  const wanted = [...new Set(digests)];
+  const rows = await runBulk<{ digest: string }>(
+    reader,
+    FIND_BLOBS,
+    wanted.map((digest) => [digest]),
+  );
+  const known = new Set(rows.map(({ digest }) => digest));
+  return wanted.filter((digest) => !known.has(digest));
+}
+
 const FIND_BLOBS: BulkStatement = {
   text: `SELECT t.digest, t.stored_at FROM ROWS AS k CROSS JOIN blobs t
     WHERE t.digest = k.digest AND t.stored_at > 0 ORDER BY t.digest`,

@@ -1,13 +1,24 @@
 /** The part of a turn that leases queued tasks to free places, in the order of the queue across all classes. */
+import { attemptKey } from '@fog/contract';
 import { DISPATCH_LIMITS } from '../limits.ts';
-import { claimTasks, queueHead } from '../store/claim.ts';
+import { type ClaimedTask, claimTasks, queueHead } from '../store/claim.ts';
 import type { Database, Writer } from '../store/database.ts';
+import { saveAttempts } from '../store/turn-rows.ts';
+import { saveVerification } from '../store/verification-rows.ts';
 import type { JobCache } from './job-cache.ts';
 import type { Lease } from './leases.ts';
 import type { PlacementClasses } from './placement-classes.ts';
-import { compareHeads, type HungryClass, type QueueHead, type QueueHints } from './queue-hints.ts';
+import {
+  compareHeads,
+  compareHungry,
+  type HungryClass,
+  limitOfClaim,
+  type QueueHead,
+  type QueueHints,
+} from './queue-hints.ts';
 import { type AgentSession, Reservations, type Sessions } from './sessions.ts';
 import type { Turn } from './turn.ts';
+import { leaseVerified, type ReplicaLease } from './verification/replica-leases.ts';
 
 export interface ClaimingDependencies {
   database: Database;
@@ -39,7 +50,7 @@ export class Claiming {
   }
 
   /** Claims in the transaction of the turn. Changes nothing in memory but hints, of which too many do no harm. */
-  async claim(writer: Writer, turn: Turn): Promise<Claims> {
+  async claim(writer: Writer, turn: Turn, now: number): Promise<Claims> {
     const taken = this.#givenBack(turn);
     await this.#hintRequeued(writer, turn);
     const claims: Claims = { leases: [], hints: [], moreToClaim: false };
@@ -63,14 +74,24 @@ export class Claiming {
         places,
         wanted,
         taken,
-        until: order[0]?.head ?? null,
+        until: limitOfClaim(current, order[0]),
         claims,
       });
       if (next === null) continue;
       insertInOrder(order, next);
       most = room;
     }
+    await this.#saveReplicas(writer, turn, claims, now);
     return claims;
+  }
+
+  /** What leases of verified tasks lead to: most want another replica, which the next turn looks for. */
+  async #saveReplicas(writer: Writer, turn: Turn, claims: Claims, now: number): Promise<void> {
+    if (turn.verification.changed.size === 0) return;
+    await saveAttempts(writer, turn);
+    await saveVerification(writer, turn.verification, this.#dependencies.classes, now);
+    await this.#hintRequeued(writer, turn);
+    claims.moreToClaim = true;
   }
 
   /** Claims for one class. Answers the class when it may have more tasks, from where it stands now. */
@@ -90,16 +111,25 @@ export class Claiming {
     const { database, jobs } = this.#dependencies;
     const { current, places, wanted, taken, until, claims } = step;
     const { placement, version } = current;
-    const claimed = await claimTasks(writer, database.engine, { classId: placement.id, most: places.length, until });
+    const isAgain = placement.requirements.reverify === true;
+    const request = { classId: placement.id, most: places.length, until, isAgain };
+    const claimed = await claimTasks(writer, database.engine, request);
     await jobs.load(
       writer,
       claimed.map((task) => task.job),
     );
     const suitable = this.#dependencies.sessions.suitable(placement);
+    const replicas = await this.#replicas(writer, turn, claimed, places);
     claimed.forEach(({ checkpoint, ...name }, index) => {
       const session = places[index] as AgentSession;
-      claims.leases.push({ name, session, suitable, job: jobs.get(name.job), checkpoint });
-      turn.leased(name, { id: session.nodeId, name: session.description.name });
+      const replica = replicas?.get(attemptKey(name));
+      if (replica === 'refused') {
+        taken.giveBack(session, placement.requirements);
+        return;
+      }
+      const isVerified = replica === 'verified';
+      claims.leases.push({ name, session, suitable, job: jobs.get(name.job), checkpoint, isVerified });
+      if (replica === undefined) turn.leased(name, { id: session.nodeId, name: session.description.name });
     });
     for (const session of places.slice(claimed.length)) taken.giveBack(session, placement.requirements);
     const last = claimed.at(-1);
@@ -108,10 +138,25 @@ export class Claiming {
       claims.hints.push({ classId: placement.id, head, version });
       return places.length === wanted ? { ...current, head } : null;
     }
-    const head = until === null ? null : await queueHead(writer, placement.id);
+    const head = until === null ? null : await queueHead(writer, placement.id, isAgain);
     claims.hints.push({ classId: placement.id, head, version });
     // A head in front of `until` is locked by another coordinator: asking again at once would find it locked again.
     return head !== null && until !== null && compareHeads(head, until) > 0 ? { ...current, head } : null;
+  }
+
+  /** Leases of the tasks among these whose results are verified; null where there are none. */
+  async #replicas(
+    writer: Writer,
+    turn: Turn,
+    claimed: readonly ClaimedTask[],
+    places: readonly AgentSession[],
+  ): Promise<Map<string, ReplicaLease> | null> {
+    const { jobs } = this.#dependencies;
+    const verified = claimed.flatMap((task, index) => {
+      if (jobs.get(task.job).verification === null) return [];
+      return [{ task, session: places[index] as AgentSession }];
+    });
+    return verified.length === 0 ? null : await leaseVerified(writer, turn, jobs, verified);
   }
 
   /** Places of attempts that this turn has ended can be given away in it. */
@@ -120,7 +165,13 @@ export class Claiming {
     for (const attempt of turn.freed()) {
       const session = this.#dependencies.sessions.get(attempt.node);
       const needs = session?.needsOf(attempt);
-      if (session !== undefined && needs !== undefined) taken.giveBack(session, needs);
+      if (session !== undefined && needs !== undefined && session.isPlaced(attempt)) taken.giveBack(session, needs);
+    }
+    for (const attempt of turn.verification.committed) {
+      const session = this.#dependencies.sessions.get(attempt.node);
+      const needs = session?.needsOf(attempt);
+      // Its outputs stay on the disk.
+      if (session !== undefined && needs !== undefined) taken.giveBack(session, { ...needs, diskBytes: 0 });
     }
     return taken;
   }
@@ -144,7 +195,7 @@ export class Claiming {
   }
 }
 
-function insertInOrder<Item extends { head: QueueHead }>(order: Item[], item: Item): void {
-  const index = order.findIndex((other) => compareHeads(item.head, other.head) < 0);
+function insertInOrder(order: HungryClass[], item: HungryClass): void {
+  const index = order.findIndex((other) => compareHungry(item, other) < 0);
   order.splice(index === -1 ? order.length : index, 0, item);
 }

@@ -15,20 +15,23 @@ import { DISPATCH_LIMITS } from '../limits.ts';
 import { allOf, type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { insertLeases, loadAttempts, saveAttempts, saveJobs } from '../store/turn-rows.ts';
+import { saveVerification } from '../store/verification-rows.ts';
 import { Claiming, type HintUpdate } from './claiming.ts';
 import { type AdmittedNode, type Arrival, admitNodes, type Reconciliation, reconcile } from './hello.ts';
-import { type DispatcherInput, type HelloInput, type HelloOutcome, namesIn } from './inputs.ts';
+import { type DispatcherInput, type HelloInput, type HelloOutcome, missingOutputs, namesIn } from './inputs.ts';
 import type { JobCache } from './job-cache.ts';
-import { groupLeases, type Lease, leaseFrame, leaseGroupText } from './leases.ts';
+import { groupLeases, type Lease, leaseFrame, leaseGroupTexts } from './leases.ts';
+import { sendOrders } from './orders.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import { QueueHints } from './queue-hints.ts';
 import { AgentSession, Sessions } from './sessions.ts';
 import { Turn } from './turn.ts';
-import { type SuspensionOrder, suspensionFrames } from './turn-suspensions.ts';
 
 export interface DispatcherMetrics {
   leases(count: number): void;
   turn(seconds: number, inputs: number): void;
+  /** Verdicts on results, and verified tasks with the number of their results. */
+  verification(verdicts: readonly string[], accepted: readonly { by: string; results: number }[]): void;
 }
 
 export interface DispatcherDependencies {
@@ -59,6 +62,7 @@ interface TurnResult {
   hellos: { input: HelloInput; outcome: HelloOutcome }[];
   hints: HintUpdate[];
   streams: string[];
+  verdicts: string[];
   moreToClaim: boolean;
 }
 
@@ -201,9 +205,14 @@ export class Dispatcher {
 
   /** The transaction. Has no effect but its statements and its result: it may be run twice. */
   async #decide(writer: Writer, inputs: readonly DispatcherInput[]): Promise<TurnResult> {
-    const { jobs, now, random } = this.#dependencies;
+    const { jobs, classes, now, random } = this.#dependencies;
     const at = now();
-    const turn = new Turn({ now: at, random, specOf: (job) => jobs.get(job).spec });
+    const turn = new Turn({
+      now: at,
+      random,
+      specOf: (job) => jobs.get(job).spec,
+      submitterOf: (job) => jobs.get(job).submitter,
+    });
     const acknowledged = await this.#acknowledge(writer, inputs, at);
     const hellos: TurnResult['hellos'] = [];
     const live = await this.#stillTrue(writer, inputs, acknowledged);
@@ -212,25 +221,31 @@ export class Dispatcher {
     await jobs.load(writer, new Set(names.map((name) => name.job)));
     const rows = await loadAttempts(writer, names);
     turn.load(rows.tasks, rows.attempts);
+    const missing = await missingOutputs(writer, live);
     const back = new Set<string>();
     for (const input of live) {
       if (input.kind === 'hello') {
         const outcome = this.#hello(turn, input, arrivals.get(input) as Arrived);
         hellos.push({ input, outcome });
         if (outcome.accepted) back.add(input.hello.nodeId);
-      } else if (input.kind !== 'lost' || !back.has(input.node)) this.#applyInput(turn, input);
+      } else if (input.kind !== 'lost' || !back.has(input.node)) this.#applyInput(turn, input, missing);
     }
+    const verdicts = turn.verification.effects.judged.map(({ verdict }) => verdict);
     await saveAttempts(writer, turn);
-    const claims = await this.#claiming.claim(writer, turn);
+    await saveVerification(writer, turn.verification, classes, at);
+    const claims = await this.#claiming.claim(writer, turn, at);
     const given = claims.leases.map(({ name, session, suitable }) => ({ name, node: session.nodeId, suitable }));
     const [, streams] = await allOf([insertLeases(writer, given, at), saveJobs(writer, turn.counts, turn.entries, at)]);
-    return { turn, live, acknowledged, hellos, ...claims, streams };
+    return { turn, live, acknowledged, hellos, ...claims, streams, verdicts };
   }
 
-  #applyInput(turn: Turn, input: Exclude<DispatcherInput, HelloInput>): void {
+  #applyInput(turn: Turn, input: Exclude<DispatcherInput, HelloInput>, missing: ReadonlySet<string>): void {
     switch (input.kind) {
-      case 'entry':
-        return turn.report(input.session.nodeId, input.entry.attempt, input.entry.report);
+      case 'entry': {
+        const { session, entry } = input;
+        const witness = { publicKey: session.identity.publicKey, missing };
+        return turn.report(session.nodeId, entry.attempt, entry.report, witness);
+      }
       case 'log': {
         const { name, stream, text, offset, bytes, session } = input;
         return turn.log(session.nodeId, { ...name, stream, text }, offset, bytes, this.#dependencies.logLimitBytes);
@@ -241,6 +256,8 @@ export class Dispatcher {
         return turn.forgotten(input.name, 'removed');
       case 'queue-deadline':
         return turn.expire(input.name);
+      case 'verification-due':
+        return turn.due(input.name, input.isPlaceable);
       case 'close':
         return turn.close(input.name, input.why);
       case 'suspend':
@@ -298,8 +315,8 @@ export class Dispatcher {
     const hellos = inputs.filter((input) => input.kind === 'hello');
     if (hellos.length === 0) return new Map();
     const { coordinatorId, database } = this.#dependencies;
-    const arrivals = hellos.map(({ hello, owner }) => {
-      return { hello, owner, blobToken: `fogblob_${hello.nodeId}_${randomBytes(32).toString('base64url')}` };
+    const arrivals = hellos.map(({ hello, joining, prefix }) => {
+      return { hello, joining, prefix, blobToken: `fogblob_${hello.nodeId}_${randomBytes(32).toString('base64url')}` };
     });
     const admissions = await admitNodes(writer, arrivals, { engine: database.engine, coordinatorId, now: at });
     return new Map(
@@ -312,7 +329,7 @@ export class Dispatcher {
     );
   }
 
-  #hello(turn: Turn, { hello, link }: HelloInput, arrived: Arrived): HelloOutcome {
+  #hello(turn: Turn, { hello, link, prefix }: HelloInput, arrived: Arrived): HelloOutcome {
     if (arrived instanceof FogError) {
       const { message, hint } = arrived;
       return { accepted: false, code: 'unauthenticated', message, ...(hint === undefined ? {} : { hint }) };
@@ -325,12 +342,13 @@ export class Dispatcher {
     const session = new AgentSession(link, {
       nodeId: hello.nodeId,
       session: admitted.session,
+      identity: { publicKey: hello.publicKey, owner: admitted.owner, prefix, trusted: admitted.trusted },
       description: hello.node,
       cordoned: admitted.cordoned,
       received: admitted.acknowledged,
     });
     session.drainUntil = admitted.drainUntil;
-    for (const { name, logBytes, state } of attempts.resume) {
+    for (const { name, logBytes, state, isCommitted } of attempts.resume) {
       if (!turn.resume(name, state)) {
         stop.push(name);
         continue;
@@ -338,6 +356,7 @@ export class Dispatcher {
       turn.suspensions.remind(name, state);
       keep.push({ attempt: name, logBytes });
       session.hold(name, jobs.get(name.job).needs);
+      if (isCommitted) session.commit(name);
     }
     const welcome = JSON.stringify({
       type: 'welcome',
@@ -358,6 +377,7 @@ export class Dispatcher {
     const { bus, metrics } = this.#dependencies;
     // First the new sessions: what they came with may have been decided in this very turn.
     for (const { input, outcome } of result.hellos) this.#admit(input, outcome);
+    for (const attempt of result.turn.verification.committed) this.sessions.get(attempt.node)?.commit(attempt);
     for (const attempt of result.turn.freed()) this.sessions.get(attempt.node)?.release(attempt);
     for (const input of result.live) this.#releaseEnded(input);
     for (const [session, sequence] of result.acknowledged) {
@@ -366,12 +386,13 @@ export class Dispatcher {
     }
     for (const update of result.hints) this.hints.update(update.classId, update.head, update.version);
     this.#sendLeases(result.leases);
-    this.#sendStops(result.turn);
-    this.sendOrders(result.turn.suspensions.orders);
+    sendOrders(result.turn, this.sessions, bus);
     const requeued = new Set(result.turn.requeued.map((task) => task.classId));
     if (requeued.size > 0) this.announce([...requeued]);
     if (result.streams.length > 0) bus.publish({ kind: 'streams', ids: result.streams });
     metrics.leases(result.leases.length);
+    const { accepted } = result.turn.verification.effects;
+    if (accepted.length + result.verdicts.length > 0) metrics.verification(result.verdicts, accepted);
   }
 
   /** Its node has ended the attempt, even where another coordinator has decided on it long ago. */
@@ -398,7 +419,7 @@ export class Dispatcher {
     for (const [session, byJob] of groupLeases(leases)) {
       const texts: string[] = [];
       for (const [job, group] of byJob) {
-        if (job.secretNames.length === 0) texts.push(leaseGroupText(job, group, {}));
+        if (job.secretNames.length === 0) texts.push(...leaseGroupTexts(job, group, {}));
         else void this.#sendWithSecrets(session, job.secretNames, group);
       }
       if (texts.length > 0 && !session.link.send(leaseFrame(texts))) this.#undelivered([...byJob.values()].flat());
@@ -409,7 +430,7 @@ export class Dispatcher {
     const job = (group[0] as Lease).job;
     try {
       const secrets = await this.#dependencies.resolveSecrets(job.submitter, names);
-      if (!session.link.send(leaseFrame([leaseGroupText(job, group, secrets)]))) this.#undelivered(group);
+      if (!session.link.send(leaseFrame(leaseGroupTexts(job, group, secrets)))) this.#undelivered(group);
     } catch (error) {
       const message = FogError.from(error).message;
       this.take(...group.map(({ name }) => ({ kind: 'unfillable', name, reason: 'input-missing', message }) as const));
@@ -420,27 +441,5 @@ export class Dispatcher {
     // Its end is not noticed yet; until then it would get the same tasks again and again.
     for (const { session } of leases) session.reachable = false;
     this.take(...leases.map(({ name }) => ({ kind: 'undelivered', name }) as const));
-  }
-
-  /** To the nodes of this coordinator; others are told that there is something for theirs. */
-  sendOrders(orders: readonly SuspensionOrder[]): void {
-    const elsewhere = new Set<string>();
-    for (const { node, frame, jobs } of suspensionFrames(orders)) {
-      const session = this.sessions.get(node);
-      if (session !== undefined) session.link.send(frame);
-      else for (const job of jobs) elsewhere.add(job);
-    }
-    for (const job of elsewhere) this.#dependencies.bus.publish({ kind: 'suspension', job });
-  }
-
-  #sendStops(turn: Turn): void {
-    const elsewhere = new Set<string>();
-    for (const stop of turn.stops) {
-      const session = this.sessions.get(stop.node);
-      if (session === undefined) elsewhere.add(stop.attempt.job);
-      else
-        session.link.send(JSON.stringify({ type: 'stop', attempts: [{ attempt: stop.attempt, reason: stop.reason }] }));
-    }
-    for (const job of elsewhere) this.#dependencies.bus.publish({ kind: 'stop', job });
   }
 }

@@ -27,6 +27,8 @@ export interface AdmittedNode {
   cordoned: boolean;
   /** It was told to finish by then; null while it is not draining. */
   drainUntil: number | null;
+  owner: string;
+  trusted: boolean;
   /** Attempts that the database believes to be alive on this node. */
   believed: { name: AttemptName; state: AttemptState; logBytes: number }[];
 }
@@ -34,8 +36,8 @@ export interface AdmittedNode {
 /** A node that asks to be let in. */
 export interface Arrival {
   hello: HelloFrame;
-  /** Whose node it becomes if it is new; null without a good join token. */
-  owner: string | null;
+  joining: { owner: string; trusted: boolean } | null;
+  prefix: string;
   blobToken: string;
 }
 
@@ -55,12 +57,12 @@ export async function admitNodes(
   const changed = new Map<string, NodeRow>();
   const events: NewEvent[] = [];
   const admissions = arrivals.map((arrival): AdmittedNode | FogError => {
-    const { hello, owner } = arrival;
+    const { hello, joining } = arrival;
     const existing = rows.get(hello.nodeId);
-    if (existing === undefined && owner === null) return notKnown();
+    if (existing === undefined && joining === null) return notKnown();
     const row = nodeRow(arrival, existing, context);
     const data: NodeEventData[] = [{ type: 'node.connected', session: row.session }];
-    if (existing === undefined) data.unshift({ type: 'node.joined', name: hello.node.name, by: owner ?? '' });
+    if (existing === undefined) data.unshift({ type: 'node.joined', name: hello.node.name, by: row.owner });
     for (const entry of data) events.push([row.id, row.next_sequence++, context.now, JSON.stringify(entry)]);
     rows.set(row.id, row);
     changed.set(row.id, row);
@@ -69,6 +71,8 @@ export async function admitNodes(
       acknowledged: row.acknowledged,
       cordoned: row.cordoned === 1,
       drainUntil: row.drain_until,
+      owner: row.owner,
+      trusted: row.trusted === 1,
       believed: (believed.get(row.id) ?? []).map((attempt) => ({
         name: { job: attempt.job_id, partition: attempt.partition, fence: attempt.fence },
         state: attempt.state as AttemptState,
@@ -119,6 +123,8 @@ const NODE_COLUMNS = {
   public_key: 'text',
   name: 'text',
   owner: 'text',
+  trusted: 'integer',
+  prefix: 'text',
   state: 'text',
   cordoned: 'integer',
   drain_until: 'bigint',
@@ -147,7 +153,7 @@ const STORE_NODES: BulkStatement = {
 
 export interface Reconciliation {
   /** Held and believed alive: they go on if their task is undecided. */
-  resume: { name: AttemptName; logBytes: number; state: HeldAttempt['state'] }[];
+  resume: { name: AttemptName; logBytes: number; state: HeldAttempt['state']; isCommitted: boolean }[];
   /** Held, but decided long ago or never heard of. */
   stop: AttemptName[];
   /** Believed alive, but no longer held. */
@@ -162,7 +168,10 @@ export function reconcile(held: readonly HeldAttempt[], believed: AdmittedNode['
   for (const { attempt, state } of held) {
     const entry = believedByKey.get(attemptKey(attempt));
     if (entry === undefined) result.stop.push(attempt);
-    else result.resume.push({ name: attempt, logBytes: entry.logBytes, state });
+    else {
+      const isCommitted = entry.state === 'committed';
+      result.resume.push({ name: attempt, logBytes: entry.logBytes, state, isCommitted });
+    }
   }
   for (const entry of believed) {
     if (heldKeys.has(attemptKey(entry.name))) continue;
@@ -179,7 +188,7 @@ function notKnown(): FogError {
 
 /** The row of the new session; its events are still to be numbered. */
 function nodeRow(
-  { hello, owner, blobToken }: Arrival,
+  { hello, joining, prefix, blobToken }: Arrival,
   existing: NodeRow | undefined,
   { coordinatorId, now }: { coordinatorId: string; now: number },
 ): NodeRow {
@@ -187,7 +196,9 @@ function nodeRow(
     id: hello.nodeId,
     public_key: hello.publicKey,
     name: hello.node.name,
-    owner: existing?.owner ?? owner ?? '',
+    owner: existing?.owner ?? joining?.owner ?? '',
+    trusted: existing?.trusted ?? (joining?.trusted === true ? 1 : 0),
+    prefix,
     state: 'connected',
     cordoned: existing?.cordoned ?? 0,
     // An agent that was started anew shall work again; one that was only cut off has not heard of it, perhaps.

@@ -1,11 +1,16 @@
 /** What a turn of the dispatcher takes in. */
 import type { AttemptName, FailureReason, HelloFrame, JournalEntry } from '@fog/contract';
+import { findMissingBlobs } from '../blobs/blob-rows.ts';
+import type { Writer } from '../store/database.ts';
 import type { AgentSession, SessionLink } from './sessions.ts';
 
 export interface HelloInput {
   kind: 'hello';
   hello: HelloFrame;
-  owner: string | null;
+  /** Whose node it becomes if it is new, and whether it is trusted then; null without a good join token. */
+  joining: { owner: string; trusted: boolean } | null;
+  /** Of the address that it connects from; empty where that is unknown. */
+  prefix: string;
   link: SessionLink;
   answer: (outcome: HelloOutcome) => void;
 }
@@ -28,6 +33,8 @@ export type DispatcherInput =
   | { kind: 'removed'; name: AttemptName }
   /** Queued tasks whose queue deadline has passed. */
   | { kind: 'queue-deadline'; name: { job: string; partition: number } }
+  /** Verified tasks whose time has come; `isPlaceable`: some node could take the replica that is wanted. */
+  | { kind: 'verification-due'; name: { job: string; partition: number }; isPlaceable: boolean }
   /** Tasks of a job that is being closed. */
   | { kind: 'close'; name: { job: string; partition: number; fence: number }; why: 'cancelled' | 'total-timeout' }
   /** Tasks that are suspended or go on; `by` is null where their whole job does. */
@@ -48,8 +55,19 @@ export function namesIn(inputs: readonly DispatcherInput[]): AttemptName[] {
   for (const input of inputs) {
     if (input.kind === 'hello') continue;
     if (input.kind === 'entry') names.push(input.entry.attempt);
-    else if (input.kind === 'queue-deadline') names.push({ ...input.name, fence: 0 });
+    else if (input.kind === 'queue-deadline' || input.kind === 'verification-due')
+      names.push({ ...input.name, fence: 0 });
     else names.push(input.name);
   }
   return names;
+}
+
+/** Digests of outputs of verified tasks that were not stored, although their nodes say so. */
+export async function missingOutputs(writer: Writer, inputs: readonly DispatcherInput[]): Promise<ReadonlySet<string>> {
+  const digests = inputs.flatMap((input) => {
+    if (input.kind !== 'entry' || input.entry.report.event !== 'succeed') return [];
+    const { result, outputs } = input.entry.report;
+    return result === undefined ? [] : outputs.map(({ digest }) => digest);
+  });
+  return new Set(await findMissingBlobs(writer, digests));
 }

@@ -1,5 +1,5 @@
 /** Specifications of jobs, parsed once. They never change, so the cache is never wrong; it only forgets. */
-import { type JobSpec, parseDuration } from '@fog/contract';
+import { type JobSpec, parseDuration, type VerificationPolicy } from '@fog/contract';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Reader } from '../store/database.ts';
@@ -18,6 +18,8 @@ export interface CachedJob {
   lostAfterMilliseconds: number;
   /** Names of the secrets that the specification refers to. */
   secretNames: string[];
+  /** Null where the first result counts. */
+  verification: VerificationPolicy | null;
 }
 
 /** Secrets that a specification refers to, and where. */
@@ -48,14 +50,16 @@ const LOAD_JOBS: BulkStatement = {
 export class JobCache {
   readonly #jobs = new Map<string, CachedJob>();
 
-  add(job: Omit<CachedJob, 'spec' | 'needs' | 'lostAfterMilliseconds' | 'secretNames'>): CachedJob {
+  add(job: Omit<CachedJob, 'spec' | 'needs' | 'lostAfterMilliseconds' | 'secretNames' | 'verification'>): CachedJob {
     const spec = JSON.parse(job.specText) as JobSpec;
+    const { verification } = spec.spec;
     const cached: CachedJob = {
       ...job,
       spec,
       needs: requirementsOf(spec, job.submitter),
       lostAfterMilliseconds: parseDuration(spec.spec.disconnect.lostAfter),
       secretNames: secretsOf(spec).map(({ secret }) => secret),
+      verification: verification === undefined || verification.mode === 'none' ? null : verification,
     };
     const oldest = this.#jobs.keys().next();
     if (this.#jobs.size >= DISPATCH_LIMITS.cachedJobs && !oldest.done) this.#jobs.delete(oldest.value);

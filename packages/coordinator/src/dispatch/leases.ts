@@ -11,6 +11,8 @@ export interface Lease {
   job: CachedJob;
   /** Manifest of the checkpoint from which the attempt goes on. */
   checkpoint: string | null;
+  /** The node commits to its result. */
+  isVerified: boolean;
 }
 
 /** Leases by session and job, in the order they were made. */
@@ -29,15 +31,29 @@ export function groupLeases(leases: readonly Lease[]): Map<AgentSession, Map<Cac
   return bySession;
 }
 
-/** One group of a `lease` frame as JSON. */
-export function leaseGroupText(job: CachedJob, leases: readonly Lease[], secrets: Record<string, string>): string {
+/** The groups of a `lease` frame as JSON: one, or two where a trusted node gets a replica beside other tasks of a job. */
+export function leaseGroupTexts(job: CachedJob, leases: readonly Lease[], secrets: Record<string, string>): string[] {
+  if (job.verification === null) return [leaseGroupText(job, leases, secrets, '')];
+  const { true: replicas = [], false: others = [] } = Object.groupBy(leases, ({ isVerified }) => String(isVerified));
+  return [
+    ...(others.length > 0 ? [leaseGroupText(job, others, secrets, '')] : []),
+    ...(replicas.length > 0 ? [leaseGroupText(job, replicas, secrets, '"verified":true,')] : []),
+  ];
+}
+
+function leaseGroupText(
+  job: CachedJob,
+  leases: readonly Lease[],
+  secrets: Record<string, string>,
+  verified: string,
+): string {
   const names = leases.map(({ name, checkpoint }) => {
     const from = checkpoint === null ? '' : `,"checkpoint":"${checkpoint}"`;
     return `{"partition":${name.partition},"fence":${name.fence}${from}}`;
   });
   return (
     `{"job":"${job.id}","submitter":${JSON.stringify(job.submitter)},"submittedAtMilliseconds":${job.submittedAt},` +
-    `"partitions":${job.taskCount},"spec":${job.specText},"secrets":${JSON.stringify(secrets)},"leases":[${names.join(',')}]}`
+    `"partitions":${job.taskCount},"spec":${job.specText},${verified}"secrets":${JSON.stringify(secrets)},"leases":[${names.join(',')}]}`
   );
 }
 

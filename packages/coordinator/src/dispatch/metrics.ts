@@ -31,11 +31,28 @@ export function createDispatcherMetrics(registry: Registry, status: () => Promis
     },
   });
   registry.registerMetric(tasks);
+  const verdicts = new Counter({
+    name: 'fog_verdicts_total',
+    help: 'Results of verified tasks by what was found of them',
+    labelNames: ['verdict'] as const,
+    registers,
+  });
+  const results = new Histogram({
+    name: 'fog_results_per_verified_task',
+    help: 'Results that a verified task had when one was accepted, by what accepted it',
+    labelNames: ['by'] as const,
+    buckets: [1, 2, 3, 4, 5, 7, 10, 15],
+    registers,
+  });
   return {
     leases: (count) => leases.inc(count),
     turn: (duration, count) => {
       seconds.observe(duration);
       inputs.inc(count);
+    },
+    verification: (found, accepted) => {
+      for (const verdict of found) verdicts.inc({ verdict });
+      for (const { by, results: count } of accepted) results.observe({ by }, count);
     },
   };
 }

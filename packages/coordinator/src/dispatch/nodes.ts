@@ -8,6 +8,7 @@ import type { NodeUpdate } from '../store/tables.ts';
 import { insertEvents } from '../store/turn-rows.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { AgentSession } from './sessions.ts';
+import { askForResults } from './verification/reveals.ts';
 
 export interface NodesDependencies {
   database: Database;
@@ -26,6 +27,7 @@ export class Nodes {
     dependencies.bus.subscribe((hint) => {
       if (hint.kind === 'node') this.#quietly(this.#refresh(hint.node));
       if (hint.kind === 'stop') this.#quietly(this.#stopDecided(hint.job));
+      if (hint.kind === 'reveal') this.#quietly(askForResults(dependencies.database, dependencies.dispatcher.sessions));
     });
   }
 
@@ -66,6 +68,12 @@ export class Nodes {
     );
   }
 
+  /** Takes its results as they are from now on, and lets it decide where those of others differ; or lifts that. */
+  async trust(nodeId: string, trusted: boolean, by: string): Promise<void> {
+    const type = trusted ? 'node.trusted' : 'node.untrusted';
+    await this.#mustChange(nodeId, { trusted: trusted ? 1 : 0 }, { type, by });
+  }
+
   /** Places nothing more on the node and tells it to finish within the deadline. Its next start ends that. */
   async drain(nodeId: string, deadlineMilliseconds: number, by: string): Promise<void> {
     const until = this.#dependencies.now() + deadlineMilliseconds;
@@ -92,6 +100,7 @@ export class Nodes {
       if (deleted.numDeletedRows === 0n) return false;
       // Should it join again some day, its stream begins anew.
       await writer.deleteFrom('events').where('stream', '=', nodeId).execute();
+      await writer.deleteFrom('node_trust').where('node_id', '=', nodeId).execute();
       return true;
     });
     if (isGone) return;
@@ -168,9 +177,12 @@ export class Nodes {
         .select(['partition', 'fence', 'state'])
         .where('job_id', '=', job)
         .where('node_id', '=', session.nodeId)
-        .where('state', 'in', ['cancelled', 'superseded'])
+        .where('state', 'in', ['cancelled', 'superseded', 'failed'])
         .execute();
-      const decided = new Map(rows.map(({ partition, fence, state }) => [`${partition}/${fence}`, state]));
+      // What a session holds has failed elsewhere: its result was not shown in time.
+      const decided = new Map(
+        rows.map(({ partition, fence, state }) => [`${partition}/${fence}`, state === 'failed' ? 'withheld' : state]),
+      );
       const attempts = held.flatMap((attempt) => {
         const reason = decided.get(`${attempt.partition}/${attempt.fence}`);
         return reason === undefined ? [] : [{ attempt, reason }];
@@ -194,7 +206,7 @@ export class Nodes {
     if (session === undefined) return;
     const row = await database.read
       .selectFrom('nodes')
-      .select(['cordoned', 'drain_until', 'session'])
+      .select(['cordoned', 'drain_until', 'session', 'trusted'])
       .where('id', '=', nodeId)
       .executeTakeFirst();
     if (row === undefined || row.session > session.session) {
@@ -202,6 +214,11 @@ export class Nodes {
       return;
     }
     session.cordoned = row.cordoned === 1;
+    const isTrusted = row.trusted === 1;
+    if (session.identity.trusted !== isTrusted) {
+      session.identity.trusted = isTrusted;
+      dispatcher.sessions.changed();
+    }
     const isNews = row.drain_until !== null && row.drain_until !== session.drainUntil;
     session.drainUntil = row.drain_until;
     if (isNews) session.sendDrain(now());

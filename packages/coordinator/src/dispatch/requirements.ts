@@ -17,6 +17,7 @@ import {
   type RuntimeName,
   satisfies,
 } from '@fog/contract';
+import { type Exclusions, isExcluded, type NodeTrust } from '@fog/verification';
 
 export interface Needs {
   milliCpu: number;
@@ -32,6 +33,14 @@ export interface Requirements extends Needs {
   constraints: readonly string[];
   /** Only this node: tasks of ops jobs. */
   node: string | null;
+  /** Results are verified. Left out where they are not, as what follows where there is nothing to say. */
+  verified?: true;
+  /** None of these: another replica of the task is theirs. Sorted. */
+  excluded?: Exclusions;
+  /** The results of others differ, and the node decides. */
+  trustedOnly?: true;
+  /** Tasks that are decided and verified again: they wait in a queue of their own. */
+  reverify?: true;
 }
 
 export interface PlacementClass {
@@ -41,7 +50,7 @@ export interface PlacementClass {
 }
 
 export function requirementsOf(spec: JobSpec, submitter: string, node: string | null = null): Requirements {
-  const { task, placement } = spec.spec;
+  const { task, placement, verification } = spec.spec;
   const engine = task.javascript?.engine ?? 'auto';
   return {
     runtime: task.runtime,
@@ -52,7 +61,13 @@ export function requirementsOf(spec: JobSpec, submitter: string, node: string | 
     submitter,
     constraints: placement.constraints,
     node,
+    ...(verification === undefined || verification.mode === 'none' ? {} : { verified: true }),
   };
+}
+
+/** Tasks of the class have begun: they want another replica, or a trusted node to decide. */
+export function hasBegun({ excluded, trustedOnly, reverify }: Requirements): boolean {
+  return excluded !== undefined || trustedOnly === true || reverify === true;
 }
 
 export function placementClass(requirements: Requirements): PlacementClass {
@@ -70,6 +85,12 @@ export interface PlacementNode {
   description: NodeDescription;
   state: 'connected' | 'unknown' | 'lost';
   cordoned: boolean;
+  owner: string;
+  /** Network prefix of the address that it connected from. */
+  prefix: string;
+  trusted: boolean;
+  /** What verification knows of it, by runtime; left out where placement does not ask. */
+  trust?: Partial<Record<RuntimeName, NodeTrust>>;
 }
 
 export interface Hurdle {
@@ -86,6 +107,12 @@ export function hurdleOf(placement: PlacementClass, node: PlacementNode): Hurdle
   if (node.cordoned) return { constraint: 'node is not cordoned', hint: 'fog node uncordon NAME' };
   if (!policyIncludes(description.policy.accept, requirements.submitter)) {
     return { constraint: `node accepts jobs of ${requirements.submitter}` };
+  }
+  if (requirements.trustedOnly === true && !node.trusted) {
+    return { constraint: 'node is trusted', hint: 'fog node trust NAME' };
+  }
+  if (requirements.excluded !== undefined && isExcluded(node, requirements.excluded)) {
+    return { constraint: 'node is of another owner and network than the other replicas' };
   }
   return (
     runtimeHurdle(requirements, description) ??

@@ -26,6 +26,7 @@ export async function removeOld({ database, keepJobs, now }: RetentionDependenci
       .where(({ eb, or }) => or([eb('expires_at', '<', before), eb('revoked_at', '<', before)]))
       .execute(),
   );
+  await removeReplicaClasses(database, now() - DISPATCH_LIMITS.replicaClassMilliseconds);
   await removeUnusedClasses(database, now() - DISPATCH_LIMITS.classUnusedMilliseconds);
 }
 
@@ -57,6 +58,18 @@ async function removeUnusedClasses(database: Database, before: number): Promise<
   await database.write((writer) =>
     sql`DELETE FROM placement_classes WHERE used_at < ${before}
       AND id NOT IN (SELECT class_id FROM tasks)`.execute(writer),
+  );
+}
+
+/** Only a waiting task needs its class: a task that waits again is given a new one. All parts of the query have indexes. */
+async function removeReplicaClasses(database: Database, before: number): Promise<void> {
+  await database.write((writer) =>
+    sql`DELETE FROM placement_classes
+      WHERE used_at < ${before} AND (requirements LIKE '%"excluded":%' OR requirements LIKE '%"reverify":%')
+      AND NOT EXISTS (SELECT 1 FROM tasks t
+        WHERE t.class_id = placement_classes.id AND t.state = 'queued' AND t.parked = 0)
+      AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.class_id = placement_classes.id AND t.reverifying = 1)
+      AND id NOT IN (SELECT class_id FROM tasks WHERE state = 'queued' AND parked = 1)`.execute(writer),
   );
 }
 

@@ -1,6 +1,7 @@
 /** The agents that are connected here, what they are free to take, and which of them suit a placement class. */
 import { type AttemptName, attemptKey, type Capacity, type NodeDescription } from '@fog/contract';
-import { fits, hurdleOf, type Needs, type PlacementClass } from './requirements.ts';
+import { DISPATCH_LIMITS } from '../limits.ts';
+import { fits, hasBegun, hurdleOf, type Needs, type PlacementClass } from './requirements.ts';
 
 export interface SessionLink {
   /** Sends a frame that is already JSON. Answers false when the link is gone. */
@@ -14,8 +15,28 @@ export interface Sampling {
   notBefore: number;
 }
 
+/** Who a node is, for verification. */
+export interface NodeIdentity {
+  /** Raw Ed25519 key, base64url. */
+  publicKey: string;
+  owner: string;
+  /** Network prefix of the address that it connected from. */
+  prefix: string;
+  trusted: boolean;
+}
+
+/** What a session holds of an attempt. */
+interface Held {
+  name: AttemptName;
+  needs: Needs;
+  /** 0 once the attempt has run and only its outputs are kept. */
+  slots: 0 | 1;
+  sampling: Sampling;
+}
+
 export class AgentSession {
   readonly nodeId: string;
+  readonly identity: NodeIdentity;
   readonly session: number;
   readonly link: SessionLink;
   description: NodeDescription;
@@ -31,16 +52,18 @@ export class AgentSession {
   reachable = true;
   cpuBusy: number | null = null;
   memoryFreeBytes: number | null = null;
-  readonly held = new Map<string, { name: AttemptName; needs: Needs; sampling: Sampling }>();
+  readonly held = new Map<string, Held>();
+  #committed = 0;
   readonly #used: Capacity = { slots: 0, milliCpu: 0, memoryBytes: 0, diskBytes: 0 };
 
   constructor(
     link: SessionLink,
-    node: Pick<AgentSession, 'nodeId' | 'session' | 'description' | 'cordoned' | 'received'>,
+    node: Pick<AgentSession, 'nodeId' | 'session' | 'identity' | 'description' | 'cordoned' | 'received'>,
   ) {
     this.link = link;
     this.nodeId = node.nodeId;
     this.session = node.session;
+    this.identity = node.identity;
     this.description = node.description;
     this.cordoned = node.cordoned;
     this.received = node.received;
@@ -67,6 +90,16 @@ export class AgentSession {
     this.link.send(JSON.stringify({ type: 'drain', deadlineMilliseconds: Math.max(0, this.drainUntil - now) }));
   }
 
+  /**
+   * Whether the node may begin a task whose results are verified. It may not while it keeps too many results, or while
+   * such tasks could use up its disk: there has to be room for the replicas that others wait for.
+   */
+  mayBegin({ diskBytes }: Needs): boolean {
+    if (this.#committed === 0) return true;
+    const isRoomy = this.free.diskBytes - diskBytes >= this.description.capacity.diskBytes / 2;
+    return isRoomy && this.#committed < DISPATCH_LIMITS.committedAttempts;
+  }
+
   /** A quick look before the exact one. */
   hasFreeSlot(): boolean {
     return this.#used.slots < this.description.capacity.slots;
@@ -75,12 +108,34 @@ export class AgentSession {
   hold(name: AttemptName, needs: Needs): void {
     const key = attemptKey(name);
     if (this.held.has(key)) return;
-    this.held.set(key, { name, needs, sampling: { count: 0, notBefore: 0 } });
-    this.#add(needs, 1);
+    const entry: Held = { name, needs, slots: 1, sampling: { count: 0, notBefore: 0 } };
+    this.held.set(key, entry);
+    this.#add(entry, 1);
+  }
+
+  /** The attempt has run: it keeps its disk, and gives up everything else. */
+  commit(name: AttemptName): void {
+    const entry = this.held.get(attemptKey(name));
+    if (entry === undefined || entry.slots === 0) return;
+    this.#add(entry, -1);
+    entry.needs = { milliCpu: 0, memoryBytes: 0, diskBytes: entry.needs.diskBytes };
+    entry.slots = 0;
+    this.#committed += 1;
+    this.#add(entry, 1);
+  }
+
+  /** Attempts that have run and keep their outputs. */
+  get committed(): AttemptName[] {
+    return this.#committed === 0 ? [] : [...this.held.values()].flatMap(({ slots, name }) => (slots === 0 ? name : []));
   }
 
   needsOf(name: AttemptName): Needs | undefined {
     return this.held.get(attemptKey(name))?.needs;
+  }
+
+  /** Whether the attempt takes up a slot. */
+  isPlaced(name: AttemptName): boolean {
+    return this.held.get(attemptKey(name))?.slots === 1;
   }
 
   samplingOf(name: AttemptName): Sampling | undefined {
@@ -92,11 +147,12 @@ export class AgentSession {
     const entry = this.held.get(key);
     if (entry === undefined) return;
     this.held.delete(key);
-    this.#add(entry.needs, -1);
+    if (entry.slots === 0) this.#committed -= 1;
+    this.#add(entry, -1);
   }
 
-  #add(needs: Needs, sign: 1 | -1): void {
-    this.#used.slots += sign;
+  #add({ needs, slots }: Held, sign: 1 | -1): void {
+    this.#used.slots += sign * slots;
     this.#used.milliCpu += sign * needs.milliCpu;
     this.#used.memoryBytes += sign * needs.memoryBytes;
     this.#used.diskBytes += sign * needs.diskBytes;
@@ -168,12 +224,14 @@ export class Sessions {
     if (node !== null) return this.#placesOn(node, placement, most, taken);
     const candidates = this.#candidatesOf(placement);
     const { sessions } = candidates;
+    const { requirements } = placement;
+    const isBeginning = requirements.verified === true && !hasBegun(requirements);
     const places: AgentSession[] = [];
     let misses = 0;
     while (places.length < most && misses < sessions.length) {
       candidates.cursor = (candidates.cursor + 1) % sessions.length;
       const session = sessions[candidates.cursor] as AgentSession;
-      if (taken.reserve(session, placement.requirements)) {
+      if ((!isBeginning || session.mayBegin(requirements)) && taken.reserve(session, requirements)) {
         places.push(session);
         misses = 0;
       } else misses += 1;
@@ -210,8 +268,8 @@ export class Sessions {
 }
 
 function suits(placement: PlacementClass, session: AgentSession): boolean {
-  const { nodeId: id, description } = session;
-  return hurdleOf(placement, { id, description, state: 'connected', cordoned: false }) === null;
+  const { nodeId: id, description, identity } = session;
+  return hurdleOf(placement, { ...identity, id, description, state: 'connected', cordoned: false }) === null;
 }
 
 /** What a turn gives away before it is committed. */

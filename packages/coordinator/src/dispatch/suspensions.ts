@@ -15,6 +15,7 @@ import { unheededSuspensions } from '../store/suspension-rows.ts';
 import { saveJobs } from '../store/turn-rows.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { JobCache } from './job-cache.ts';
+import { sendSuspensions } from './orders.ts';
 import { suspensionOrder } from './turn-suspensions.ts';
 
 export interface SuspensionsDependencies {
@@ -69,11 +70,12 @@ export class Suspensions {
 
   /** Tells the nodes of this coordinator again what they have not done yet; of one job, or of all. */
   async remind(jobId: string | null): Promise<void> {
-    const { database, dispatcher, jobCache, now } = this.#dependencies;
+    const { database, dispatcher, jobCache, bus, now } = this.#dependencies;
     const rows = await unheededSuspensions(database.read, jobId);
     const held = rows.filter((row) => dispatcher.sessions.get(row.node)?.needsOf(row) !== undefined);
     await jobCache.load(database.read, new Set(held.map(({ job }) => job)));
-    dispatcher.sendOrders(held.map((row) => suspensionOrder(row, row, jobCache.get(row.job).spec, now())));
+    const orders = held.map((row) => suspensionOrder(row, row, jobCache.get(row.job).spec, now()));
+    sendSuspensions(orders, dispatcher.sessions, bus);
   }
 
   /** Answers false when the job has ended or is being closed. */

@@ -20,6 +20,8 @@ import type { PlacementClasses } from './placement-classes.ts';
 import { removeOld } from './retention.ts';
 import type { Samples } from './samples.ts';
 import type { Suspensions } from './suspensions.ts';
+import { reverifyingHeads, tellDueVerifications } from './verification/due-tasks.ts';
+import { askForResults } from './verification/reveals.ts';
 
 export interface SweepsDependencies {
   database: Database;
@@ -94,6 +96,12 @@ export class Sweeps {
       { name: 'retries', everyMilliseconds: DISPATCH_LIMITS.sweepMilliseconds, run: () => this.#unpark() },
       { name: 'queue deadlines', everyMilliseconds: 1000, run: () => this.#expireQueued() },
       { name: 'lost nodes', everyMilliseconds: 1000, run: () => this.#loseSilent() },
+      { name: 'verification', everyMilliseconds: 1000, run: () => tellDueVerifications(this.#dependencies) },
+      {
+        name: 'results',
+        everyMilliseconds: 5000,
+        run: () => askForResults(this.#dependencies.database, this.#dependencies.dispatcher.sessions),
+      },
       { name: 'total deadlines', everyMilliseconds: 1000, run: () => this.#expireJobs() },
       { name: 'unfinished jobs', everyMilliseconds: 2000, run: () => this.#finishJobs() },
       { name: 'suspended jobs', everyMilliseconds: 2000, run: () => this.#dependencies.suspensions.finish() },
@@ -385,7 +393,8 @@ export class Sweeps {
       ON t.class_id = c.id AND t.state = 'queued' AND t.parked = 0 AND (t.job_id, t.partition) = (
         SELECT job_id, partition FROM tasks WHERE class_id = c.id AND state = 'queued' AND parked = 0
         ORDER BY rank, job_id, partition LIMIT 1)`.execute(database.read);
-    await this.#hint(rows.map((row) => ({ classId: row.class_id, rank: row.rank, job: row.job_id })));
+    const again = await reverifyingHeads(database.read);
+    await this.#hint([...rows, ...again].map((row) => ({ classId: row.class_id, rank: row.rank, job: row.job_id })));
     const { rows: counts } = await sql<{ queued: number | null }>`
       SELECT SUM(queued) AS queued FROM jobs WHERE ended_at IS NULL`.execute(database.read);
     this.queuedTasks = Number(counts[0]?.queued ?? 0);

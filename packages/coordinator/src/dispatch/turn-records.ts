@@ -6,9 +6,11 @@ import type {
   JobEventData,
   JobSpec,
   TaskCheckpoint,
+  TaskOutput,
   TaskState,
   Usage,
 } from '@fog/contract';
+import type { VerificationRecord } from './verification/record.ts';
 
 export interface TurnTask {
   job: string;
@@ -28,6 +30,10 @@ export interface TurnTask {
   /** Since when it is suspended. */
   suspendedAt: number | null;
   checkpoint: TaskCheckpoint | null;
+  /** Null where nothing is verified. */
+  verification: VerificationRecord | null;
+  /** It is decided, and wants another replica. */
+  reverifying: boolean;
 }
 
 export interface TurnAttempt extends AttemptName {
@@ -54,6 +60,9 @@ export interface FailureRecord {
 export interface OutcomeRecord extends Partial<FailureRecord> {
   engine?: string;
   usage?: Usage;
+  /** Of a verified task: what its node has shown. */
+  outputs?: TaskOutput[];
+  digest?: string;
 }
 
 export interface TurnLog extends AttemptName {
@@ -79,23 +88,5 @@ export interface TurnContext {
   random: () => number;
   /** The specification of a job whose tasks are in this turn. */
   specOf: (job: string) => JobSpec;
-}
-
-/** States in which an attempt takes up a place of its node. */
-export const PLACED: readonly AttemptState[] = ['leased', 'preparing', 'running', 'suspended', 'uploading'];
-
-export function failureText(failure: FailureRecord): string {
-  return JSON.stringify(failure);
-}
-
-export function outcomeText(outcome: OutcomeRecord): string {
-  return JSON.stringify(outcome);
-}
-
-export function attemptName({ job, partition, fence }: AttemptName): AttemptName {
-  return { job, partition, fence };
-}
-
-export function onAttempt(name: AttemptName, node: string) {
-  return { partition: name.partition, fence: name.fence, node };
+  submitterOf: (job: string) => string;
 }

@@ -25,15 +25,8 @@ import {
   YIELD_REASONS,
 } from '@fog/contract';
 import { DISPATCH_LIMITS } from '../limits.ts';
-import {
-  attemptName,
-  onAttempt,
-  outcomeText,
-  PLACED,
-  type TurnAttempt,
-  type TurnContext,
-  type TurnTask,
-} from './turn-records.ts';
+import { attemptName, onAttempt, outcomeText, PLACED } from './turn-names.ts';
+import type { TurnAttempt, TurnContext, TurnTask } from './turn-records.ts';
 
 /** What the node of an attempt is told after the commit. */
 export type SuspensionOrder =

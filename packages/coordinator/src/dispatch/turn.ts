@@ -19,29 +19,28 @@ import {
   type JobEventData,
   TASK_TRANSITIONS,
   type TaskEvent,
-  type TaskOutput,
   type TaskState,
   transition,
+  type Usage,
 } from '@fog/contract';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { afterFailure } from './retry.ts';
-import {
-  attemptName,
-  type CountChanges,
-  type FailureRecord,
-  failureText,
-  type OutcomeRecord,
-  onAttempt,
-  outcomeText,
-  PLACED,
-  type StopOrder,
-  type StreamEntry,
-  type TurnAttempt,
-  type TurnContext,
-  type TurnLog,
-  type TurnTask,
+import { attemptName, FORGOTTEN, failureText, onAttempt, outcomeText, PLACED, taskKey } from './turn-names.ts';
+import type {
+  CountChanges,
+  FailureRecord,
+  OutcomeRecord,
+  StopOrder,
+  StreamEntry,
+  TurnAttempt,
+  TurnContext,
+  TurnLog,
+  TurnTask,
 } from './turn-records.ts';
 import { TurnSuspensions } from './turn-suspensions.ts';
+import { NO_WITNESS } from './verification/result-proof.ts';
+import type { TurnSteps } from './verification/turn-steps.ts';
+import { TurnVerification } from './verification/turn-verification.ts';
 
 export class Turn {
   readonly changedTasks = new Set<TurnTask>();
@@ -54,6 +53,8 @@ export class Turn {
   readonly blobs: { job: string; digest: string }[] = [];
   /** Tasks that can be claimed again at once. */
   readonly requeued: TurnTask[] = [];
+  /** Decides on the tasks whose results are verified. */
+  readonly verification: TurnVerification;
   readonly #released = new Set<TurnAttempt>();
   readonly #context: TurnContext;
   readonly #tasks = new Map<string, TurnTask>();
@@ -75,6 +76,7 @@ export class Turn {
       reclaimable: (task) => void this.requeued.push(task),
       failTask: (task, reason, message) => this.#failTask(task, reason, message, null),
     });
+    this.verification = new TurnVerification(context, this.#steps());
   }
 
   /** Adds loaded rows; a row that is already there stays as it is. */
@@ -87,10 +89,22 @@ export class Turn {
       const key = attemptKey(attempt);
       if (this.#attempts.has(key)) continue;
       this.#attempts.set(key, attempt);
-      const siblings = this.#attemptsOfTask.get(taskKey(attempt));
-      if (siblings === undefined) this.#attemptsOfTask.set(taskKey(attempt), [attempt]);
-      else siblings.push(attempt);
+      this.#attemptsOfTask.getOrInsertComputed(taskKey(attempt), () => []).push(attempt);
     }
+  }
+
+  /** Takes rows as they are by now, in place of those that were loaded before. */
+  reload(tasks: readonly TurnTask[], attempts: readonly TurnAttempt[]): void {
+    for (const task of tasks) {
+      this.#tasks.delete(taskKey(task));
+      this.#attemptsOfTask.delete(taskKey(task));
+    }
+    for (const attempt of attempts) this.#attempts.delete(attemptKey(attempt));
+    this.load(tasks, attempts);
+  }
+
+  task(name: { job: string; partition: number }): TurnTask | undefined {
+    return this.#tasks.get(taskKey(name));
   }
 
   /** Attempts that have given up their places. One that was lost and came back in the same turn has not. */
@@ -103,13 +117,13 @@ export class Turn {
   }
 
   /** Records a lease that the claim has made. */
-  leased(name: AttemptName, node: { id: string; name: string }): void {
-    this.#count(name.job, 'queued', 'scheduled');
+  leased(name: AttemptName, node: { id: string; name: string }, { isQueued = true } = {}): void {
+    if (isQueued) this.#count(name.job, 'queued', 'scheduled');
     this.event(name.job, { type: 'task.leased', ...onAttempt(name, node.id), nodeName: node.name });
   }
 
   /** Applies one journal entry of `node`. */
-  report(node: string, name: AttemptName, report: AttemptReport): void {
+  report(node: string, name: AttemptName, report: AttemptReport, witness = NO_WITNESS): void {
     const attempt = this.attempt(name);
     const task = this.#tasks.get(taskKey(name));
     if (attempt === undefined || task === undefined || attempt.node !== node) return;
@@ -122,7 +136,10 @@ export class Turn {
         return this.#progress(attempt, report);
       case 'health':
         return this.#health(attempt, report);
+      case 'commit':
+        return this.verification.commit(task, attempt, report.commitment);
       case 'succeed':
+        if (this.verification.show(task, attempt, report, witness)) return;
         return this.#succeed(task, attempt, report);
       case 'fail':
         return this.#fail(task, attempt, report);
@@ -150,6 +167,7 @@ export class Turn {
     if (attempt === undefined || task === undefined || !this.#move(attempt, 'lose')) return;
     this.#released.add(attempt);
     this.event(name.job, { type: 'attempt.lost', ...onAttempt(name, attempt.node) });
+    if (this.verification.fail(task, attempt, { reason: 'node-lost', message: null, exitCode: null })) return;
     const { replace } = this.#context.specOf(task.job).spec.disconnect;
     if (replace && this.#isDecisive(task, attempt)) this.#afterFailure(task, 'node-lost', 'the node is silent', null);
   }
@@ -159,6 +177,7 @@ export class Turn {
     const attempt = this.attempt(name);
     const task = this.#tasks.get(taskKey(name));
     if (attempt === undefined || task === undefined) return false;
+    if (task.verification !== null) return this.verification.resume(task.verification, attempt);
     if (isTerminal(ATTEMPT_TRANSITIONS, attempt.state) || isTerminal(TASK_TRANSITIONS, task.state)) return false;
     if (attempt.state !== 'lost') return true;
     const { reconcile } = this.#context.specOf(task.job).spec.disconnect;
@@ -186,9 +205,10 @@ export class Turn {
     const attempt = this.attempt(name);
     const task = this.#tasks.get(taskKey(name));
     if (attempt === undefined || task === undefined || !this.#move(attempt, 'fail')) return;
-    this.#released.add(attempt);
     const message = FORGOTTEN[why];
-    this.#end(attempt, { reason: 'node-lost', message, exitCode: null });
+    const failure: FailureRecord = { reason: 'node-lost', message, exitCode: null };
+    this.#end(attempt, failure);
+    if (this.verification.fail(task, attempt, why === 'undelivered' ? null : failure)) return;
     if (!this.#isDecisive(task, attempt)) return;
     if (why === 'undelivered') this.#requeue(task, 0);
     else this.#afterFailure(task, 'node-lost', message, null);
@@ -199,8 +219,9 @@ export class Turn {
     const attempt = this.attempt(name);
     const task = this.#tasks.get(taskKey(name));
     if (attempt === undefined || task === undefined || !this.#move(attempt, 'fail')) return;
-    this.#released.add(attempt);
-    this.#end(attempt, { reason, message, exitCode: null });
+    const failure: FailureRecord = { reason, message, exitCode: null };
+    this.#end(attempt, failure);
+    if (this.verification.failLease(task, attempt, failure)) return;
     if (this.#isDecisive(task, attempt)) this.#afterFailure(task, reason, message, null);
   }
 
@@ -212,12 +233,19 @@ export class Turn {
     this.event(task.job, { type: 'task.expired', partition: task.partition, reason: 'queue-timeout' });
   }
 
+  /** The time of a verified task has come. */
+  due(name: { job: string; partition: number }, isPlaceable: boolean): void {
+    const task = this.#tasks.get(taskKey(name));
+    if (task !== undefined) this.verification.due(task, isPlaceable);
+  }
+
   /** The job is being closed: ends the task and all its attempts. */
   close(name: { job: string; partition: number }, why: 'cancelled' | 'total-timeout'): void {
     const task = this.#tasks.get(taskKey(name));
     if (task === undefined || !this.#moveTask(task, why === 'cancelled' ? 'cancel' : 'expire')) return;
     const failure = { reason: why, message: null, exitCode: null };
     task.failure = failureText(failure);
+    this.verification.close(task);
     const { partition } = task;
     this.event(
       task.job,
@@ -268,37 +296,46 @@ export class Turn {
   }
 
   #succeed(task: TurnTask, attempt: TurnAttempt, report: Extract<AttemptReport, { event: 'succeed' }>): void {
+    if (transition(ATTEMPT_TRANSITIONS, attempt.state, 'succeed') === null) return;
     if (isTerminal(TASK_TRANSITIONS, task.state)) {
       if (this.#move(attempt, 'supersede')) this.#superseded(attempt);
       return;
     }
     if (!this.#move(attempt, 'succeed')) return;
+    const { outputs, engine, usage } = report;
+    this.#succeeded(attempt, { engine, usage });
+    for (const { digest } of outputs) this.blobs.push({ job: task.job, digest });
+    this.#accepted(task, attempt, { outputs, engine, usage });
+  }
+
+  #succeeded(attempt: TurnAttempt, outcome: OutcomeRecord & { usage: Usage }): void {
     this.#released.add(attempt);
-    const { wallMilliseconds } = report.usage;
     attempt.endedAt = this.#context.now;
     // The start may be told together with the end.
-    const began = Math.round(this.#context.now - wallMilliseconds);
+    const began = Math.round(this.#context.now - outcome.usage.wallMilliseconds);
     attempt.startedAt = Math.min(attempt.startedAt ?? began, began);
-    attempt.outcome = outcomeText({ engine: report.engine, usage: report.usage });
-    this.#moveTask(task, 'succeed');
+    attempt.outcome = outcomeText(outcome);
+    for (const { digest } of outcome.outputs ?? []) this.blobs.push({ job: attempt.job, digest });
+  }
+
+  /** A task that has succeeded before is corrected. */
+  #accepted(task: TurnTask, attempt: TurnAttempt, { outputs, engine, usage }: Accepted): void {
+    const isFirst = this.#moveTask(task, 'succeed');
     task.acceptedFence = attempt.fence;
-    task.outputs = report.outputs.length === 0 ? null : JSON.stringify(report.outputs);
-    this.#addBlobs(task.job, report.outputs);
-    this.event(task.job, {
-      type: 'task.succeeded',
-      ...onAttempt(attempt, attempt.node),
-      engine: report.engine,
-      wallMilliseconds,
-      outputs: report.outputs,
-    });
+    task.outputs = outputs.length === 0 ? null : JSON.stringify(outputs);
+    this.changedTasks.add(task);
+    const on = onAttempt(attempt, attempt.node);
+    const { wallMilliseconds } = usage;
+    if (isFirst) this.event(task.job, { type: 'task.succeeded', ...on, engine, wallMilliseconds, outputs });
+    else this.event(task.job, { type: 'task.corrected', ...on, outputs });
     this.#stopSiblings(task, attempt, 'superseded');
   }
 
   #fail(task: TurnTask, attempt: TurnAttempt, report: Extract<AttemptReport, { event: 'fail' }>): void {
     if (!this.#move(attempt, 'fail')) return;
-    this.#released.add(attempt);
     const { reason, message, exitCode, engine, usage } = report;
     this.#end(attempt, { reason, message, exitCode }, { engine, usage });
+    if (this.verification.fail(task, attempt, { reason, message, exitCode })) return;
     if (this.#isDecisive(task, attempt)) this.#afterFailure(task, reason, message, exitCode);
   }
 
@@ -308,6 +345,7 @@ export class Turn {
     attempt.endedAt = this.#context.now;
     attempt.outcome = outcomeText({ message });
     this.event(task.job, { type: 'task.declined', ...onAttempt(attempt, attempt.node), message });
+    if (this.verification.fail(task, attempt, null, DISPATCH_LIMITS.declinePauseMilliseconds)) return;
     if (!this.#isDecisive(task, attempt)) return;
     // It burns no attempt of the user, but a task that every node declines must end some day.
     task.nodeFailures += 1;
@@ -385,6 +423,7 @@ export class Turn {
   }
 
   #end(attempt: TurnAttempt, failure: FailureRecord, ran: Pick<OutcomeRecord, 'engine' | 'usage'> = {}): void {
+    this.#released.add(attempt);
     attempt.endedAt = this.#context.now;
     attempt.outcome = outcomeText({ ...failure, ...ran });
     const { reason, exitCode } = failure;
@@ -411,35 +450,35 @@ export class Turn {
   }
 
   #count(job: string, from: TaskState, to: TaskState): void {
-    let changes = this.counts.get(job);
-    if (changes === undefined) {
-      changes = {};
-      this.counts.set(job, changes);
-    }
+    const changes = this.counts.getOrInsertComputed(job, () => ({}));
     changes[from] = (changes[from] ?? 0) - 1;
     changes[to] = (changes[to] ?? 0) + 1;
   }
 
   #entries(job: string): StreamEntry[] {
-    let entries = this.entries.get(job);
-    if (entries === undefined) {
-      entries = [];
-      this.entries.set(job, entries);
-    }
-    return entries;
+    return this.entries.getOrInsertComputed(job, () => []);
   }
 
-  #addBlobs(job: string, outputs: readonly TaskOutput[]): void {
-    for (const { digest } of outputs) this.blobs.push({ job, digest });
+  #steps(): TurnSteps {
+    return {
+      attemptsOf: (task) => this.#attemptsOfTask.get(taskKey(task)) ?? [],
+      move: (attempt, event) => this.#move(attempt, event),
+      moveTask: (task, event) => this.#moveTask(task, event),
+      event: (job, data) => this.event(job, data),
+      leased: (name, node, isQueued) => this.leased(name, node, { isQueued }),
+      end: (attempt, failure) => this.#end(attempt, failure),
+      succeeded: (attempt, outcome) => this.#succeeded(attempt, outcome),
+      superseded: (attempt) => this.#superseded(attempt),
+      stop: (attempt, reason) => void this.stops.push({ node: attempt.node, attempt: attemptName(attempt), reason }),
+      stopSiblings: (task, except) => this.#stopSiblings(task, except, 'superseded'),
+      accepted: (task, attempt) => this.#accepted(task, attempt, JSON.parse(attempt.outcome ?? '{}') as Accepted),
+      afterFailure: (task, reason, message, exitCode) => this.#afterFailure(task, reason, message, exitCode),
+      failTask: (task, reason, message) => this.#failTask(task, reason, message, null),
+      changed: (task) => void this.changedTasks.add(task),
+      requeued: (task) => void this.requeued.push(task),
+    };
   }
 }
 
-const FORGOTTEN = {
-  'node-lost': 'the node came back without it',
-  removed: 'the node was removed',
-  undelivered: 'the node left before the lease reached it',
-} as const;
-
-export function taskKey(name: { job: string; partition: number }): string {
-  return `${name.job}/${name.partition}`;
-}
+/** What is kept of a result that counts. */
+type Accepted = Required<Pick<OutcomeRecord, 'outputs' | 'engine' | 'usage'>>;

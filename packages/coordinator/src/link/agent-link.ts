@@ -17,6 +17,7 @@ import {
   helloSigningInput,
   LIMITS,
 } from '@fog/contract';
+import { networkPrefix } from '@fog/verification';
 import type { RawData, WebSocket } from 'ws';
 import { z } from 'zod';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
@@ -32,7 +33,9 @@ export interface AgentLinkDependencies {
   samples: Pick<Samples, 'add'>;
   heartbeatMilliseconds: number;
   /** Owner of the nodes that join with this token. Throws `unauthenticated` or `forbidden`. */
-  authenticateJoin: (token: string) => Promise<string>;
+  authenticateJoin: (token: string) => Promise<{ owner: string; trusted: boolean }>;
+  /** Address that the agent connects from. */
+  address: string | undefined;
   warn: (message: string, data: Record<string, unknown>) => void;
 }
 
@@ -114,14 +117,16 @@ class AgentLink implements SessionLink {
         throw new FogError('too-many-requests', `this coordinator serves ${DISPATCH_LIMITS.sessions} agents already`);
       }
       // A bad token does not matter to a node that is known by its key; another one wants to know what is wrong with it.
-      const owner =
+      const joining =
         hello.joinToken === undefined
           ? null
           : await authenticateJoin(hello.joinToken).catch((error: unknown) => {
               this.#joinFault = FogError.from(error);
               return null;
             });
-      dispatcher.take({ kind: 'hello', hello, owner, link: this, answer: (outcome) => this.#answer(outcome) });
+      const prefix = networkPrefix(this.#dependencies.address ?? '') ?? '';
+      const answer = (outcome: HelloOutcome) => this.#answer(outcome);
+      dispatcher.take({ kind: 'hello', hello, joining, prefix, link: this, answer });
     } catch (error) {
       this.#refuse(FogError.from(error));
     }

@@ -18,7 +18,8 @@ import type { Tunnels } from '../proxy/tunnels.ts';
 import { AGENT_SOCKET_OPTIONS } from './agent-link.ts';
 
 export interface UpgradeDependencies {
-  serveAgent(socket: WebSocket): void;
+  /** `address`: where the agent dialled from. */
+  serveAgent(socket: WebSocket, address: string | undefined): void;
   /** The node whose session has this token. Throws `unauthenticated`. */
   authenticateNode(authorization: string | undefined): Promise<string>;
   tunnels: Pick<Tunnels, 'claim'>;
@@ -45,7 +46,9 @@ export function serveUpgrades(server: Server, dependencies: UpgradeDependencies)
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const path = request.url?.split('?', 1)[0] ?? '';
     if (path === AGENT_PATH) {
-      agents.handleUpgrade(request, socket, head, dependencies.serveAgent);
+      agents.handleUpgrade(request, socket, head, (agent) => {
+        dependencies.serveAgent(agent, request.socket.remoteAddress);
+      });
       return;
     }
     open.add(socket);

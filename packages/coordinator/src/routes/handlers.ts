@@ -59,12 +59,14 @@ export function plainHandlers({ service, tokens, secrets }: HandlerDependencies)
     listNodes: ({ caller, query }) => service.listNodes(caller, query),
     getNode: ({ caller, params }) => service.getNode(caller, params.node),
     cordonNode: ({ caller, params, body }) => service.cordonNode(caller, params.node, body.cordoned),
+    trustNode: ({ caller, params, body }) => service.trustNode(caller, params.node, body.trusted),
     drainNode: ({ caller, params, body }) => service.drainNode(caller, params.node, parseDuration(body.deadline)),
     removeNode: ({ caller, params }) => service.removeNode(caller, params.node).then(() => undefined),
     createToken: ({ body }) =>
       tokens.create({
         scope: body.scope,
         principal: body.principal,
+        trusted: body.trusted,
         lifeMilliseconds: body.expires === undefined ? undefined : parseDuration(body.expires),
       }),
     listTokens: ({ query }) => tokens.list(query),

@@ -15,7 +15,7 @@ export interface ClaimedTask {
 
 /**
  * Leases up to `most` queued tasks of a class, in order, none behind `until`. The caller gives each to a node in the
- * same transaction. Tasks that another coordinator is claiming at this moment are skipped.
+ * same transaction. `isAgain`: not undecided tasks, but those that are verified again. Tasks that another coordinator is claiming at this moment are skipped.
  *
  * Two statements: one that reads and changes makes SQLite build three tables for itself, which takes longer than all
  * the rest of a claim.
@@ -23,18 +23,18 @@ export interface ClaimedTask {
 export async function claimTasks(
   writer: Writer,
   engine: Database['engine'],
-  request: { classId: string; most: number; until: QueueHead | null },
+  request: { classId: string; most: number; until: QueueHead | null; isAgain?: boolean },
 ): Promise<ClaimedTask[]> {
-  const { classId, most, until } = request;
+  const { classId, most, until, isAgain = false } = request;
   const { rows } = await sql<{ job_id: string; partition: number; fence: number; checkpoint_manifest: string | null }>`
     SELECT job_id, partition, fence, checkpoint_manifest FROM tasks
-    WHERE class_id = ${classId} AND state = 'queued' AND parked = 0 ${notBehind(until)}
+    WHERE class_id = ${classId} AND ${isAgain ? REVERIFYING : WAITING} ${notBehind(until)}
     ORDER BY rank, job_id, partition LIMIT ${most} ${rowLock(engine, 'FOR UPDATE SKIP LOCKED')}`.execute(writer);
   const claimed = rows.map((row) => {
     return { job: row.job_id, partition: row.partition, fence: row.fence + 1, checkpoint: row.checkpoint_manifest };
   });
   const values = claimed.map(({ job, partition, fence }) => [job, partition, fence]);
-  await runBulk(writer, SCHEDULE_TASKS, values);
+  await runBulk(writer, isAgain ? REVERIFY_TASKS : SCHEDULE_TASKS, values);
   return claimed;
 }
 
@@ -44,10 +44,36 @@ const SCHEDULE_TASKS: BulkStatement = {
   columns: { job_id: 'text', partition: 'integer', fence: 'integer' },
 };
 
-/** The first queued task of a class, or null. */
-export async function queueHead(writer: Writer, classId: string): Promise<QueueHead | null> {
+const REVERIFY_TASKS: BulkStatement = {
+  text: `UPDATE tasks SET fence = d.fence, reverifying = 0
+    FROM ROWS AS d WHERE tasks.job_id = d.job_id AND tasks.partition = d.partition`,
+  columns: { job_id: 'text', partition: 'integer', fence: 'integer' },
+};
+
+/** Conditions that the partial indexes of the two queues serve. */
+const WAITING = sql`state = 'queued' AND parked = 0`;
+const REVERIFYING = sql`reverifying = 1`;
+
+const GIVE_BACK_TASKS: BulkStatement = {
+  text: `UPDATE tasks SET state = CASE WHEN state = 'scheduled' THEN 'queued' ELSE state END, fence = d.fence - 1,
+      reverifying = CASE WHEN state = 'scheduled' THEN 0 ELSE 1 END
+    FROM ROWS AS d WHERE tasks.job_id = d.job_id AND tasks.partition = d.partition`,
+  columns: { job_id: 'text', partition: 'integer', fence: 'integer' },
+};
+
+/** Puts tasks back that were claimed in this transaction and could not be given to anybody. */
+export async function giveBackTasks(writer: Writer, tasks: readonly ClaimedTask[]): Promise<void> {
+  await runBulk(
+    writer,
+    GIVE_BACK_TASKS,
+    tasks.map(({ job, partition, fence }) => [job, partition, fence]),
+  );
+}
+
+/** The first waiting task of a class, or null. */
+export async function queueHead(writer: Writer, classId: string, isAgain = false): Promise<QueueHead | null> {
   const { rows } = await sql<{ rank: number; job_id: string }>`
-    SELECT rank, job_id FROM tasks WHERE class_id = ${classId} AND state = 'queued' AND parked = 0
+    SELECT rank, job_id FROM tasks WHERE class_id = ${classId} AND ${isAgain ? REVERIFYING : WAITING}
     ORDER BY rank, job_id, partition LIMIT 1`.execute(writer);
   return rows[0] === undefined ? null : { rank: rows[0].rank, job: rows[0].job_id };
 }

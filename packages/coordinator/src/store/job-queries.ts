@@ -16,10 +16,12 @@ import {
   TASK_TRANSITIONS,
   type TaskCounts,
   type TaskState,
+  type TaskVerification,
   type TaskWithAttempts,
 } from '@fog/contract';
 import { sql } from 'kysely';
 import type { FailureRecord, OutcomeRecord } from '../dispatch/turn-records.ts';
+import { readRecord, type VerificationRecord } from '../dispatch/verification/record.ts';
 import type { Reader } from './database.ts';
 import { toCheckpoint } from './suspension-rows.ts';
 import type { AttemptRow, JobRow, TaskRow } from './tables.ts';
@@ -218,7 +220,13 @@ function toTask(row: TaskRow): Omit<TaskWithAttempts, 'attempts'> {
     exitCode: failure?.exitCode ?? null,
     acceptedFence: row.accepted_fence,
     outputs: row.outputs === null ? [] : JSON.parse(row.outputs),
+    verification: row.verification === null ? null : toVerification(readRecord(row.verification)),
   };
+}
+
+function toVerification({ state }: VerificationRecord): TaskVerification {
+  const { phase, accepted, replicas, requested } = state;
+  return { phase, acceptedBy: accepted?.by ?? null, replicas: replicas.length, requested };
 }
 
 function toAttempt(row: AttemptRow, nodeName: string | null): Attempt {

@@ -1,11 +1,22 @@
 /** Reads of nodes, in the shapes of the API. */
 
-import { type AttemptName, type Capacity, NODE_STATES, type Node, type NodeDescription } from '@fog/contract';
+import {
+  type AttemptName,
+  type Capacity,
+  NODE_STATES,
+  type Node,
+  type NodeDescription,
+  type RuntimeName,
+  type RuntimeTrust,
+} from '@fog/contract';
+import { credibilityOf, type NodeTrust, standingOf } from '@fog/verification';
 import type { JobCache } from '../dispatch/job-cache.ts';
 import { capacityFor, hurdleOf, type PlacementClass, type PlacementNode } from '../dispatch/requirements.ts';
 import type { Reader } from './database.ts';
 import { IS_HELD } from './live-attempts.ts';
 import type { NodeRow } from './tables.ts';
+
+type TrustByRuntime = NonNullable<PlacementNode['trust']>;
 
 /** Nodes by name, from behind (name, id) on, with what runs on them. */
 export async function readNodes(
@@ -25,7 +36,7 @@ export async function readNodes(
   if (rows.length === 0) return [];
   const attempts = await reader
     .selectFrom('attempts')
-    .select(['job_id', 'partition', 'fence', 'node_id'])
+    .select(['job_id', 'partition', 'fence', 'node_id', 'state'])
     .where(
       'node_id',
       'in',
@@ -34,24 +45,31 @@ export async function readNodes(
     .where(IS_HELD)
     .execute();
   await jobs.load(reader, new Set(attempts.map((attempt) => attempt.job_id)));
+  const trust = await readTrust(
+    reader,
+    rows.map((row) => row.id),
+  );
   return rows.map((row) => {
-    const running = attempts
-      .filter((attempt) => attempt.node_id === row.id)
-      .map((attempt) => ({ job: attempt.job_id, partition: attempt.partition, fence: attempt.fence }));
-    return toNode(row, running, jobs);
+    const held = attempts.filter((attempt) => attempt.node_id === row.id).map(toHeld);
+    return toNode(row, held, jobs, trust.get(row.id) ?? {});
   });
 }
 
 export async function readPlacementNodes(reader: Reader): Promise<PlacementNode[]> {
   const rows = await reader
     .selectFrom('nodes')
-    .select(['id', 'description', 'state', 'cordoned', 'drain_until'])
+    .select(['id', 'description', 'state', 'cordoned', 'drain_until', 'owner', 'prefix', 'trusted'])
     .execute();
+  const trust = await readTrust(reader);
   return rows.map((row) => ({
     id: row.id,
     description: JSON.parse(row.description) as NodeDescription,
     state: row.state as PlacementNode['state'],
     cordoned: row.cordoned === 1 || row.drain_until !== null,
+    owner: row.owner,
+    prefix: row.prefix,
+    trusted: row.trusted === 1,
+    trust: trust.get(row.id) ?? {},
   }));
 }
 
@@ -60,8 +78,10 @@ export function explainPlacement(placement: PlacementClass, nodes: readonly Node
   const suitable: { id: string; name: string; slots: number; freeSlots: number }[] = [];
   const hurdles = new Map<string, { nodes: number; hint: string | undefined }>();
   for (const node of nodes) {
-    const { id, name, description, state } = node;
-    const hurdle = hurdleOf(placement, { id, description, state, cordoned: node.cordoned || node.draining });
+    const { id, name, description, state, owner, trusted } = node;
+    const cordoned = node.cordoned || node.draining;
+    // Networks only matter beside other replicas, of which a plan has none.
+    const hurdle = hurdleOf(placement, { id, description, state, cordoned, owner, trusted, prefix: '' });
     if (hurdle === null) {
       const { requirements } = placement;
       const slots = capacityFor(requirements, description.capacity);
@@ -81,14 +101,42 @@ export function explainPlacement(placement: PlacementClass, nodes: readonly Node
   return { tasks, nodesKnown: nodes.length, nodes: suitable, excluded };
 }
 
-function toNode(row: NodeRow, running: AttemptName[], jobs: JobCache): Node {
+/** An attempt of a node; once committed, it takes up its disk alone. */
+type HeldAttempt = AttemptName & { isCommitted: boolean };
+
+function toHeld(row: { job_id: string; partition: number; fence: number; state: string }): HeldAttempt {
+  return { job: row.job_id, partition: row.partition, fence: row.fence, isCommitted: row.state === 'committed' };
+}
+
+/** What verification knows of these nodes, or of all, by node and runtime. */
+async function readTrust(reader: Reader, ids?: readonly string[]): Promise<Map<string, TrustByRuntime>> {
+  let query = reader.selectFrom('node_trust').select(['node_id', 'runtime', 'record']);
+  if (ids !== undefined) query = query.where('node_id', 'in', ids);
+  const trust = new Map<string, TrustByRuntime>();
+  for (const { node_id: node, runtime, record } of await query.execute()) {
+    trust.getOrInsertComputed(node, () => ({}))[runtime as RuntimeName] = JSON.parse(record) as NodeTrust;
+  }
+  return trust;
+}
+
+function toRuntimeTrust(trust: NodeTrust): RuntimeTrust {
+  const { consecutiveValid, valid, invalid, withheld, inconclusive, unreplicated } = trust;
+  return {
+    standing: standingOf(trust),
+    credibility: credibilityOf(trust),
+    ...{ consecutiveValid, valid, invalid, withheld, inconclusive },
+    unchecked: unreplicated.length,
+  };
+}
+
+function toNode(row: NodeRow, held: readonly HeldAttempt[], jobs: JobCache, trust: TrustByRuntime): Node {
   const description = JSON.parse(row.description) as NodeDescription;
   const free: Capacity = { ...description.capacity };
-  for (const { job } of running) {
+  for (const { job, isCommitted } of held) {
     const { needs } = jobs.get(job);
-    free.slots -= 1;
-    free.milliCpu -= needs.milliCpu;
-    free.memoryBytes -= needs.memoryBytes;
+    free.slots -= isCommitted ? 0 : 1;
+    free.milliCpu -= isCommitted ? 0 : needs.milliCpu;
+    free.memoryBytes -= isCommitted ? 0 : needs.memoryBytes;
     free.diskBytes -= needs.diskBytes;
   }
   for (const key of Object.keys(free) as (keyof Capacity)[]) free[key] = Math.max(0, free[key]);
@@ -100,11 +148,13 @@ function toNode(row: NodeRow, running: AttemptName[], jobs: JobCache): Node {
     cordoned: row.cordoned === 1,
     draining: row.drain_until !== null,
     owner: row.owner,
+    trusted: row.trusted === 1,
+    trust: Object.fromEntries(Object.entries(trust).map(([runtime, record]) => [runtime, toRuntimeTrust(record)])),
     joinedAt: row.joined_at,
     lastSeenAt: row.last_seen_at,
     description,
     free,
-    running,
+    running: held.map(({ job, partition, fence }) => ({ job, partition, fence })),
     cpuBusy: null,
     memoryFreeBytes: null,
   };

@@ -2,7 +2,7 @@
  * The tables, in the subset that SQLite and PostgreSQL share: text ids, times as BIGINT milliseconds, JSON as TEXT,
  * booleans as 0 and 1. migrations/ creates them.
  */
-import type { Insertable, Selectable, Updateable } from 'kysely';
+import type { Generated, Insertable, Selectable, Updateable } from 'kysely';
 
 export interface Tables {
   jobs: JobsTable;
@@ -14,6 +14,7 @@ export interface Tables {
   samples: SamplesTable;
   nodes: NodesTable;
   tokens: TokensTable;
+  node_trust: NodeTrustTable;
   secrets: SecretsTable;
   blobs: BlobsTable;
   job_blobs: JobBlobsTable;
@@ -88,6 +89,12 @@ export interface TasksTable {
   checkpoint_files: number | null;
   checkpoint_fence: number | null;
   checkpoint_at: number | null;
+  /** JSON of VerificationRecord; null while nothing is verified. */
+  verification: Generated<string | null>;
+  /** When time alone changes something in it; of a decided task: it is to be verified again. */
+  verification_due: Generated<number | null>;
+  /** 1 while a decided task wants another replica. */
+  reverifying: Generated<number>;
 }
 
 export interface AttemptsTable {
@@ -160,6 +167,10 @@ export interface NodesTable {
   public_key: string;
   name: string;
   owner: string;
+  /** 1: its results are accepted as they are. */
+  trusted: number;
+  /** Network prefix of the address that it last connected from; empty where that is unknown. */
+  prefix: string;
   state: string;
   cordoned: number;
   /** Told to finish by then and to leave; null while it is not draining. */
@@ -187,11 +198,23 @@ export interface TokensTable {
   id: string;
   scope: string;
   principal: string;
+  /** 1: nodes that join with it are trusted. */
+  trusted: number;
   /** SHA-256 of the secret part, hex. */
   secret_hash: string;
   created_at: number;
   expires_at: number | null;
   revoked_at: number | null;
+}
+
+/** What verification knows of a node, for each runtime. */
+export interface NodeTrustTable {
+  node_id: string;
+  runtime: string;
+  /** JSON of NodeTrust. */
+  record: string;
+  /** Counts its changes: it is saved only over the version that was read. */
+  version: number;
 }
 
 export interface SecretsTable {

@@ -11,11 +11,13 @@ import {
 } from '@fog/contract';
 import { sql } from 'kysely';
 import { type JobProgress, progressJob } from '../dispatch/job-progress.ts';
-import { type Turn, taskKey } from '../dispatch/turn.ts';
+import type { Turn } from '../dispatch/turn.ts';
+import { taskKey } from '../dispatch/turn-names.ts';
 import type { CountChanges, StreamEntry, TurnAttempt, TurnTask } from '../dispatch/turn-records.ts';
+import { readRecord } from '../dispatch/verification/record.ts';
 import { allOf, type BulkStatement, runBulk } from './bulk.ts';
 import type { Database, Writer } from './database.ts';
-import { LIVE_STATES } from './live-attempts.ts';
+import { OPEN_STATES } from './live-attempts.ts';
 import {
   CHECKPOINT_COLUMNS,
   type CheckpointColumns,
@@ -23,6 +25,7 @@ import {
   saveSuspensions,
   toCheckpoint,
 } from './suspension-rows.ts';
+import { rememberVerification } from './verified-text.ts';
 
 /** SQLite has one writer and no row locks; PostgreSQL has many coordinators. */
 export function rowLock(engine: Database['engine'], what: 'FOR UPDATE' | 'FOR UPDATE SKIP LOCKED') {
@@ -32,10 +35,11 @@ export function rowLock(engine: Database['engine'], what: 'FOR UPDATE' | 'FOR UP
 /** Of the attempts those alone that something can still happen to: a task that yields again and again has many others. */
 const LOAD_TASKS: BulkStatement = {
   text: `SELECT t.job_id, t.partition, t.state, t.class_id, t.rank, t.fence, t.parked, t.not_before, t.job_failures,
-      t.node_failures, t.failure, t.accepted_fence, t.outputs, ${CHECKPOINT_COLUMNS}, a.fence AS attempt_fence,
-      a.state AS attempt_state, a.node_id, a.started_at, a.ended_at, a.outcome, a.progress, a.health, a.log_bytes
+      t.node_failures, t.failure, t.accepted_fence, t.outputs, t.verification, t.reverifying, ${CHECKPOINT_COLUMNS},
+      a.fence AS attempt_fence, a.state AS attempt_state, a.node_id, a.started_at, a.ended_at, a.outcome, a.progress,
+      a.health, a.log_bytes
     FROM ROWS AS k CROSS JOIN tasks t LEFT JOIN attempts a
-      ON a.job_id = t.job_id AND a.partition = t.partition AND a.state IN ${LIVE_STATES}
+      ON a.job_id = t.job_id AND a.partition = t.partition AND a.state IN ${OPEN_STATES}
     WHERE t.job_id = k.job_id AND t.partition = k.partition`,
   columns: { job_id: 'text', partition: 'integer' },
 };
@@ -47,7 +51,7 @@ const LOAD_TASKS: BulkStatement = {
 const read = new WeakMap<TurnTask | TurnAttempt, { state: string; logBytes: number }>();
 
 /** Tells the group commit to run the transaction again, like PostgreSQL's own serialisation failure. */
-class StaleRows extends Error {
+export class StaleRows extends Error {
   readonly code = '40001';
 }
 
@@ -112,14 +116,21 @@ export async function insertJobBlobs(writer: Writer, blobs: readonly { job: stri
  * over together and run in this order, so that PostgreSQL works on one while the next is written.
  */
 export async function saveAttempts(writer: Writer, turn: Turn): Promise<void> {
+  const { changedTasks, changedAttempts, blobs, suspensions } = turn;
   const [areSuspended, , , areCheckpointed] = await allOf([
     saveSuspensions(writer, turn, (task) => read.get(task)?.state ?? ''),
-    updateTasks(writer, turn.changedTasks),
-    updateAttempts(writer, turn.changedAttempts),
+    updateTasks(writer, changedTasks),
+    updateAttempts(writer, changedAttempts),
     saveCheckpoints(writer, turn),
-    insertJobBlobs(writer, turn.blobs),
+    insertJobBlobs(writer, blobs),
   ]);
   if (!areSuspended || !areCheckpointed) throw new StaleRows('a task has changed since it was read');
+  // The claims of the same turn may change them again.
+  changedTasks.clear();
+  changedAttempts.clear();
+  blobs.length = 0;
+  suspensions.changedSuspensions.clear();
+  suspensions.changedCheckpoints.clear();
 }
 
 const LOAD_JOBS: BulkStatement = {
@@ -283,8 +294,16 @@ const UPDATE_ATTEMPTS: BulkStatement = {
   },
 };
 
+/** A task has one accepted result at a time: one that was found wrong goes before another takes its place. */
 async function updateAttempts(writer: Writer, attempts: ReadonlySet<TurnAttempt>): Promise<void> {
-  const rows = [...attempts].map((attempt) => [
+  const isRefuted = (attempt: TurnAttempt) => read.get(attempt)?.state === 'valid';
+  const refuted = [...attempts].filter(isRefuted);
+  const others = refuted.length === 0 ? [...attempts] : [...attempts].filter((attempt) => !isRefuted(attempt));
+  await allOf([updateAttemptRows(writer, refuted), updateAttemptRows(writer, others)]);
+}
+
+async function updateAttemptRows(writer: Writer, attempts: readonly TurnAttempt[]): Promise<void> {
+  const rows = attempts.map((attempt) => [
     attempt.job,
     attempt.partition,
     attempt.fence,
@@ -316,6 +335,8 @@ interface TaskColumns extends CheckpointColumns {
   failure: string | null;
   accepted_fence: number | null;
   outputs: string | null;
+  verification: string | null;
+  reverifying: number;
 }
 
 /** All null where the task has no live attempt. */
@@ -361,8 +382,11 @@ function toTask(row: TaskColumns): TurnTask {
     outputs: row.outputs,
     suspendedAt: row.suspended_at,
     checkpoint: toCheckpoint(row),
+    verification: row.verification === null ? null : readRecord(row.verification),
+    reverifying: row.reverifying === 1,
   };
   read.set(task, { state: row.state, logBytes: 0 });
+  if (row.verification !== null) rememberVerification(task, row.verification);
   return task;
 }
 

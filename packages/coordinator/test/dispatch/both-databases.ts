@@ -49,6 +49,7 @@ const TABLES: readonly (keyof Tables)[] = [
   'events',
   'logs',
   'nodes',
+  'node_trust',
   'tokens',
   'secrets',
   'blobs',

@@ -17,7 +17,7 @@ import { localBus } from '../../src/bus.ts';
 import { reconcile } from '../../src/dispatch/hello.ts';
 import { JobCache } from '../../src/dispatch/job-cache.ts';
 import { type JobProgress, progressJob } from '../../src/dispatch/job-progress.ts';
-import { leaseFrame, leaseGroupText } from '../../src/dispatch/leases.ts';
+import { leaseFrame, leaseGroupTexts } from '../../src/dispatch/leases.ts';
 import { QueueHints } from '../../src/dispatch/queue-hints.ts';
 import {
   capacityFor,
@@ -89,6 +89,9 @@ const node = (change: Partial<PlacementNode> = {}, description: Partial<NodeDesc
   id: 'n1',
   state: 'connected',
   cordoned: false,
+  owner: 'olga',
+  prefix: '192.0.2.0/24',
+  trusted: false,
   description: { ...DESCRIPTION, ...description },
   ...change,
 });
@@ -233,8 +236,8 @@ test('reconciliation: what both know goes on, what only one knows ends', () => {
     [believed(1, 'running'), believed(2, 'lost'), believed(3, 'leased'), believed(4, 'preparing'), believed(5, 'lost')],
   );
   assert.deepEqual(result.resume, [
-    { name: name(1), logBytes: 10, state: 'running' },
-    { name: name(2), logBytes: 20, state: 'running' },
+    { name: name(1), logBytes: 10, state: 'running', isCommitted: false },
+    { name: name(2), logBytes: 20, state: 'running', isCommitted: false },
   ]);
   assert.deepEqual(result.stop, [name(9)]);
   assert.deepEqual(
@@ -257,12 +260,20 @@ test('leases are frames of the protocol, with any text in them', () => {
   assert.deepEqual(cached.secretNames, ['key']);
   const session = new AgentSession(
     { send: () => true, close: () => undefined },
-    { nodeId: 'n1', session: 1, description: DESCRIPTION, cordoned: false, received: 0 },
+    {
+      nodeId: 'n1',
+      session: 1,
+      identity: { publicKey: '', owner: 'olga', prefix: '', trusted: false },
+      description: DESCRIPTION,
+      cordoned: false,
+      received: 0,
+    },
   );
   const leases = [null, MODULE].map((checkpoint, partition) => {
-    return { name: { job: id, partition, fence: 3 }, session, suitable: 1, job: cached, checkpoint };
+    const name = { job: id, partition, fence: 3 };
+    return { name, session, suitable: 1, job: cached, checkpoint, isVerified: false };
   });
-  const group = leaseGroupText(cached, leases, { key: '}"\n' });
+  const [group = ''] = leaseGroupTexts(cached, leases, { key: '}"\n' });
   const frame = coordinatorFrameSchema.parse(JSON.parse(leaseFrame([group, group])));
   assert.ok(frame.type === 'lease');
   assert.deepEqual(frame.groups[0]?.leases, [

@@ -27,6 +27,7 @@ const TASK: TaskWithAttempts = {
   fence: 0,
   suspended: false,
   checkpoint: null,
+  verification: null,
   jobFailures: 0,
   nodeFailures: 0,
   notBefore: null,

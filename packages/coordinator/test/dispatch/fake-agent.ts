@@ -1,5 +1,5 @@
 /** An agent as an object: takes leases, keeps a journal, and does with its attempts what the test tells it. */
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import {
   type AttemptName,
   type AttemptReport,
@@ -12,8 +12,11 @@ import {
   type JournalEntry,
   type LeaseGroup,
   type NodeDescription,
+  type RevealedResult,
+  type TaskOutput,
   type YieldReason,
 } from '@fog/contract';
+import { commitmentOf, resultDigest, resultSigningInput } from '@fog/verification';
 import type { HelloOutcome } from '../../src/dispatch/inputs.ts';
 import type { AgentSession, SessionLink } from '../../src/dispatch/sessions.ts';
 import type { Fog } from './fog-harness.ts';
@@ -25,6 +28,8 @@ export interface FakeAgentOptions {
   accept?: string[];
   /** Null joins without a token. */
   owner?: string | null;
+  trusted?: boolean;
+  prefix?: string;
 }
 
 const OUTCOME = {
@@ -47,13 +52,17 @@ export class FakeAgent {
   readonly suspended = new Set<string>();
   readonly stopped: { attempt: AttemptName; reason: FailureReason }[] = [];
   closed: string | null = null;
-  /** Called with every attempt that is leased to it. */
-  onLease: ((name: AttemptName) => void) | null = null;
+  /** Called with every attempt that is leased to it; `verified`: it has to commit to its result. */
+  onLease: ((name: AttemptName, verified: boolean) => void) | null = null;
+  /** Called with every committed attempt whose result is asked for. */
+  onReveal: ((name: AttemptName) => void) | null = null;
   /** Frames are lost on the way although the link looks well. */
   deaf = false;
   session: AgentSession | null = null;
   #fog: Fog;
-  #owner: string | null;
+  readonly #joining: { owner: string; trusted: boolean } | null;
+  readonly #prefix: string;
+  readonly #key = generateKeyPairSync('ed25519');
   #bootId = randomUUID();
   #journalId = randomUUID();
   #journal: JournalEntry[] = [];
@@ -64,7 +73,9 @@ export class FakeAgent {
   constructor(fog: Fog, options: FakeAgentOptions) {
     const name = options.name ?? 'node';
     this.#fog = fog;
-    this.#owner = options.owner === undefined ? 'olga' : options.owner;
+    const { owner = 'olga', trusted = false, prefix = '' } = options;
+    this.#joining = owner === null ? null : { owner, trusted };
+    this.#prefix = prefix;
     this.id = `n${createHash('sha256').update(name).digest('hex').slice(0, 32)}`;
     this.description = {
       name,
@@ -124,7 +135,7 @@ export class FakeAgent {
           type: 'hello',
           protocol: 1,
           nodeId: this.id,
-          publicKey: 'k'.repeat(43),
+          publicKey: this.#key.publicKey.export({ format: 'jwk' }).x ?? '',
           signature: 's'.repeat(86),
           bootId: this.#bootId,
           journalId: this.#journalId,
@@ -132,7 +143,8 @@ export class FakeAgent {
           node: this.description,
           attempts,
         },
-        owner: this.#owner,
+        joining: this.#joining,
+        prefix: this.#prefix,
         link: this.#newLink(),
         answer: resolve,
       });
@@ -166,6 +178,36 @@ export class FakeAgent {
   succeed(name: AttemptName, outputs: Extract<AttemptReport, { event: 'succeed' }>['outputs'] = []): void {
     this.held.delete(attemptKey(name));
     this.report(name, { event: 'succeed', outputs, ...OUTCOME });
+  }
+
+  /** Has run: commits to a result that is this digest of the output `result`. */
+  commit(name: AttemptName, result: string): void {
+    this.report(name, { event: 'commit', commitment: this.commitmentOf(this.bound(name, result)) });
+  }
+
+  commitmentOf({ digest, nonce }: { digest: string; nonce: string }): string {
+    return commitmentOf({ digest, nodeId: this.id, nonce });
+  }
+
+  /** Shows the result, which is signed. */
+  reveal(name: AttemptName, result: string, change: Partial<RevealedResult> = {}): void {
+    const { job, partition, fence } = name;
+    const { digest, nonce, outputs } = this.bound(name, result);
+    const claim = { job, partition, fence, nodeId: this.id, digest };
+    const signature = sign(null, resultSigningInput(claim), this.#key.privateKey).toString('base64url');
+    this.held.delete(attemptKey(name));
+    this.report(name, { event: 'succeed', outputs, result: { digest, nonce, signature, ...change }, ...OUTCOME });
+  }
+
+  /** What the node is bound to when the file `result` of its attempt has this digest. */
+  bound({ fence }: AttemptName, result: string): { digest: string; nonce: string; outputs: TaskOutput[] } {
+    const digest = resultDigest({
+      exitCode: 0,
+      stdout: null,
+      outputs: [{ name: 'result', path: '/result', digest: result, bytes: 1 }],
+    });
+    const nonce = fence.toString(16).padStart(64, '0');
+    return { digest, nonce, outputs: [{ name: 'result', type: 'file', digest: result, bytes: 1 }] };
   }
 
   fail(name: AttemptName, reason: FailureReason = 'exit-code', exitCode: number | null = null): void {
@@ -242,6 +284,7 @@ export class FakeAgent {
     }
     if (frame.type === 'suspend') for (const attempt of frame.attempts) this.suspended.add(attemptKey(attempt));
     if (frame.type === 'resume') for (const attempt of frame.attempts) this.suspended.delete(attemptKey(attempt));
+    if (frame.type === 'reveal') for (const name of frame.attempts) this.onReveal?.(name);
     if (frame.type !== 'lease') return;
     for (const group of frame.groups) {
       this.groups.push(group);
@@ -249,7 +292,7 @@ export class FakeAgent {
         const name = { job: group.job, partition: lease.partition, fence: lease.fence };
         if (this.held.has(attemptKey(name))) throw new Error(`${attemptKey(name)} was leased twice`);
         this.held.set(attemptKey(name), name);
-        this.onLease?.(name);
+        this.onLease?.(name, group.verified === true);
       }
     }
   }

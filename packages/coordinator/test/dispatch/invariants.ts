@@ -5,16 +5,21 @@ import {
   type AttemptState,
   isTerminal,
   JOB_TRANSITIONS,
+  type JobSpec,
   type JobState,
   TASK_STATES,
   TASK_TRANSITIONS,
   type TaskState,
 } from '@fog/contract';
+import { runningOf } from '@fog/verification';
+import { isDecided, readRecord, type VerificationRecord, wantsNode } from '../../src/dispatch/verification/record.ts';
 import type { Database } from '../../src/store/database.ts';
 import type { AttemptRow, JobRow, TaskRow } from '../../src/store/tables.ts';
 import type { Fog } from './fog-harness.ts';
 
 const PLACED = ['leased', 'preparing', 'running', 'suspended', 'uploading'];
+/** What a session holds: a committed attempt has given up its place, not its outputs. */
+const HELD = [...PLACED, 'committed'];
 
 /** Checks the whole database. */
 export async function assertConsistent(database: Database): Promise<void> {
@@ -41,7 +46,7 @@ export async function assertPlaces(fog: Fog): Promise<void> {
   const rows = await fog.database.read
     .selectFrom('attempts')
     .select(['job_id', 'partition', 'fence', 'node_id'])
-    .where('state', 'in', PLACED)
+    .where('state', 'in', HELD)
     .execute();
   const placed = Map.groupBy(rows, (row) => row.node_id);
   for (const session of fog.dispatcher.sessions.all()) {
@@ -86,15 +91,19 @@ function assertTask(task: TaskRow, attempts: AttemptRow[]): void {
   const valid = attempts.filter((row) => row.state === 'valid').map((row) => row.fence);
   assert.deepEqual(valid, task.accepted_fence === null ? [] : [task.accepted_fence], `valid attempts of ${name}`);
   assert.equal(task.accepted_fence !== null, state === 'succeeded', `accepted attempt of ${name}`);
+  for (const row of attempts) {
+    const isOver = isTerminal(ATTEMPT_TRANSITIONS, row.state as AttemptState);
+    assert.equal(row.ended_at !== null, isOver, `end of attempt ${row.fence} (${row.state}) of ${name}`);
+  }
+  if (task.verification !== null) return assertVerified(task, attempts, readRecord(task.verification), name);
   const current = attempts.at(-1)?.state ?? 'none';
   if (state === 'scheduled' || state === 'running')
     assert.ok(PLACED.includes(current), `${name} hangs on a ${current} attempt`);
   if (state === 'queued') assert.ok(!PLACED.includes(current), `${name} has a ${current} attempt`);
   assertSuspension(name, task);
   for (const row of attempts) {
-    const isOver = isTerminal(ATTEMPT_TRANSITIONS, row.state as AttemptState);
-    assert.equal(row.ended_at !== null, isOver, `end of attempt ${row.fence} (${row.state}) of ${name}`);
-    if (isTerminal(TASK_TRANSITIONS, state)) assert.ok(isOver, `${name} has a ${row.state} attempt`);
+    if (!isTerminal(TASK_TRANSITIONS, state)) continue;
+    assert.ok(isTerminal(ATTEMPT_TRANSITIONS, row.state as AttemptState), `${name} has a ${row.state} attempt`);
   }
 }
 
@@ -112,6 +121,33 @@ function assertSuspension(name: string, task: TaskRow): void {
   for (const part of checkpoint) assert.equal(part !== null, hasOne, `checkpoint of ${name}`);
   if (isTerminal(TASK_TRANSITIONS, task.state as TaskState)) assert.ok(!hasOne, `${name} has a checkpoint`);
   assert.ok((task.checkpoint_fence ?? 0) <= task.fence, `the checkpoint of ${name} is of an attempt that never was`);
+}
+
+/** Of a task whose results are verified, its record and its attempts say the same. */
+function assertVerified(task: TaskRow, attempts: AttemptRow[], record: VerificationRecord, name: string): void {
+  const { state } = record;
+  const isEnded = ['failed', 'cancelled', 'expired'].includes(task.state);
+  const live = attempts.filter((row) => HELD.includes(row.state));
+  const expected = [...runningOf(state).map(({ fence }) => fence), record.adjudicator].filter(
+    (fence) => fence !== null,
+  );
+  assert.deepEqual(
+    live.map((row) => row.fence),
+    isEnded ? [] : expected.sort((left, right) => left - right),
+    `replicas that run of ${name}`,
+  );
+  for (const what of ['owner', 'prefix'] as const) {
+    const all = state.replicas.map((replica) => replica[what]);
+    assert.equal(new Set(all).size, all.length, `two replicas of ${name} at one ${what}: ${all.join(', ')}`);
+  }
+  if (task.state === 'succeeded') {
+    assert.notEqual(state.accepted, null, `${name} was accepted`);
+    assert.equal(task.reverifying === 1, wantsNode(record), `${name} wants a replica`);
+  } else if (!isEnded) {
+    assert.equal(task.state === 'queued', wantsNode(record), `${name} waits for a node if it wants one`);
+  }
+  if (isEnded) assert.equal(task.verification_due, null, `${name} is over`);
+  else if (!isDecided(record)) assert.notEqual(task.verification_due, null, `${name} is looked at again`);
 }
 
 function assertJob(job: JobRow, tasks: TaskRow[]): void {
@@ -139,11 +175,11 @@ async function assertStream(database: Database, job: JobRow): Promise<void> {
     .orderBy('sequence')
     .execute();
   const ends = events.filter((row) => /^\{"type":"job\.(completed|failed|cancelled|expired)"/.test(row.data));
-  assert.deepEqual(
-    ends.map((row) => row.sequence),
-    job.ended_at === null ? [] : [job.next_sequence - 1],
-    `end of the stream of ${job.id}`,
-  );
+  assert.equal(ends.length, job.ended_at === null ? 0 : 1, `ends of the stream of ${job.id}`);
+  const later = ends[0] === undefined ? [] : events.slice(events.indexOf(ends[0]) + 1);
+  // What was accepted may be verified again.
+  const isAgain = (JSON.parse(job.spec) as JobSpec).spec.verification !== undefined;
+  assert.deepEqual(isAgain ? later.filter((row) => row.data.includes('"type":"job.')) : later, [], job.id);
 }
 
 async function sequences(database: Database, stream: string): Promise<number[]> {

@@ -14,6 +14,8 @@ function classOf(cpu: string, constraints: string[] = [], pinned: string | null 
   return placementClass(requirementsOf(spec, 'alice', pinned));
 }
 
+const STRANGER = { publicKey: '', owner: 'olga', prefix: '', trusted: false };
+
 function session(id: string, slots: number, milliCpu: number, labels: Record<string, string> = {}): AgentSession {
   const description = {
     name: id,
@@ -25,7 +27,7 @@ function session(id: string, slots: number, milliCpu: number, labels: Record<str
   };
   return new AgentSession(
     { send: () => true, close: () => undefined },
-    { nodeId: id, session: 1, description, cordoned: false, received: 0 },
+    { nodeId: id, session: 1, identity: STRANGER, description, cordoned: false, received: 0 },
   );
 }
 

@@ -15,7 +15,8 @@ import {
 } from '@fog/contract';
 import fc from 'fast-check';
 import { Turn } from '../../src/dispatch/turn.ts';
-import { PLACED, type TurnAttempt, type TurnTask } from '../../src/dispatch/turn-records.ts';
+import { PLACED } from '../../src/dispatch/turn-names.ts';
+import type { TurnAttempt, TurnTask } from '../../src/dispatch/turn-records.ts';
 import { DISPATCH_LIMITS } from '../../src/limits.ts';
 import { CHECKPOINTED, jobSpec, MODULE } from './fog-harness.ts';
 
@@ -58,7 +59,7 @@ function attemptOf(part: Partial<TurnAttempt>): TurnAttempt {
 
 function scene(task: Partial<TurnTask> = {}, attempt: Partial<TurnAttempt> = {}) {
   const spec = parseJobSpec(jobSpec({ spec: { retry: { attempts: 3 } }, task: CHECKPOINTED }));
-  const turn = new Turn({ now: 1000, random: () => 0.5, specOf: () => spec });
+  const turn = new Turn({ now: 1000, random: () => 0.5, specOf: () => spec, submitterOf: () => 'alice' });
   const ofTask: TurnTask = {
     job: 'j1',
     partition: 0,
@@ -75,6 +76,8 @@ function scene(task: Partial<TurnTask> = {}, attempt: Partial<TurnAttempt> = {})
     outputs: null,
     suspendedAt: null,
     checkpoint: null,
+    verification: null,
+    reverifying: false,
     ...task,
   };
   const ofAttempt = attemptOf(attempt);

@@ -33,10 +33,10 @@ export class LinkClient {
   readonly #journalId: string;
   #wake: () => void = () => undefined;
 
-  private constructor(url: string, key: NodeKey, journalId: string) {
+  private constructor(url: string, key: NodeKey, journalId: string, localAddress: string | undefined) {
     this.#key = key;
     this.#journalId = journalId;
-    this.socket = new WebSocket(url.replace(/^http/, 'ws') + AGENT_PATH);
+    this.socket = new WebSocket(url.replace(/^http/, 'ws') + AGENT_PATH, { localAddress });
     this.socket.on('message', (data) => {
       this.frames.push(coordinatorFrameSchema.parse(JSON.parse(data.toString())));
       this.#wake();
@@ -49,8 +49,12 @@ export class LinkClient {
   }
 
   /** Connects and waits for the challenge. */
-  static async open(url: string, options: { key?: NodeKey; journalId?: string } = {}): Promise<LinkClient> {
-    const client = new LinkClient(url, options.key ?? newKey(), options.journalId ?? randomUUID());
+  static async open(
+    url: string,
+    options: { key?: NodeKey; journalId?: string; localAddress?: string } = {},
+  ): Promise<LinkClient> {
+    const { key = newKey(), journalId = randomUUID(), localAddress } = options;
+    const client = new LinkClient(url, key, journalId, localAddress);
     await client.frame('challenge');
     return client;
   }

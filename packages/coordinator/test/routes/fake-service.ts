@@ -181,6 +181,10 @@ export class FakeService implements CoordinatorService {
     this.#called('drainNode', caller, nodeId, deadlineMilliseconds);
     return {} as Node;
   }
+  async trustNode(caller: Caller, nodeId: string, trusted: boolean): Promise<Node> {
+    this.#called('trustNode', caller, nodeId, trusted);
+    throw new FogError('not-found', 'there is no such node');
+  }
   async removeNode(caller: Caller, nodeId: string): Promise<void> {
     this.#called('removeNode', caller, nodeId);
   }

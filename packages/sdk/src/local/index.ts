@@ -98,7 +98,7 @@ async function startLocalFog(options: LocalFogOptions): Promise<LocalFog> {
       ...log,
     });
     parts.coordinator = coordinator;
-    const { token } = await coordinator.createToken({ scope: 'node', principal: 'admin' });
+    const { token } = await coordinator.createToken({ scope: 'node', principal: 'admin', trusted: true });
     for (let number = 1; number <= nodes; number += 1) {
       const agent = await startAgent({
         dataDirectory: join(dataDirectory, `node-${number}`),

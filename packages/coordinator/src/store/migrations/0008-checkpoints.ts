@@ -23,5 +23,5 @@ const STATEMENTS = [
   "CREATE INDEX attempts_suspended ON attempts (job_id, partition) WHERE state = 'suspended'",
   'DROP INDEX attempts_live',
   `CREATE INDEX attempts_live ON attempts (node_id)
-    WHERE state IN ('leased', 'preparing', 'running', 'suspended', 'uploading', 'lost')`,
+    WHERE state IN ('leased', 'preparing', 'running', 'suspended', 'uploading', 'committed', 'lost')`,
 ];

@@ -1,7 +1,7 @@
 /** The `verification` block of a job specification. */
-import { digestSchema } from '@fog/contract';
 import { z } from 'zod';
-import { VERIFICATION_LIMITS } from './limits.ts';
+import { digestSchema } from './identifiers.ts';
+import { LIMITS } from './limits.ts';
 
 const toleranceSchema = z.strictObject({
   absolute: z.number().nonnegative().default(0).meta({ description: 'Numbers this close are equal' }),
@@ -23,16 +23,11 @@ export const verificationPolicySchema = z
     mode: z.enum(['none', 'replicate', 'adaptive']).default('adaptive').meta({
       description: 'none: the first result counts; replicate: always a quorum; adaptive: proven nodes mostly run alone',
     }),
-    quorum: z
-      .int()
-      .min(2)
-      .max(VERIFICATION_LIMITS.replicas)
-      .default(2)
-      .meta({ description: 'Results that must agree' }),
+    quorum: z.int().min(2).max(LIMITS.replicas).default(2).meta({ description: 'Results that must agree' }),
     maxReplicas: z
       .int()
       .min(2)
-      .max(VERIFICATION_LIMITS.replicas)
+      .max(LIMITS.replicas)
       .default(5)
       .meta({ description: 'Results without a quorum after which a trusted node decides' }),
     trust: z
@@ -45,8 +40,8 @@ export const verificationPolicySchema = z
     spotChecks: z
       .number()
       .min(0)
-      .max(VERIFICATION_LIMITS.spotCheckShare)
-      .default(0.02)
+      .max(LIMITS.spotCheckShare)
+      .default(0)
       .meta({ description: 'Share of the leases of proven nodes that are checks with a known answer' }),
   })
   .refine(({ quorum, maxReplicas }) => maxReplicas >= quorum, {

@@ -1,0 +1,93 @@
+/**
+ * What is stored of a verified task: the state that `@fog/verification` decides on, and what the coordinator adds to
+ * it: times, failures of programs, and which lease decides. Pure.
+ */
+import type { FailureReason } from '@fog/contract';
+import {
+  type Exclusions,
+  excludedFrom,
+  exclusionsOf,
+  newTaskVerification,
+  runningOf,
+  type TaskVerificationState,
+} from '@fog/verification';
+
+/** A replica that failed as programs fail. */
+export interface ProgramFailure {
+  owner: string;
+  prefix: string;
+  reason: FailureReason;
+  exitCode: number | null;
+}
+
+/** Plain data; stored as JSON. Times are milliseconds since 1970. */
+export interface VerificationRecord {
+  state: TaskVerificationState;
+  /** When the round that replicas join and commit in ends, whoever has committed by then. Null while nobody is in it. */
+  commitDue: number | null;
+  /** Rounds that have opened and still miss results, and until when those may be shown. */
+  reveals: { round: number; due: number }[];
+  /** Since when it wants a node, and when that is looked at again. Null while it wants none. */
+  wantedSince: number | null;
+  placeDue: number | null;
+  /** A failure of the program counts when a second node, of another owner and network, fails alike. */
+  programFailures: ProgramFailure[];
+  /** Fence of the lease of the trusted node that decides. */
+  adjudicator: number | null;
+}
+
+export function newRecord(): VerificationRecord {
+  return {
+    state: newTaskVerification(),
+    commitDue: null,
+    reveals: [],
+    wantedSince: null,
+    placeDue: null,
+    programFailures: [],
+    adjudicator: null,
+  };
+}
+
+export function readRecord(text: string): VerificationRecord {
+  return JSON.parse(text) as VerificationRecord;
+}
+
+/** A replica waits for a node, or, when adjudicating, the task for a trusted one. */
+export function wantsNode({ state, adjudicator }: VerificationRecord): boolean {
+  return state.phase === 'collecting' ? state.requested > 0 : state.phase === 'adjudicating' && adjudicator === null;
+}
+
+export function isDecided({ state }: VerificationRecord): boolean {
+  return state.phase === 'accepted' || state.phase === 'undecided';
+}
+
+/** Owners and networks that get no replica: those of others, those that withheld, those under which the program failed. */
+export function exclusionsFrom({ state, programFailures }: VerificationRecord): Exclusions {
+  const { owners, prefixes } = excludedFrom(state);
+  const failed = exclusionsOf(programFailures);
+  return {
+    owners: [...new Set([...owners, ...failed.owners])].sort(),
+    prefixes: [...new Set([...prefixes, ...failed.prefixes])].sort(),
+  };
+}
+
+/** When time alone changes something; null where nothing is waited for. */
+export function dueOf(record: VerificationRecord): number | null {
+  const { commitDue, placeDue, reveals } = record;
+  if (isDecided(record)) return null;
+  const times = [commitDue, placeDue, ...reveals.map(({ due }) => due)].filter((time) => time !== null);
+  return times.length === 0 ? null : Math.min(...times);
+}
+
+/** A replica has run, and waits for others to join its round. */
+export function keepsResults({ state }: VerificationRecord): boolean {
+  return runningOf(state).some(({ round, commitment }) => round === state.round && commitment !== null);
+}
+
+/** Fences whose results are asked for and have not been shown. */
+export function openFences({ state }: VerificationRecord): number[] {
+  if (state.phase !== 'collecting') return [];
+  return runningOf(state)
+    .filter(({ round, commitment }) => round < state.round && commitment !== null)
+    .map(({ fence }) => fence);
+}

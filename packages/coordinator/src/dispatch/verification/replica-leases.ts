@@ -1,0 +1,46 @@
+/** The claimed tasks of a turn whose results are verified: who may have them, and what follows from their leases. */
+import { attemptKey } from '@fog/contract';
+import { unknownNode } from '@fog/verification';
+import type { ClaimedTask } from '../../store/claim.ts';
+import { giveBackTasks } from '../../store/claim.ts';
+import type { Writer } from '../../store/database.ts';
+import { loadAttempts } from '../../store/turn-rows.ts';
+import { loadTrust, trustKey } from '../../store/verification-rows.ts';
+import type { JobCache } from '../job-cache.ts';
+import type { AgentSession } from '../sessions.ts';
+import type { Turn } from '../turn.ts';
+
+export type ReplicaLease = 'plain' | 'verified' | 'refused';
+
+/**
+ * Leases the tasks in the turn, and puts back those that must not go to the session that they were claimed for. Answers
+ * by attempt.
+ */
+export async function leaseVerified(
+  writer: Writer,
+  turn: Turn,
+  jobs: JobCache,
+  claimed: readonly { task: ClaimedTask; session: AgentSession }[],
+): Promise<Map<string, ReplicaLease>> {
+  const wanted = claimed.map(({ task, session }) => {
+    return { node: session.nodeId, runtime: jobs.get(task.job).spec.spec.task.runtime };
+  });
+  const known = await loadTrust(writer, wanted);
+  const rows = await loadAttempts(
+    writer,
+    claimed.map(({ task }) => task),
+  );
+  turn.reload(rows.tasks, rows.attempts);
+  const refused: ClaimedTask[] = [];
+  const leases = claimed.map(({ task: name, session }, index): [string, ReplicaLease] => {
+    const { nodeId, identity, description } = session;
+    const task = turn.task(name);
+    const trust = known.get(trustKey(nodeId, wanted[index]?.runtime ?? ''))?.trust ?? unknownNode();
+    const holder = { ...identity, nodeId, name: description.name };
+    const how = task === undefined ? null : turn.verification.leased(task, name, holder, trust);
+    if (how === null) refused.push(name);
+    return [attemptKey(name), how ?? 'refused'];
+  });
+  await giveBackTasks(writer, refused);
+  return new Map(leases);
+}

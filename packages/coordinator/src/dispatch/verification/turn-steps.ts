@@ -1,0 +1,28 @@
+/** What the verification of a turn does to the turn's tasks and attempts. Each follows the transition tables. */
+import type { AttemptEvent, AttemptName, FailureReason, JobEventData, TaskEvent, Usage } from '@fog/contract';
+import type { FailureRecord, OutcomeRecord, TurnAttempt, TurnTask } from '../turn-records.ts';
+
+export interface TurnSteps {
+  attemptsOf(task: TurnTask): readonly TurnAttempt[];
+  /** False where the tables have no such transition: then nothing has changed. */
+  move(attempt: TurnAttempt, event: AttemptEvent): boolean;
+  moveTask(task: TurnTask, event: TaskEvent): boolean;
+  event(job: string, data: JobEventData): void;
+  /** A claim has leased the task; `isQueued`: it was in the queue of undecided tasks. */
+  leased(name: AttemptName, node: { id: string; name: string }, isQueued: boolean): void;
+  /** The attempt has moved to its end, and its place is free: as failed, with its result, or needed no more. */
+  end(attempt: TurnAttempt, failure: FailureRecord): void;
+  succeeded(attempt: TurnAttempt, outcome: OutcomeRecord & { usage: Usage }): void;
+  superseded(attempt: TurnAttempt): void;
+  /** Its node is to stop it. */
+  stop(attempt: TurnAttempt, reason: FailureReason): void;
+  stopSiblings(task: TurnTask, except: TurnAttempt | null): void;
+  /** The outputs of this attempt are the task's; those of a task that has succeeded are corrected. */
+  accepted(task: TurnTask, attempt: TurnAttempt): void;
+  afterFailure(task: TurnTask, reason: FailureReason, message: string, exitCode: number | null): void;
+  failTask(task: TurnTask, reason: FailureReason, message: string): void;
+  /** Its row is to be saved. */
+  changed(task: TurnTask): void;
+  /** It can be claimed at once. */
+  requeued(task: TurnTask): void;
+}

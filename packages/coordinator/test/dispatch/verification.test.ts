@@ -1,0 +1,411 @@
+/** Verified tasks from their submit to a verdict, over both databases: who runs them, what is believed, who pays. */
+import assert from 'node:assert/strict';
+import { onBothDatabases } from './both-databases.ts';
+import { attemptStates, eventTypes, jobRow, taskRow } from './invariants.ts';
+import {
+  acceptedOutput,
+  failing,
+  honest,
+  outputsOf,
+  prove,
+  RIGHT,
+  recordOf,
+  standing,
+  stranger,
+  submitVerified,
+  trustOf,
+  wrong,
+} from './strangers.ts';
+
+/** Longer than any patience. */
+const LONG = 3 * 3_600_000;
+
+await onBothDatabases('verification', {
+  async 'two honest strangers agree: accepted by a quorum, both valid'({ open }) {
+    const fog = await open();
+    const first = await stranger(fog);
+    const second = await stranger(fog);
+    const job = await submitVerified(fog, { mode: 'replicate' }, { count: 3 });
+    await fog.settle();
+    assert.equal((await jobRow(fog.database, job)).state, 'completed');
+    assert.equal((await recordOf(fog, job))?.state.accepted?.by, 'quorum');
+    assert.deepEqual((await attemptStates(fog.database, job)).sort(), ['confirmed', 'valid']);
+    for (const agent of [first, second]) assert.equal((await trustOf(fog, agent))?.consecutiveValid, 3);
+    const types = await eventTypes(fog.database, job);
+    for (const type of ['task.committed', 'task.revealed', 'attempt.judged', 'task.verified']) {
+      assert.ok(
+        types.some((line) => line.startsWith(type)),
+        type,
+      );
+    }
+    assert.equal(types.at(-1), 'job.completed');
+  },
+
+  async 'one slot each is enough: who has committed makes room'({ open }) {
+    const fog = await open();
+    for (let node = 0; node < 2; node += 1) await stranger(fog, honest, { capacity: { slots: 1 } });
+    const job = await submitVerified(fog, { mode: 'replicate' }, { count: 8 });
+    await fog.settle();
+    assert.equal((await jobRow(fog.database, job)).state, 'completed');
+  },
+
+  async 'the same owner, and the same network, never runs two replicas of a task'({ open }) {
+    const fog = await open();
+    await stranger(fog, honest, { owner: 'olga' });
+    await stranger(fog, honest, { owner: 'olga' });
+    const job = await submitVerified(fog);
+    await fog.settle();
+    assert.deepEqual(
+      [(await taskRow(fog.database, job)).state, (await taskRow(fog.database, job)).fence],
+      ['queued', 1],
+    );
+    await stranger(fog, honest, { prefix: '10.0.0.0/24' });
+    await stranger(fog, honest, { prefix: '10.0.1.0/24' });
+    await fog.settle();
+    assert.equal((await jobRow(fog.database, job)).state, 'completed');
+    const { state } = (await recordOf(fog, job)) ?? {};
+    assert.equal(new Set(state?.replicas.map(({ owner }) => owner)).size, 2);
+  },
+
+  async 'a liar is outvoted by a third node and becomes suspect; the honest lose nothing'({ open }) {
+    const fog = await open();
+    const liar = await stranger(fog, () => wrong(1));
+    const others = [await stranger(fog), await stranger(fog)];
+    const job = await submitVerified(fog);
+    await fog.settle();
+    assert.equal(await acceptedOutput(fog, job), RIGHT);
+    assert.equal(await standing(fog, liar), 'suspect');
+    for (const other of others) assert.equal((await trustOf(fog, other))?.invalid, 0);
+    assert.deepEqual((await attemptStates(fog.database, job)).sort(), ['confirmed', 'invalid', 'valid']);
+  },
+
+  async 'accomplices at one owner never form a quorum'({ open }) {
+    const fog = await open();
+    const pair = [
+      await stranger(fog, () => wrong(1), { owner: 'mallory' }),
+      await stranger(fog, () => wrong(1), { owner: 'mallory' }),
+    ];
+    await stranger(fog);
+    await stranger(fog);
+    const job = await submitVerified(fog, { mode: 'replicate' }, { count: 10 });
+    await fog.settle();
+    assert.equal((await jobRow(fog.database, job)).state, 'completed');
+    for (let partition = 0; partition < 10; partition += 1) {
+      assert.equal(await acceptedOutput(fog, job, partition), RIGHT);
+    }
+    for (const accomplice of pair) assert.notEqual(await standing(fog, accomplice), 'proven');
+  },
+
+  async 'who copies the commitment of another cannot open it'({ open }) {
+    const fog = await open();
+    const honestNode = await stranger(fog);
+    const copier = await stranger(fog);
+    copier.onLease = (name) =>
+      queueMicrotask(() => {
+        // The commitment of the other node, as if it had been overheard.
+        const { digest, nonce } = honestNode.bound({ ...name, fence: 1 }, RIGHT);
+        copier.report(name, { event: 'commit', commitment: honestNode.commitmentOf({ digest, nonce }) });
+      });
+    copier.onReveal = (name) =>
+      queueMicrotask(() => copier.reveal(name, RIGHT, { nonce: honestNode.bound({ ...name, fence: 1 }, RIGHT).nonce }));
+    const job = await submitVerified(fog);
+    await fog.settle();
+    const attempts = await attemptStates(fog.database, job);
+    assert.ok(attempts.includes('failed'), attempts.join());
+    assert.equal((await trustOf(fog, copier))?.withheld, 1);
+    const failed = await fog.database.read
+      .selectFrom('attempts')
+      .select('outcome')
+      .where('state', '=', 'failed')
+      .executeTakeFirstOrThrow();
+    assert.equal(JSON.parse(failed.outcome ?? '{}').reason, 'commitment-mismatch');
+    await stranger(fog);
+    await fog.settle();
+    assert.equal(await acceptedOutput(fog, job), RIGHT);
+  },
+
+  async 'a result that its node did not sign, or that was not stored, is none'({ open }) {
+    const fog = await open();
+    for (const forge of ['signature', 'blob'] as const) {
+      const liar = await stranger(fog);
+      if (forge === 'signature') {
+        liar.onReveal = (name) => queueMicrotask(() => liar.reveal(name, RIGHT, { signature: 'A'.repeat(86) }));
+      } else {
+        const nowhere = `sha256:${'f'.repeat(64)}`;
+        liar.onLease = (name) => queueMicrotask(() => liar.commit(name, nowhere));
+        liar.onReveal = (name) => queueMicrotask(() => liar.reveal(name, nowhere));
+      }
+      const other = await stranger(fog);
+      const job = await submitVerified(fog);
+      await fog.settle();
+      assert.equal((await trustOf(fog, liar))?.withheld, 1, forge);
+      await fog.jobs.close(job, 'cancelled', 'alice');
+      for (const agent of [liar, other]) await fog.nodes.remove(agent.id);
+    }
+  },
+
+  async 'who commits and does not show its result is replaced, and pays'({ open }) {
+    const fog = await open();
+    const silent = await stranger(fog);
+    silent.onReveal = () => undefined;
+    await stranger(fog);
+    const job = await submitVerified(fog);
+    await fog.settle();
+    assert.ok((await attemptStates(fog.database, job)).includes('committed'));
+    await fog.advance(LONG);
+    assert.equal((await trustOf(fog, silent))?.withheld, 1);
+    assert.deepEqual(
+      silent.stopped.map(({ reason }) => reason),
+      ['withheld'],
+    );
+    await stranger(fog);
+    await fog.settle();
+    assert.equal(await acceptedOutput(fog, job), RIGHT);
+    assert.equal((await jobRow(fog.database, job)).state, 'completed');
+  },
+
+  async 'who commits and vanishes pays the same; who only vanishes pays nothing'({ open }) {
+    const fog = await open();
+    const committed = await stranger(fog);
+    committed.onReveal = () => undefined;
+    const idle = await stranger(fog);
+    idle.onLease = () => undefined;
+    const job = await submitVerified(fog);
+    await fog.settle();
+    await committed.disconnect();
+    await idle.disconnect();
+    await fog.advance(120_000);
+    assert.equal((await trustOf(fog, committed))?.withheld, 1);
+    assert.equal(await trustOf(fog, idle), null);
+    await committed.connect();
+    await idle.connect();
+    const old = [committed, idle].flatMap((agent) => agent.attempts).filter(({ fence }) => fence <= 2);
+    assert.deepEqual(old, [], 'what was replaced is stopped');
+    await fog.nodes.cordon(idle.id, true, 'root');
+    await idle.disconnect();
+    await fog.advance(120_000);
+    await stranger(fog);
+    await stranger(fog);
+    await fog.settle();
+    assert.equal((await jobRow(fog.database, job)).state, 'completed');
+  },
+
+  async 'replicas that cannot agree are decided by a trusted node'({ open }) {
+    const fog = await open();
+    const liars = [];
+    for (let which = 0; which < 3; which += 1) liars.push(await stranger(fog, () => wrong(which)));
+    const job = await submitVerified(fog, { mode: 'replicate', maxReplicas: 3 });
+    await fog.settle();
+    assert.equal((await recordOf(fog, job))?.state.phase, 'adjudicating');
+    await stranger(fog, honest, { trusted: true });
+    await fog.settle();
+    assert.deepEqual(
+      [await acceptedOutput(fog, job), (await recordOf(fog, job))?.state.accepted?.by],
+      [RIGHT, 'trusted'],
+    );
+    for (const liar of liars) assert.equal(await standing(fog, liar), 'suspect');
+  },
+
+  async 'without a trusted node, the task fails as inconclusive, and nobody is condemned'({ open }) {
+    const fog = await open();
+    const liars = [];
+    for (let which = 0; which < 2; which += 1) liars.push(await stranger(fog, () => wrong(which)));
+    const job = await submitVerified(fog, { mode: 'replicate', maxReplicas: 2 });
+    await fog.settle();
+    await fog.advance(LONG);
+    const task = await taskRow(fog.database, job);
+    assert.equal(JSON.parse(task.failure ?? '{}').reason, 'inconclusive');
+    assert.deepEqual(await attemptStates(fog.database, job), ['inconclusive', 'inconclusive']);
+    for (const liar of liars)
+      assert.deepEqual([(await trustOf(fog, liar))?.invalid, await standing(fog, liar)], [0, 'unknown']);
+  },
+
+  async 'where no second node may run it, a trusted node decides after some patience'({ open }) {
+    const fog = await open();
+    await stranger(fog);
+    const own = await stranger(fog, honest, { trusted: true, labels: { own: 'yes' } });
+    await fog.nodes.cordon(own.id, true, 'root');
+    const job = await submitVerified(fog);
+    await fog.settle();
+    assert.equal((await taskRow(fog.database, job)).state, 'queued');
+    // First what is there is shown, then nobody is found who could confirm it.
+    for (let round = 0; round < 2; round += 1) await fog.advance(30_000);
+    assert.equal((await recordOf(fog, job))?.state.phase, 'adjudicating');
+    await fog.nodes.cordon(own.id, false, 'root');
+    await fog.settle();
+    assert.equal((await recordOf(fog, job))?.state.accepted?.by, 'trusted');
+  },
+
+  async 'a task that a trusted node gets first is not verified'({ open }) {
+    const fog = await open();
+    const own = await stranger(fog, honest, { trusted: true });
+    const job = await submitVerified(fog);
+    await fog.settle();
+    assert.equal(await recordOf(fog, job), null);
+    assert.deepEqual(await attemptStates(fog.database, job), ['valid']);
+    await fog.nodes.trust(own.id, false, 'root');
+    const later = await submitVerified(fog);
+    await fog.settle();
+    assert.notEqual(await recordOf(fog, later), null, 'nor is it trusted any more');
+  },
+
+  async 'a trusted node among the replicas is outvoted by no accomplices'({ open }) {
+    const fog = await open();
+    const liar = await stranger(fog, () => wrong(1));
+    const job = await submitVerified(fog, { mode: 'replicate', maxReplicas: 5 });
+    await fog.settle();
+    await stranger(fog, honest, { trusted: true });
+    await fog.settle();
+    for (let more = 0; more < 3; more += 1) await stranger(fog, () => wrong(1));
+    await fog.settle();
+    assert.equal(await acceptedOutput(fog, job), RIGHT);
+    assert.equal(await standing(fog, liar), 'suspect');
+  },
+
+  async 'a failing program counts when a second node fails alike'({ open }) {
+    const fog = await open();
+    await stranger(fog, failing);
+    const job = await submitVerified(fog);
+    await fog.settle();
+    assert.equal((await taskRow(fog.database, job)).state, 'queued', 'one node could lie');
+    await stranger(fog, failing);
+    await fog.settle();
+    const task = await taskRow(fog.database, job);
+    assert.deepEqual([task.state, JSON.parse(task.failure ?? '{}').reason], ['failed', 'exit-code']);
+  },
+
+  async 'a node that only says that programs fail is outvoted'({ open }) {
+    const fog = await open();
+    await stranger(fog, failing);
+    await stranger(fog);
+    await stranger(fog);
+    const job = await submitVerified(fog, { mode: 'replicate' }, { count: 5 });
+    await fog.settle();
+    assert.equal((await jobRow(fog.database, job)).state, 'completed');
+  },
+
+  async 'where nobody else can be asked, the failure of the one node stands'({ open }) {
+    const fog = await open();
+    await stranger(fog, failing);
+    const job = await submitVerified(fog, { mode: 'replicate' }, { retry: { attempts: 2 } });
+    await fog.settle();
+    for (let round = 0; round < 4; round += 1) await fog.advance(LONG / 10);
+    const task = await taskRow(fog.database, job);
+    assert.deepEqual(
+      [task.state, JSON.parse(task.failure ?? '{}').reason, task.job_failures],
+      ['failed', 'exit-code', 2],
+    );
+  },
+
+  async 'a proven node mostly runs alone; an unknown one never does'({ open }) {
+    const fog = await open();
+    const proven = await stranger(fog);
+    await prove(fog, proven, 1_000_000);
+    const job = await submitVerified(fog, { mode: 'adaptive' }, { count: 5 });
+    await fog.settle();
+    assert.equal((await jobRow(fog.database, job)).state, 'completed');
+    assert.deepEqual(await attemptStates(fog.database, job), ['valid']);
+    assert.equal((await trustOf(fog, proven))?.unreplicated.length, 5);
+    await fog.nodes.cordon(proven.id, true, 'root');
+    await stranger(fog);
+    const unknown = await submitVerified(fog, { mode: 'adaptive' });
+    await fog.settle();
+    assert.equal((await taskRow(fog.database, unknown)).state, 'queued');
+  },
+
+  async 'what a node did alone is verified again when it is found out, and corrected'({ open }) {
+    const fog = await open();
+    let lies = false;
+    const liar = await stranger(fog, () => (lies ? wrong(1) : RIGHT));
+    await prove(fog, liar, 1_000_000);
+    lies = true;
+    const alone = await submitVerified(fog, { mode: 'adaptive' }, { count: 2 });
+    await fog.settle();
+    assert.equal(await acceptedOutput(fog, alone), wrong(1));
+    await prove(fog, liar, 10);
+    await stranger(fog);
+    await stranger(fog);
+    const checked = await submitVerified(fog);
+    await fog.settle();
+    await stranger(fog);
+    await fog.settle();
+    assert.equal(await acceptedOutput(fog, checked), RIGHT);
+    assert.equal(await standing(fog, liar), 'suspect');
+    await fog.advance(1000);
+    for (const partition of [0, 1]) {
+      assert.equal(await acceptedOutput(fog, alone, partition), RIGHT);
+      assert.equal((await taskRow(fog.database, alone, partition)).state, 'succeeded');
+    }
+    const types = await eventTypes(fog.database, alone);
+    assert.ok(types.indexOf('task.corrected 0/2') > types.indexOf('job.completed'), types.join());
+    assert.deepEqual((await attemptStates(fog.database, alone))[0], 'invalid');
+  },
+
+  async 'a coordinator that dies between commit and reveal goes on'({ open, crash }) {
+    const fog = await open();
+    const agents = [await stranger(fog), await stranger(fog)];
+    for (const agent of agents) agent.onReveal = () => undefined;
+    const job = await submitVerified(fog);
+    await fog.settle();
+    assert.deepEqual(await attemptStates(fog.database, job), ['committed', 'committed']);
+    const again = await crash(fog);
+    for (const agent of agents) {
+      agent.onReveal = (name) => queueMicrotask(() => agent.reveal(name, RIGHT));
+      await agent.connect();
+    }
+    await again.settle();
+    assert.equal((await jobRow(again.database, job)).state, 'completed');
+    assert.equal(await acceptedOutput(again, job), RIGHT);
+  },
+
+  async 'a question that is lost is asked again'({ open }) {
+    const fog = await open();
+    const agents = [await stranger(fog), await stranger(fog)];
+    const [first] = agents;
+    let asked = 0;
+    const answer = first?.onReveal ?? null;
+    if (first) {
+      first.onReveal = (name) => {
+        asked += 1;
+        if (asked > 1) answer?.(name);
+      };
+    }
+    const job = await submitVerified(fog);
+    await fog.settle();
+    await fog.advance(5000);
+    assert.equal((await jobRow(fog.database, job)).state, 'completed');
+  },
+
+  async 'another node cannot claim an attempt'({ open }) {
+    const fog = await open();
+    const agents = [await stranger(fog), await stranger(fog)];
+    for (const agent of agents) agent.onLease = () => undefined;
+    const thief = await stranger(fog);
+    thief.onLease = () => undefined;
+    const job = await submitVerified(fog);
+    await fog.settle();
+    const holder = fog.agents.find((agent) => agent.held.size > 0 && agent !== thief);
+    const [name] = holder?.attempts ?? [];
+    assert.ok(name !== undefined);
+    const before = await attemptStates(fog.database, job);
+    thief.commit(name, wrong(1));
+    thief.reveal(name, wrong(1));
+    thief.succeed(name, outputsOf(wrong(1)));
+    await fog.settle();
+    assert.deepEqual(await attemptStates(fog.database, job), before);
+  },
+
+  async 'cancelling a verified job ends its replicas, waiting ones too'({ open }) {
+    const fog = await open();
+    await stranger(fog);
+    const slow = await stranger(fog);
+    slow.onLease = () => undefined;
+    const job = await submitVerified(fog, { mode: 'replicate', quorum: 3 }, { count: 2 });
+    await fog.settle();
+    await fog.jobs.close(job, 'cancelled', 'alice');
+    await fog.settle();
+    assert.equal((await jobRow(fog.database, job)).state, 'cancelled');
+    await fog.advance(LONG);
+    for (const agent of fog.agents) assert.equal(agent.held.size, 0);
+  },
+});
