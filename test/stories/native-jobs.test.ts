@@ -1,6 +1,6 @@
 /** Native programs and containers through a whole fog: what an agent that dies leaves running is taken over. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -9,6 +9,21 @@ import { skipWithoutDocker, TEST_IMAGE, TestEngine } from '../support/docker-eng
 import { type FogProcess, fog, startFog, temporaryFolder } from '../support/fog-process.ts';
 
 const data = temporaryFolder('native-jobs');
+
+/** The one agent of `fog up`, which starts it again when it dies. */
+function agentProcess(): number {
+  const found = readdirSync('/proc').filter((entry) => {
+    if (!/^\d+$/.test(entry)) return false;
+    try {
+      const words = readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0');
+      return words.includes('join') && words.some((word) => word.startsWith(data));
+    } catch {
+      return false; // it has ended by now
+    }
+  });
+  assert.equal(found.length, 1);
+  return Number(found[0]);
+}
 
 function write(name: string, spec: object): string {
   const path = join(data, name);
@@ -78,6 +93,51 @@ describe('containers', { skip: skipWithoutDocker() }, () => {
     );
     assert.equal(await logs(), 'begun\nended\n', 'nothing is lost or told twice');
     assert.match((await fog(data, 'job', 'top', id, '--task', '0')).stdout, /measured|MEASURED/);
+    for (let tries = 0; (await engine.containers()) > 0 && tries < 100; tries += 1) await pause(50);
+    assert.equal(await engine.containers(), 0);
+  });
+
+  test('a service goes on under the next agent: its checks, its ports, and its restarts', async () => {
+    const script = 'echo up; echo hello > /tmp/page; httpd -p 127.0.0.1:8080 -h /tmp; sleep 8; exit 4';
+    const service = write('service.json', {
+      type: 'service',
+      restart: { delay: '100ms' },
+      task: {
+        runtime: 'docker',
+        docker: { image: TEST_IMAGE, pull: 'never', command: ['/bin/sh', '-c', script] },
+        ports: [{ name: 'web', port: 8080, protocol: 'http' }],
+        health: { http: { port: 8080, path: '/page' }, interval: '200ms' },
+      },
+    });
+    const id = (await fog(data, 'run', service, '-d')).stdout.trim();
+    const token = readFileSync(join(data, 'admin.token'), 'utf8').trim();
+    const ask = () =>
+      fetch(`${running.ready.url}/v1/jobs/${id}/ports/web/http/page`, {
+        headers: { authorization: `Bearer ${token}` },
+        signal: AbortSignal.timeout(3000),
+      });
+    const answers = async () => {
+      for (let tries = 0; tries < 300; tries += 1) {
+        const answer = await ask().catch(() => null);
+        if (answer?.status === 200) return await answer.text();
+        await pause(100);
+      }
+      return 'no answer';
+    };
+    assert.equal(await answers(), 'hello\n');
+    process.kill(agentProcess(), 'SIGKILL');
+    assert.equal(await answers(), 'hello\n');
+    const attempt = async () => {
+      const { tasks } = JSON.parse((await fog(data, 'job', 'get', id, '--json')).stdout);
+      return tasks[0].attempts.at(-1);
+    };
+    for (let tries = 0; tries < 100 && (await attempt()).health.restarts === 0; tries += 1) await pause(100);
+    assert.equal(await answers(), 'hello\n');
+    const { fence, state, health } = await attempt();
+    assert.deepEqual([fence, state, health.restarts], [1, 'running', 1]);
+    const log = (await fog(data, 'job', 'logs', id)).stdout;
+    assert.equal(log.match(/^up$/gm)?.length, 2, log);
+    await fog(data, 'job', 'cancel', id);
     for (let tries = 0; (await engine.containers()) > 0 && tries < 100; tries += 1) await pause(50);
     assert.equal(await engine.containers(), 0);
   });

@@ -120,15 +120,15 @@ function locationFor(location: string, { port, host, prefix }: ForwardedRequest,
   const own = `127.0.0.1:${port}`;
   const url = URL.parse(location, `http://${own}${target}`);
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) return null;
-  const isSameHost = [own, `localhost:${port}`, host.toLowerCase()].includes(url.host);
-  if (isSameHost || sameHost(url, host)) return `${prefix}${url.pathname}${url.search}${url.hash}`;
+  if ([own, `localhost:${port}`].includes(url.host) || isHost(url, host))
+    return `${prefix}${url.pathname}${url.search}${url.hash}`;
   url.username = '';
   url.password = '';
   return url.href;
 }
 
 /** A default port may be written or not. */
-function sameHost(url: URL, host: string): boolean {
+function isHost(url: URL, host: string): boolean {
   return URL.parse(`${url.protocol}//${host}`)?.host === url.host;
 }
 

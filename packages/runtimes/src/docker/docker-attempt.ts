@@ -210,11 +210,17 @@ export class DockerAttempt implements RunningAttempt {
     if (description?.State.Running) this.#disk.processTable = processTableOf(description.State.Pid, id);
   }
 
+  /** A container that has ended by now needs none; how it ended is told by the wait for it. */
   async #startForwarder(): Promise<void> {
-    if (this.#network === null || this.#containerId === null || this.#forwarderStarted) return;
-    const execId = await this.#engine.createExec(this.#containerId, this.#network.forwarderCommand, false);
-    await this.#engine.startDetachedExec(execId);
-    this.#forwarderStarted = true;
+    const id = this.#containerId;
+    if (this.#network === null || id === null || this.#forwarderStarted) return;
+    try {
+      const execId = await this.#engine.createExec(id, this.#network.forwarderCommand, false);
+      await this.#engine.startDetachedExec(execId);
+      this.#forwarderStarted = true;
+    } catch (error) {
+      if (error instanceof EngineUnreachable || (await this.#engine.inspectContainer(id)).State.Running) throw error;
+    }
   }
 
   #outputOf(): ContainerOutput {
