@@ -73,6 +73,7 @@ const PLANNED: PlannedJob = {
   program: { engine: 'plan', key: 'one', longestMilliseconds: 1, kind: 'steady', outputBytes: 100 },
   isRepeated: false,
   cancelMilliseconds: null,
+  suspension: null,
   totalTimeout: null,
 };
 const COUNTS = Object.fromEntries(TASK_STATES.map((state) => [state, 0])) as TaskCounts;

@@ -40,9 +40,21 @@ export async function runLoad(
         result.cancelled.add(job.key);
         await persist(signal, (until) => client.call('cancelJob', { params: { job: first.id } }, { signal: until }));
       };
+      const change = (route: 'suspendJob' | 'resumeJob') => {
+        return persist(signal, (until) =>
+          client.call(route, { params: { job: first.id }, body: {} }, { signal: until }).catch(unlessEnded),
+        );
+      };
+      const suspend = async ({ atMilliseconds, milliseconds }: NonNullable<PlannedJob['suspension']>) => {
+        await sleep(atMilliseconds);
+        await change('suspendJob');
+        await sleep(milliseconds);
+        await change('resumeJob');
+      };
       const repeat = async () => answered(job.key, await submit());
       await Promise.all([
         job.cancelMilliseconds === null ? null : cancel(job.cancelMilliseconds),
+        job.suspension === null ? null : suspend(job.suspension),
         job.isRepeated ? repeat() : null,
       ]);
     } catch (error) {
@@ -51,6 +63,11 @@ export async function runLoad(
   };
   await Promise.all(schedule.jobs.map(submitOne));
   return result;
+}
+
+/** What has ended needs no suspension, and no resume. */
+function unlessEnded(error: unknown): void {
+  if ((error as { code?: string }).code !== 'conflict') throw error;
 }
 
 /**

@@ -54,8 +54,17 @@ export class LoadRuntime implements TaskRuntime {
     const { exitCode } = plan;
     const ending =
       exitCode === null ? null : { reason: 'exit-code' as const, message: `it ended with ${exitCode}`, exitCode };
-    const timer = setTimeout(() => end(ending), plan.milliseconds);
+    let timer = setTimeout(() => end(ending), plan.milliseconds);
     const running: RunningAttempt = {
+      pause: async () => {
+        clearTimeout(timer);
+        return true;
+      },
+      resume: async () => {
+        clearTimeout(timer);
+        timer = setTimeout(() => end(ending), plan.milliseconds);
+        return true;
+      },
       outcome: promise.finally(() => this.#running.delete(running)),
       kill: (reason, message) => {
         clearTimeout(timer);

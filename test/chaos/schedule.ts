@@ -56,6 +56,8 @@ export interface PlannedJob {
   isRepeated: boolean;
   /** Time after the acknowledgement at which it is cancelled. */
   cancelMilliseconds: number | null;
+  /** When, after the acknowledgement, it is suspended, and for how long. */
+  suspension: { atMilliseconds: number; milliseconds: number } | null;
   /** timeouts.total; a clock that leaps forward may expire the job. */
   totalTimeout: string | null;
 }
@@ -174,6 +176,7 @@ function planJobs(choices: Choices, scale: Scale, seed: number, withOps: boolean
       },
       isRepeated: choices.chance(0.3),
       cancelMilliseconds: isLarge || choices.chance(0.15) ? choices.integer(0, scale.loadMilliseconds / 2) : null,
+      suspension: planSuspension(key, scale),
       totalTimeout: choices.chance(0.1) ? '20m' : null,
     });
   }
@@ -199,6 +202,15 @@ function mixedJob(choices: Choices, job: PlannedJob): PlannedJob {
 function engineFault(choices: Choices, scale: Scale): Fault {
   const milliseconds = choices.integer(50, scale.longestFaultMilliseconds);
   return { atMilliseconds: choices.integer(0, scale.loadMilliseconds), action: { kind: 'kill-engine', milliseconds } };
+}
+
+function planSuspension(key: string, scale: Scale): PlannedJob['suspension'] {
+  const choices = new Choices(seededRandom(seedOf(key, 'suspension')));
+  if (!choices.chance(0.3)) return null;
+  return {
+    atMilliseconds: choices.integer(0, scale.loadMilliseconds / 2),
+    milliseconds: choices.integer(0, scale.longestFaultMilliseconds),
+  };
 }
 
 function planFaults(choices: Choices, scale: Scale, world: { coordinators: number; losesAgent: boolean }): Fault[] {
@@ -289,6 +301,7 @@ export function specOf(
       retry: { attempts: FLAKY_ATTEMPTS, backoff: { initial: '50ms', factor: 2, max: '200ms', jitter: 'full' } },
       ...(job.totalTimeout === null ? {} : { timeouts: { total: job.totalTimeout } }),
       disconnect: { lostAfter: schedule.lostAfter },
+      suspend: { keepLease: '200ms' },
     },
   };
 }

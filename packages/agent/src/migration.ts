@@ -84,7 +84,8 @@ export class Migration {
 
   suspend(keepLeaseMilliseconds: number): void {
     this.#keepUntilMilliseconds = this.#dependencies.now() + keepLeaseMilliseconds;
-    if (!this.#suspension.isOrdered) this.#suspension.suspend();
+    // An order is repeated for as long as it is not followed.
+    this.#suspension.suspend();
   }
 
   resume(): void {

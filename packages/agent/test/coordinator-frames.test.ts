@@ -11,6 +11,8 @@ const frames: CoordinatorFrame[] = [
   { type: 'ack', sequence: 4 },
   { type: 'beat' },
   { type: 'stop', attempts: [{ attempt: { job: JOB, partition: 0, fence: 1 }, reason: 'cancelled' }] },
+  { type: 'suspend', attempts: [{ job: JOB, partition: 0, fence: 1 }], keepLeaseMilliseconds: 5 },
+  { type: 'resume', attempts: [{ job: JOB, partition: 0, fence: 1 }] },
   { type: 'drain', deadlineMilliseconds: 5 },
 ];
 
