@@ -55,8 +55,11 @@ function verificationFaults(spec: Record<string, unknown> | null, task: Record<s
   if (spec?.verification === undefined) return [];
   const path = ['spec', 'verification'];
   if (spec.type === 'ops') return [{ path, message: 'is not offered for type: ops, whose tasks have one node each' }];
-  if (task?.runtime !== 'kubernetes') return [];
-  return [{ path, message: 'is not offered by runtime: kubernetes, where one node stands for a whole cluster' }];
+  if (task?.runtime === 'kubernetes') {
+    return [{ path, message: 'is not offered by runtime: kubernetes, where one node stands for a whole cluster' }];
+  }
+  if (recordIn(spec, 'disconnect')?.replace !== false) return [];
+  return [{ path, message: 'contradicts disconnect.replace: false, since a lost replica has to be replaced' }];
 }
 
 function taskFaults(task: Record<string, unknown>): RuleFault[] {
