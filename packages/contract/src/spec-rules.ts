@@ -65,6 +65,9 @@ function verificationFaults(spec: Record<string, unknown> | null, task: Record<s
   if (task?.checkpoint !== undefined) {
     faults.push("contradicts task.checkpoint: a result that goes on from another node's work proves nothing");
   }
+  if (recordIn(spec, 'disconnect')?.replace === false) {
+    faults.push('contradicts disconnect.replace: false, since a lost replica has to be replaced');
+  }
   return faults.map((message) => ({ path, message }));
 }
 

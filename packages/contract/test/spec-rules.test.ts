@@ -294,3 +294,25 @@ test('checkpoints are for programs that write files, in a folder of their own, a
   }
   assert.deepEqual(faultsOf({ kind: 'Job', spec: { task: program, suspend: { keepLease: 'long' } } }).length, 1);
 });
+
+test('verification: offered where results can be compared, and lost replicas replaced', () => {
+  const batch = (change: object, task: object = {}) => {
+    const { spec, ...rest } = valid();
+    const { count, ...others } = spec;
+    const { javascript, stdin, inputs, outputs, ...bare } = spec.task;
+    const program = 'runtime' in task ? { ...bare, ...task } : spec.task;
+    return { ...rest, spec: { ...others, type: 'batch', verification: {}, ...change, task: program } };
+  };
+  assert.deepEqual(pathsOf(batch({})), []);
+  assert.deepEqual(parseJobSpec(batch({})).spec.verification?.quorum, 2, 'defaults are filled in');
+  const kubernetes = { runtime: 'kubernetes', kubernetes: { image: 'busybox' } };
+  const { heartbeat, ...timeouts } = valid().spec.timeouts;
+  for (const refused of [
+    batch({ type: 'ops' }),
+    batch({ timeouts }, kubernetes),
+    batch({ disconnect: { replace: false } }),
+    batch({ verification: { quorum: 4, maxReplicas: 3 } }),
+  ]) {
+    assert.match(pathsOf(refused).join(), /^spec\.verification(\.maxReplicas)?$/);
+  }
+});

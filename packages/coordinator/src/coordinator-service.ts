@@ -56,6 +56,7 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
   const subscribers = subscriptions(dependencies.bus);
   const visibleJob = (caller: Caller, id: string) => readVisibleJob(dependencies, caller, id);
   const node = (caller: Caller, id: string) => readNode(dependencies, caller, id);
+  const changed = (caller: Caller, id: string, change: Promise<void>) => change.then(() => node(caller, id));
 
   return {
     async submitJob(caller, request) {
@@ -110,18 +111,9 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
       await node(caller, id);
       return { items: (await readEvents(database.read, id, request)) as NodeEventRecord[], ended: false };
     },
-    async cordonNode(caller, id, cordoned) {
-      await nodes.cordon(id, cordoned, caller.principal);
-      return await node(caller, id);
-    },
-    async trustNode(caller, id, trusted) {
-      await nodes.trust(id, trusted, caller.principal);
-      return await node(caller, id);
-    },
-    async drainNode(caller, id, deadlineMilliseconds) {
-      await nodes.drain(id, deadlineMilliseconds, caller.principal);
-      return await node(caller, id);
-    },
+    cordonNode: (caller, id, cordoned) => changed(caller, id, nodes.cordon(id, cordoned, caller.principal)),
+    trustNode: (caller, id, trusted) => changed(caller, id, nodes.trust(id, trusted, caller.principal)),
+    drainNode: (caller, id, milliseconds) => changed(caller, id, nodes.drain(id, milliseconds, caller.principal)),
     removeNode: (_caller, id) => nodes.remove(id),
     status: () => readStatus(dependencies),
     subscribe: subscribers,
