@@ -4,6 +4,8 @@ export const LIMITS = {
   specBytes: 1 << 20,
   /** Tasks of one job: keeps one submit from filling the queue table by itself. */
   partitions: 1_000_000,
+  /** Replicas of one deployment: the coordinator looks at each of them whenever one of them changes. */
+  replicas: 10_000,
   /** Arguments of one task; with the next one what Linux gives a program at least. */
   arguments: 1024,
   argumentBytes: 131_072,

@@ -177,6 +177,8 @@ export const FAILURE_REASONS = {
   'queue-timeout': { blame: 'job', meaning: 'no node took the task within timeouts.queue' },
   'total-timeout': { blame: 'job', meaning: 'the job did not end within timeouts.total' },
   'too-many-node-failures': { blame: 'job', meaning: 'too many nodes failed under this task' },
+  ended: { blame: 'job', meaning: 'the program of a service ended' },
+  unhealthy: { blame: 'job', meaning: 'its health check failed too often' },
   cancelled: { blame: 'job', meaning: 'the user cancelled it' },
   superseded: { blame: 'job', meaning: 'another attempt of the task was accepted' },
 } as const satisfies Record<string, { blame: 'job' | 'node'; meaning: string }>;

@@ -17,7 +17,6 @@ interface UnbuiltFeature {
 const UNBUILT: readonly UnbuiltFeature[] = [
   { path: 'kind', values: ['Cron', 'Service'] },
   { path: 'metadata.namespace', when: (value) => value !== 'default' },
-  { path: 'spec.type', values: ['service', 'daemon'] },
   { path: 'spec.task.process.root' },
   { path: 'spec.task.checkpoint' },
   { path: 'spec.task.resources.gpu', when: (value) => value !== 0 },
