@@ -102,6 +102,11 @@ export const DISPATCH_LIMITS = {
   declines: 10,
   /** Pause after a decline, so that a node whose mind is made up is not asked in a loop. */
   declinePauseMilliseconds: 1000,
+  /** Pause before a replica that failed is placed again; it doubles with each failure in a row up to the longest. */
+  replicaPauseMilliseconds: 1000,
+  replicaLongestPauseMilliseconds: 60_000,
+  /** A replica that ran this long begins a new row of failures. */
+  replicaSteadyMilliseconds: 600_000,
   /** Specifications kept in memory; the rest is read again when needed. */
   cachedJobs: 20_000,
   /** Agents of one coordinator; each costs about 15 kB and a file descriptor. */

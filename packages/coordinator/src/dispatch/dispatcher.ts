@@ -15,6 +15,7 @@ import { DISPATCH_LIMITS } from '../limits.ts';
 import { allOf, type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { insertLeases, loadAttempts, saveAttempts, saveJobs } from '../store/turn-rows.ts';
+import { avoidNodes } from './avoided-nodes.ts';
 import { Claiming, type HintUpdate } from './claiming.ts';
 import { type AdmittedNode, type Arrival, admitNodes, type Reconciliation, reconcile } from './hello.ts';
 import { type DispatcherInput, type HelloInput, type HelloOutcome, namesIn } from './inputs.ts';
@@ -219,6 +220,7 @@ export class Dispatcher {
         if (outcome.accepted) back.add(input.hello.nodeId);
       } else if (input.kind !== 'lost' || !back.has(input.node)) this.#applyInput(turn, input);
     }
+    await avoidNodes(writer, this.#dependencies.classes, turn.avoiding, at);
     await saveAttempts(writer, turn);
     const claims = await this.#claiming.claim(writer, turn);
     const given = claims.leases.map(({ name, session }) => ({ name, node: session.nodeId }));

@@ -27,10 +27,12 @@ export function groupLeases(leases: readonly Lease[]): Map<AgentSession, Map<Cac
 
 /** One group of a `lease` frame as JSON. */
 export function leaseGroupText(job: CachedJob, leases: readonly Lease[], secrets: Record<string, string>): string {
+  // The tasks of a deployment become more, so what is remembered of their number may be too few.
+  const partitions = leases.reduce((most, { name }) => Math.max(most, name.partition + 1), job.taskCount);
   const names = leases.map(({ name }) => `{"partition":${name.partition},"fence":${name.fence}}`);
   return (
     `{"job":"${job.id}","submitter":${JSON.stringify(job.submitter)},"submittedAtMilliseconds":${job.submittedAt},` +
-    `"partitions":${job.taskCount},"spec":${job.specText},"secrets":${JSON.stringify(secrets)},"leases":[${names.join(',')}]}`
+    `"partitions":${partitions},"spec":${job.specText},"secrets":${JSON.stringify(secrets)},"leases":[${names.join(',')}]}`
   );
 }
 

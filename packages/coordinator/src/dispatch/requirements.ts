@@ -30,8 +30,10 @@ export interface Requirements extends Needs {
   engine: 'v8' | 'quickjs' | null;
   submitter: string;
   constraints: readonly string[];
-  /** Only this node: tasks of ops jobs. */
+  /** Only this node: tasks of ops jobs and daemons. */
   node: string | null;
+  /** Any other node rather than this one, on which a replica failed. Left out where there is none. */
+  avoid?: string;
 }
 
 export interface PlacementClass {

@@ -158,19 +158,23 @@ export class Sessions {
    * in `taken`, which knows what this turn has given away.
    */
   places(placement: PlacementClass, most: number, taken: Reservations): AgentSession[] {
-    const { node } = placement.requirements;
+    const { node, avoid } = placement.requirements;
     if (node !== null) return this.#placesOn(node, placement, most, taken);
     const candidates = this.#candidatesOf(placement);
     const { sessions } = candidates;
+    const avoided = avoid === undefined ? undefined : sessions.find((session) => session.nodeId === avoid && session.open);
     const places: AgentSession[] = [];
     let misses = 0;
     while (places.length < most && misses < sessions.length) {
       candidates.cursor = (candidates.cursor + 1) % sessions.length;
       const session = sessions[candidates.cursor] as AgentSession;
-      if (taken.reserve(session, placement.requirements)) {
+      if (session !== avoided && taken.reserve(session, placement.requirements)) {
         places.push(session);
         misses = 0;
       } else misses += 1;
+    }
+    while (avoided !== undefined && places.length < most && taken.reserve(avoided, placement.requirements)) {
+      places.push(avoided);
     }
     return places;
   }

@@ -10,6 +10,8 @@ import { GroupCommit } from './group-commit.ts';
 import * as initial from './migrations/0001-initial.ts';
 import * as classUse from './migrations/0002-class-use.ts';
 import * as samples from './migrations/0003-samples.ts';
+import * as health from './migrations/0005-health.ts';
+import * as deployments from './migrations/0006-deployments.ts';
 import { PreparingClient } from './postgres-client.ts';
 import { openSqlite } from './sqlite-connection.ts';
 import type { Tables } from './tables.ts';
@@ -25,6 +27,8 @@ const MIGRATIONS: Record<string, Migration> = {
   '0001-initial': initial,
   '0002-class-use': classUse,
   '0003-samples': samples,
+  '0005-health': health,
+  '0006-deployments': deployments,
 };
 /** One connection writes, the others answer reads and streams. */
 const POSTGRES_CONNECTIONS = 8;
