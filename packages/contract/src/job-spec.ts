@@ -179,7 +179,12 @@ const taskSchema = z.strictObject({
 export type TaskSpec = z.infer<typeof taskSchema>;
 
 const retrySchema = z.strictObject({
-  attempts: z.int().min(1).max(100).default(RETRY_DEFAULTS.attempts).meta({ description: 'Attempts in all; failures of nodes do not count' }),
+  attempts: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(RETRY_DEFAULTS.attempts)
+    .meta({ description: 'Attempts in all; failures of nodes do not count' }),
   backoff: z
     .strictObject({
       initial: durationText.default(RETRY_DEFAULTS.backoff.initial),
@@ -189,13 +194,22 @@ const retrySchema = z.strictObject({
     })
     .prefault({}),
   on: z.array(z.enum(RETRYABLE_REASONS)).default([...RETRY_DEFAULTS.on]),
-  nonRetryableExitCodes: z.array(z.int().min(1).max(255)).max(255).default([...RETRY_DEFAULTS.nonRetryableExitCodes]),
+  nonRetryableExitCodes: z
+    .array(z.int().min(1).max(255))
+    .max(255)
+    .default([...RETRY_DEFAULTS.nonRetryableExitCodes]),
 });
 
 const timeoutsSchema = z.strictObject({
-  queue: durationText.default(TIMEOUT_DEFAULTS.queue).meta({ description: 'Longest wait of a task for its first node' }),
-  attempt: durationText.default(TIMEOUT_DEFAULTS.attempt).meta({ description: 'Longest run of one attempt; waiting does not count' }),
-  total: durationText.default(TIMEOUT_DEFAULTS.total).meta({ description: 'Longest time from submit to the end of the job' }),
+  queue: durationText
+    .default(TIMEOUT_DEFAULTS.queue)
+    .meta({ description: 'Longest wait of a task for its first node' }),
+  attempt: durationText
+    .default(TIMEOUT_DEFAULTS.attempt)
+    .meta({ description: 'Longest run of one attempt; waiting does not count' }),
+  total: durationText
+    .default(TIMEOUT_DEFAULTS.total)
+    .meta({ description: 'Longest time from submit to the end of the job' }),
   heartbeat: durationText
     .optional()
     .meta({ description: 'Longest time between two progress reports of an attempt; not for wasm' }),
@@ -237,11 +251,14 @@ export const jobFieldsSchema = z.strictObject({
   kind: z.literal('Job'),
   metadata: z.strictObject({ name: nameSchema.default('job'), labels: labelsSchema.default({}) }).prefault({}),
   spec: z.strictObject({
-    type: z.enum(['batch', 'ops', 'service', 'daemon']).default('batch').meta({
-      description:
-        'batch: count partitions anywhere; ops: once on every matching node connected at submit; ' +
-        'service: count replicas kept running; daemon: one kept running on every matching node',
-    }),
+    type: z
+      .enum(['batch', 'ops', 'service', 'daemon'])
+      .default('batch')
+      .meta({
+        description:
+          'batch: count partitions anywhere; ops: once on every matching node connected at submit; ' +
+          'service: count replicas kept running; daemon: one kept running on every matching node',
+      }),
     count: z
       .int()
       .min(1)

@@ -3,7 +3,13 @@
  * the OpenAPI document is printed from it.
  */
 import { z } from 'zod';
-import { deploymentSchema, deploymentSummarySchema, revisionSchema, rollbackSchema, scaleSchema } from './deployments.ts';
+import {
+  deploymentSchema,
+  deploymentSummarySchema,
+  revisionSchema,
+  rollbackSchema,
+  scaleSchema,
+} from './deployments.ts';
 import { jobEventRecordSchema, logRecordSchema, nodeEventRecordSchema } from './events.ts';
 import { digestSchema, jobIdSchema, nameSchema, nodeIdSchema, tokenIdSchema } from './identifiers.ts';
 import { LIMITS } from './limits.ts';

@@ -162,7 +162,8 @@ export class Sessions {
     if (node !== null) return this.#placesOn(node, placement, most, taken);
     const candidates = this.#candidatesOf(placement);
     const { sessions } = candidates;
-    const avoided = avoid === undefined ? undefined : sessions.find((session) => session.nodeId === avoid && session.open);
+    const avoided =
+      avoid === undefined ? undefined : sessions.find((session) => session.nodeId === avoid && session.open);
     const places: AgentSession[] = [];
     let misses = 0;
     while (places.length < most && misses < sessions.length) {
