@@ -46,7 +46,7 @@ export interface DeploymentServiceDependencies {
 
 export function createDeploymentService(dependencies: DeploymentServiceDependencies): DeploymentService {
   const { database, deployments } = dependencies;
-  const get: DeploymentService['get'] = (caller, request) => readWhole(dependencies, keyOf(caller, request));
+  const get = async (caller: Caller, request: DeploymentRequest) => readWhole(dependencies, keyOf(caller, request));
   return {
     async deploy(caller, request, spec) {
       await deployments.deploy(keyOf(caller, request), caller.principal, spec);
@@ -67,7 +67,7 @@ export function createDeploymentService(dependencies: DeploymentServiceDependenc
       await deployments.rollBack(keyOf(caller, request), caller.principal, revision);
       return await get(caller, request);
     },
-    remove: (caller, request) => deployments.remove(keyOf(caller, request)),
+    remove: async (caller, request) => deployments.remove(keyOf(caller, request)),
   };
 }
 

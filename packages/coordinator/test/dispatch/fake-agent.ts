@@ -67,7 +67,10 @@ export class FakeAgent {
       agentVersion: 'test',
       labels: options.labels ?? {},
       capacity: { slots: 4, milliCpu: 4000, memoryBytes: 1 << 30, diskBytes: 1 << 30, ...options.capacity },
-      runtimes: { wasm: { available: true, version: '1', features: {} } },
+      runtimes: {
+        wasm: { available: true, version: '1', features: {} },
+        process: { available: true, version: '1', features: {} },
+      },
       policy: { accept: options.accept ?? ['*'], trusted: [] },
     };
   }
