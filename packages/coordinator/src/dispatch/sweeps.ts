@@ -8,6 +8,7 @@
 import { parseDuration } from '@fog/contract';
 import { sql } from 'kysely';
 import type { DeploymentLooks } from '../deployments/deployment-looks.ts';
+import { cutHistory } from '../deployments/history.ts';
 import { DEPLOYMENT_LIMITS, DISPATCH_LIMITS } from '../limits.ts';
 import { type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Database } from '../store/database.ts';
@@ -109,6 +110,7 @@ export class Sweeps {
       },
       { name: 'samples', everyMilliseconds: 1000, run: () => this.#dependencies.samples.store() },
       { name: 'retention', everyMilliseconds: 60_000, run: () => removeOld(this.#dependencies) },
+      { name: 'deployment history', everyMilliseconds: 60_000, run: () => cutHistory(this.#dependencies.database) },
       { name: 'blobs', everyMilliseconds: 600_000, run: () => this.#dependencies.collectBlobs() },
     ];
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { FogError } from '@fog/contract';
+import { cutHistory } from '../../src/deployments/history.ts';
 import { DEPLOYMENT_LIMITS } from '../../src/limits.ts';
 import { onBothDatabases } from '../dispatch/both-databases.ts';
 import { attemptStates, eventTypes, jobRow, taskRow } from '../dispatch/invariants.ts';
@@ -316,6 +317,29 @@ await onBothDatabases('deployments', {
     const { revisions } = await get(fog);
     assert.ok(revisions.length <= DEPLOYMENT_LIMITS.revisions + DEPLOYMENT_LIMITS.endingRevisions + 1);
     assert.ok(refused.every((code) => code === 'too-many-requests'));
+  },
+
+  'what happened to a living deployment is cut at the far end': async ({ open }) => {
+    const fog = await open();
+    const agent = await willing(fog);
+    const { revisions } = await deployed(fog, service({ count: 1 }));
+    const job = revisions[0]?.job ?? '';
+    for (let failure = 0; failure < 5; failure += 1) {
+      agent.fail(agent.attempts[0] ?? assert.fail('no attempt'));
+      await fog.settle();
+      await fog.advance(60_000);
+    }
+    const counts = async () => [
+      (await attemptStates(fog.database, job)).length,
+      (await eventTypes(fog.database, job)).length,
+    ];
+    const before = await counts();
+    await cutHistory(fog.database);
+    assert.deepEqual(await counts(), before, 'a short one is left alone');
+    await cutHistory(fog.database, { keptAttempts: 2, keptRecords: 7 });
+    assert.deepEqual(await attemptStates(fog.database, job), ['failed', 'running']);
+    assert.equal((await eventTypes(fog.database, job)).length, 7);
+    assert.equal((await until(fog, ['stable'])).replicas[0]?.failures, 5);
   },
 
   'everybody sees their own, and admin all': async ({ open }) => {
