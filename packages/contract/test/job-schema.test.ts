@@ -34,12 +34,14 @@ test('the published schema describes what a user may write', () => {
   const inner = schema.properties?.spec;
   assert.deepEqual(inner?.required, ['task']);
   assert.equal(inner?.properties?.count?.maximum, LIMITS.partitions);
-  assert.deepEqual(inner?.properties?.type?.enum, ['batch', 'ops']);
+  assert.deepEqual(inner?.properties?.type?.enum, ['batch', 'ops', 'service', 'daemon']);
   const task = inner?.properties?.task;
   assert.deepEqual(task?.required, ['runtime']);
   const names = (value: object) => Object.keys(value).sort();
   const parsed = parseJobSpec(MINIMAL);
-  assert.deepEqual(names(inner?.properties ?? {}), names(parsed.spec));
+  const { update, ...withDefault } = inner?.properties ?? {};
+  assert.ok(update, 'how replicas are replaced');
+  assert.deepEqual(names(withDefault), names(parsed.spec));
   for (const name of Object.keys(parsed.spec.task)) assert.ok(task?.properties?.[name], name);
   assert.match(task?.properties?.javascript?.properties?.script?.description ?? '', /file/);
 });

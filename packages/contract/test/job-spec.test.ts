@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FogError, type JobSpecInput, LIMITS, parseJobSpec, readSpecText, type SpecFault } from '../src/index.ts';
+import {
+  FogError,
+  isLongRunning,
+  type JobSpecInput,
+  jobSpecSchema,
+  LIMITS,
+  parseJobSpec,
+  readSpecText,
+  type SpecFault,
+  updatePolicy,
+} from '../src/index.ts';
 
 const DIGEST = `sha256:${'0'.repeat(64)}`;
 const TASK = { runtime: 'wasm', wasm: { module: DIGEST } } as const;
@@ -84,7 +94,6 @@ test('what is missing is told as missing', () => {
 test('features of the language that are not built are told apart from faults', () => {
   const unbuilt: [unknown, string][] = [
     [{ ...MINIMAL, kind: 'Cron' }, 'kind'],
-    [spec({ type: 'service' }), 'spec.type'],
     [spec({ budget: 5 }), 'spec.budget'],
     [spec({ dependsOn: ['x'] }), 'spec.dependsOn'],
     [spec({ privacy: 'secret' }), 'spec.privacy'],
@@ -130,6 +139,31 @@ test('containers and native programs: images, commands, credentials and targets 
     'spec.task.stdin': 'invalid',
     'spec.task.outputs[0].path': 'invalid',
   });
+});
+
+test('what is kept running has no end: nothing can be said about it', () => {
+  const program = { runtime: 'process', wasm: undefined, process: { command: ['/bin/serve'] } };
+  const service = (change: object = {}, task: object = {}) =>
+    spec({ type: 'service', ...change }, { ...program, ...task });
+  const parsed = parseJobSpec(service({ count: 3, update: { maxUnavailable: 2 } }));
+  assert.deepEqual(updatePolicy(parsed), { maxUnavailable: 2, healthyFor: '5s', deadline: '10m', rollback: true });
+  const written: unknown = JSON.parse(JSON.stringify(parsed));
+  assert.deepEqual(parseJobSpec(written), written, 'the defaults that parsing filled in are no fault');
+  assert.deepEqual(jobSpecSchema.parse(written), written);
+  assert.deepEqual([isLongRunning(parsed), isLongRunning(parseJobSpec(MINIMAL))], [true, false]);
+  const cases: [unknown, string][] = [
+    [service({ timeouts: { attempt: '2h' } }), 'spec.timeouts'],
+    [service({ timeouts: { heartbeat: '1m' } }), 'spec.timeouts.heartbeat'],
+    [service({ retry: { attempts: 3 } }), 'spec.retry'],
+    [service({ retry: { backoff: { initial: '2s' } } }), 'spec.retry'],
+    [service({ count: LIMITS.replicas + 1 }), 'spec.count'],
+    [service({ update: { maxUnavailable: 0 } }), 'spec.update.maxUnavailable'],
+    [service({ type: 'daemon', count: 2 }), 'spec.count'],
+    [spec({ type: 'service' }), 'spec.task.runtime'],
+    [spec({ update: {} }), 'spec.update'],
+    [spec({ type: 'ops', update: {} }), 'spec.update'],
+  ];
+  for (const [document, path] of cases) assert.ok(Object.hasOwn(faultsOf(document).faults, path), path);
 });
 
 test('parts that contradict each other are refused', () => {

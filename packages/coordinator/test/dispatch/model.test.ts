@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AttemptName, JobSpecInput } from '@fog/contract';
 import fc from 'fast-check';
+import { ALICE, service } from '../deployments/deployment-scene.ts';
 import type { FakeAgent } from './fake-agent.ts';
 import { Fog, temporaryStorage } from './fog-harness.ts';
 import { assertAgreement, assertConsistent, assertPlaces } from './invariants.ts';
@@ -35,6 +36,8 @@ type Command =
   | { do: 'report'; agent: number; pick: number; outcome: Outcome }
   | { do: 'stale'; agent: number; pick: number; outcome: Outcome }
   | { do: 'cancel'; pick: number }
+  | { do: 'deploy'; type: 'service' | 'daemon'; count: number; version: string }
+  | { do: 'scale'; replicas: number }
   | { do: 'advance'; milliseconds: number }
   | { do: 'crash' };
 
@@ -76,6 +79,16 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 10, arbitrary: fc.record({ do: fc.constant('report' as const), agent, pick, outcome }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('stale' as const), agent, pick, outcome }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('cancel' as const), pick }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('deploy' as const),
+      type: fc.constantFrom('service' as const, 'daemon' as const),
+      count: fc.integer({ min: 1, max: 3 }),
+      version: fc.constantFrom('1', '2'),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('scale' as const), replicas: fc.nat({ max: 3 }) }) },
   {
     weight: 4,
     arbitrary: fc.record({
@@ -130,6 +143,17 @@ class Model {
         if (job !== undefined) await fog.jobs.close(job, 'cancelled', 'alice');
         return;
       }
+      case 'deploy': {
+        const size = step.type === 'daemon' ? {} : { count: step.count };
+        const spec = service({ type: step.type, ...size }, [step.version]);
+        await ignoring(fog.deployments.deploy(ALICE, { name: 'web' }, spec).then(nothing), ['conflict']);
+        return;
+      }
+      case 'scale':
+        return await ignoring(fog.deployments.scale(ALICE, { name: 'web' }, step.replicas).then(nothing), [
+          'not-found',
+          'invalid-request',
+        ]);
       case 'advance':
         await fog.settle();
         return await fog.advance(step.milliseconds);
@@ -145,8 +169,9 @@ class Model {
     assertAgreement(this.fog);
   }
 
-  /** With willing agents every job ends. */
+  /** With willing agents every job ends, once nothing keeps it running. */
   async finish(): Promise<void> {
+    await ignoring(this.fog.deployments.remove(ALICE, { name: 'web' }), ['not-found']);
     for (const each of this.agents) {
       each.onLease = (name) => queueMicrotask(() => each.succeed(name));
       await each.connect();
@@ -183,6 +208,8 @@ function report(target: FakeAgent, names: readonly AttemptName[], step: { pick: 
   else if (step.outcome === 'progress') target.report(name, { event: 'progress', fraction: 0.5, message: '' });
   else target.report(name, { event: step.outcome });
 }
+
+const nothing = () => undefined;
 
 async function ignoring(work: Promise<void>, codes: string[]): Promise<void> {
   await work.catch((error: { code?: string }) => {
