@@ -48,7 +48,7 @@ export function jobSpecJsonSchema(): JsonSchema {
         },
       },
     ),
-    { if: { not: written({ type: { enum: ['service', 'daemon'] } }) }, then: { properties: { update: false } } },
+    { anyOf: [written({ type: { enum: ['service', 'daemon'] } }), { type: 'object', properties: { update: false } }] },
     onlyIf(
       { task: written({ runtime: { const: 'wasm' } }) },
       { properties: { timeouts: { type: 'object', properties: { heartbeat: false } } } },

@@ -24,9 +24,12 @@ export function countsText(counts: TaskCounts): string {
 }
 
 export function stateText(state: string, colours: Colours): string {
-  if (['completed', 'succeeded', 'valid', 'connected'].includes(state)) return colours.green(state);
+  if (['completed', 'succeeded', 'valid', 'connected', 'stable', 'available'].includes(state))
+    return colours.green(state);
   if (['failed', 'expired', 'lost'].includes(state)) return colours.red(state);
-  if (['cancelled', 'superseded', 'declined', 'unknown'].includes(state)) return colours.yellow(state);
+  if (['cancelled', 'superseded', 'declined', 'unknown', 'degraded', 'rolled-back'].includes(state)) {
+    return colours.yellow(state);
+  }
   return colours.cyan(state);
 }
 
