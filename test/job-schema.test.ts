@@ -82,6 +82,10 @@ function job(task: object = {}, spec: object = {}): object {
 }
 
 const SERVED = { ports: [{ name: 'web', port: 80 }], health: { http: { port: 80 }, startPeriod: '0s' } };
+function service(spec: object = {}): object {
+  const program = { runtime: 'process', process: { command: ['/bin/serve'] }, javascript: undefined };
+  return { ...job(program, { type: 'service', ...spec }), metadata: { name: 'web' } };
+}
 
 test('what a user may write fits', () => {
   const jobs = [
@@ -92,6 +96,8 @@ test('what a user may write fits', () => {
     job({ resources: { cpu: 0.5, memory: '1.5Gi', disk: 1_000_000, gpu: 0 } }),
     job({ runtime: 'wasm', wasm: { module: 'a.wasm', deterministic: true }, javascript: undefined }),
     job({}, { type: 'ops', count: 1, timeouts: { heartbeat: '1h30m' } }),
+    service({ count: 3, update: { maxUnavailable: 1, healthyFor: '5s', deadline: '10m', rollback: false } }),
+    service({ type: 'daemon' }),
     job({}, { placement: { constraints: ['cores >= 4', 'region in (eu, us)', '!spot'] } }),
     job(
       { runtime: 'process', process: { command: ['x'] }, javascript: undefined, ...SERVED },
@@ -127,6 +133,12 @@ const MISTAKES: Record<string, object> = {
   'a name with spaces': job({ outputs: [{ name: 'my result', path: '/out/a' }] }),
   'two kinds of standard input': job({ stdin: { text: '', source: 'a' } }),
   'a count for ops': job({}, { type: 'ops', count: 2 }),
+  'a count for a daemon': service({ type: 'daemon', count: 2 }),
+  'too many replicas': service({ count: 10_001 }),
+  'a script as a service': job({}, { type: 'service' }),
+  'a limit for what has no end': service({ timeouts: { total: '1h' } }),
+  'retries of what is kept running anyway': service({ retry: { attempts: 2 } }),
+  'an update of what has an end': job({}, { update: { rollback: true } }),
   'no partition': job({}, { count: 0 }),
   'a heartbeat of wasm': job(
     { runtime: 'wasm', wasm: { module: 'a' }, javascript: undefined },

@@ -5,10 +5,12 @@ import packageDescription from '../package.json' with { type: 'json' };
 import { addBlobCommands } from './commands/blob.ts';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addConfigCommand } from './commands/config.ts';
+import { addDeployCommands } from './commands/deploy.ts';
 import { addForwardCommand } from './commands/forward.ts';
 import { addJobCommands } from './commands/job.ts';
 import { addNodeCommands } from './commands/node.ts';
 import { addPlanCommand } from './commands/plan.ts';
+import { addRolloutCommands } from './commands/rollout.ts';
 import { addRunCommand } from './commands/run.ts';
 import { addSecretCommands } from './commands/secret.ts';
 import { addStatusCommand } from './commands/status.ts';
@@ -26,6 +28,7 @@ Examples:
   $ fog up                               a whole fog on this machine
   $ fog run examples/hello/job.yaml      submit a job and wait for it
   $ fog job ls                           what was submitted
+  $ fog deploy web.yaml                  keep a service running
   $ fog node ls                          where it runs`;
 
 export function buildProgram(terminal: Terminal): Command {
@@ -39,6 +42,8 @@ export function buildProgram(terminal: Terminal): Command {
   addStatusCommand(program, terminal);
   addPlanCommand(program, terminal);
   addJobCommands(program, terminal);
+  addDeployCommands(program, terminal);
+  addRolloutCommands(program, terminal);
   addForwardCommand(program, terminal);
   addNodeCommands(program, terminal);
   addBlobCommands(program, terminal);

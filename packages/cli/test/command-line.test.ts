@@ -4,8 +4,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { jobSpecJsonSchema } from '@fog/contract';
+import { formatToken, jobSpecJsonSchema } from '@fog/contract';
 import { fog } from './test-terminal.ts';
+
+const TOKEN = formatToken({ scope: 'admin', id: `t${'a'.repeat(18)}`, secret: 'a'.repeat(43), fingerprint: null });
 
 let folder: string;
 before(async () => {
@@ -69,6 +71,31 @@ describe('usage', () => {
     assert.match(stderr, /spec\.count: /);
     const program = await fog(['run', 'gone.js'], { workingDirectory: folder });
     assert.deepEqual([program.code, /there is no file/.test(program.stderr)], [2, true]);
+  });
+
+  test('what has no end is deployed, what has one is run; each says where it belongs', async () => {
+    const environment = { FOG_URL: 'http://127.0.0.1:1', FOG_TOKEN: TOKEN };
+    const service =
+      'kind: Job\nmetadata: { name: web }\nspec:\n  type: service\n  task: { runtime: process, process: { command: [/bin/serve] } }\n';
+    const ran = await fog(['run', '-'], { stdin: service, environment });
+    assert.deepEqual(
+      [ran.code, ran.stderr],
+      [2, 'fog: a service is deployed, it cannot be submitted as a job\n  hint: fog deploy FILE\n'],
+    );
+    const batch = service.replace('service', 'batch');
+    const deployed = await fog(['deploy', '-'], { stdin: batch, environment });
+    assert.deepEqual([deployed.code, /hint: submit it: fog run FILE/.test(deployed.stderr)], [2, true]);
+    const limited = await fog(['deploy', '-'], { stdin: `${service}  retry: { attempts: 2 }\n`, environment });
+    assert.match(limited.stderr, /spec\.retry: cannot be set for type: service, which is kept running/);
+    for (const args of [
+      ['scale', 'web'],
+      ['scale', 'web', 'many'],
+      ['rollback', 'web', '--to', '0'],
+      ['rollout', 'status'],
+    ]) {
+      assert.equal((await fog(args, { environment })).code, 2, args.join(' '));
+    }
+    assert.match((await fog(['deploy', '--help'])).stdout, /Ctrl-C ends the wait; the update goes on/);
   });
 
   test('the schema of jobs is printed, with --json as without', async () => {

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Job, JobEventRecord, LogRecord, Plan, TaskWithAttempts } from '@fog/contract';
+import type { Deployment, Job, JobEventRecord, LogRecord, Plan, Replica, TaskWithAttempts } from '@fog/contract';
 import pc from 'picocolors';
+import {
+  deploymentListText,
+  deploymentText,
+  replicaListText,
+  revisionListText,
+  rolloutProgressText,
+} from '../src/output/deployment-text.ts';
 import { eventLine, LogLines } from '../src/output/event-text.ts';
 import { JobProgress } from '../src/output/job-progress.ts';
 import { countsText, reasonText, taskListText } from '../src/output/job-text.ts';
@@ -49,6 +56,59 @@ describe('what people read', () => {
     assert.match(lines[2] ?? '', /^4 +1 +10s ago +150 % +16s +1\.0 MiB +unknown +0 B +512 B +3$/);
     assert.match(lines[3] ?? '', /^4 +2 +0s ago +100ms /);
     assert.match(usageText([], 0, plain), /Nothing measured yet/);
+  });
+
+  test('a deployment is told with its replicas, their jobs, and why it went back', () => {
+    const job = 'j000000000000000001';
+    const replica: Replica = {
+      job,
+      partition: 4,
+      revision: 3,
+      state: 'running',
+      ready: true,
+      available: false,
+      leaving: false,
+      since: 8000,
+      nodeId: `n${'0'.repeat(32)}`,
+      nodeName: 'attic',
+      restarts: 1,
+      failures: 2,
+      message: 'exit-code: code 3',
+    };
+    const deployment: Deployment = {
+      name: 'web',
+      principal: 'alice',
+      type: 'service',
+      state: 'rolling-back',
+      reason: 'replica 9 failed 3 times in a row',
+      revision: 3,
+      wanted: 3,
+      ready: 3,
+      available: 2,
+      updated: 1,
+      createdAt: 0,
+      updatedAt: 4000,
+      replicas: [replica],
+      revisions: [
+        { revision: 3, state: 'rolling-out', reason: null, job, by: 'alice', of: 1, createdAt: 0, endedAt: null },
+      ],
+    };
+    const progress = rolloutProgressText(deployment, 10_000);
+    assert.equal(progress, 'web  rolling-back  2 of 3 replicas available, 1 more ready, 1 of revision 3  6.0s');
+    const lines = deploymentText(deployment, 10_000, plain).split('\n');
+    assert.ok(lines.includes('why         replica 9 failed 3 times in a row'));
+    assert.ok(lines.includes(`logs        fog job logs -f ${job}`));
+    const [, row] = replicaListText([replica, { ...replica, leaving: true }], 10_000, plain).split('\n');
+    assert.match(row ?? '', /^4 +3 +ready +2\.0s ago +attic +1 +2 +exit-code: code 3$/);
+    assert.match(
+      revisionListText(deployment.revisions, 10_000, plain),
+      /\n3 \(1 again\) +rolling-out +j0+1 +10s ago +alice$/,
+    );
+    assert.match(
+      deploymentListText([deployment], 10_000, plain),
+      /\nweb +service +rolling-back +3 +2 +3 +6\.0s ago +alice$/,
+    );
+    assert.match(deploymentListText([], 0, plain), /fog deploy FILE/);
   });
 
   test('text of others cannot move the cursor or forge lines of ours', () => {

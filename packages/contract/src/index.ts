@@ -2,6 +2,7 @@ export * from './agent-frames.ts';
 export * from './blob-references.ts';
 export * from './client.ts';
 export * from './constraints.ts';
+export * from './deployments.ts';
 export * from './endpoint.ts';
 export * from './errors.ts';
 export * from './events.ts';

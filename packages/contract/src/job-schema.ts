@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import { FILE_PATTERN } from './blob-references.ts';
 import { blobDigest, jobFieldsSchema } from './job-spec.ts';
+import { LIMITS } from './limits.ts';
 import { RUNTIMES } from './spec-rules.ts';
 import { NEUTRAL } from './unbuilt-features.ts';
 
@@ -35,7 +36,19 @@ export function jobSpecJsonSchema(): JsonSchema {
   }
   const spec = propertiesOf(schema, []).spec as JsonSchema;
   spec.allOf = [
-    onlyIf({ type: { const: 'ops' } }, { properties: { count: { const: 1 } } }),
+    onlyIf({ type: { enum: ['ops', 'daemon'] } }, { properties: { count: { const: 1 } } }),
+    onlyIf({ type: { const: 'service' } }, { properties: { count: { type: 'integer', maximum: LIMITS.replicas } } }),
+    onlyIf(
+      { type: { enum: ['service', 'daemon'] } },
+      {
+        properties: {
+          timeouts: false,
+          retry: false,
+          task: { type: 'object', properties: { runtime: { enum: ['docker', 'process'] } } },
+        },
+      },
+    ),
+    { anyOf: [written({ type: { enum: ['service', 'daemon'] } }), { type: 'object', properties: { update: false } }] },
     onlyIf(
       { task: written({ runtime: { const: 'wasm' } }) },
       { properties: { timeouts: { type: 'object', properties: { heartbeat: false } } } },

@@ -13,7 +13,7 @@ import { digestSchema, nameSchema } from './identifiers.ts';
 import { LIMITS } from './limits.ts';
 import { isSandboxPath, SANDBOX_PATH_PATTERN } from './sandbox-path.ts';
 import { issueFaults, pathText, type SpecFault } from './spec-faults.ts';
-import { DISCONNECT_DEFAULTS, RUNTIMES, ruleFaults } from './spec-rules.ts';
+import { DISCONNECT_DEFAULTS, RETRY_DEFAULTS, RUNTIMES, ruleFaults, TIMEOUT_DEFAULTS } from './spec-rules.ts';
 import { RETRYABLE_REASONS } from './states.ts';
 import { unbuiltFaults } from './unbuilt-features.ts';
 import { BYTES_PATTERN, CPU_PATTERN, DURATION_PATTERN, parseBytes, parseCpu, parseDuration } from './units.ts';
@@ -236,23 +236,37 @@ const taskSchema = z.strictObject({
 export type TaskSpec = z.infer<typeof taskSchema>;
 
 const retrySchema = z.strictObject({
-  attempts: z.int().min(1).max(100).default(1).meta({ description: 'Attempts in all; failures of nodes do not count' }),
+  attempts: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(RETRY_DEFAULTS.attempts)
+    .meta({ description: 'Attempts in all; failures of nodes do not count' }),
   backoff: z
     .strictObject({
-      initial: durationText.default('1s'),
-      factor: z.number().min(1).max(10).default(2),
-      max: durationText.default('5m'),
-      jitter: z.enum(['full', 'none']).default('full'),
+      initial: durationText.default(RETRY_DEFAULTS.backoff.initial),
+      factor: z.number().min(1).max(10).default(RETRY_DEFAULTS.backoff.factor),
+      max: durationText.default(RETRY_DEFAULTS.backoff.max),
+      jitter: z.enum(['full', 'none']).default(RETRY_DEFAULTS.backoff.jitter),
     })
     .prefault({}),
-  on: z.array(z.enum(RETRYABLE_REASONS)).default([...RETRYABLE_REASONS]),
-  nonRetryableExitCodes: z.array(z.int().min(1).max(255)).max(255).default([]),
+  on: z.array(z.enum(RETRYABLE_REASONS)).default([...RETRY_DEFAULTS.on]),
+  nonRetryableExitCodes: z
+    .array(z.int().min(1).max(255))
+    .max(255)
+    .default([...RETRY_DEFAULTS.nonRetryableExitCodes]),
 });
 
 const timeoutsSchema = z.strictObject({
-  queue: durationText.default('24h').meta({ description: 'Longest wait of a task for its first node' }),
-  attempt: durationText.default('1h').meta({ description: 'Longest run of one attempt; waiting does not count' }),
-  total: durationText.default('7d').meta({ description: 'Longest time from submit to the end of the job' }),
+  queue: durationText
+    .default(TIMEOUT_DEFAULTS.queue)
+    .meta({ description: 'Longest wait of a task for its first node' }),
+  attempt: durationText
+    .default(TIMEOUT_DEFAULTS.attempt)
+    .meta({ description: 'Longest run of one attempt; waiting does not count' }),
+  total: durationText
+    .default(TIMEOUT_DEFAULTS.total)
+    .meta({ description: 'Longest time from submit to the end of the job' }),
   heartbeat: durationText
     .optional()
     .meta({ description: 'Longest time between two progress reports of an attempt; not for wasm' }),
@@ -290,6 +304,22 @@ const suspendSchema = z.strictObject({
     description: `How long a suspended attempt keeps its place on its node; default ${DEFAULT_KEEP_LEASE}`,
   }),
 });
+const updateSchema = z.strictObject({
+  maxUnavailable: z
+    .int()
+    .min(1)
+    .max(LIMITS.replicas)
+    .default(1)
+    .meta({ description: 'Replicas that an update may have away, and as many more than wanted' }),
+  healthyFor: durationText
+    .default('5s')
+    .meta({ description: 'How long a replica must be ready before it counts as available' }),
+  deadline: durationText
+    .default('10m')
+    .meta({ description: 'An update fails when no new replica becomes available for that long' }),
+  rollback: z.boolean().default(true).meta({ description: 'A failed update returns to the last good revision' }),
+});
+export type UpdatePolicy = z.infer<typeof updateSchema>;
 
 /** Every field by itself; `spec-rules.ts` has what must hold between them. */
 export const jobFieldsSchema = z.strictObject({
@@ -303,9 +333,15 @@ export const jobFieldsSchema = z.strictObject({
       .meta({
         description:
           'batch: count partitions anywhere; ops: once on every matching node connected at submit; ' +
-          'service: count replicas, kept running; daemon: one on every matching node, kept running',
+          'service: count replicas kept running; daemon: one kept running on every matching node',
       }),
-    count: z.int().min(1).max(LIMITS.partitions).default(1).meta({ description: 'Partitions, each one task' }),
+    count: z
+      .int()
+      .min(1)
+      .max(LIMITS.partitions)
+      .default(1)
+      .meta({ description: 'Partitions, each one task; of a service: replicas' }),
+    update: updateSchema.optional().meta({ description: 'How a new revision of a service or daemon replaces the old' }),
     priority: z.int().min(0).max(100).default(50).meta({ description: 'Higher goes first' }),
     task: taskSchema,
     timeouts: timeoutsSchema.prefault({}),
@@ -331,6 +367,11 @@ export const jobSpecSchema = jobFieldsSchema
 export type JobSpec = z.infer<typeof jobSpecSchema>;
 /** What a program may write: defaults left out. */
 export type JobSpecInput = z.input<typeof jobSpecSchema>;
+
+/** How the replicas of a service or daemon are replaced, defaults filled in. */
+export function updatePolicy({ spec }: JobSpec): UpdatePolicy {
+  return updateSchema.parse(spec.update ?? {});
+}
 
 /**
  * Validates a specification and fills in its defaults. `found` is what the caller found besides, such as files that

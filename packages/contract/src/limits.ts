@@ -4,6 +4,8 @@ export const LIMITS = {
   specBytes: 1 << 20,
   /** Tasks of one job: keeps one submit from filling the queue table by itself. */
   partitions: 1_000_000,
+  /** Replicas of one deployment: the coordinator looks at each of them whenever one of them changes. */
+  replicas: 10_000,
   /** Arguments of one task; with the next one what Linux gives a program at least. */
   arguments: 1024,
   argumentBytes: 131_072,
@@ -60,7 +62,7 @@ export const LIMITS = {
   /** Attempts that a node may spoil before the task fails for good. */
   nodeFailures: 10,
   /** Results of one verified task. Each is compared with each, and all of them stand in the task's stored state. */
-  replicas: 15,
+  resultsPerTask: 15,
   /** The share of leases that may be spot checks; above it, replicas tell more for the same price. */
   spotCheckShare: 0.5,
   /** Any hash or UUID fits. */

@@ -3,6 +3,13 @@
  * the OpenAPI document is printed from it.
  */
 import { z } from 'zod';
+import {
+  deploymentSchema,
+  deploymentSummarySchema,
+  revisionSchema,
+  rollbackSchema,
+  scaleSchema,
+} from './deployments.ts';
 import { jobEventRecordSchema, logRecordSchema, nodeEventRecordSchema } from './events.ts';
 import { digestSchema, jobIdSchema, nameSchema, nodeIdSchema, tokenIdSchema } from './identifiers.ts';
 import { LIMITS } from './limits.ts';
@@ -41,6 +48,10 @@ export interface RouteDefinition {
 
 const jobParams = z.strictObject({ job: jobIdSchema });
 const taskParams = z.strictObject({ job: jobIdSchema, partition: z.coerce.number().int().nonnegative() });
+const deploymentParams = z.strictObject({ name: nameSchema });
+/** Whose deployment it is; only those who see everything may name another than themselves. */
+const ofPrincipal = { principal: nameSchema.optional() };
+const deploymentQuery = z.strictObject(ofPrincipal);
 const nodeParams = z.strictObject({ node: nodeIdSchema });
 
 /** `cursor` is opaque: the `next` of the page before. */
@@ -190,6 +201,71 @@ export const ROUTES = {
     query: streamQuery.extend(ofOneTask),
     response: z.strictObject({ items: z.array(logRecordSchema), ended: z.boolean() }),
     stream: logRecordSchema,
+  },
+  deploy: {
+    method: 'PUT',
+    path: '/v1/deployments/:name',
+    summary: 'Deploy a service or daemon; another specification than the current one becomes a new revision',
+    scopes: ['submit'],
+    params: deploymentParams,
+    query: deploymentQuery,
+    body: z.strictObject({ spec: z.unknown() }),
+    response: deploymentSchema,
+  },
+  listDeployments: {
+    method: 'GET',
+    path: '/v1/deployments',
+    summary: 'Deployments by owner and name',
+    scopes: ['submit', 'read'],
+    query: z.strictObject({ ...pageQuery, ...ofPrincipal }),
+    response: page(deploymentSummarySchema),
+  },
+  getDeployment: {
+    method: 'GET',
+    path: '/v1/deployments/:name',
+    summary: 'One deployment with its replicas and revisions',
+    scopes: ['submit', 'read'],
+    params: deploymentParams,
+    query: deploymentQuery,
+    response: deploymentSchema,
+  },
+  listRevisions: {
+    method: 'GET',
+    path: '/v1/deployments/:name/revisions',
+    summary: 'Revisions of a deployment, newest first',
+    scopes: ['submit', 'read'],
+    params: deploymentParams,
+    query: deploymentQuery,
+    response: z.strictObject({ items: z.array(revisionSchema) }),
+  },
+  scaleDeployment: {
+    method: 'POST',
+    path: '/v1/deployments/:name/scale',
+    summary: 'Keep this many replicas of a service running, until a deploy names another count',
+    scopes: ['submit'],
+    params: deploymentParams,
+    query: deploymentQuery,
+    body: scaleSchema,
+    response: deploymentSchema,
+  },
+  rollBackDeployment: {
+    method: 'POST',
+    path: '/v1/deployments/:name/rollback',
+    summary: 'Deploy an earlier revision again; without a number, the last one that was stable',
+    scopes: ['submit'],
+    params: deploymentParams,
+    query: deploymentQuery,
+    body: rollbackSchema,
+    response: deploymentSchema,
+  },
+  removeDeployment: {
+    method: 'DELETE',
+    path: '/v1/deployments/:name',
+    summary: 'Stop all replicas of a deployment and forget it; its jobs stay as long as other ended ones',
+    scopes: ['submit'],
+    params: deploymentParams,
+    query: deploymentQuery,
+    response: null,
   },
   plan: {
     method: 'POST',

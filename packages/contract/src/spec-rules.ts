@@ -9,13 +9,24 @@ import { nameSchema } from './identifiers.ts';
 import { LIMITS } from './limits.ts';
 import { isSandboxPath } from './sandbox-path.ts';
 import { serviceFaults } from './service-rules.ts';
+import { RETRYABLE_REASONS } from './states.ts';
 import { parseDuration } from './units.ts';
 import { isRecord, recordIn } from './untyped-document.ts';
 
 export const RUNTIMES = ['wasm', 'javascript', 'process', 'docker', 'kubernetes'] as const;
 
+/** Those that can keep a program running. */
+const LONG_RUNNING_RUNTIMES: readonly unknown[] = ['docker', 'process'];
+
 /** Rules between fields need the defaults of those that are left out. */
 export const DISCONNECT_DEFAULTS = { lostAfter: '60s', stopOnNodeAfter: '24h' } as const;
+export const TIMEOUT_DEFAULTS = { queue: '24h', attempt: '1h', total: '7d' } as const;
+export const RETRY_DEFAULTS = {
+  attempts: 1,
+  backoff: { initial: '1s', factor: 2, max: '5m', jitter: 'full' },
+  on: RETRYABLE_REASONS,
+  nonRetryableExitCodes: [],
+} as const;
 
 export interface RuleFault {
   path: (string | number)[];
@@ -28,9 +39,10 @@ export function ruleFaults(document: unknown): RuleFault[] {
   const task = recordIn(spec, 'task');
   return [
     ...labelFaults(recordIn(recordIn(document, 'metadata'), 'labels')),
-    ...(spec?.type === 'ops' && spec.count !== undefined && spec.count !== 1
-      ? [{ path: ['spec', 'count'], message: 'cannot be set for type: ops' }]
+    ...((spec?.type === 'ops' || spec?.type === 'daemon') && spec.count !== undefined && spec.count !== 1
+      ? [{ path: ['spec', 'count'], message: `cannot be set for type: ${spec.type}` }]
       : []),
+    ...longRunningFaults(spec ?? {}).map(({ path, message }) => ({ path: ['spec', ...path], message })),
     ...disconnectFaults(recordIn(spec, 'disconnect')),
     ...serviceFaults(spec).map(({ path, message }) => ({ path: ['spec', ...path], message })),
     ...verificationFaults(spec, task),
@@ -43,6 +55,31 @@ export function ruleFaults(document: unknown): RuleFault[] {
 function labelFaults(labels: Record<string, unknown> | null): RuleFault[] {
   if (Object.keys(labels ?? {}).length <= LIMITS.labels) return [];
   return [{ path: ['metadata', 'labels'], message: `are more than ${LIMITS.labels}` }];
+}
+
+/**
+ * What is kept running has no end, so nothing can be said about it. A specification that was parsed holds the defaults,
+ * which are taken.
+ */
+function longRunningFaults(spec: Record<string, unknown>): RuleFault[] {
+  const { type, count, update, task } = spec;
+  if (type === undefined || type === 'batch' || type === 'ops') {
+    return update === undefined ? [] : [{ path: ['update'], message: 'is for type: service and type: daemon' }];
+  }
+  if (type !== 'service' && type !== 'daemon') return [];
+  const faults: RuleFault[] = [];
+  for (const [key, defaults] of [['timeouts', TIMEOUT_DEFAULTS] as const, ['retry', RETRY_DEFAULTS] as const]) {
+    const isDefault = JSON.stringify({ ...defaults, ...recordIn(spec, key) }) === JSON.stringify(defaults);
+    if (!isDefault) faults.push({ path: [key], message: `cannot be set for type: ${type}, which is kept running` });
+  }
+  const runtime = isRecord(task) ? task.runtime : undefined;
+  if (RUNTIMES.some((name) => name === runtime) && !LONG_RUNNING_RUNTIMES.includes(runtime)) {
+    faults.push({ path: ['task', 'runtime'], message: `cannot keep a ${type} running: use docker or process` });
+  }
+  if (type === 'service' && typeof count === 'number' && count > LIMITS.replicas && count <= LIMITS.partitions) {
+    faults.push({ path: ['count'], message: `is more than the ${LIMITS.replicas} replicas that a service may have` });
+  }
+  return faults;
 }
 
 function disconnectFaults(disconnect: Record<string, unknown> | null): RuleFault[] {

@@ -23,11 +23,11 @@ export const verificationPolicySchema = z
     mode: z.enum(['none', 'replicate', 'adaptive']).default('adaptive').meta({
       description: 'none: the first result counts; replicate: always a quorum; adaptive: proven nodes mostly run alone',
     }),
-    quorum: z.int().min(2).max(LIMITS.replicas).default(2).meta({ description: 'Results that must agree' }),
+    quorum: z.int().min(2).max(LIMITS.resultsPerTask).default(2).meta({ description: 'Results that must agree' }),
     maxReplicas: z
       .int()
       .min(2)
-      .max(LIMITS.replicas)
+      .max(LIMITS.resultsPerTask)
       .default(5)
       .meta({ description: 'Results without a quorum after which a trusted node decides' }),
     trust: z

@@ -4,11 +4,13 @@ import {
   FogError,
   isLongRunning,
   type JobSpecInput,
+  jobSpecSchema,
   LIMITS,
   parseJobSpec,
   RESTART_DEFAULTS,
   readSpecText,
   type SpecFault,
+  updatePolicy,
 } from '../src/index.ts';
 
 const DIGEST = `sha256:${'0'.repeat(64)}`;
@@ -181,6 +183,31 @@ test('services: ports, health checks and restarts are checked', () => {
     [spec({ type: 'service' }, { health: { tcp: { port: 1 } } }), 'spec.task.health'],
   ];
   for (const [document, path] of cases) assert.deepEqual(Object.keys(faultsOf(document).faults), [path], path);
+});
+
+test('what is kept running has no end: nothing can be said about it', () => {
+  const program = { runtime: 'process', wasm: undefined, process: { command: ['/bin/serve'] } };
+  const service = (change: object = {}, task: object = {}) =>
+    spec({ type: 'service', ...change }, { ...program, ...task });
+  const parsed = parseJobSpec(service({ count: 3, update: { maxUnavailable: 2 } }));
+  assert.deepEqual(updatePolicy(parsed), { maxUnavailable: 2, healthyFor: '5s', deadline: '10m', rollback: true });
+  const written: unknown = JSON.parse(JSON.stringify(parsed));
+  assert.deepEqual(parseJobSpec(written), written, 'the defaults that parsing filled in are no fault');
+  assert.deepEqual(jobSpecSchema.parse(written), written);
+  assert.deepEqual([isLongRunning(parsed), isLongRunning(parseJobSpec(MINIMAL))], [true, false]);
+  const cases: [unknown, string][] = [
+    [service({ timeouts: { attempt: '2h' } }), 'spec.timeouts'],
+    [service({ timeouts: { heartbeat: '1m' } }), 'spec.timeouts.heartbeat'],
+    [service({ retry: { attempts: 3 } }), 'spec.retry'],
+    [service({ retry: { backoff: { initial: '2s' } } }), 'spec.retry'],
+    [service({ count: LIMITS.replicas + 1 }), 'spec.count'],
+    [service({ update: { maxUnavailable: 0 } }), 'spec.update.maxUnavailable'],
+    [service({ type: 'daemon', count: 2 }), 'spec.count'],
+    [spec({ type: 'service' }), 'spec.task.runtime'],
+    [spec({ update: {} }), 'spec.update'],
+    [spec({ type: 'ops', update: {} }), 'spec.update'],
+  ];
+  for (const [document, path] of cases) assert.ok(Object.hasOwn(faultsOf(document).faults, path), path);
 });
 
 test('parts that contradict each other are refused', () => {

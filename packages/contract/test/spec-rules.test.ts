@@ -205,10 +205,10 @@ describe('what is not built', () => {
 
   test('does not contradict what is written', () => {
     const job = {
-      kind: 'Job',
+      kind: 'Service',
       spec: { type: 'swarm', count: 2, task: { runtime: 'unikernel', javascript: { script: 5 } } },
     };
-    assert.deepEqual(pathsOf(job), ['spec.type', 'spec.task.runtime', 'spec.task.javascript.script']);
+    assert.deepEqual(pathsOf(job), ['kind', 'spec.task.runtime', 'spec.task.javascript.script']);
   });
 
   test('a heartbeat of wasm programs, which cannot report', () => {

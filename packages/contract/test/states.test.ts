@@ -3,11 +3,15 @@ import { test } from 'node:test';
 import {
   ATTEMPT_STATES,
   ATTEMPT_TRANSITIONS,
+  DEPLOYMENT_STATES,
+  DEPLOYMENT_TRANSITIONS,
   FAILURE_REASONS,
   isTerminal,
   JOB_STATES,
   JOB_TRANSITIONS,
   RETRYABLE_REASONS,
+  REVISION_STATES,
+  REVISION_TRANSITIONS,
   TASK_STATES,
   TASK_TRANSITIONS,
   transition,
@@ -45,6 +49,18 @@ const TABLES: Record<
       'cancelled',
       'superseded',
     ],
+  },
+  deployment: {
+    states: DEPLOYMENT_STATES,
+    table: DEPLOYMENT_TRANSITIONS,
+    first: 'rolling-out',
+    terminal: ['removing'],
+  },
+  revision: {
+    states: REVISION_STATES,
+    table: REVISION_TRANSITIONS,
+    first: 'rolling-out',
+    terminal: ['superseded', 'rolled-back'],
   },
 };
 

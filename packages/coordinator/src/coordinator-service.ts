@@ -7,6 +7,7 @@ import {
   isLongRunning,
   type Job,
   type JobEventRecord,
+  type JobSpec,
   type Node,
   type NodeEventRecord,
   type Plan,
@@ -70,6 +71,7 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
     },
     async cancelJob(caller, id) {
       await visibleJob(caller, id);
+      await refuseDeployed(dependencies, id);
       await jobs.close(id, 'cancelled', caller.principal);
       return await visibleJob(caller, id);
     },
@@ -118,6 +120,23 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
     status: () => readStatus(dependencies),
     subscribe: subscribers,
   };
+}
+
+function isOneEachNode({ spec: { type } }: JobSpec): boolean {
+  return type === 'ops' || type === 'daemon';
+}
+
+/** Throws `conflict` for a job that a deployment keeps running: it would be missing in it. */
+async function refuseDeployed({ database }: Pick<CoordinatorServiceDependencies, 'database'>, id: string) {
+  const row = await database.read
+    .selectFrom('jobs')
+    .select(['deployment', 'ended_at'])
+    .where('id', '=', id)
+    .executeTakeFirst();
+  if (row === undefined || row.deployment === null || row.ended_at !== null) return;
+  throw new FogError('conflict', `job ${id} runs a revision of the deployment ${row.deployment}`, {
+    hint: `fog scale ${row.deployment} 0, or fog rollout remove ${row.deployment}`,
+  });
 }
 
 /** To a submitter, jobs of others do not exist. */
@@ -187,7 +206,7 @@ async function readPlan(
   const placement = placementClass(requirementsOf(spec, caller.principal));
   const known = await readNodes(database.read, jobCache, { limit: ALL_NODES });
   const plan = explainPlacement(placement, known, spec.spec.count);
-  return { ...plan, tasks: spec.spec.type === 'ops' ? plan.nodes.length : plan.tasks };
+  return { ...plan, tasks: isOneEachNode(spec) ? plan.nodes.length : plan.tasks };
 }
 
 async function listSamples(

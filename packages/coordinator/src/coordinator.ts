@@ -25,6 +25,10 @@ import { openBlobStore } from './blobs/blob-store.ts';
 import { BlobCollector } from './blobs/collect-blobs.ts';
 import { type Bus, localBus, postgresBus } from './bus.ts';
 import { createCoordinatorService } from './coordinator-service.ts';
+import { DeploymentLooks } from './deployments/deployment-looks.ts';
+import { createDeploymentService } from './deployments/deployment-service.ts';
+import { Deployments } from './deployments/deployments.ts';
+import { registerDeploymentGauges } from './deployments/metrics.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { JobCache } from './dispatch/job-cache.ts';
 import { Jobs } from './dispatch/jobs.ts';
@@ -114,6 +118,7 @@ async function assemble(
   const { tunnels, ports } = openPorts(core, database, authenticate);
   const server = await buildServer({
     service: core.service,
+    deployments: core.deployments,
     tokens: stores.tokens,
     secrets: stores.secrets,
     blobs: stores.blobs,
@@ -241,6 +246,7 @@ async function assembleCore({
     metrics: createDispatcherMetrics(httpMetrics.registry, () => service.status()),
   });
   const nodes = new Nodes({ ...basis, dispatcher });
+  const allNodes = () => readPlacementNodes(database.read);
   const samples = new Samples(database, now);
   const space = new DatabaseSpace({
     measure: () => measureDatabase(database, dataDirectory),
@@ -248,18 +254,27 @@ async function assembleCore({
   });
   await space.measure();
   registerDatabaseGauges(httpMetrics.registry, space);
+  const queueRoom = () => settings.queuedTasks - sweeps.queuedTasks;
   const jobs: Jobs = new Jobs({
     ...basis,
     dispatcher,
     randomBytes: (count) => randomBytes(count),
-    queueRoom: () => settings.queuedTasks - sweeps.queuedTasks,
+    queueRoom,
     storageFault: () => space.fault(),
     secretNames: (principal) => secretNames(database, principal),
-    connectedNodes: () => readPlacementNodes(database.read),
+    connectedNodes: allNodes,
     readFolder: (digest) => blobs.readFolder(digest),
     publishStreams: (ids) => bus.publish({ kind: 'streams', ids }),
   });
   const suspensions = new Suspensions({ ...basis, dispatcher, jobCache: basis.jobs });
+  const looks = new DeploymentLooks({ ...basis, dispatcher, jobs, jobCache: basis.jobs, allNodes });
+  const deployments = createDeploymentService({
+    database,
+    jobCache: basis.jobs,
+    deployments: new Deployments({ database, jobs, looks, now, queueRoom, randomBytes: (count) => randomBytes(count) }),
+    now,
+  });
+  registerDeploymentGauges(httpMetrics.registry, database);
   const sweeps = new Sweeps({
     ...basis,
     dispatcher,
@@ -267,6 +282,7 @@ async function assembleCore({
     suspensions,
     jobCache: basis.jobs,
     samples,
+    deployments: looks,
     space,
     url,
     startedAt,
@@ -287,7 +303,7 @@ async function assembleCore({
     blobTotals: () => blobs.totals(),
     space,
   });
-  return { bus, dispatcher, nodes, samples, space, sweeps, service, httpMetrics, coordinatorId, warn };
+  return { bus, dispatcher, nodes, samples, space, sweeps, service, deployments, httpMetrics, coordinatorId, warn };
 }
 
 /** In [0, 1). Nodes must not be able to foresee whether they run a task alone. */

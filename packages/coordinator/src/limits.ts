@@ -79,6 +79,27 @@ export const HTTP_LIMITS = {
   secretsPerPrincipal: 1_000,
 } as const;
 
+export const DEPLOYMENT_LIMITS = {
+  /** Deployments of one principal: each is looked at again and again. */
+  deploymentsPerPrincipal: 100,
+  /** Revisions that can be returned to; older ones are forgotten, and so are their jobs in time. */
+  revisions: 20,
+  /** Revisions beyond that whose jobs are still ending; more are deploys in a loop. */
+  endingRevisions: 10,
+  /** How often deployments are looked at that are under way or have changed. */
+  lookMilliseconds: 1000,
+  /** Every so many looks all of them are looked at: a hint may get lost, and nodes change. */
+  looksBetweenAll: 10,
+  /** A new replica that has found no place for this long may take that of an old one. */
+  placeMilliseconds: 5000,
+  /** Failures in a row that tell that a revision cannot run, if no replica of it was ever available. */
+  hopelessFailures: 3,
+  /** Attempts kept of a replica of a living deployment, which may fail for ever; they go with their samples. */
+  keptAttempts: 20,
+  /** Events and log chunks kept of the job of a living deployment: 20,000 chunks of 16 KiB are 320 MB. */
+  keptRecords: 20_000,
+} as const;
+
 export const DISPATCH_LIMITS = {
   /** Leases of one turn: bounds how long a turn keeps the event loop and the database. */
   leasesPerTurn: 512,
@@ -109,6 +130,11 @@ export const DISPATCH_LIMITS = {
   leasesPerTask: 5000,
   /** A task whose attempt yielded sooner than this after its start waits for as long, so that none runs in a hot loop. */
   yieldPauseMilliseconds: 1000,
+  /** Pause before a replica that failed is placed again; it doubles with each failure in a row up to the longest. */
+  replicaPauseMilliseconds: 1000,
+  replicaLongestPauseMilliseconds: 60_000,
+  /** A replica that ran this long begins a new row of failures. */
+  replicaSteadyMilliseconds: 600_000,
   /** Specifications kept in memory; the rest is read again when needed. */
   cachedJobs: 20_000,
   /** Agents of one coordinator; each costs about 15 kB and a file descriptor. */

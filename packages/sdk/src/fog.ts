@@ -1,9 +1,12 @@
 /** The fog from a program: submit jobs, map functions over items, store blobs. */
-import type { FogClient, Job, JobSpecInput } from '@fog/contract';
+import { type Deployment, type FogClient, FogError, isLongRunning, type Job, type JobSpecInput } from '@fog/contract';
+import { abortable } from './abort-signals.ts';
 import { Blobs } from './blobs.ts';
 import { type ConnectOptions, connectClient } from './connection.ts';
+import { DeploymentHandle } from './deployment-handle.ts';
 import { JobHandle } from './job-handle.ts';
 import { type FogMap, type MapFunction, type MapInput, type MapOptions, type Settled, startMap } from './map/map.ts';
+import { retried } from './retry.ts';
 import { checkSpec, uploadSpecFiles } from './spec-files.ts';
 import { submitSpec } from './submit.ts';
 
@@ -18,6 +21,11 @@ export interface RunOptions {
   /** The same key answers with the first job. Default: a random one, so that a lost answer is safe to repeat. */
   idempotencyKey?: string | undefined;
   signal?: AbortSignal | undefined;
+}
+
+export interface DeployOptions extends Omit<RunOptions, 'idempotencyKey'> {
+  /** Whose deployment it is; only an admin may name another principal. */
+  principal?: string | undefined;
 }
 
 export class Fog {
@@ -50,9 +58,39 @@ export class Fog {
   /** As `run`, with the job as the coordinator answered it. */
   async submit(spec: RunSpec, options: RunOptions = {}): Promise<Job> {
     const { files, signal, baseDirectory = process.cwd() } = options;
-    await checkSpec(spec, { baseDirectory, files, signal });
+    const parsed = await checkSpec(spec, { baseDirectory, files, signal });
+    if (isLongRunning(parsed)) {
+      throw new FogError('invalid-request', `a ${parsed.spec.type} is deployed, it cannot be submitted as a job`, {
+        hint: 'fog deploy FILE',
+      });
+    }
     const document = await uploadSpecFiles(this.client, spec, { baseDirectory, files, signal });
     return submitSpec(this.client, document, options.idempotencyKey, signal);
+  }
+
+  /**
+   * Uploads the files of a service or daemon and deploys it under its `metadata.name`; the answer means that the
+   * revision is on disk. Throws `invalid-spec` or `unsupported` with every fault before anything is sent, and
+   * `invalid-request` for a job that has an end.
+   */
+  async deploy(spec: RunSpec, options: DeployOptions = {}): Promise<Deployment> {
+    const { files, signal, principal, baseDirectory = process.cwd() } = options;
+    const parsed = await checkSpec(spec, { baseDirectory, files, signal });
+    if (!isLongRunning(parsed)) {
+      throw new FogError('invalid-request', `a job of type: ${parsed.spec.type} has an end, it cannot be deployed`, {
+        hint: 'submit it: fog run FILE',
+      });
+    }
+    const document = await uploadSpecFiles(this.client, spec, { baseDirectory, files, signal });
+    const { name } = parsed.metadata;
+    const query = principal === undefined ? {} : { principal };
+    const parts = { params: { name }, query, body: { spec: document } };
+    return retried(() => this.client.call('deploy', parts, abortable(signal)), signal);
+  }
+
+  /** A handle on a deployment by its name; `principal` where it is not one's own. */
+  deployment(name: string, principal?: string): DeploymentHandle {
+    return new DeploymentHandle(this.client, name, principal);
   }
 
   /** A handle on a job by its id. */

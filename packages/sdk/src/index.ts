@@ -9,8 +9,15 @@ export {
   findCoordinator,
   readEndpoint,
 } from './connection.ts';
+export {
+  DeploymentHandle,
+  type RolloutOutcome,
+  type RolloutResult,
+  type RolloutWaitOptions,
+  rolloutOutcome,
+} from './deployment-handle.ts';
 export { type DownloadedFile, downloadBytes, downloadFile, downloadFolder, downloadOutput } from './download.ts';
-export { Fog, type RunOptions, type RunSpec } from './fog.ts';
+export { type DeployOptions, Fog, type RunOptions, type RunSpec } from './fog.ts';
 export { JobHandle, JobOutput, type JobResult, type WaitOptions } from './job-handle.ts';
 export { SDK_LIMITS } from './limits.ts';
 export { SCRIPT_GLOBALS } from './map/free-names.ts';

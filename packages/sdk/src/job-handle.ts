@@ -12,6 +12,7 @@ import {
   type TaskOutput,
   type TaskWithAttempts,
 } from '@fog/contract';
+import { abortable, abortedBy } from './abort-signals.ts';
 import { type DownloadedFile, downloadBytes, downloadOutput } from './download.ts';
 import { retried } from './retry.ts';
 
@@ -70,10 +71,7 @@ export class JobHandle {
    * when `signal` aborts; the job goes on in both cases.
    */
   async wait(options: WaitOptions = {}): Promise<JobResult> {
-    const limit = AbortSignal.any([
-      ...(options.signal === undefined ? [] : [options.signal]),
-      ...(options.timeoutMilliseconds === undefined ? [] : [abortAfter(options.timeoutMilliseconds)]),
-    ]);
+    const limit = abortedBy(options);
     try {
       let job = await this.get(limit);
       let after = 0;
@@ -235,25 +233,6 @@ export class JobOutput implements TaskOutput {
   }
 }
 
-/** What the timers of JavaScript can count, some 24 days: a longer time takes several. */
-const LONGEST_TIMER_MILLISECONDS = 2 ** 31 - 1;
-
-function abortAfter(milliseconds: number): AbortSignal {
-  const controller = new AbortController();
-  const until = performance.now() + milliseconds;
-  const wait = (): void => {
-    const left = until - performance.now();
-    if (left <= 0) controller.abort();
-    else setTimeout(wait, Math.min(left, LONGEST_TIMER_MILLISECONDS)).unref();
-  };
-  wait();
-  return controller.signal;
-}
-
 function streamQuery({ after = 0, partition }: StreamOptions): { after: number; partition?: number } {
   return { after, ...(partition === undefined ? {} : { partition }) };
-}
-
-function abortable(signal: AbortSignal | undefined): { signal?: AbortSignal } {
-  return signal === undefined ? {} : { signal };
 }

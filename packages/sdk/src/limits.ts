@@ -25,6 +25,8 @@ export const SDK_LIMITS = {
   lingerMilliseconds: 20,
   /** How often the number of usable slots is asked for while a map runs. */
   planMilliseconds: 5000,
+  /** How often a deployment is asked for while it is waited for; the coordinator looks at it once a second. */
+  deploymentPollMilliseconds: 500,
   /** How long a map waits for a first node that can run it before it gives up. */
   waitForNodesMilliseconds: 10_000,
   /** Source and context of a function: one script, which every node fetches and every batch parses. */

@@ -14,6 +14,7 @@ import {
   FogError,
   isFileName,
   isRecord,
+  type JobSpec,
   parseJobSpec,
   type SpecFault,
 } from '@fog/contract';
@@ -48,15 +49,16 @@ export async function uploadSpecFiles(
 }
 
 /**
- * Checks a specification and the files that it names, without sending anything.
+ * Checks a specification and the files that it names, without sending anything. Answers it with its defaults, and
+ * stand-ins for the files.
  * Throws `invalid-spec` or `unsupported` with every fault of both.
  */
-export async function checkSpec(document: unknown, options: SpecFilesOptions): Promise<void> {
+export async function checkSpec(document: unknown, options: SpecFilesOptions): Promise<JobSpec> {
   const { copy, faults } = await replaceReferences(document, async (reference) => {
     await checkReference(reference, options);
     return STAND_IN;
   });
-  parseJobSpec(copy, faults);
+  return parseJobSpec(copy, faults);
 }
 
 /**

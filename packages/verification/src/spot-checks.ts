@@ -26,7 +26,7 @@ import type { TaskVerificationState } from './task-verification-state.ts';
 const deviationSchema = z.strictObject({ digest: digestSchema, owner: z.string(), prefix: z.string() });
 
 /** Who made the answer and who was asked: at most the replicas of the task and the uses of the answer. */
-const witnessesSchema = z.array(z.string()).max(LIMITS.replicas + 1 + VERIFICATION_LIMITS.usesOfKnownAnswer);
+const witnessesSchema = z.array(z.string()).max(LIMITS.resultsPerTask + 1 + VERIFICATION_LIMITS.usesOfKnownAnswer);
 
 export const knownAnswerSchema = z.strictObject({
   version: z.literal(1),

@@ -24,11 +24,17 @@ export function countsText(counts: TaskCounts): string {
   );
 }
 
+const GOOD = new Set(['completed', 'succeeded', 'valid', 'confirmed', 'connected', 'stable', 'available']);
+const BAD = new Set(['failed', 'expired', 'lost', 'invalid']);
+const PASSING = new Set([
+  ...['cancelled', 'superseded', 'declined', 'inconclusive', 'unknown', 'suspended', 'yielded'],
+  ...['degraded', 'rolled-back'],
+]);
+
 export function stateText(state: string, colours: Colours): string {
-  if (['completed', 'succeeded', 'valid', 'confirmed', 'connected'].includes(state)) return colours.green(state);
-  if (['failed', 'expired', 'lost', 'invalid'].includes(state)) return colours.red(state);
-  const passing = ['cancelled', 'superseded', 'declined', 'inconclusive', 'unknown', 'suspended', 'yielded'];
-  if (passing.includes(state)) return colours.yellow(state);
+  if (GOOD.has(state)) return colours.green(state);
+  if (BAD.has(state)) return colours.red(state);
+  if (PASSING.has(state)) return colours.yellow(state);
   return colours.cyan(state);
 }
 

@@ -16,6 +16,7 @@ import { allOf, type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { insertLeases, loadAttempts, saveAttempts, saveJobs } from '../store/turn-rows.ts';
 import { saveVerification } from '../store/verification-rows.ts';
+import { avoidNodes } from './avoided-nodes.ts';
 import { Claiming, type HintUpdate } from './claiming.ts';
 import { type AdmittedNode, type Arrival, admitNodes, type Reconciliation, reconcile } from './hello.ts';
 import { type DispatcherInput, type HelloInput, type HelloOutcome, missingOutputs, namesIn } from './inputs.ts';
@@ -231,6 +232,7 @@ export class Dispatcher {
       } else if (input.kind !== 'lost' || !back.has(input.node)) this.#applyInput(turn, input, missing);
     }
     const verdicts = turn.verification.effects.judged.map(({ verdict }) => verdict);
+    await avoidNodes(writer, this.#dependencies.classes, turn.avoiding, at);
     await saveAttempts(writer, turn);
     await saveVerification(writer, turn.verification, classes, at);
     const claims = await this.#claiming.claim(writer, turn, at);

@@ -22,6 +22,8 @@ export interface JobProgress {
   closing: 'cancelled' | 'total-timeout' | null;
   closedBy: string | null;
   reason: FailureReason | null;
+  /** A deployment adds and ends its tasks: it ends only when it is closed. */
+  isKept: boolean;
 }
 
 /** Applies the changes and moves the job: to running with its first lease, to its end with its last task. */
@@ -41,7 +43,7 @@ export function progressJob(
     events.push({ type: 'job.started' });
   }
   const live = counts.queued + counts.scheduled + counts.running;
-  const isComplete = next.expanded === next.taskCount || next.closing !== null;
+  const isComplete = next.closing !== null || (!next.isKept && next.expanded === next.taskCount);
   if (!isComplete || live > 0 || isTerminal(JOB_TRANSITIONS, next.state)) return { job: next, events };
   next.endedAt = now;
   events.push(endJob(next));

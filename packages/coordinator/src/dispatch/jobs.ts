@@ -2,6 +2,7 @@
 import {
   type Digest,
   FogError,
+  isLongRunning,
   type JobEventData,
   type JobSpec,
   LIMITS,
@@ -42,7 +43,7 @@ export interface JobsDependencies {
   publishStreams: (ids: string[]) => void;
 }
 
-type Submitted = { jobId: string } | { fault: FogError };
+export type Submitted = { jobId: string } | { fault: FogError };
 
 export class Jobs {
   readonly #dependencies: JobsDependencies;
@@ -57,31 +58,32 @@ export class Jobs {
   async submit(caller: Caller, request: { spec: unknown; idempotencyKey?: string | undefined }): Promise<string> {
     const { database, dispatcher, now, randomBytes } = this.#dependencies;
     const spec = parseJobSpec(request.spec);
+    if (isLongRunning(spec)) {
+      throw new FogError('invalid-request', `a ${spec.spec.type} is deployed, it cannot be submitted as a job`, {
+        hint: 'fog deploy FILE',
+      });
+    }
     // A repeated submit gets its job even when the queue is full by now, or a node or blob of it is gone.
     const earlier = await this.#earlier(database.read, spec, caller.principal, request.idempotencyKey ?? null);
     if (earlier !== null) return jobOf(earlier);
-    const full = this.#dependencies.storageFault();
-    if (full !== null) throw full;
-    await this.#checkSecrets(spec, caller.principal);
-    const pinned = spec.spec.type === 'ops' ? await this.#matchingNodes(spec, caller.principal) : null;
+    const { principal } = caller;
+    const pinned = spec.spec.type === 'ops' ? await this.#matchingNodes(spec, principal) : null;
+    const folderEntries = await this.admit(spec, principal, pinned?.length ?? spec.spec.count);
     const id = newId('j', now(), randomBytes(9));
-    const room = this.#dependencies.queueRoom();
-    if ((pinned?.length ?? spec.spec.count) > room) {
-      throw new FogError('too-many-requests', `the queue has room for ${room} more tasks`, { details: { room } });
-    }
     const submission: Submission = {
       id,
       spec,
-      submitter: caller.principal,
+      submitter: principal,
       key: request.idempotencyKey ?? null,
       pinned,
-      folderEntries: await this.#folderEntries(spec),
+      folderEntries,
+      deployment: null,
       submittedAt: now(),
     };
     const rank = 100 - spec.spec.priority;
     const classes = requirementsFor(submission).map(placementClass);
     const stored = database.write(async (writer) => {
-      const outcome = await this.#store(writer, submission);
+      const outcome = await this.store(writer, submission);
       // The next turn, in this transaction or a later one, leases its first tasks. Only a stored job is hinted at: the
       // hint of a class that no node suits stays.
       if ('jobId' in outcome && outcome.jobId === id) {
@@ -98,6 +100,21 @@ export class Jobs {
     // What fails of it here is done by the sweep of unfinished jobs.
     if (taskCountOf(submission) > DISPATCH_LIMITS.jobStep) this.spreadOut(id).catch(() => undefined);
     return id;
+  }
+
+  /**
+   * Whether there is room for these tasks, and all that the specification names but its blobs. Answers the digests of
+   * the files in its input folders. Throws `storage-full`, `invalid-spec`, `too-many-requests` or `blob-not-found`.
+   */
+  async admit(spec: JobSpec, principal: string, tasks: number): Promise<string[]> {
+    const full = this.#dependencies.storageFault();
+    if (full !== null) throw full;
+    await this.#checkSecrets(spec, principal);
+    const room = this.#dependencies.queueRoom();
+    if (tasks > room) {
+      throw new FogError('too-many-requests', `the queue has room for ${room} more tasks`, { details: { room } });
+    }
+    return await this.#folderEntries(spec);
   }
 
   /** Inserts the tasks of a large job step by step, so that nothing else waits for long. Goes on after a restart. */
@@ -177,7 +194,8 @@ export class Jobs {
     await running;
   }
 
-  async #store(writer: Writer, submission: Submission): Promise<Submitted> {
+  /** Stores the job with its first tasks; that of a deployment has none. The transaction may be rolled back. */
+  async store(writer: Writer, submission: Submission): Promise<Submitted> {
     const { spec } = submission;
     const digests = [...blobsOf(spec), ...submission.folderEntries];
     const { blobRenewedMilliseconds: young } = DISPATCH_LIMITS;
@@ -205,6 +223,7 @@ export class Jobs {
       classes: pinned === null ? { all: classIds[0] as string } : { each: classIds },
       taskCount,
       blobs: blobsOf(spec),
+      deployment: submission.deployment,
     });
     if (!inserted) return (await this.#earlier(writer, spec, submitter, key)) ?? { jobId: id };
     const classId = pinned === null ? (classIds[0] as string) : null;
@@ -296,14 +315,16 @@ export class Jobs {
   }
 }
 
-interface Submission {
+export interface Submission {
   id: string;
   spec: JobSpec;
   submitter: string;
   key: string | null;
-  /** The node of each task of an ops job. */
+  /** The node of each task of an ops job; none for a deployment. */
   pinned: string[] | null;
   folderEntries: string[];
+  /** Whose revision it is. */
+  deployment: string | null;
   submittedAt: number;
 }
 
@@ -318,7 +339,8 @@ interface ExpandingJob {
   next_sequence: number;
 }
 
-function jobOf(outcome: Submitted): string {
+/** The id of the stored job. Throws what was wrong with it. */
+export function jobOf(outcome: Submitted): string {
   if ('fault' in outcome) throw outcome.fault;
   return outcome.jobId;
 }

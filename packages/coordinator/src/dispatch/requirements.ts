@@ -31,8 +31,10 @@ export interface Requirements extends Needs {
   engine: 'v8' | 'quickjs' | null;
   submitter: string;
   constraints: readonly string[];
-  /** Only this node: tasks of ops jobs. */
+  /** Only this node: tasks of ops jobs and daemons. */
   node: string | null;
+  /** Any other node rather than this one, on which a replica failed. Left out where there is none. */
+  avoid?: string;
   /** Results are verified. Left out where they are not, as what follows where there is nothing to say. */
   verified?: true;
   /** None of these: another replica of the task is theirs. Sorted. */

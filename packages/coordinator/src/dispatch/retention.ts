@@ -37,6 +37,10 @@ async function removeOldJobs(database: Database, before: number): Promise<void> 
       .selectFrom('jobs')
       .select('id')
       .where('ended_at', '<', before)
+      // A revision that may be returned to needs its specification and its blobs.
+      .where(({ not, exists, selectFrom }) =>
+        not(exists(selectFrom('deployment_revisions').select('revision').whereRef('job_id', '=', 'jobs.id'))),
+      )
       .orderBy('ended_at')
       .limit(DISPATCH_LIMITS.retentionJobs)
       .execute();

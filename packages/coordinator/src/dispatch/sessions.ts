@@ -220,21 +220,27 @@ export class Sessions {
    * in `taken`, which knows what this turn has given away.
    */
   places(placement: PlacementClass, most: number, taken: Reservations): AgentSession[] {
-    const { node } = placement.requirements;
+    const { node, avoid } = placement.requirements;
     if (node !== null) return this.#placesOn(node, placement, most, taken);
     const candidates = this.#candidatesOf(placement);
     const { sessions } = candidates;
     const { requirements } = placement;
     const isBeginning = requirements.verified === true && !hasBegun(requirements);
+    const avoided =
+      avoid === undefined ? undefined : sessions.find((session) => session.nodeId === avoid && session.open);
     const places: AgentSession[] = [];
     let misses = 0;
     while (places.length < most && misses < sessions.length) {
       candidates.cursor = (candidates.cursor + 1) % sessions.length;
       const session = sessions[candidates.cursor] as AgentSession;
-      if ((!isBeginning || session.mayBegin(requirements)) && taken.reserve(session, requirements)) {
+      const suits = session !== avoided && (!isBeginning || session.mayBegin(requirements));
+      if (suits && taken.reserve(session, requirements)) {
         places.push(session);
         misses = 0;
       } else misses += 1;
+    }
+    while (avoided !== undefined && places.length < most && taken.reserve(avoided, placement.requirements)) {
+      places.push(avoided);
     }
     return places;
   }

@@ -7,7 +7,9 @@
 
 import { parseDuration } from '@fog/contract';
 import { sql } from 'kysely';
-import { DISPATCH_LIMITS } from '../limits.ts';
+import type { DeploymentLooks } from '../deployments/deployment-looks.ts';
+import { cutHistory } from '../deployments/history.ts';
+import { DEPLOYMENT_LIMITS, DISPATCH_LIMITS } from '../limits.ts';
 import { type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Database } from '../store/database.ts';
 import type { DatabaseSpace } from '../store/database-space.ts';
@@ -31,6 +33,7 @@ export interface SweepsDependencies {
   jobCache: JobCache;
   classes: PlacementClasses;
   samples: Pick<Samples, 'store'>;
+  deployments: Pick<DeploymentLooks, 'lookAround'>;
   space: Pick<DatabaseSpace, 'measure'>;
   coordinatorId: string;
   url: () => string;
@@ -112,8 +115,14 @@ export class Sweeps {
       { name: 'clock', everyMilliseconds: 5000, run: () => this.#mendTimes() },
       { name: 'database size', everyMilliseconds: 2000, run: () => this.#dependencies.space.measure() },
       { name: 'queue', everyMilliseconds: 5000, run: () => this.#lookIntoQueue() },
+      {
+        name: 'deployments',
+        everyMilliseconds: DEPLOYMENT_LIMITS.lookMilliseconds,
+        run: () => this.#dependencies.deployments.lookAround(),
+      },
       { name: 'samples', everyMilliseconds: 1000, run: () => this.#dependencies.samples.store() },
       { name: 'retention', everyMilliseconds: 60_000, run: () => removeOld(this.#dependencies) },
+      { name: 'deployment history', everyMilliseconds: 60_000, run: () => cutHistory(this.#dependencies.database) },
       { name: 'blobs', everyMilliseconds: 600_000, run: () => this.#dependencies.collectBlobs() },
     ];
   }

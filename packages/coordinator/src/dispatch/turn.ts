@@ -13,8 +13,10 @@ import {
   type AttemptName,
   type AttemptReport,
   attemptKey,
+  FAILURE_REASONS,
   type FailureReason,
   type HeldAttempt,
+  isLongRunning,
   isTerminal,
   type JobEventData,
   TASK_TRANSITIONS,
@@ -24,6 +26,7 @@ import {
   type Usage,
 } from '@fog/contract';
 import { DISPATCH_LIMITS } from '../limits.ts';
+import { afterReplicaFailure, reconcileOf } from './replica-failure.ts';
 import { afterFailure } from './retry.ts';
 import { attemptName, FORGOTTEN, failureText, onAttempt, outcomeText, PLACED, taskKey } from './turn-names.ts';
 import type {
@@ -55,6 +58,8 @@ export class Turn {
   readonly requeued: TurnTask[] = [];
   /** Decides on the tasks whose results are verified. */
   readonly verification: TurnVerification;
+  /** Replicas that are placed again, and the nodes that they failed on. */
+  readonly avoiding: { task: TurnTask; node: string }[] = [];
   readonly #released = new Set<TurnAttempt>();
   readonly #context: TurnContext;
   readonly #tasks = new Map<string, TurnTask>();
@@ -180,7 +185,7 @@ export class Turn {
     if (task.verification !== null) return this.verification.resume(task.verification, attempt);
     if (isTerminal(ATTEMPT_TRANSITIONS, attempt.state) || isTerminal(TASK_TRANSITIONS, task.state)) return false;
     if (attempt.state !== 'lost') return true;
-    const { reconcile } = this.#context.specOf(task.job).spec.disconnect;
+    const reconcile = reconcileOf(this.#context.specOf(task.job), this.#hasPlacedSibling(task, attempt));
     if (reconcile === 'keep-replacement' && this.#hasPlacedSibling(task, attempt)) {
       this.#move(attempt, 'supersede');
       this.#superseded(attempt);
@@ -301,6 +306,12 @@ export class Turn {
       if (this.#move(attempt, 'supersede')) this.#superseded(attempt);
       return;
     }
+    if (isLongRunning(this.#context.specOf(task.job))) {
+      const { engine, usage, logBytes } = report;
+      const message = FAILURE_REASONS.ended.meaning;
+      const ended = { event: 'fail', reason: 'ended', message, exitCode: 0, engine, usage, logBytes } as const;
+      return this.#fail(task, attempt, ended);
+    }
     if (!this.#move(attempt, 'succeed')) return;
     const { outputs, engine, usage } = report;
     this.#succeeded(attempt, { engine, usage });
@@ -347,6 +358,7 @@ export class Turn {
     this.event(task.job, { type: 'task.declined', ...onAttempt(attempt, attempt.node), message });
     if (this.verification.fail(task, attempt, null, DISPATCH_LIMITS.declinePauseMilliseconds)) return;
     if (!this.#isDecisive(task, attempt)) return;
+    if (isLongRunning(this.#context.specOf(task.job))) return this.#placeAgain(task, 'node');
     // It burns no attempt of the user, but a task that every node declines must end some day.
     task.nodeFailures += 1;
     if (task.nodeFailures >= DISPATCH_LIMITS.declines) this.#failTask(task, 'rejected', message, null);
@@ -354,12 +366,24 @@ export class Turn {
   }
 
   #afterFailure(task: TurnTask, reason: FailureReason, message: string, exitCode: number | null): void {
-    const { retry } = this.#context.specOf(task.job).spec;
-    const after = afterFailure(retry, task, { reason, exitCode }, this.#context.random());
+    const spec = this.#context.specOf(task.job);
+    if (isLongRunning(spec)) return this.#placeAgain(task, FAILURE_REASONS[reason].blame);
+    const after = afterFailure(spec.spec.retry, task, { reason, exitCode }, this.#context.random());
     task.jobFailures = after.failures.jobFailures;
     task.nodeFailures = after.failures.nodeFailures;
     if (after.next === 'retry') this.#requeue(task, after.delayMilliseconds);
     else this.#failTask(task, after.reason, message, exitCode);
+  }
+
+  /** A replica is kept running: whatever ended its attempt, another follows, rather on another node. */
+  #placeAgain(task: TurnTask, blame: 'job' | 'node'): void {
+    const last = this.attempt(task);
+    const ranMilliseconds = last?.startedAt == null ? 0 : this.#context.now - last.startedAt;
+    const after = afterReplicaFailure(task, blame, ranMilliseconds);
+    task.jobFailures = after.failures.jobFailures;
+    task.nodeFailures = after.failures.nodeFailures;
+    if (last !== undefined) this.avoiding.push({ task, node: last.node });
+    this.#requeue(task, after.delayMilliseconds);
   }
 
   #requeue(task: TurnTask, delayMilliseconds: number): void {

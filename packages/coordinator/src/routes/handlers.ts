@@ -3,7 +3,9 @@ import { parseDuration, type ROUTES, type RouteName } from '@fog/contract';
 import type { z } from 'zod';
 import type { SecretStore } from '../access/secrets.ts';
 import type { TokenStore } from '../access/tokens.ts';
+import type { DeploymentService } from '../deployments/deployment-service.ts';
 import type { Caller, CoordinatorService, StreamPage, StreamRequest } from '../service.ts';
+import { deploymentHandlers } from './deployment-handlers.ts';
 
 type Routes = typeof ROUTES;
 type Part<Route, Key extends string> = Route extends { [K in Key]: infer Schema extends z.ZodType }
@@ -37,11 +39,12 @@ export type StreamHandlers = { [Name in StreamRouteName]: (call: Call<Name>) => 
 
 export interface HandlerDependencies {
   service: CoordinatorService;
+  deployments: DeploymentService;
   tokens: Pick<TokenStore, 'create' | 'list' | 'revoke'>;
   secrets: Pick<SecretStore, 'set' | 'list' | 'delete'>;
 }
 
-export function plainHandlers({ service, tokens, secrets }: HandlerDependencies): PlainHandlers {
+export function plainHandlers({ service, deployments, tokens, secrets }: HandlerDependencies): PlainHandlers {
   return {
     status: () => service.status(),
     submitJob: ({ caller, body }) => service.submitJob(caller, body),
@@ -55,6 +58,7 @@ export function plainHandlers({ service, tokens, secrets }: HandlerDependencies)
     suspendJob: ({ caller, params, body }) => service.suspendJob(caller, params.job, body?.partition),
     resumeJob: ({ caller, params, body }) => service.resumeJob(caller, params.job, body?.partition),
     rerunJob: ({ caller, params }) => service.rerunJob(caller, params.job),
+    ...deploymentHandlers(deployments),
     plan: ({ caller, body }) => service.plan(caller, body),
     listNodes: ({ caller, query }) => service.listNodes(caller, query),
     getNode: ({ caller, params }) => service.getNode(caller, params.node),

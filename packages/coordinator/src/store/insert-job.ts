@@ -1,5 +1,5 @@
 /** Inserts a job with its tasks. A job of one step, which most are, needs one statement a table. */
-import { type JobEventData, type JobSpec, parseDuration } from '@fog/contract';
+import { isLongRunning, type JobEventData, type JobSpec, parseDuration } from '@fog/contract';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { allOf, type BulkStatement, runBulk } from './bulk.ts';
 import type { Writer } from './database.ts';
@@ -18,13 +18,19 @@ export interface NewJob {
   taskCount: number;
   /** What the specification names. */
   blobs: readonly string[];
+  /** Whose revision it is; such a job begins without tasks. */
+  deployment: string | null;
 }
+
+/** The last moment that a Date can tell: what is kept running does not expire. */
+const NEVER = 8_640_000_000_000_000;
 
 const INSERT_JOBS: BulkStatement = {
   text: `INSERT INTO jobs (id, name, state, submitter, spec, rank, class_id, task_count, expanded, queued, scheduled,
-      running, succeeded, failed, cancelled, expired, next_sequence, submitted_at, expires_at, idempotency_key)
+      running, succeeded, failed, cancelled, expired, next_sequence, submitted_at, expires_at, idempotency_key,
+      deployment)
     SELECT id, name, state, submitter, spec, rank, class_id, task_count, expanded, expanded, 0, 0, 0, 0, 0, 0,
-      next_sequence, submitted_at, expires_at, idempotency_key FROM ROWS AS d WHERE true
+      next_sequence, submitted_at, expires_at, idempotency_key, deployment FROM ROWS AS d WHERE true
     ON CONFLICT DO NOTHING RETURNING id`,
   columns: {
     id: 'text',
@@ -40,6 +46,7 @@ const INSERT_JOBS: BulkStatement = {
     submitted_at: 'bigint',
     expires_at: 'bigint',
     idempotency_key: 'text',
+    deployment: 'text',
   },
 };
 
@@ -53,7 +60,7 @@ export async function insertJob(writer: Writer, job: NewJob): Promise<boolean> {
     { type: 'job.submitted', name: metadata.name, tasks: job.taskCount, by: job.submitter },
     ...(isWhole ? [{ type: 'job.queued' as const, tasks: job.taskCount }] : []),
   ];
-  const expiresAt = job.submittedAt + parseDuration(spec.timeouts.total);
+  const expiresAt = isLongRunning(job.spec) ? NEVER : job.submittedAt + parseDuration(spec.timeouts.total);
   const classId = 'all' in job.classes ? job.classes.all : null;
   const row = [
     job.id,
@@ -67,7 +74,7 @@ export async function insertJob(writer: Writer, job: NewJob): Promise<boolean> {
     expanded,
   ];
   const inserted = await runBulk(writer, INSERT_JOBS, [
-    [...row, events.length + 1, job.submittedAt, expiresAt, job.idempotencyKey],
+    [...row, events.length + 1, job.submittedAt, expiresAt, job.idempotencyKey, job.deployment],
   ]);
   if (inserted.length === 0) return false;
   const deadline = job.submittedAt + parseDuration(spec.timeouts.queue);
@@ -82,10 +89,10 @@ export async function insertJob(writer: Writer, job: NewJob): Promise<boolean> {
   return true;
 }
 
-interface TaskPlace {
+export interface TaskPlace {
   jobId: string;
   rank: number;
-  /** Null for tasks of a suspended job. */
+  /** When it must have been leased once; null for replicas, and tasks of a suspended job, which wait as long as it takes. */
   deadline: number | null;
 }
 
@@ -124,11 +131,17 @@ const INSERT_PINNED_TASKS: BulkStatement = {
   columns: { job_id: 'text', partition: 'integer', class_id: 'text', rank: 'integer', queue_deadline: 'bigint' },
 };
 
-async function insertPinnedTasks(writer: Writer, place: TaskPlace, classIds: readonly string[]): Promise<void> {
+/** One task for each class, from partition `first` on. */
+export async function insertPinnedTasks(
+  writer: Writer,
+  place: TaskPlace,
+  classIds: readonly string[],
+  first = 0,
+): Promise<void> {
   const { jobId, rank, deadline } = place;
   await runBulk(
     writer,
     INSERT_PINNED_TASKS,
-    classIds.map((classId, partition) => [jobId, partition, classId, rank, deadline]),
+    classIds.map((classId, index) => [jobId, first + index, classId, rank, deadline]),
   );
 }

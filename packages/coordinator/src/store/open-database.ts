@@ -12,6 +12,7 @@ import * as classUse from './migrations/0002-class-use.ts';
 import * as samples from './migrations/0003-samples.ts';
 import * as leaseChoice from './migrations/0004-lease-choice.ts';
 import * as health from './migrations/0005-health.ts';
+import * as deployments from './migrations/0006-deployments.ts';
 import * as verification from './migrations/0007-verification.ts';
 import * as checkpoints from './migrations/0008-checkpoints.ts';
 import { PreparingClient } from './postgres-client.ts';
@@ -31,6 +32,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0003-samples': samples,
   '0004-lease-choice': leaseChoice,
   '0005-health': health,
+  '0006-deployments': deployments,
   '0007-verification': verification,
   '0008-checkpoints': checkpoints,
 };

@@ -19,6 +19,9 @@ export interface Tables {
   blobs: BlobsTable;
   job_blobs: JobBlobsTable;
   coordinators: CoordinatorsTable;
+  deployments: DeploymentsTable;
+  deployment_revisions: DeploymentRevisionsTable;
+  deployment_replicas: DeploymentReplicasTable;
 }
 
 export interface JobsTable {
@@ -60,6 +63,8 @@ export interface JobsTable {
   suspension_due: number;
   reason: string | null;
   idempotency_key: string | null;
+  /** Name of the deployment that it runs a revision of; it ends only when it is closed. Null for other jobs. */
+  deployment: string | null;
 }
 
 export interface TasksTable {
@@ -112,9 +117,9 @@ export interface AttemptsTable {
   outcome: string | null;
   /** JSON of {fraction, message}. */
   progress: string | null;
-  /** JSON of HealthReport. */
-  health: string | null;
   log_bytes: number;
+  /** JSON of {status, message, restarts}; null while nothing is reported. */
+  health: string | null;
 }
 
 /** Tasks with the same needs: the dispatcher matches classes with nodes, never single tasks. */
@@ -244,6 +249,64 @@ export interface CoordinatorsTable {
   seen_at: number;
 }
 
+export interface DeploymentsTable {
+  principal: string;
+  name: string;
+  /** `service` or `daemon`; it never changes. */
+  type: string;
+  state: string;
+  reason: string | null;
+  /** Number of the current revision. */
+  revision: number;
+  /** The count of the specification that was deployed last. */
+  named_count: number;
+  /** Replicas that shall run; of a daemon, nodes that match, as of the last look. */
+  wanted: number;
+  /** As of the last look, like the next two. */
+  ready: number;
+  available: number;
+  /** Available replicas of the current revision. */
+  updated: number;
+  /** The most that `updated` has been since the current try began. */
+  most_available: number;
+  /** When `most_available` last rose, or the try began. */
+  progress_at: number;
+  created_at: number;
+  updated_at: number;
+}
+
+export interface DeploymentRevisionsTable {
+  principal: string;
+  name: string;
+  revision: number;
+  /** Revisions with equal specifications may share one. The job holds the specification. */
+  job_id: string;
+  state: string;
+  reason: string | null;
+  created_by: string;
+  /** The revision that it takes up again. */
+  of_revision: number | null;
+  /** When it first was stable; null for one that never was. */
+  stable_at: number | null;
+  created_at: number;
+  ended_at: number | null;
+}
+
+/** One row a live task of a job of a deployment. */
+export interface DeploymentReplicasTable {
+  job_id: string;
+  partition: number;
+  /** The node that it is pinned to; null for replicas of services. */
+  node_id: string | null;
+  /** Attempt and restart that `condition` is about. */
+  run: string;
+  /** `ReplicaCondition`, as of the last look. */
+  condition: string;
+  since: number;
+  /** 1 once it was decided to stop it. */
+  leaving: number;
+}
+
 export type JobRow = Selectable<JobsTable>;
 export type NewJob = Insertable<JobsTable>;
 export type TaskRow = Selectable<TasksTable>;
@@ -251,3 +314,5 @@ export type AttemptRow = Selectable<AttemptsTable>;
 export type NodeRow = Selectable<NodesTable>;
 export type NodeUpdate = Updateable<NodesTable>;
 export type TokenRow = Selectable<TokensTable>;
+export type DeploymentRow = Selectable<DeploymentsTable>;
+export type RevisionRow = Selectable<DeploymentRevisionsTable>;

@@ -135,7 +135,7 @@ export async function saveAttempts(writer: Writer, turn: Turn): Promise<void> {
 
 const LOAD_JOBS: BulkStatement = {
   text: `SELECT t.id, t.state, t.task_count, t.expanded, t.queued, t.scheduled, t.running, t.succeeded, t.failed,
-      t.cancelled, t.expired, t.next_sequence, t.started_at, t.ended_at, t.closing, t.closed_by, t.reason
+      t.cancelled, t.expired, t.next_sequence, t.started_at, t.ended_at, t.closing, t.closed_by, t.reason, t.deployment
     FROM ROWS AS k CROSS JOIN jobs t WHERE t.id = k.id ORDER BY t.id`,
   columns: { id: 'text' },
   lock: 'FOR UPDATE OF t',
@@ -363,6 +363,7 @@ interface JobColumns extends TaskCounts {
   closing: string | null;
   closed_by: string | null;
   reason: string | null;
+  deployment: string | null;
 }
 
 function toTask(row: TaskColumns): TurnTask {
@@ -419,6 +420,7 @@ function toJob(row: JobColumns): JobProgress {
     closing: row.closing as JobProgress['closing'],
     closedBy: row.closed_by,
     reason: row.reason as FailureReason | null,
+    isKept: row.deployment !== null,
   };
 }
 

@@ -55,6 +55,9 @@ const TABLES: readonly (keyof Tables)[] = [
   'blobs',
   'job_blobs',
   'coordinators',
+  'deployments',
+  'deployment_revisions',
+  'deployment_replicas',
 ];
 
 /** Takes a tenth of the time that a new database takes. */

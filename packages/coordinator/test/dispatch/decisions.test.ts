@@ -188,6 +188,7 @@ function job(counts: Partial<TaskCounts>, change: Partial<JobProgress> = {}): Jo
     closing: null,
     closedBy: null,
     reason: null,
+    isKept: false,
     ...change,
   };
 }
@@ -209,6 +210,7 @@ test('job progress: started by the first lease, ended by the last task', () => {
     ],
     [job({ expired: 1, failed: 1 }, { state: 'running', closing: 'total-timeout' }), 'expired', 'total-timeout'],
     [job({ cancelled: 1 }, { taskCount: 9, closing: 'cancelled' }), 'cancelled', 'cancelled'],
+    [job({ cancelled: 1 }, { isKept: true, closing: 'cancelled' }), 'cancelled', 'cancelled'],
   ];
   for (const [before, state, reason] of ends) {
     const { job: after, events } = progressJob(before, {}, 7);

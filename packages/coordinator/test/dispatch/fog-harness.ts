@@ -8,6 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FogError, JobSpecInput } from '@fog/contract';
 import { type Bus, localBus } from '../../src/bus.ts';
+import { DeploymentLooks } from '../../src/deployments/deployment-looks.ts';
+import { createDeploymentService, type DeploymentService } from '../../src/deployments/deployment-service.ts';
+import { Deployments } from '../../src/deployments/deployments.ts';
 import { Dispatcher } from '../../src/dispatch/dispatcher.ts';
 import { JobCache } from '../../src/dispatch/job-cache.ts';
 import { Jobs } from '../../src/dispatch/jobs.ts';
@@ -77,6 +80,7 @@ export class Fog implements AsyncDisposable {
   readonly nodes: Nodes;
   readonly samples: Samples;
   readonly suspensions: Suspensions;
+  readonly deployments: DeploymentService;
   readonly sweeps: Sweeps;
   readonly agents: FakeAgent[] = [];
   readonly storage: Storage;
@@ -114,6 +118,8 @@ export class Fog implements AsyncDisposable {
       warn,
     });
     this.nodes = new Nodes({ database, dispatcher: this.dispatcher, bus, coordinatorId, now });
+    const queueRoom = () => (options.queuedTasks ?? 5_000_000) - this.sweeps.queuedTasks;
+    const allNodes = () => readPlacementNodes(database.read);
     this.jobs = new Jobs({
       database,
       dispatcher: this.dispatcher,
@@ -121,12 +127,27 @@ export class Fog implements AsyncDisposable {
       classes,
       now,
       randomBytes: (count) => randomBytes(count),
-      queueRoom: () => (options.queuedTasks ?? 5_000_000) - this.sweeps.queuedTasks,
+      queueRoom,
       storageFault: () => options.storageFault?.() ?? null,
       secretNames: async () => new Set(Object.keys(options.secrets ?? {})),
-      connectedNodes: () => readPlacementNodes(database.read),
+      connectedNodes: allNodes,
       readFolder: async () => [],
       publishStreams: (ids) => bus.publish({ kind: 'streams', ids }),
+    });
+    const { dispatcher, jobs } = this;
+    const looks = new DeploymentLooks({ database, bus, dispatcher, jobs, jobCache, classes, allNodes, now, warn });
+    this.deployments = createDeploymentService({
+      database,
+      jobCache,
+      deployments: new Deployments({
+        database,
+        jobs,
+        looks,
+        now,
+        queueRoom,
+        randomBytes: (count) => randomBytes(count),
+      }),
+      now,
     });
     this.samples = new Samples(database, now);
     this.suspensions = new Suspensions({ database, dispatcher: this.dispatcher, bus, jobCache, now });
@@ -134,6 +155,7 @@ export class Fog implements AsyncDisposable {
       database,
       suspensions: this.suspensions,
       samples: this.samples,
+      deployments: looks,
       space: { measure: async () => undefined },
       dispatcher: this.dispatcher,
       jobs: this.jobs,

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AttemptName, Checkpoint, JobSpecInput } from '@fog/contract';
 import fc from 'fast-check';
+import { ALICE, service } from '../deployments/deployment-scene.ts';
 import type { FakeAgent } from './fake-agent.ts';
 import { CHECKPOINTED, Fog, temporaryStorage } from './fog-harness.ts';
 import { assertAgreement, assertConsistent, assertObedience, assertPlaces } from './invariants.ts';
@@ -53,6 +54,8 @@ type Command =
   | { do: 'stale'; agent: number; pick: number; outcome: Outcome }
   | { do: 'cancel'; pick: number }
   | { do: 'suspend' | 'unsuspend'; pick: number; partition: number | undefined }
+  | { do: 'deploy'; type: 'service' | 'daemon'; count: number; version: string }
+  | { do: 'scale'; replicas: number }
   | { do: 'advance'; milliseconds: number }
   | { do: 'crash' };
 
@@ -92,6 +95,16 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       partition: fc.constantFrom(undefined, 0, 1),
     }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('deploy' as const),
+      type: fc.constantFrom('service' as const, 'daemon' as const),
+      count: fc.integer({ min: 1, max: 3 }),
+      version: fc.constantFrom('1', '2'),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('scale' as const), replicas: fc.nat({ max: 3 }) }) },
   {
     weight: 4,
     arbitrary: fc.record({
@@ -153,6 +166,17 @@ class Model {
         const change = { suspend: step.do === 'suspend', partition: step.partition, by: 'alice' };
         return await ignoring(fog.suspensions.change(job, change), ['conflict', 'not-found']);
       }
+      case 'deploy': {
+        const size = step.type === 'daemon' ? {} : { count: step.count };
+        const spec = service({ type: step.type, ...size }, [step.version]);
+        await ignoring(fog.deployments.deploy(ALICE, { name: 'web' }, spec).then(nothing), ['conflict']);
+        return;
+      }
+      case 'scale':
+        return await ignoring(fog.deployments.scale(ALICE, { name: 'web' }, step.replicas).then(nothing), [
+          'not-found',
+          'invalid-request',
+        ]);
       case 'advance':
         await fog.settle();
         return await fog.advance(step.milliseconds);
@@ -169,11 +193,12 @@ class Model {
     await assertObedience(this.fog);
   }
 
-  /** With willing agents, and nothing suspended, every job ends. */
+  /** With willing agents every job ends, once nothing is suspended and nothing keeps it running. */
   async finish(): Promise<void> {
     for (const job of new Set(this.jobs)) {
       await ignoring(this.fog.suspensions.change(job, { suspend: false, by: 'alice' }), ['conflict']);
     }
+    await ignoring(this.fog.deployments.remove(ALICE, { name: 'web' }), ['not-found']);
     for (const each of this.agents) {
       each.onLease = (name) => queueMicrotask(() => each.succeed(name));
       await each.connect();
@@ -219,6 +244,7 @@ function report(target: FakeAgent, names: readonly AttemptName[], step: { pick: 
 function checkpoint(pick: number): Checkpoint {
   return { manifest: `sha256:${String(pick).padStart(64, '0')}`, bytes: pick, files: 1 };
 }
+const nothing = () => undefined;
 
 async function ignoring(work: Promise<void>, codes: string[]): Promise<void> {
   await work.catch((error: { code?: string }) => {

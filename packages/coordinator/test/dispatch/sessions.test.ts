@@ -44,6 +44,21 @@ test('places go round, one a node', () => {
   assert.equal(sessions.places(classOf('100m'), 2, new Reservations()).length, 2);
 });
 
+test('a node that is to be avoided comes last', () => {
+  const sessions = open(session('a', 2, 9000), session('b', 1, 9000), session('c', 1, 9000));
+  const { requirements } = classOf('100m');
+  const ids = (avoid: string) =>
+    sessions.places(placementClass({ ...requirements, avoid }), 99, new Reservations()).map(({ nodeId }) => nodeId);
+  assert.deepEqual(ids('a').slice(2), ['a', 'a']);
+  assert.equal(ids('gone').length, 4);
+  assert.deepEqual(
+    sessions
+      .places(placementClass({ ...requirements, avoid: 'b' }), 3, new Reservations())
+      .filter((each) => each.nodeId === 'b'),
+    [],
+  );
+});
+
 test('a full node whose attempt has just ended has a place', () => {
   const only = session('a', 1, 1000);
   const placement = classOf('100m');

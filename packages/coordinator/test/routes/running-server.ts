@@ -17,6 +17,7 @@ import type { Logger } from '../../src/routes/problem.ts';
 import { buildServer, type ServerDependencies } from '../../src/routes/server.ts';
 import type { Database } from '../../src/store/database.ts';
 import { openDatabase } from '../../src/store/open-database.ts';
+import { FakeDeployments } from './fake-deployments.ts';
 import { FakeService } from './fake-service.ts';
 
 export const silent: Logger = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -24,6 +25,7 @@ export const silent: Logger = { info: () => undefined, warn: () => undefined, er
 export interface TestServer extends AsyncDisposable {
   server: FastifyInstance;
   service: FakeService;
+  deployments: FakeDeployments;
   database: Database;
   tokens: TokenStore;
   blobs: BlobStore;
@@ -46,6 +48,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const directory = await mkdtemp(join(tmpdir(), 'fog-routes-'));
   const database = await openDatabase({ dataDirectory: directory });
   const service = new FakeService();
+  const deployments = new FakeDeployments();
   const tokens = new TokenStore({ database, fingerprint: null });
   const log: TestServer['log'] = [];
   const note = (fields: object, message: string) => log.push({ fields, message });
@@ -62,6 +65,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   });
   const server = await buildServer({
     service,
+    deployments,
     tokens,
     secrets: new SecretStore({ database, key: randomBytes(32) }),
     blobs,
@@ -79,6 +83,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const test: TestServer = {
     server,
     service,
+    deployments,
     database,
     tokens,
     blobs,

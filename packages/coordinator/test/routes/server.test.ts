@@ -17,6 +17,9 @@ const BODIES: Readonly<Record<string, object>> = {
   drainNode: {},
   createToken: { scope: 'read', expires: '30d' },
   setSecret: { value: 'precious' },
+  deploy: { spec: SPEC },
+  scaleDeployment: { replicas: 3 },
+  rollBackDeployment: {},
 };
 const ALL = Object.entries(ROUTES) as [string, RouteDefinition][];
 
@@ -89,6 +92,38 @@ test('requests reach the service validated, with defaults and the caller', async
     headers: { authorization: admin },
   });
   assert.deepEqual([removed.statusCode, removed.body], [204, '']);
+});
+
+test('requests for deployments reach them validated, with their owner', async () => {
+  await using it = await startServer();
+  const root = await it.bearer('admin', 'root');
+  const caller = { scope: 'admin', principal: 'root' };
+  const ask = async (method: 'GET' | 'PUT' | 'POST' | 'DELETE', path: string, payload?: object) => {
+    const url = `/v1/deployments${path}`;
+    const sent = payload === undefined ? {} : { payload };
+    const answer = await it.server.inject({ method, url, headers: { authorization: root }, ...sent });
+    return [answer.statusCode, it.deployments.calls.at(-1)];
+  };
+  const web = { name: 'web' };
+  assert.deepEqual(await ask('PUT', '/web', { spec: SPEC }), [200, ['deploy', caller, web, SPEC]]);
+  assert.deepEqual(await ask('GET', '/web?principal=bob'), [200, ['get', caller, { ...web, principal: 'bob' }]]);
+  assert.deepEqual(await ask('GET', '?limit=5'), [200, ['list', caller, { limit: 5 }]]);
+  assert.deepEqual(await ask('GET', '/web/revisions'), [200, ['revisions', caller, web]]);
+  assert.deepEqual(await ask('POST', '/web/scale', { replicas: 0 }), [200, ['scale', caller, web, 0]]);
+  assert.deepEqual(await ask('POST', '/web/rollback', { revision: 2 }), [200, ['rollBack', caller, web, 2]]);
+  assert.deepEqual(await ask('DELETE', '/web'), [204, ['remove', caller, web]]);
+  const calls = it.deployments.calls.length;
+  for (const [path, payload] of [
+    ['/web/scale', { replicas: -1 }],
+    ['/web/scale', { replicas: 10_001 }],
+    ['/web/scale', {}],
+    ['/web/rollback', { revision: 0 }],
+    ['/no%20name/rollback', {}],
+    ['/web/rollback?colour=red', {}],
+  ] as const) {
+    assert.equal((await ask('POST', path, payload))[0], 400, `${path} ${JSON.stringify(payload)}`);
+  }
+  assert.equal(it.deployments.calls.length, calls);
 });
 
 test('bad input gets a problem that names every fault', async () => {
