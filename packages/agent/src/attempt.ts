@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import {
   type AttemptName,
@@ -10,7 +9,6 @@ import {
   type HeldAttempt,
   isLongRunning,
   type LeaseGroup,
-  policyIncludes,
   type TaskOutput,
   type UsageSample,
   type YieldReason,
@@ -25,15 +23,15 @@ import type {
   RunningAttempt,
   TaskRuntime,
 } from '@fog/runtimes';
-import { z } from 'zod';
 import { type Demand, limitsOf } from './admission.ts';
-import { AttemptFailure } from './attempt-failure.ts';
+import { AttemptFailure, FailedRun, failureOf } from './attempt-failure.ts';
 import { attemptId } from './attempt-id.ts';
+import { attemptRequest, environmentOf, hasSecrets, withCredentials } from './attempt-request.ts';
 import type { AttemptCheckpoints } from './checkpoints.ts';
 import { AGENT_LIMITS } from './limits.ts';
-import { AttemptLog, type LogStream } from './logs.ts';
+import { AttemptLog, type LogStream, UNMASKED_NOTICE } from './logs.ts';
 import { type Departure, Migration } from './migration.ts';
-import { reportText, usageOf } from './reports.ts';
+import { NO_USAGE, reportText, usageOf } from './reports.ts';
 import { restartPolicyOf } from './restart-policy.ts';
 import type { BoundOutputs, BoundResult } from './result-commitment.ts';
 import { type MaskedStream, SecretMask } from './secret-mask.ts';
@@ -88,7 +86,6 @@ interface Stop {
 }
 
 const NO_FILES: Omit<StagedFiles, 'release'> = { stdin: null, inputs: [] };
-const NO_USAGE: AttemptUsage = { wallMilliseconds: 0, cpuMilliseconds: null, peakMemoryBytes: null };
 
 /**
  * One attempt on this node, from its lease to its report.
@@ -342,7 +339,7 @@ export class Attempt {
     if (!isStaged() || checkpoints?.isRestored) report({ event: 'prepare' }); // where nothing is fetched it would tell nobody anything
     const files = await stage(signal);
     try {
-      const request = this.#request({ files, program: this.#program(), env: this.#environment() });
+      const request = this.#wholeRequest(files);
       await checkpoints?.prepare(signal);
       await held?.remember();
       signal.throwIfAborted();
@@ -369,7 +366,7 @@ export class Attempt {
   async #startAnew(host: AttemptHost): Promise<RunningAttempt> {
     const { runtime, stage } = this.#dependencies;
     this.#filesOfRestart ??= await stage(this.#abort.signal);
-    const request = this.#request({ files: this.#filesOfRestart, program: this.#program(), env: this.#environment() });
+    const request = this.#wholeRequest(this.#filesOfRestart);
     return runtime.start(request, host);
   }
 
@@ -413,57 +410,18 @@ export class Attempt {
   }
 
   #request(given: Pick<AttemptRequest, 'program' | 'env'> & { files: Omit<StagedFiles, 'release'> }): AttemptRequest {
-    const { job, partition } = this.name;
-    const { task } = this.#group.spec.spec;
-    const { program, env, files } = given;
-    const { checkpoints } = this.#dependencies;
-    return {
-      attemptId: attemptId(this.name),
-      program,
-      args: task.args,
-      env,
-      stdin: files.stdin,
-      inputs: files.inputs,
-      outputs: task.outputs.map(({ name, path }) => ({ name, sandboxPath: path })),
-      limits: limitsOf(this.demand),
-      checkpoint: checkpoints === null ? null : { hostPath: checkpoints.hostPath },
-      partition: { index: partition, count: this.#group.partitions },
-      seed: createHash('sha256').update(`${job}/${partition}`).digest(),
-      submittedAtMilliseconds: this.#group.submittedAtMilliseconds,
-      trusted: policyIncludes(this.#dependencies.trusted, this.#group.submitter),
-    };
+    const { checkpoints, trusted } = this.#dependencies;
+    return attemptRequest(this.#group, this.name, limitsOf(this.demand), { ...given, checkpoints, trusted });
   }
 
-  /** With the credentials that its specification names. */
-  #program(): Program {
-    const { program } = this.#dependencies;
-    const secret = this.#group.spec.spec.task.docker?.credentials?.secret;
-    if (program.runtime !== 'docker' || secret === undefined) return program;
-    return { ...program, credentials: readCredentials(secret, this.#group.secrets[secret]) };
-  }
-
-  /**
-   * Equal for all attempts of a task, so that their results can be compared: no fence, no node. Only one with checkpoints
-   * is told whether it goes on.
-   */
-  #environment(): Record<string, string> {
-    const { secrets, spec, partitions } = this.#group;
-    const { checkpoints } = this.#dependencies;
-    const variables: Record<string, string> = {};
-    for (const [name, value] of Object.entries(spec.spec.task.env)) {
-      const text =
-        typeof value === 'string' ? value : Object.hasOwn(secrets, value.secret) ? secrets[value.secret] : undefined;
-      if (text === undefined)
-        throw new AttemptFailure('input-missing', `the value of variable ${name}, a secret, was not delivered`);
-      variables[name] = text;
-    }
-    return {
-      ...variables,
-      FOG_JOB_ID: this.name.job,
-      FOG_PARTITION_INDEX: String(this.name.partition),
-      FOG_PARTITION_COUNT: String(partitions),
-      ...(checkpoints === null ? {} : { FOG_RESTORED: checkpoints.isRestored ? '1' : '0' }),
-    };
+  /** What of it is secret included. Throws `AttemptFailure` where a secret was not delivered or is of the wrong form. */
+  #wholeRequest(files: StagedFiles): AttemptRequest {
+    const { checkpoints, program } = this.#dependencies;
+    return this.#request({
+      files,
+      program: withCredentials(program, this.#group),
+      env: environmentOf(this.#group, this.name, checkpoints),
+    });
   }
 
   #facts(): Pick<TerminalReport, 'usage' | 'engine' | 'logBytes'> {
@@ -487,36 +445,4 @@ export class Attempt {
   #text(message: string): string {
     return reportText(message, this.#secrets);
   }
-}
-
-/** The log of an attempt that was taken over ends here: the values of its secrets are gone, and so cannot be masked. */
-const UNMASKED_NOTICE = '[fog: the agent was started anew; what the program writes from here on is not shown]\n';
-
-function hasSecrets({ spec }: LeaseGroup): boolean {
-  const { env, docker } = spec.spec.task;
-  return docker?.credentials !== undefined || Object.values(env).some((value) => typeof value !== 'string');
-}
-
-const credentialsSchema = z.object({ username: z.string(), password: z.string() });
-
-function readCredentials(name: string, value: string | undefined): { username: string; password: string } {
-  try {
-    return credentialsSchema.parse(JSON.parse(value ?? ''));
-  } catch {
-    throw new AttemptFailure('input-missing', `the secret ${name} is not {"username": "...", "password": "..."}`);
-  }
-}
-
-class FailedRun extends AttemptFailure {
-  readonly exitCode: number | null;
-
-  constructor(reason: FailureReason, message: string, exitCode: number | null) {
-    super(reason, message);
-    this.exitCode = exitCode;
-  }
-}
-
-function failureOf(error: unknown): { reason: FailureReason; message: string } {
-  if (error instanceof AttemptFailure) return error;
-  return { reason: 'sandbox', message: `the node broke: ${error instanceof Error ? error.message : String(error)}` };
 }

@@ -159,3 +159,6 @@ export function characterBoundary(bytes: Uint8Array, end: number): number {
   }
   return end;
 }
+
+/** The log of an attempt that was taken over ends here: the values of its secrets are gone, and so cannot be masked. */
+export const UNMASKED_NOTICE = '[fog: the agent was started anew; what the program writes from here on is not shown]\n';

@@ -35,3 +35,6 @@ export interface StampedReport {
   atMilliseconds: number;
   report: AttemptReport;
 }
+
+/** Of an attempt whose program has not run. */
+export const NO_USAGE: AttemptUsage = { wallMilliseconds: 0, cpuMilliseconds: null, peakMemoryBytes: null };

@@ -147,10 +147,10 @@ describe('what people read', () => {
   test('an attempt of a service shows how its program does', () => {
     const attempt = {
       ...{ fence: 1, state: 'running', nodeName: 'attic', leasedAt: 0, startedAt: 0, endedAt: null, reason: null },
-      ...{ message: null, exitCode: null, engine: null, usage: null, progress: null },
+      ...{ message: null, exitCode: null, engine: null, usage: null, progress: null, verdict: null },
     };
     const shown = (change: object) => {
-      const task = { partition: 0, state: 'running', notBefore: null, reason: null, message: null };
+      const task = { partition: 0, state: 'running', notBefore: null, reason: null, message: null, checkpoint: null };
       const tasks = [{ ...task, attempts: [{ ...attempt, ...change }] }] as unknown as TaskWithAttempts[];
       return taskListText(tasks, 1000, plain).split('\n')[1] ?? '';
     };

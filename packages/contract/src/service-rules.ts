@@ -2,9 +2,6 @@
 import type { RuleFault } from './spec-rules.ts';
 import { isRecord, recordIn } from './untyped-document.ts';
 
-/** Runtimes whose programs can be reached, and asked how they do. */
-const REACHABLE: readonly unknown[] = ['process', 'docker'];
-const UNREACHABLE: readonly unknown[] = ['wasm', 'javascript', 'kubernetes'];
 const CHECKS = ['http', 'tcp', 'command'] as const;
 
 /** Faults with their paths from `spec` on. A type or runtime that is none has its fault already, and allows nothing. */
@@ -19,10 +16,6 @@ export function serviceFaults(spec: Record<string, unknown> | null): RuleFault[]
   if (ends) return given.map((path) => ({ path, message: 'is for type: service and type: daemon' }));
   if (!isLongRunning) return [];
   const faults: RuleFault[] = [];
-  if (UNREACHABLE.includes(task?.runtime)) {
-    const message = `is offered by runtime: ${REACHABLE.join(' and ')} alone`;
-    faults.push(...given.filter(([part]) => part === 'task').map((path) => ({ path, message })));
-  }
   if (Array.isArray(task?.outputs) && task.outputs.length > 0) {
     faults.push({ path: ['task', 'outputs'], message: 'cannot be kept of a program that is kept running' });
   }

@@ -180,7 +180,6 @@ test('services: ports, health checks and restarts are checked', () => {
     [spec({}, task), 'spec.task.ports'],
     [spec({ type: 'ops', restart: {} }), 'spec.restart'],
     [spec({}, { health: { tcp: { port: 1 } } }), 'spec.task.health'],
-    [spec({ type: 'service' }, { health: { tcp: { port: 1 } } }), 'spec.task.health'],
   ];
   for (const [document, path] of cases) assert.deepEqual(Object.keys(faultsOf(document).faults), [path], path);
 });

@@ -206,7 +206,7 @@ describe('what is not built', () => {
   test('does not contradict what is written', () => {
     const job = {
       kind: 'Service',
-      spec: { type: 'swarm', count: 2, task: { runtime: 'unikernel', javascript: { script: 5 } } },
+      spec: { type: 'service', count: 2, task: { runtime: 'unikernel', javascript: { script: 5 } } },
     };
     assert.deepEqual(pathsOf(job), ['kind', 'spec.task.runtime', 'spec.task.javascript.script']);
   });

@@ -221,7 +221,7 @@ export class Dispatcher {
     const names = [...namesIn(live), ...[...arrivals.values()].flatMap(heldNames)];
     await jobs.load(writer, new Set(names.map((name) => name.job)));
     const rows = await loadAttempts(writer, names);
-    turn.load(rows.tasks, rows.attempts);
+    turn.rows.load(rows.tasks, rows.attempts);
     const missing = await missingOutputs(writer, live);
     const back = new Set<string>();
     for (const input of live) {

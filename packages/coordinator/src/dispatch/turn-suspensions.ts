@@ -10,15 +10,12 @@
  */
 import {
   ATTEMPT_TRANSITIONS,
-  type AttemptEvent,
   type AttemptName,
   type AttemptReport,
   type Checkpoint,
   DEFAULT_KEEP_LEASE,
-  type FailureReason,
   type HeldAttempt,
   isTerminal,
-  type JobEventData,
   type JobSpec,
   parseDuration,
   TASK_TRANSITIONS,
@@ -27,29 +24,12 @@ import {
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { attemptName, onAttempt, outcomeText, PLACED } from './turn-names.ts';
 import type { TurnAttempt, TurnContext, TurnTask } from './turn-records.ts';
+import type { TurnSteps } from './turn-steps.ts';
 
 /** What the node of an attempt is told after the commit. */
 export type SuspensionOrder =
   | { type: 'suspend'; node: string; attempt: AttemptName; keepLeaseMilliseconds: number }
   | { type: 'resume'; node: string; attempt: AttemptName };
-
-/** What this part needs of the turn. */
-export interface TurnHands extends Pick<TurnContext, 'now' | 'specOf'> {
-  task(name: TaskName): TurnTask | undefined;
-  attempt(name: AttemptName): TurnAttempt | undefined;
-  attemptsOf(task: TaskName): readonly TurnAttempt[];
-  /** Along the tables; false when they have no such transition. */
-  move(attempt: TurnAttempt, event: AttemptEvent): boolean;
-  /** The attempt gives its place up. */
-  release(attempt: TurnAttempt): void;
-  event(job: string, data: JobEventData): void;
-  /** Whether the fate of the task hangs on this attempt. */
-  isDecisive(task: TurnTask, attempt: TurnAttempt): boolean;
-  requeue(task: TurnTask, delayMilliseconds: number): void;
-  /** The task can be claimed again at once. */
-  reclaimable(task: TurnTask): void;
-  failTask(task: TurnTask, reason: FailureReason, message: string): void;
-}
 
 type TaskName = { job: string; partition: number };
 type Report = Extract<AttemptReport, { event: 'suspend' | 'resume' | 'checkpoint' | 'yield' }>;
@@ -59,35 +39,37 @@ export class TurnSuspensions {
   readonly changedSuspensions = new Set<TurnTask>();
   /** With the checkpoint that the task had when it was loaded. */
   readonly changedCheckpoints = new Map<TurnTask, TurnTask['checkpoint']>();
-  readonly #turn: TurnHands;
+  readonly #context: Pick<TurnContext, 'now' | 'specOf'>;
+  readonly #turn: TurnSteps;
 
-  constructor(turn: TurnHands) {
+  constructor(context: Pick<TurnContext, 'now' | 'specOf'>, turn: TurnSteps) {
+    this.#context = context;
     this.#turn = turn;
   }
 
   /** The task is not placed from now on, and what runs of it is frozen. `by` is who asked for this task alone. */
   suspend(name: TaskName, by: string | null): void {
-    const task = this.#turn.task(name);
+    const task = this.#turn.rows.task(name);
     if (task === undefined || task.suspendedAt !== null || isTerminal(TASK_TRANSITIONS, task.state)) return;
     task.parked = task.state === 'queued';
-    this.#change(task, this.#turn.now);
+    this.#change(task, this.#context.now);
     if (by !== null) this.#turn.event(task.job, { type: 'task.suspended', partition: task.partition, by });
   }
 
   /** The opposite. */
   unsuspend(name: TaskName, by: string | null): void {
-    const task = this.#turn.task(name);
+    const task = this.#turn.rows.task(name);
     if (task === undefined || task.suspendedAt === null || isTerminal(TASK_TRANSITIONS, task.state)) return;
     task.parked = false;
     this.#change(task, null);
-    if (task.state === 'queued') this.#turn.reclaimable(task);
+    if (task.state === 'queued') this.#turn.requeued(task);
     if (by !== null) this.#turn.event(task.job, { type: 'task.resumed', partition: task.partition, by });
   }
 
   /** The node is back with the attempt, and may not have heard what was ordered meanwhile. */
   remind(name: AttemptName, held: HeldAttempt['state']): void {
-    const attempt = this.#turn.attempt(name);
-    const task = this.#turn.task(name);
+    const attempt = this.#turn.rows.attempt(name);
+    const task = this.#turn.rows.task(name);
     if (attempt === undefined || task === undefined) return;
     if (task.suspendedAt !== null || attempt.state === 'suspended' || held === 'suspended') this.#order(task, attempt);
   }
@@ -114,7 +96,7 @@ export class TurnSuspensions {
   }
 
   #yield(task: TurnTask, attempt: TurnAttempt, report: Extract<Report, { event: 'yield' }>): void {
-    const { now } = this.#turn;
+    const { now } = this.#context;
     if (!this.#turn.move(attempt, 'yield')) return;
     const { reason, checkpoint, engine, usage } = report;
     this.#turn.release(attempt);
@@ -129,9 +111,9 @@ export class TurnSuspensions {
   }
 
   #takeCheckpoint(task: TurnTask, attempt: TurnAttempt, { manifest, bytes, files }: Checkpoint): void {
-    const { now, specOf, attemptsOf } = this.#turn;
+    const { now, specOf } = this.#context;
     if (isTerminal(TASK_TRANSITIONS, task.state) || specOf(task.job).spec.task.checkpoint === undefined) return;
-    if (!takesCheckpoint(task, attempt, attemptsOf(task))) return;
+    if (!takesCheckpoint(task, attempt, this.#turn.rows.attemptsOf(task))) return;
     this.#changeCheckpoint(task, { manifest, bytes, files, fence: attempt.fence, at: now });
     const data = { checkpoint: { manifest, bytes, files } };
     this.#turn.event(task.job, { type: 'task.checkpointed', ...onAttempt(attempt, attempt.node), ...data });
@@ -145,13 +127,13 @@ export class TurnSuspensions {
   #change(task: TurnTask, suspendedAt: number | null): void {
     task.suspendedAt = suspendedAt;
     this.changedSuspensions.add(task);
-    for (const attempt of this.#turn.attemptsOf(task)) {
+    for (const attempt of this.#turn.rows.attemptsOf(task)) {
       if (PLACED.includes(attempt.state)) this.#order(task, attempt);
     }
   }
 
   #order(task: TurnTask, attempt: TurnAttempt): void {
-    const { now, specOf } = this.#turn;
+    const { now, specOf } = this.#context;
     this.orders.push(suspensionOrder(task, attempt, specOf(task.job), now));
   }
 }

@@ -12,7 +12,6 @@ import {
   type AttemptEvent,
   type AttemptName,
   type AttemptReport,
-  attemptKey,
   FAILURE_REASONS,
   type FailureReason,
   type HeldAttempt,
@@ -28,7 +27,7 @@ import {
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { afterReplicaFailure, reconcileOf } from './replica-failure.ts';
 import { afterFailure } from './retry.ts';
-import { attemptName, FORGOTTEN, failureText, onAttempt, outcomeText, PLACED, taskKey } from './turn-names.ts';
+import { attemptName, FORGOTTEN, failureText, onAttempt, outcomeText, PLACED } from './turn-names.ts';
 import type {
   CountChanges,
   FailureRecord,
@@ -40,12 +39,14 @@ import type {
   TurnLog,
   TurnTask,
 } from './turn-records.ts';
+import { TurnRows } from './turn-rows.ts';
+import type { TurnSteps } from './turn-steps.ts';
 import { TurnSuspensions } from './turn-suspensions.ts';
 import { NO_WITNESS } from './verification/result-proof.ts';
-import type { TurnSteps } from './verification/turn-steps.ts';
 import { TurnVerification } from './verification/turn-verification.ts';
 
 export class Turn {
+  readonly rows = new TurnRows();
   readonly changedTasks = new Set<TurnTask>();
   readonly changedAttempts = new Set<TurnAttempt>();
   readonly entries = new Map<string, StreamEntry[]>();
@@ -62,63 +63,17 @@ export class Turn {
   readonly avoiding: { task: TurnTask; node: string }[] = [];
   readonly #released = new Set<TurnAttempt>();
   readonly #context: TurnContext;
-  readonly #tasks = new Map<string, TurnTask>();
-  readonly #attempts = new Map<string, TurnAttempt>();
-  readonly #attemptsOfTask = new Map<string, TurnAttempt[]>();
 
   constructor(context: TurnContext) {
     this.#context = context;
-    this.suspensions = new TurnSuspensions({
-      ...context,
-      task: (name) => this.#tasks.get(taskKey(name)),
-      attempt: (name) => this.attempt(name),
-      attemptsOf: (task) => this.#attemptsOf(task),
-      move: (attempt, event) => this.#move(attempt, event),
-      release: (attempt) => void this.#released.add(attempt),
-      event: (job, data) => this.event(job, data),
-      isDecisive: (task, attempt) => this.#isDecisive(task, attempt),
-      requeue: (task, delayMilliseconds) => this.#requeue(task, delayMilliseconds),
-      reclaimable: (task) => void this.requeued.push(task),
-      failTask: (task, reason, message) => this.#failTask(task, reason, message, null),
-    });
-    this.verification = new TurnVerification(context, this.#steps());
-  }
-
-  /** Adds loaded rows; a row that is already there stays as it is. */
-  load(tasks: Iterable<TurnTask>, attempts: Iterable<TurnAttempt>): void {
-    for (const task of tasks) {
-      const key = taskKey(task);
-      if (!this.#tasks.has(key)) this.#tasks.set(key, task);
-    }
-    for (const attempt of attempts) {
-      const key = attemptKey(attempt);
-      if (this.#attempts.has(key)) continue;
-      this.#attempts.set(key, attempt);
-      this.#attemptsOfTask.getOrInsertComputed(taskKey(attempt), () => []).push(attempt);
-    }
-  }
-
-  /** Takes rows as they are by now, in place of those that were loaded before. */
-  reload(tasks: readonly TurnTask[], attempts: readonly TurnAttempt[]): void {
-    for (const task of tasks) {
-      this.#tasks.delete(taskKey(task));
-      this.#attemptsOfTask.delete(taskKey(task));
-    }
-    for (const attempt of attempts) this.#attempts.delete(attemptKey(attempt));
-    this.load(tasks, attempts);
-  }
-
-  task(name: { job: string; partition: number }): TurnTask | undefined {
-    return this.#tasks.get(taskKey(name));
+    const steps = this.#steps();
+    this.suspensions = new TurnSuspensions(context, steps);
+    this.verification = new TurnVerification(context, steps);
   }
 
   /** Attempts that have given up their places. One that was lost and came back in the same turn has not. */
   freed(): TurnAttempt[] {
     return [...this.#released].filter((attempt) => !PLACED.includes(attempt.state));
-  }
-
-  attempt(name: AttemptName): TurnAttempt | undefined {
-    return this.#attempts.get(attemptKey(name));
   }
 
   /** Records a lease that the claim has made. */
@@ -129,8 +84,8 @@ export class Turn {
 
   /** Applies one journal entry of `node`. */
   report(node: string, name: AttemptName, report: AttemptReport, witness = NO_WITNESS): void {
-    const attempt = this.attempt(name);
-    const task = this.#tasks.get(taskKey(name));
+    const attempt = this.rows.attempt(name);
+    const task = this.rows.task(name);
     if (attempt === undefined || task === undefined || attempt.node !== node) return;
     switch (report.event) {
       case 'prepare':
@@ -138,9 +93,8 @@ export class Turn {
       case 'upload':
         return this.#phase(task, attempt, report.event);
       case 'progress':
-        return this.#progress(attempt, report);
       case 'health':
-        return this.#health(attempt, report);
+        return this.#note(attempt, report);
       case 'commit':
         return this.verification.commit(task, attempt, report.commitment);
       case 'succeed':
@@ -157,7 +111,7 @@ export class Turn {
 
   /** Stores a piece of output, once: `offset` must be where the stored log ends. Text beyond the limit is dropped. */
   log(node: string, log: TurnLog, offset: number, bytes: number, limitBytes: number): void {
-    const attempt = this.attempt(log);
+    const attempt = this.rows.attempt(log);
     if (attempt === undefined || attempt.node !== node || offset !== attempt.logBytes) return;
     if (isTerminal(ATTEMPT_TRANSITIONS, attempt.state) || attempt.logBytes >= limitBytes) return;
     attempt.logBytes += bytes;
@@ -167,8 +121,8 @@ export class Turn {
 
   /** The node was silent for too long: the task is placed again, the attempt may still come back. */
   lose(name: AttemptName): void {
-    const attempt = this.attempt(name);
-    const task = this.#tasks.get(taskKey(name));
+    const attempt = this.rows.attempt(name);
+    const task = this.rows.task(name);
     if (attempt === undefined || task === undefined || !this.#move(attempt, 'lose')) return;
     this.#released.add(attempt);
     this.event(name.job, { type: 'attempt.lost', ...onAttempt(name, attempt.node) });
@@ -179,8 +133,8 @@ export class Turn {
 
   /** The node is back and still holds the attempt. Answers whether it shall go on. */
   resume(name: AttemptName, held: HeldAttempt['state'] = 'running'): boolean {
-    const attempt = this.attempt(name);
-    const task = this.#tasks.get(taskKey(name));
+    const attempt = this.rows.attempt(name);
+    const task = this.rows.task(name);
     if (attempt === undefined || task === undefined) return false;
     if (task.verification !== null) return this.verification.resume(task.verification, attempt);
     if (isTerminal(ATTEMPT_TRANSITIONS, attempt.state) || isTerminal(TASK_TRANSITIONS, task.state)) return false;
@@ -207,8 +161,8 @@ export class Turn {
    * over (`undelivered`).
    */
   forgotten(name: AttemptName, why: keyof typeof FORGOTTEN): void {
-    const attempt = this.attempt(name);
-    const task = this.#tasks.get(taskKey(name));
+    const attempt = this.rows.attempt(name);
+    const task = this.rows.task(name);
     if (attempt === undefined || task === undefined || !this.#move(attempt, 'fail')) return;
     const message = FORGOTTEN[why];
     const failure: FailureRecord = { reason: 'node-lost', message, exitCode: null };
@@ -221,8 +175,8 @@ export class Turn {
 
   /** A lease that cannot be given for a reason of the job, such as a deleted secret. */
   failLease(name: AttemptName, reason: FailureReason, message: string): void {
-    const attempt = this.attempt(name);
-    const task = this.#tasks.get(taskKey(name));
+    const attempt = this.rows.attempt(name);
+    const task = this.rows.task(name);
     if (attempt === undefined || task === undefined || !this.#move(attempt, 'fail')) return;
     const failure: FailureRecord = { reason, message, exitCode: null };
     this.#end(attempt, failure);
@@ -232,7 +186,7 @@ export class Turn {
 
   /** The task has not found a node in time. */
   expire(name: { job: string; partition: number }): void {
-    const task = this.#tasks.get(taskKey(name));
+    const task = this.rows.task(name);
     if (task?.state !== 'queued' || task.fence > 0 || !this.#moveTask(task, 'expire')) return;
     task.failure = failureText({ reason: 'queue-timeout', message: null, exitCode: null });
     this.event(task.job, { type: 'task.expired', partition: task.partition, reason: 'queue-timeout' });
@@ -240,13 +194,13 @@ export class Turn {
 
   /** The time of a verified task has come. */
   due(name: { job: string; partition: number }, isPlaceable: boolean): void {
-    const task = this.#tasks.get(taskKey(name));
+    const task = this.rows.task(name);
     if (task !== undefined) this.verification.due(task, isPlaceable);
   }
 
   /** The job is being closed: ends the task and all its attempts. */
   close(name: { job: string; partition: number }, why: 'cancelled' | 'total-timeout'): void {
-    const task = this.#tasks.get(taskKey(name));
+    const task = this.rows.task(name);
     if (task === undefined || !this.#moveTask(task, why === 'cancelled' ? 'cancel' : 'expire')) return;
     const failure = { reason: why, message: null, exitCode: null };
     task.failure = failureText(failure);
@@ -256,7 +210,7 @@ export class Turn {
       task.job,
       why === 'cancelled' ? { type: 'task.cancelled', partition } : { type: 'task.expired', partition, reason: why },
     );
-    for (const attempt of this.#attemptsOf(name)) {
+    for (const attempt of this.rows.attemptsOf(name)) {
       if (!this.#move(attempt, 'cancel')) continue;
       this.#released.add(attempt);
       attempt.endedAt = this.#context.now;
@@ -278,26 +232,14 @@ export class Turn {
     this.event(task.job, { type, ...onAttempt(attempt, attempt.node) });
   }
 
-  #progress(attempt: TurnAttempt, report: Extract<AttemptReport, { event: 'progress' }>): void {
+  /** What an attempt says of itself while it goes on. */
+  #note(attempt: TurnAttempt, { event, ...said }: Extract<AttemptReport, { event: 'progress' | 'health' }>): void {
     if (isTerminal(ATTEMPT_TRANSITIONS, attempt.state)) return;
-    const { fraction, message } = report;
-    attempt.progress = JSON.stringify({ fraction, message });
+    attempt[event] = JSON.stringify(said);
     this.changedAttempts.add(attempt);
-    this.event(attempt.job, { type: 'task.progress', ...onAttempt(attempt, attempt.node), fraction, message });
-  }
-
-  #health(attempt: TurnAttempt, report: Extract<AttemptReport, { event: 'health' }>): void {
-    if (isTerminal(ATTEMPT_TRANSITIONS, attempt.state)) return;
-    const { status, message, restarts } = report;
-    attempt.health = JSON.stringify({ status, message, restarts });
-    this.changedAttempts.add(attempt);
-    this.event(attempt.job, {
-      type: 'attempt.health',
-      ...onAttempt(attempt, attempt.node),
-      status,
-      message,
-      restarts,
-    });
+    const on = onAttempt(attempt, attempt.node);
+    if ('fraction' in said) this.event(attempt.job, { type: 'task.progress', ...on, ...said });
+    else this.event(attempt.job, { type: 'attempt.health', ...on, ...said });
   }
 
   #succeed(task: TurnTask, attempt: TurnAttempt, report: Extract<AttemptReport, { event: 'succeed' }>): void {
@@ -377,7 +319,7 @@ export class Turn {
 
   /** A replica is kept running: whatever ended its attempt, another follows, rather on another node. */
   #placeAgain(task: TurnTask, blame: 'job' | 'node'): void {
-    const last = this.attempt(task);
+    const last = this.rows.attempt(task);
     const ranMilliseconds = last?.startedAt == null ? 0 : this.#context.now - last.startedAt;
     const after = afterReplicaFailure(task, blame, ranMilliseconds);
     task.jobFailures = after.failures.jobFailures;
@@ -404,7 +346,7 @@ export class Turn {
 
   /** The attempt goes on instead of what replaces it. */
   #keepOriginal(task: TurnTask, attempt: TurnAttempt): void {
-    for (const sibling of this.#attemptsOf(task)) {
+    for (const sibling of this.rows.attemptsOf(task)) {
       if (sibling === attempt || !PLACED.includes(sibling.state) || !this.#move(sibling, 'supersede')) continue;
       this.#superseded(sibling);
       this.stops.push({ node: sibling.node, attempt: attemptName(sibling), reason: 'superseded' });
@@ -423,16 +365,12 @@ export class Turn {
 
   /** Whether another attempt of the task is at it, as far as is known. */
   #hasPlacedSibling(task: TurnTask, attempt: TurnAttempt): boolean {
-    const siblings = this.#attemptsOf(task);
+    const siblings = this.rows.attemptsOf(task);
     return siblings.some((sibling) => sibling !== attempt && PLACED.includes(sibling.state));
   }
 
-  #attemptsOf(task: { job: string; partition: number }): readonly TurnAttempt[] {
-    return this.#attemptsOfTask.get(taskKey(task)) ?? [];
-  }
-
   #stopSiblings(task: TurnTask, except: TurnAttempt | null, reason: FailureReason): void {
-    for (const sibling of this.#attemptsOf(task)) {
+    for (const sibling of this.rows.attemptsOf(task)) {
       if (sibling === except || !this.#move(sibling, 'supersede')) continue;
       this.#superseded(sibling);
       this.stops.push({ node: sibling.node, attempt: attemptName(sibling), reason });
@@ -485,7 +423,7 @@ export class Turn {
 
   #steps(): TurnSteps {
     return {
-      attemptsOf: (task) => this.#attemptsOfTask.get(taskKey(task)) ?? [],
+      rows: this.rows,
       move: (attempt, event) => this.#move(attempt, event),
       moveTask: (task, event) => this.#moveTask(task, event),
       event: (job, data) => this.event(job, data),
@@ -500,6 +438,9 @@ export class Turn {
       failTask: (task, reason, message) => this.#failTask(task, reason, message, null),
       changed: (task) => void this.changedTasks.add(task),
       requeued: (task) => void this.requeued.push(task),
+      requeue: (task, delayMilliseconds) => this.#requeue(task, delayMilliseconds),
+      release: (attempt) => void this.#released.add(attempt),
+      isDecisive: (task, attempt) => this.#isDecisive(task, attempt),
     };
   }
 }

@@ -81,7 +81,7 @@ function scene(task: Partial<TurnTask> = {}, attempt: Partial<TurnAttempt> = {})
     ...task,
   };
   const ofAttempt = attemptOf(attempt);
-  turn.load([ofTask], [ofAttempt]);
+  turn.rows.load([ofTask], [ofAttempt]);
   return { turn, task: ofTask, attempt: ofAttempt };
 }
 
@@ -236,7 +236,7 @@ test('in whatever order checkpoints come in, their fence only grows, and a live 
     fc.property(fc.array(states, { minLength: 1, maxLength: 4 }), fc.array(fc.nat(3)), (siblings, order) => {
       const { turn, task } = scene({ fence: siblings.length }, { fence: 0 });
       const attempts = siblings.map((state, index) => attemptOf({ fence: index + 1, state }));
-      turn.load([], attempts);
+      turn.rows.load([], attempts);
       for (const index of order) {
         const before = task.checkpoint?.fence ?? 0;
         const name = { ...NAME, fence: index + 1 };

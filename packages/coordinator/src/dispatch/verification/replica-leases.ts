@@ -30,11 +30,11 @@ export async function leaseVerified(
     writer,
     claimed.map(({ task }) => task),
   );
-  turn.reload(rows.tasks, rows.attempts);
+  turn.rows.reload(rows.tasks, rows.attempts);
   const refused: ClaimedTask[] = [];
   const leases = claimed.map(({ task: name, session }, index): [string, ReplicaLease] => {
     const { nodeId, identity, description } = session;
-    const task = turn.task(name);
+    const task = turn.rows.task(name);
     const trust = known.get(trustKey(nodeId, wanted[index]?.runtime ?? ''))?.trust ?? unknownNode();
     const holder = { ...identity, nodeId, name: description.name };
     const how = task === undefined ? null : turn.verification.leased(task, name, holder, trust);

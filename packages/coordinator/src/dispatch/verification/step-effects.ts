@@ -4,8 +4,8 @@ import type { TaskReference, TaskVerificationState, VerificationAction, Verifica
 import { DISPATCH_LIMITS } from '../../limits.ts';
 import { attemptName } from '../turn-names.ts';
 import type { TurnAttempt, TurnContext, TurnTask } from '../turn-records.ts';
+import type { TurnSteps } from '../turn-steps.ts';
 import type { VerificationRecord } from './record.ts';
-import type { TurnSteps } from './turn-steps.ts';
 
 export interface Judgement {
   node: string;
@@ -107,6 +107,6 @@ export class StepEffects {
   }
 
   #attempt(task: TurnTask, fence: number): TurnAttempt | undefined {
-    return this.#steps.attemptsOf(task).find((attempt) => attempt.fence === fence);
+    return this.#steps.rows.attemptsOf(task).find((attempt) => attempt.fence === fence);
   }
 }

@@ -35,6 +35,7 @@ import { DISPATCH_LIMITS } from '../../limits.ts';
 import { type PlacementClass, placementClass, type Requirements, requirementsOf } from '../requirements.ts';
 import { attemptName, onAttempt } from '../turn-names.ts';
 import type { FailureRecord, TurnAttempt, TurnContext, TurnTask } from '../turn-records.ts';
+import type { TurnSteps } from '../turn-steps.ts';
 import {
   exclusionsFrom,
   isDecided,
@@ -47,7 +48,6 @@ import {
 } from './record.ts';
 import { digestOfOutputs, provenDigest, type Succeeded, type Witness } from './result-proof.ts';
 import { StepEffects } from './step-effects.ts';
-import type { TurnSteps } from './turn-steps.ts';
 
 /** Who a lease goes to. */
 export interface LeaseHolder {
@@ -272,7 +272,7 @@ export class TurnVerification {
   /** The failure is the job's: what its author allows is spent, and another try starts from nothing. */
   #programFailed(task: TurnTask, { reason, message, exitCode }: FailureRecord): void {
     this.#steps.stopSiblings(task, null);
-    for (const attempt of this.#steps.attemptsOf(task)) this.#steps.move(attempt, 'doubt');
+    for (const attempt of this.#steps.rows.attemptsOf(task)) this.#steps.move(attempt, 'doubt');
     task.verification = null;
     this.#place(task, {});
     if (task.state === 'queued') this.#steps.moveTask(task, 'resume');

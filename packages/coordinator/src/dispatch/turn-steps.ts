@@ -1,9 +1,10 @@
-/** What the verification of a turn does to the turn's tasks and attempts. Each follows the transition tables. */
+/** What the parts of a turn do to its tasks and attempts. Each step follows the transition tables. */
 import type { AttemptEvent, AttemptName, FailureReason, JobEventData, TaskEvent, Usage } from '@fog/contract';
-import type { FailureRecord, OutcomeRecord, TurnAttempt, TurnTask } from '../turn-records.ts';
+import type { FailureRecord, OutcomeRecord, TurnAttempt, TurnTask } from './turn-records.ts';
+import type { TurnRows } from './turn-rows.ts';
 
 export interface TurnSteps {
-  attemptsOf(task: TurnTask): readonly TurnAttempt[];
+  rows: Pick<TurnRows, 'task' | 'attempt' | 'attemptsOf'>;
   /** False where the tables have no such transition: then nothing has changed. */
   move(attempt: TurnAttempt, event: AttemptEvent): boolean;
   moveTask(task: TurnTask, event: TaskEvent): boolean;
@@ -25,4 +26,9 @@ export interface TurnSteps {
   changed(task: TurnTask): void;
   /** It can be claimed at once. */
   requeued(task: TurnTask): void;
+  requeue(task: TurnTask, delayMilliseconds: number): void;
+  /** The attempt gives its place up. */
+  release(attempt: TurnAttempt): void;
+  /** Whether the fate of the task hangs on this attempt. */
+  isDecisive(task: TurnTask, attempt: TurnAttempt): boolean;
 }
