@@ -292,6 +292,8 @@ function registerNetwork({ engine, given, shell }: Subject): void {
     const request = shell('true', { docker: { network } });
     assert.match(given().runtime.refusal(request) ?? '', /network/);
     assertFailed(await runAttempt(given().runtime, request), 'rejected');
+    const reached = shell('true', { docker: { network: { allow: [], inbound: true } } });
+    assert.match(given().runtime.refusal(reached) ?? '', /network/);
   });
 
   it('lets out what is allowed, and the agent in', async () => {
@@ -315,6 +317,11 @@ function registerNetwork({ engine, given, shell }: Subject): void {
       for await (const chunk of socket ?? []) text += chunk;
     }
     const outcome = await attempt.outcome;
+    // One that has ended before the forwarder comes has ended by itself.
+    for (let count = 0; count < 3; count += 1) {
+      const short = shellRequest(own.stage, 'exit 4', { docker: { network: { allow: [], inbound: true } } });
+      assertFailed(await runAttempt(own.runtime, short), 'exit-code');
+    }
     await own.end();
     server.close();
     assertSucceeded(outcome);
