@@ -168,6 +168,7 @@ describe('a request to a published port', () => {
         '5',
         '\xff',
       ),
+      fc.constantFrom('Set-Cookie: a=b\r\n', 'Location: /v1/nodes\r\n', 'X-Own: 1\r\n', 'Content-Length: 0\r\n\r\n'),
       fc.string(),
     );
     const start = fc.constantFrom('', 'HTTP/1.1 200 OK\r\n', 'HTTP/1.1 099 No\r\n\r\n', 'HTTP/1.1 101 Go\r\n');
