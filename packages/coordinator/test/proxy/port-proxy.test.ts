@@ -184,7 +184,7 @@ describe('a request to a published port', () => {
         assert.match(answer, /^(HTTP\/1\.1 (?!0)\d{3} |$)/);
         assert.doesNotMatch(answer.split('\r\n\r\n', 1)[0] ?? '', /^set-cookie|^location: \/(?!v1\/jobs\/)/im);
       }),
-      { numRuns: 150 },
+      { numRuns: 600 },
     );
   });
 
