@@ -55,6 +55,7 @@ describe('docker runtime', { skip: skipWithoutDocker() }, () => {
   });
   describe('while it runs', () => registerRunning(subject));
   describe('network', () => registerNetwork(subject));
+  describe('a way in', () => registerWayIn(subject));
 });
 
 interface Subject {
@@ -286,14 +287,29 @@ function registerRunning({ run, started, result }: Subject): void {
   });
 }
 
+function registerWayIn({ engine, given, shell }: Subject): void {
+  const docker = { network: { allow: [], inbound: true } };
+
+  it('is refused as well where nobody can give it', () => {
+    assert.match(given().runtime.refusal(shell('true', { docker })) ?? '', /network/);
+  });
+
+  it('of a program that ends before the forwarder comes changes nothing of its end', async () => {
+    const folder = join(given().settings.scratchDirectory, 'compiled');
+    const own = await dockerStage(engine(), { network: networkOpener(folder) });
+    for (let count = 0; count < 3; count += 1) {
+      assertFailed(await runAttempt(own.runtime, shellRequest(own.stage, 'exit 4', { docker })), 'exit-code');
+    }
+    await own.end();
+  });
+}
+
 function registerNetwork({ engine, given, shell }: Subject): void {
   it('is refused where nobody can give it', async () => {
     const network = { allow: ['example.org:443'], inbound: false };
     const request = shell('true', { docker: { network } });
     assert.match(given().runtime.refusal(request) ?? '', /network/);
     assertFailed(await runAttempt(given().runtime, request), 'rejected');
-    const reached = shell('true', { docker: { network: { allow: [], inbound: true } } });
-    assert.match(given().runtime.refusal(reached) ?? '', /network/);
   });
 
   it('lets out what is allowed, and the agent in', async () => {
@@ -317,11 +333,6 @@ function registerNetwork({ engine, given, shell }: Subject): void {
       for await (const chunk of socket ?? []) text += chunk;
     }
     const outcome = await attempt.outcome;
-    // One that has ended before the forwarder comes has ended by itself.
-    for (let count = 0; count < 3; count += 1) {
-      const short = shellRequest(own.stage, 'exit 4', { docker: { network: { allow: [], inbound: true } } });
-      assertFailed(await runAttempt(own.runtime, short), 'exit-code');
-    }
     await own.end();
     server.close();
     assertSucceeded(outcome);
