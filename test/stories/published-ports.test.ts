@@ -14,6 +14,7 @@ import { runInNewContext } from 'node:vm';
 import { type Attempt, FogClient, type JobSpecInput } from '@fog/contract';
 import { PortForward } from '../../packages/cli/src/forward/port-forward.ts';
 import { skipProcess } from '../../packages/runtimes/test/process/programs.ts';
+import { startPostgres } from '../support/postgres.ts';
 import { SmallFog } from '../support/small-fog.ts';
 import { skipPerl, TENANT_SERVER } from '../support/tenant-program.ts';
 
@@ -271,5 +272,38 @@ describe('published ports', { skip: skipProcess || skipPerl }, () => {
     assert.deepEqual([attempt.state, attempt.reason, attempt.exitCode], ['failed', 'exit-code', 3]);
     assert.match(attempt.message ?? '', /2 restarts within 10m are allowed on one node/);
     assert.equal(attempt.health?.restarts, 2);
+  });
+});
+
+describe('published ports of a fog with two coordinators', async () => {
+  const postgres = await startPostgres();
+  const skip = skipProcess || skipPerl || ('unavailable' in postgres ? postgres.unavailable : false);
+  after(() => ('unavailable' in postgres ? undefined : postgres.stop()));
+
+  test('are reached through either, by HTTP and by tunnels', { skip }, async () => {
+    if ('unavailable' in postgres) return;
+    const databaseUrl = postgres.url(await postgres.createDatabase());
+    await using near = await SmallFog.start({ databaseUrl });
+    await using far = await SmallFog.start({ databaseUrl });
+    await far.addAgent('one');
+    const job = await near.startService(serving());
+    await near.attempt(job, 0, isHealthy);
+    const headers = { authorization: `Bearer ${near.coordinator.adminToken}`, cookie: 'panel=1' };
+    const answer = await fetch(`${near.coordinator.url}/v1/jobs/${job}/ports/web/http/echo?x=1`, { headers });
+    const seen = await answer.text();
+    assert.match(seen, /^GET \/echo\?x=1 HTTP\/1\.1\r\n/);
+    assert.doesNotMatch(seen, /cookie|authorization|fog-passed-on/i);
+    assert.equal(answer.headers.get('content-security-policy'), 'sandbox');
+    await using forwarding = new PortForward({
+      url: near.coordinator.url,
+      token: near.coordinator.adminToken,
+      tls: undefined,
+      path: `/v1/jobs/${job}/ports/raw/tunnel`,
+      failed: (error) => assert.fail(error),
+    });
+    const { port } = await forwarding.listen('127.0.0.1', 0);
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    socket.end('GET /replica HTTP/1.1\r\n\r\n');
+    assert.match(await text(socket), /\r\n\r\n0$/);
   });
 });

@@ -26,9 +26,10 @@ export class SmallFog implements AsyncDisposable {
     this.client = new FogClient({ url: coordinator.url, token: coordinator.adminToken });
   }
 
-  static async start(): Promise<SmallFog> {
+  /** On PostgreSQL it may be one of several. */
+  static async start(change: { databaseUrl?: string } = {}): Promise<SmallFog> {
     const directory = await mkdtemp(join(tmpdir(), 'fog-small-'));
-    const settings = coordinatorSettingsSchema.parse({ listen: '127.0.0.1:0', heartbeat: '1s' });
+    const settings = coordinatorSettingsSchema.parse({ listen: '127.0.0.1:0', heartbeat: '1s', ...change });
     return new SmallFog(directory, await startCoordinator({ dataDirectory: join(directory, 'coordinator'), settings }));
   }
 

@@ -13,9 +13,9 @@ import { FakeRuntime, OutlivingRuntime } from './fake-runtime.ts';
 const NAME = { job: JOB, partition: 0, fence: 1 };
 const ID = `${JOB}.0.1`;
 
-function service(task: Partial<JobSpecInput['spec']['task']> = {}): LeaseGroup {
+function service(task: Partial<JobSpecInput['spec']['task']> = {}, delay = '10ms'): LeaseGroup {
   return leaseGroup([0], {
-    spec: { type: 'service', restart: { attempts: 1, delay: '10ms' } },
+    spec: { type: 'service', restart: { attempts: 1, delay } },
     task: {
       runtime: 'process',
       process: { command: ['server'] },
@@ -94,7 +94,7 @@ test('tunnels lead to published ports of running attempts, and to nothing else',
     };
   };
   await site.agent.connected();
-  coordinator.lease(service());
+  coordinator.lease(service({}, '1h'));
   await runs(site, 1);
   const ask = async (change: object) => {
     const id = String(coordinator.tunnels.length).padStart(22, 'x');

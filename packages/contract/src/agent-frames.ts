@@ -107,7 +107,7 @@ export const healthReportSchema = z.strictObject({
   status: z.enum(HEALTH_STATUSES),
   /** Why it is so; empty where there is nothing to say. */
   message: messageText,
-  /** Of the program, on this node. */
+  /** Of the program, on this node, since its agent was started. */
   restarts: z.int().nonnegative(),
 });
 export type HealthReport = z.infer<typeof healthReportSchema>;

@@ -45,9 +45,14 @@ export function forwardRequest(incoming: IncomingMessage, outgoing: ServerRespon
     resolve();
   });
   asked.once('response', (answer) => {
-    outgoing.writeHead(answer.statusCode ?? 502, upstream.answerHeaders(answer.headersDistinct));
-    // An answer that breaks off breaks off for the client, too.
-    pipeline(answer, outgoing, () => {});
+    const { statusCode = 0 } = answer;
+    if (isFinalStatus(statusCode)) {
+      outgoing.writeHead(statusCode, upstream.answerHeaders(answer.headersDistinct));
+      // An answer that breaks off breaks off for the client, too.
+      pipeline(answer, outgoing, () => {});
+    } else {
+      fail(new Error(`${statusCode} is no status of an answer`));
+    }
   });
   asked.on('error', fail);
   // A program may answer before it has read everything, so the end of one direction is not that of the other.
@@ -73,6 +78,10 @@ export async function forwardUpgrade(
     resolve(relay(socket, connection));
   });
   asked.once('response', (answer) => {
+    if (!isFinalStatus(answer.statusCode ?? 0)) {
+      asked.destroy(new Error(`${answer.statusCode} is no status of an answer`));
+      return;
+    }
     socket.write(headText(answer, { ...upstream.answerHeaders(answer.headersDistinct), connection: 'close' }));
     pipeline(answer, socket, () => resolve());
   });
@@ -110,6 +119,11 @@ function dropRest(incoming: IncomingMessage): void {
   setTimeout(() => {
     if (!incoming.complete) incoming.destroy();
   }, HTTP_LIMITS.lingerMilliseconds).unref();
+}
+
+/** Node reads any three digits, and writes only some. */
+function isFinalStatus(status: number): boolean {
+  return status >= 200 && status <= 999;
 }
 
 /** The beginning of an answer, as HTTP/1.1 writes it. Values come from Node's own parser, which lets no line end through. */

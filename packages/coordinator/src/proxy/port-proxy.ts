@@ -59,7 +59,12 @@ export class PortProxy {
     if (admitted.address.kind !== 'http') throw noSuchPort(incoming);
     const route = await this.#route(admitted, incoming);
     letGo();
-    if (route.kind === 'here') outgoing.once('close', () => route.connection.destroy());
+    if (route.kind === 'here') {
+      outgoing.once('close', () => route.connection.destroy());
+      // The client has gone while the connection was made.
+      if (outgoing.destroyed) route.connection.destroy();
+    }
+    if (outgoing.destroyed) return;
     const stopChecks = whileAllowed(
       () => this.#recheck(incoming),
       () => outgoing.destroy(),

@@ -2,10 +2,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { type Duplex, duplexPair } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { FogError, type Job, parseJobSpec } from '@fog/contract';
+import type { TunnelStream } from '@fog/contract/node';
+import fc from 'fast-check';
 import { refuseUpgrade } from '../../src/proxy/http-forward.ts';
 import { PortProxy } from '../../src/proxy/port-proxy.ts';
 import type { Replica } from '../../src/proxy/replicas.ts';
@@ -32,6 +35,8 @@ describe('a request to a published port', () => {
   let replicas: Replica[] = [];
   let here = new Set<string>();
   const tried: number[] = [];
+  /** What a program does with its connections; null while it cannot be reached. */
+  let program: ((connection: Duplex) => void) | null = null;
   let refusal = new FogError('unavailable', 'nobody listens');
   const seen: IncomingMessage[] = [];
 
@@ -41,7 +46,11 @@ describe('a request to a published port', () => {
     tunnels: {
       open: async ({ attempt }) => {
         tried.push(attempt.partition);
-        throw refusal;
+        if (program === null) throw refusal;
+        const [near, far] = duplexPair();
+        for (const end of [near, far]) end.on('error', () => {});
+        program(far);
+        return near as TunnelStream;
       },
     },
     isHere: (node) => here.has(node),
@@ -79,6 +88,7 @@ describe('a request to a published port', () => {
     tried.length = 0;
     seen.length = 0;
     here = new Set();
+    program = null;
     replicas = [replica(0, 'n1')];
   });
 
@@ -141,6 +151,41 @@ describe('a request to a published port', () => {
     assert.equal(tried.length, 3);
     replicas = [replica(0, 'n1'), replica(1, 'elsewhere')];
     assert.equal((await ask()).status, 200);
+  });
+
+  test('property: whatever a program answers, the client has an answer or a break, and nothing else breaks', async () => {
+    here = new Set(['n1']);
+    const piece = fc.oneof(
+      fc.constantFrom('HTTP/1.1 ', 'HTTP/1.0 ', '200 OK', '099 No', '000 ', '101 Go', '304 Same', '999 Odd', '\r\n'),
+      fc.constantFrom('Content-Length: ', 'Transfer-Encoding: chunked', 'Connection: Upgrade', 'Upgrade: websocket'),
+      fc.constantFrom(
+        'Location: ',
+        '/v1/nodes',
+        'Set-Cookie: a=b',
+        '\r\n\r\n',
+        '3\r\nabc\r\n0\r\n\r\n',
+        ': ',
+        '5',
+        '\xff',
+      ),
+      fc.constantFrom('Set-Cookie: a=b\r\n', 'Location: /v1/nodes\r\n', 'X-Own: 1\r\n', 'Content-Length: 0\r\n\r\n'),
+      fc.string(),
+    );
+    const start = fc.constantFrom('', 'HTTP/1.1 200 OK\r\n', 'HTTP/1.1 099 No\r\n\r\n', 'HTTP/1.1 101 Go\r\n');
+    await fc.assert(
+      fc.asyncProperty(start, fc.array(piece, { maxLength: 10 }), fc.boolean(), async (head, pieces, upgrades) => {
+        program = (connection) => {
+          connection.once('data', () => connection.end(Buffer.from(head + pieces.join(''), 'latin1')));
+        };
+        const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+        const upgrade = upgrades ? 'Connection: Upgrade\r\nUpgrade: websocket\r\n' : 'Connection: close\r\n';
+        socket.write(`GET ${PATH} HTTP/1.1\r\nHost: a\r\n${upgrade}\r\n`);
+        const answer = await text(socket).catch(() => '');
+        assert.match(answer, /^(HTTP\/1\.1 (?!0)\d{3} |$)/);
+        assert.doesNotMatch(answer.split('\r\n\r\n', 1)[0] ?? '', /^set-cookie|^location: \/(?!v1\/jobs\/)/im);
+      }),
+      { numRuns: 600 },
+    );
   });
 
   test('a limit that is reached is told as such, and not tried elsewhere', async () => {

@@ -56,6 +56,7 @@ describe('docker runtime', { skip: skipWithoutDocker() }, () => {
   });
   describe('while it runs', () => registerRunning(subject));
   describe('network', () => registerNetwork(subject));
+  describe('a way in', () => registerWayIn(subject));
 });
 
 interface Subject {
@@ -296,6 +297,23 @@ function registerRunning({ run, started, result }: Subject): void {
     attempt.kill('cancelled', 'Enough.');
     await attempt.outcome;
     await assert.rejects(async () => exec(['/bin/true']), { code: 'unavailable' });
+  });
+}
+
+function registerWayIn({ engine, given, shell }: Subject): void {
+  const docker = { network: { allow: [], inbound: true } };
+
+  it('is refused as well where nobody can give it', () => {
+    assert.match(given().runtime.refusal(shell('true', { docker })) ?? '', /network/);
+  });
+
+  it('of a program that ends before the forwarder comes changes nothing of its end', async () => {
+    const folder = join(given().settings.scratchDirectory, 'compiled');
+    const own = await dockerStage(engine(), { network: networkOpener(folder) });
+    for (let count = 0; count < 3; count += 1) {
+      assertFailed(await runAttempt(own.runtime, shellRequest(own.stage, 'exit 4', { docker })), 'exit-code');
+    }
+    await own.end();
   });
 }
 
