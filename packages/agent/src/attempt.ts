@@ -135,7 +135,6 @@ export class Attempt {
       running: () => this.#running,
       report: (report) => dependencies.report(report),
       note: (text) => this.#note(text),
-      fail: (reason, message) => this.stop(reason, message),
       resumed: () => {
         if (this.#aliveMilliseconds !== null) this.#aliveMilliseconds = dependencies.now();
       },
@@ -200,7 +199,7 @@ export class Attempt {
   deadlineFault(
     nowMilliseconds: number,
     contactMilliseconds: number,
-  ): { reason: FailureReason; message: string; yields?: YieldReason } | null {
+  ): { reason: FailureReason; message: string; yields?: YieldReason | null } | null {
     const { stopWithoutContactMilliseconds: contact, heartbeatMilliseconds: heartbeat } = this.demand;
     if (nowMilliseconds - contactMilliseconds > contact) {
       return { reason: 'stopped-on-node', message: `no contact with the coordinator for ${contact} ms` };
@@ -265,8 +264,10 @@ export class Attempt {
 
   #failed(error: unknown): TerminalReport {
     const yields = this.#stop?.yields ?? null;
-    if (yields !== null) return { event: 'yield', reason: yields, checkpoint: null, ...this.#facts() };
-    const { reason, message } = this.#stop ?? failureOf(error);
+    if (yields !== null && !(error instanceof FailedRun)) {
+      return { event: 'yield', reason: yields, checkpoint: null, ...this.#facts() };
+    }
+    const { reason, message } = yields === null ? (this.#stop ?? failureOf(error)) : failureOf(error);
     const exitCode = error instanceof FailedRun ? error.exitCode : null;
     return { event: 'fail', reason, message: this.#text(message), exitCode, ...this.#facts() };
   }
@@ -336,7 +337,8 @@ export class Attempt {
   async #execute(signal: AbortSignal): Promise<AttemptOutcome> {
     const { isStaged, stage, checkpoints, held, report } = this.#dependencies;
     this.#state = 'preparing';
-    if (!isStaged() || checkpoints?.isRestored) report({ event: 'prepare' }); // where nothing is fetched it would tell nobody anything
+    // Where nothing is fetched it would tell nobody anything.
+    if (!isStaged() || checkpoints?.isRestored) report({ event: 'prepare' });
     const files = await stage(signal);
     try {
       const request = this.#wholeRequest(files);

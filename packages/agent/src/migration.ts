@@ -30,8 +30,6 @@ export interface MigrationDependencies {
   report(report: AttemptReport): void;
   /** For the author of the job, in the log of the attempt. */
   note(text: string): void;
-  /** Ends the attempt. */
-  fail(reason: FailureReason, message: string): void;
   /** The program goes on after a suspension. */
   resumed(): void;
   /** Monotonic, in milliseconds. */
@@ -42,8 +40,14 @@ export interface MigrationDependencies {
 export interface Departure {
   reason: FailureReason;
   message: string;
-  yields: YieldReason;
+  yields: YieldReason | null;
 }
+
+const STUCK: Departure = {
+  reason: 'sandbox',
+  message: 'the program was frozen and could not be woken',
+  yields: null,
+};
 
 /** By which a program asks to be started again from its checkpoint; ERESTART, as in HTCondor. */
 const CHECKPOINT_EXIT_CODE = 85;
@@ -58,6 +62,7 @@ export class Migration {
   /** How long a suspended attempt keeps its place. */
   #keepUntilMilliseconds = Number.POSITIVE_INFINITY;
   #isDraining = false;
+  #isStuck = false;
   #killMilliseconds = Number.POSITIVE_INFINITY;
   #taking: Promise<void> | null = null;
   readonly #abort = new AbortController();
@@ -74,7 +79,9 @@ export class Migration {
         dependencies.resumed();
       },
       runsOn: () => this.#note('the node cannot suspend it, so it runs on'),
-      stuck: () => dependencies.fail('sandbox', 'the program was paused and could not be woken'),
+      stuck: () => {
+        this.#isStuck = true;
+      },
     });
   }
 
@@ -115,6 +122,7 @@ export class Migration {
   /** Takes the checkpoint that is due, if any. Answers why the attempt is to be ended, or null. */
   watch(nowMilliseconds: number): Departure | null {
     if (this.#phase === 'ended') return null;
+    if (this.#isStuck) return STUCK;
     if (this.#phase === 'before') {
       if (this.#isDraining) return departure('drained');
       return this.#suspension.isOrdered ? departure('suspended') : null;
@@ -136,7 +144,8 @@ export class Migration {
     this.#phase = 'ended';
     this.#abort.abort(new AttemptFailure('cancelled', 'the program has ended'));
     if (outcome.status === 'succeeded') return null;
-    if (told !== null) return outcome.reason === told.reason ? told.yields : null;
+    // It may have been faster than the kill, with whatever code.
+    if (told !== null) return outcome.reason === told.reason || outcome.reason === 'exit-code' ? told.yields : null;
     if (!this.#hasBegun || this.#dependencies.checkpoints === null || outcome.reason !== 'exit-code') return null;
     if (outcome.exitCode === CHECKPOINT_EXIT_CODE) return 'exit-85';
     return this.#isDraining ? 'drained' : null;

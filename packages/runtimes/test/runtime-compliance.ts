@@ -53,6 +53,7 @@ export function runtimeCompliance(
     describe('results', () => registerResults(subject));
     describe('surroundings', () => registerSurroundings(subject));
     describe('limits', () => registerLimits(subject));
+    describe('freezing', () => registerFreezing(subject));
     describe('ending', () => registerEnding(subject));
   });
 }
@@ -252,6 +253,38 @@ async function killed(attempt: RunningAttempt, reason: FailureReason, host: Host
   assert.equal(outcome.message, 'Stopped by a test.');
   assert.equal(outcome.exitCode, null);
   return outcome;
+}
+
+function registerFreezing({ stage, runtime, programs }: Subject): void {
+  it('freezes what runs, where it can; the limit of the run stands still, and a kill reaches it', async () => {
+    const host = new HostRecord();
+    const request = await programs.loop(stage());
+    const attempt = runtime().start({ ...request, limits: { ...request.limits, runMilliseconds: 2000 } }, host);
+    await host.waitForLog();
+    const cpu = async () => (await attempt.sample?.())?.cpuMilliseconds ?? 0;
+    if (await attempt.pause?.()) {
+      const frozen = await cpu();
+      await new Promise((resolve) => setTimeout(resolve, 2100));
+      assert.ok((await cpu()) - frozen <= 20, 'it has used the processor');
+      assert.equal(await attempt.resume?.(), true);
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      assert.ok((await cpu()) - frozen >= 30, 'it has not gone on');
+      assert.equal(await attempt.pause?.(), true);
+    }
+    const outcome = await killed(attempt, 'cancelled', host);
+    assert.ok(outcome.usage.wallMilliseconds < 2000, `${outcome.usage.wallMilliseconds} ms`);
+    assert.equal((await attempt.pause?.()) ?? false, false);
+  });
+
+  it('loses nothing of what ends while it is being frozen', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const host = new HostRecord();
+      const attempt = runtime().start(await programs.succeed(stage()), host);
+      await host.waitForStart();
+      if (await attempt.pause?.()) await attempt.resume?.();
+      assertSucceeded(checkOutcome(await within(attempt.outcome, 'the outcome'), host));
+    }
+  });
 }
 
 function registerEnding({ stage, runtime, createRuntime, programs }: Subject): void {

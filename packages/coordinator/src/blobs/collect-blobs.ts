@@ -2,9 +2,8 @@
  * Deletes blobs that nothing refers to and nobody asked for since `keepMilliseconds`.
  *
  * A blob is referred to by a job that names it, by a task whose checkpoint it is, or by a folder manifest that one of
- * these names. Candidates are few, so they
- * are looked for in the manifests, not the other way round; a candidate found there is renewed, and is left alone
- * for the next `keepMilliseconds`.
+ * these names. Candidates are few, so they are looked for in the manifests, not the other way round; a candidate found
+ * there is renewed, and is left alone for the next `keepMilliseconds`.
  */
 import { open, readFile } from 'node:fs/promises';
 import { decodeFolderManifest, LIMITS } from '@fog/contract';

@@ -4,6 +4,8 @@
  *     waiting for a slot -> for a process -> preparing -> running -> settled
  *              \________________ kill() __________________/
  *
+ * While it runs it can be paused: its process is stopped, and the limit of the job stands still.
+ *
  * The process is killed for everything but an orderly end, so the outcome never waits for what the script does.
  */
 import { createHash } from 'node:crypto';
@@ -12,7 +14,8 @@ import type { ChildEnd } from '../child-pool.ts';
 import type { ChildFrame } from '../child-process.ts';
 import { JAVASCRIPT_LIMITS } from '../limits.ts';
 import { startLongTimer } from '../long-timer.ts';
-import { engineSample } from '../process/process-tree.ts';
+import { engineSample, freezeTree } from '../process/process-tree.ts';
+import { RunClock } from '../run-clock.ts';
 import type { AttemptHost, AttemptOutcome, AttemptRequest, JavascriptProgram, RunningAttempt } from '../runtime.ts';
 import type { ChildKind, ChildShelf } from './child-shelf.ts';
 import type { JavascriptEngine } from './engine-choice.ts';
@@ -45,7 +48,9 @@ export class JavascriptAttempt implements RunningAttempt {
   #child: JavascriptChild | null = null;
   #watch: MemoryWatch | null = null;
   #cancelTimer = (): void => {};
-  #startedAtMilliseconds: number | null = null;
+  /** Null until the script starts. */
+  #clock: RunClock | null = null;
+  #isPaused = false;
   #isSettled = false;
 
   constructor(dependencies: JavascriptAttemptDependencies) {
@@ -78,6 +83,20 @@ export class JavascriptAttempt implements RunningAttempt {
     return this.#watch === null ? null : engineSample(this.#child?.pid, this.#watch.earlierCpuMilliseconds);
   }
 
+  async pause(): Promise<boolean> {
+    if (this.#isSettled || this.#clock === null || !freezeTree(this.#child?.pid, true)) return false;
+    this.#isPaused = true;
+    this.#clock.pause();
+    return true;
+  }
+
+  async resume(): Promise<boolean> {
+    if (this.#isSettled || this.#clock === null || !freezeTree(this.#child?.pid, false)) return false;
+    this.#isPaused = false;
+    this.#clock.resume();
+    return true;
+  }
+
   kill(reason: FailureReason, message: string): void {
     this.#fail({ reason, message });
   }
@@ -99,7 +118,7 @@ export class JavascriptAttempt implements RunningAttempt {
     if (this.#isSettled) return;
     if (kind === FROM_CHILD.started) this.#started(host);
     else if (kind === FROM_CHILD.end) this.#ended(parseEnding(body));
-    else if (this.#startedAtMilliseconds === null) throw new Error('a frame before the start');
+    else if (this.#clock === null) throw new Error('a frame before the start');
     else if (kind === FROM_CHILD.stdout) host.log('stdout', body.slice());
     else if (kind === FROM_CHILD.stderr) host.log('stderr', body.slice());
     else if (kind === FROM_CHILD.progress) reportProgress(body, host);
@@ -107,13 +126,12 @@ export class JavascriptAttempt implements RunningAttempt {
   }
 
   #started(host: AttemptHost): void {
-    if (this.#startedAtMilliseconds !== null || this.#child === null) return;
-    this.#startedAtMilliseconds = performance.now();
+    if (this.#clock !== null || this.#child === null) return;
     const { limits } = this.#dependencies.request;
-    this.#limitTime(limits.runMilliseconds, {
-      reason: 'timeout',
-      message: `The script ran longer than ${limits.runMilliseconds} ms.`,
-    });
+    this.#cancelTimer();
+    const message = `The script ran longer than ${limits.runMilliseconds} ms.`;
+    this.#clock = new RunClock(limits.runMilliseconds, () => this.#fail({ reason: 'timeout', message }));
+    this.#clock.start();
     if (this.#child.pid !== undefined) {
       this.#watch = new MemoryWatch({
         pid: this.#child.pid,
@@ -142,7 +160,7 @@ export class JavascriptAttempt implements RunningAttempt {
     if (result.status === 'failed') {
       const message = result.reason === 'oom' ? outOfMemoryMessage(request.limits.memoryBytes) : result.message;
       this.#conclude({ reason: result.reason, message }, true, { cpuMilliseconds, peakMemoryBytes });
-    } else if (this.#startedAtMilliseconds === null) {
+    } else if (this.#clock === null) {
       this.#fail({ reason: 'sandbox', message: 'The process of the engine reported a result before it started.' });
     } else {
       this.#conclude(result.hasResult ? Buffer.concat(this.#result) : null, true, { cpuMilliseconds, peakMemoryBytes });
@@ -179,7 +197,8 @@ export class JavascriptAttempt implements RunningAttempt {
     this.#isSettled = true;
     this.#cancelTimer();
     this.#watch?.stop();
-    const wallMilliseconds = this.#startedAtMilliseconds === null ? 0 : performance.now() - this.#startedAtMilliseconds;
+    this.#clock?.stop();
+    const wallMilliseconds = this.#clock?.elapsedMilliseconds ?? 0;
     const common = { usage: { wallMilliseconds, ...usage }, engine: this.#dependencies.engine };
     this.#release(wasOrderly);
     if (end !== null && 'reason' in end) this.#settle({ status: 'failed', ...end, exitCode: null, ...common });
@@ -191,6 +210,8 @@ export class JavascriptAttempt implements RunningAttempt {
     const child = this.#child;
     // Without a process there is no slot yet either: begin() passes it on.
     if (child === null) return;
+    // The script ended while it was being paused, and the next may have its process.
+    if (this.#isPaused) freezeTree(child.pid, false);
     child.onFrame(null);
     child.scriptPath = request.program.scriptPath;
     child.attempts += 1;

@@ -135,6 +135,16 @@ export function signalAll(pids: readonly number[], signal: NodeJS.Signals): numb
   }).length;
 }
 
+/**
+ * Stops an engine's process with all its descendants, which start no others, or lets them go on. Answers whether there
+ * was something to stop: not on Windows, and not once it is gone.
+ */
+export function freezeTree(pid: number | undefined, isFrozen: boolean): boolean {
+  if (pid === undefined) return false;
+  const pids = descendants(pid);
+  return isFrozen ? signalAll(pids, 'SIGSTOP') > 0 : signalAll(pids.reverse(), 'SIGCONT') > 0;
+}
+
 /** What a process of an engine uses, `cpuBefore` being of earlier attempts. Null where there is no /proc or it is gone. */
 export function engineSample(pid: number | undefined, cpuBefore: number): UsageSample | null {
   if (pid === undefined || process.platform !== 'linux' || startTime(pid) === null) return null;

@@ -4,6 +4,8 @@
  *     waiting (for a child) -> preparing -> running -> delivering -> ended
  *         \_________ kill, timeout, death of the child ___/
  *
+ * While it runs it can be paused: its process is stopped, and the limit of the job stands still.
+ *
  * The limit of the job counts in `running` alone; preparing and delivering have one of their own.
  */
 import type { FailureReason, UsageSample } from '@fog/contract';
@@ -11,7 +13,8 @@ import { type ChildEnd, type ChildLease, type ChildPool, isRefusal } from '../ch
 import type { ChildFrame } from '../child-process.ts';
 import { WASM_LIMITS } from '../limits.ts';
 import { startLongTimer } from '../long-timer.ts';
-import { engineSample } from '../process/process-tree.ts';
+import { engineSample, freezeTree } from '../process/process-tree.ts';
+import { RunClock } from '../run-clock.ts';
 import type {
   AttemptHost,
   AttemptOutcome,
@@ -48,12 +51,18 @@ export class WasmAttempt implements RunningAttempt {
   #lease: ChildLease<WasmChild> | null = null;
   #child: WasmChild | null = null;
   #cancelTimer = (): void => {};
-  #startedAtMilliseconds = 0;
+  readonly #clock: RunClock;
+  #isPaused = false;
   #wallMilliseconds: number | null = null;
 
   constructor(dependencies: WasmAttemptDependencies) {
     this.#dependencies = dependencies;
     this.#receiver = new OutputReceiver(dependencies.request, dependencies.scratchDirectory);
+    const { runMilliseconds } = dependencies.request.limits;
+    const message = `The program ran longer than its limit of ${runMilliseconds} ms.`;
+    this.#clock = new RunClock(runMilliseconds, () => {
+      this.#fail({ status: 'failed', reason: 'timeout', message, exitCode: null });
+    });
     const { promise, resolve } = Promise.withResolvers<AttemptOutcome>();
     this.outcome = promise;
     this.#resolve = resolve;
@@ -80,6 +89,20 @@ export class WasmAttempt implements RunningAttempt {
 
   async sample(): Promise<UsageSample | null> {
     return this.#child === null ? null : engineSample(this.#child.pid, this.#child.cpuMillisecondsBefore);
+  }
+
+  async pause(): Promise<boolean> {
+    if (this.#phase !== 'running' || !freezeTree(this.#child?.pid, true)) return false;
+    this.#isPaused = true;
+    this.#clock.pause();
+    return true;
+  }
+
+  async resume(): Promise<boolean> {
+    if (this.#phase !== 'running' || !freezeTree(this.#child?.pid, false)) return false;
+    this.#isPaused = false;
+    this.#clock.resume();
+    return true;
   }
 
   #begin(child: WasmChild): void {
@@ -149,15 +172,15 @@ export class WasmAttempt implements RunningAttempt {
 
   #started(): void {
     this.#phase = 'running';
-    this.#startedAtMilliseconds = performance.now();
-    const { runMilliseconds } = this.#dependencies.request.limits;
-    const message = `The program ran longer than its limit of ${runMilliseconds} ms.`;
-    this.#setTimer(runMilliseconds, { status: 'failed', reason: 'timeout', message, exitCode: null });
+    this.#cancelTimer();
+    this.#clock.start();
     this.#dependencies.host.started();
   }
 
   #ran({ wallMilliseconds }: { wallMilliseconds: unknown }): void {
-    const elapsed = performance.now() - this.#startedAtMilliseconds;
+    this.#clock.stop();
+    this.#wake();
+    const elapsed = this.#clock.elapsedMilliseconds;
     // The child's own measure leaves out the way of the messages; it is believed as far as it is possible.
     this.#wallMilliseconds = Math.min(finite(wallMilliseconds) ?? elapsed, elapsed);
     this.#phase = 'delivering';
@@ -202,11 +225,9 @@ export class WasmAttempt implements RunningAttempt {
     if (this.#phase === 'ended') return;
     const { engine } = this.#dependencies;
     const child = this.#child;
-    const started = this.#phase === 'running' || this.#phase === 'delivering';
-    const elapsed = started ? performance.now() - this.#startedAtMilliseconds : 0;
     const cpu = child?.cpuMilliseconds() ?? null;
     const usage: AttemptUsage = {
-      wallMilliseconds: this.#wallMilliseconds ?? elapsed,
+      wallMilliseconds: this.#wallMilliseconds ?? this.#clock.elapsedMilliseconds,
       cpuMilliseconds: child === null || cpu === null ? null : Math.max(0, cpu - child.cpuMillisecondsBefore),
       peakMemoryBytes: null,
     };
@@ -220,9 +241,17 @@ export class WasmAttempt implements RunningAttempt {
   #finishWith(child: WasmChild | null, { reuse }: { reuse: boolean }): void {
     this.#phase = 'ended';
     this.#cancelTimer();
+    this.#clock.stop();
     if (child === null) return;
+    this.#wake();
     child.onFrame(null);
     this.#dependencies.pool.release(child, { reuse });
+  }
+
+  /** The program ended while it was being paused: what it left is to be delivered, and the next may have its process. */
+  #wake(): void {
+    if (this.#isPaused) freezeTree(this.#child?.pid, false);
+    this.#isPaused = false;
   }
 
   #setTimer(milliseconds: number, failure: Failure): void {
