@@ -307,7 +307,9 @@ export class Attempt {
       limits: limitsOf(this.demand),
       checkpoint: null,
       partition: { index: partition, count: this.#group.partitions },
-      seed: createHash('sha256').update(`${job}/${partition}`).digest(),
+      seed: createHash('sha256')
+        .update(`${this.#group.seed ?? job}/${partition}`)
+        .digest(),
       submittedAtMilliseconds: this.#group.submittedAtMilliseconds,
       trusted: policyIncludes(this.#dependencies.trusted, this.#group.submitter),
     };
@@ -321,7 +323,10 @@ export class Attempt {
     return { ...program, credentials: readCredentials(secret, this.#group.secrets[secret]) };
   }
 
-  /** Equal for all attempts of a task, so that their results can be compared: no fence, no node. */
+  /**
+   * Equal for all attempts of a task, so that their results can be compared: no fence, no node. A verified task is not
+   * told its job either: it may be run under another name, to see whether a node computes the same.
+   */
   #environment(): Record<string, string> {
     const { secrets, spec, partitions } = this.#group;
     const variables: Record<string, string> = {};
@@ -332,9 +337,10 @@ export class Attempt {
         throw new AttemptFailure('input-missing', `the value of variable ${name}, a secret, was not delivered`);
       variables[name] = text;
     }
+    const isNamed = spec.spec.verification === undefined || spec.spec.verification.mode === 'none';
     return {
       ...variables,
-      FOG_JOB_ID: this.name.job,
+      ...(isNamed ? { FOG_JOB_ID: this.name.job } : {}),
       FOG_PARTITION_INDEX: String(this.name.partition),
       FOG_PARTITION_COUNT: String(partitions),
     };

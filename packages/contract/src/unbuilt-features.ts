@@ -26,7 +26,6 @@ const UNBUILT: readonly UnbuiltFeature[] = [
   { path: 'spec.placement.spread' },
   { path: 'spec.placement.affinity' },
   { path: 'spec.verification.compare', when: (value) => value !== 'exact' },
-  { path: 'spec.verification.spotChecks', when: (value) => value !== 0 },
   { path: 'spec.objectives' },
   { path: 'spec.budget' },
   { path: 'spec.schedule' },

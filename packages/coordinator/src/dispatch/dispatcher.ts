@@ -212,6 +212,8 @@ export class Dispatcher {
       random,
       specOf: (job) => jobs.get(job).spec,
       submitterOf: (job) => jobs.get(job).submitter,
+      policyOf: (job) => jobs.get(job).verification,
+      isCheck: (job) => jobs.get(job).isCheck,
     });
     const acknowledged = await this.#acknowledge(writer, inputs, at);
     const hellos: TurnResult['hellos'] = [];
@@ -230,9 +232,8 @@ export class Dispatcher {
         if (outcome.accepted) back.add(input.hello.nodeId);
       } else if (input.kind !== 'lost' || !back.has(input.node)) this.#applyInput(turn, input, missing);
     }
-    const verdicts = turn.verification.effects.judged.map(({ verdict }) => verdict);
     await saveAttempts(writer, turn);
-    await saveVerification(writer, turn.verification, classes, at);
+    const verdicts = await saveVerification(writer, turn.verification, classes, at);
     const claims = await this.#claiming.claim(writer, turn, at);
     const given = claims.leases.map(({ name, session }) => ({ name, node: session.nodeId }));
     const [, streams] = await allOf([insertLeases(writer, given, at), saveJobs(writer, turn.counts, turn.entries, at)]);

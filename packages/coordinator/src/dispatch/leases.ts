@@ -43,10 +43,11 @@ function leaseGroupText(
   secrets: Record<string, string>,
   verified: string,
 ): string {
+  const seed = job.terms.seed === null ? '' : `"seed":"${job.terms.seed}",`;
   const names = leases.map(({ name }) => `{"partition":${name.partition},"fence":${name.fence}}`);
   return (
     `{"job":"${job.id}","submitter":${JSON.stringify(job.submitter)},"submittedAtMilliseconds":${job.submittedAt},` +
-    `"partitions":${job.taskCount},"spec":${job.specText},${verified}"secrets":${JSON.stringify(secrets)},"leases":[${names.join(',')}]}`
+    `"partitions":${job.terms.partitions},${seed}"spec":${job.specText},${verified}"secrets":${JSON.stringify(secrets)},"leases":[${names.join(',')}]}`
   );
 }
 

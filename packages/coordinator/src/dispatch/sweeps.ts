@@ -392,7 +392,7 @@ export class Sweeps {
     const again = await reverifyingHeads(database.read);
     await this.#hint([...rows, ...again].map((row) => ({ classId: row.class_id, rank: row.rank, job: row.job_id })));
     const { rows: counts } = await sql<{ queued: number | null }>`
-      SELECT SUM(queued) AS queued FROM jobs WHERE ended_at IS NULL`.execute(database.read);
+      SELECT SUM(queued) AS queued FROM jobs WHERE ended_at IS NULL AND purpose = 'user'`.execute(database.read);
     this.queuedTasks = Number(counts[0]?.queued ?? 0);
     dispatcher.wake();
   }

@@ -291,8 +291,8 @@ export class TurnVerification {
   }
 
   #step(task: TurnTask, record: VerificationRecord, event: VerificationEvent): VerificationStep | null {
-    const policy = this.#context.specOf(task.job).spec.verification;
-    return policy === undefined ? null : verifyTask(record.state, event, policy);
+    const policy = this.#context.policyOf(task.job);
+    return policy === null ? null : verifyTask(record.state, event, policy);
   }
 
   /** Answers whether anything follows. */
@@ -318,7 +318,11 @@ export class TurnVerification {
   /** Puts the task into the queue, with the class of what it wants, or takes it out. */
   #align(task: TurnTask, record: VerificationRecord, pauseMilliseconds = 0): void {
     this.changed.add(task);
-    const isWanting = wantsNode(record);
+    // A check is put to one node, once.
+    const isWanting = wantsNode(record) && !this.#context.isCheck(task.job);
+    if (wantsNode(record) && !isWanting && record.state.lastFence > 0) {
+      return this.#steps.failTask(task, 'inconclusive', 'the check has ended without a result');
+    }
     const { now } = this.#context;
     if (!isWanting) record.wantedSince = record.placeDue = null;
     else if (record.wantedSince === null) {
