@@ -153,6 +153,8 @@ export const DISPATCH_LIMITS = {
   replicaClassMilliseconds: 10 * 60_000,
   /** A hidden run of a known answer is kept so long after its end, for whoever looks into the database. */
   checkMilliseconds: 3_600_000,
+  /** An output that is compared by tolerance; it is parsed on the event loop, in some 15 ms. */
+  comparedBytes: 1 << 20,
   /** Known answers that one is drawn from: each is parsed. */
   drawnAnswers: 64,
   /** Finished jobs that the retention removes at a time. */

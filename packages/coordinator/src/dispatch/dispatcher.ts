@@ -258,7 +258,8 @@ export class Dispatcher {
       case 'queue-deadline':
         return turn.expire(input.name);
       case 'verification-due':
-        return turn.due(input.name, input.isPlaceable);
+      case 'compared':
+        return turn.verification.take(turn.task(input.name), input);
       case 'close':
         return turn.close(input.name, input.why);
       case 'undelivered':

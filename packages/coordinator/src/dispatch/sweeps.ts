@@ -19,6 +19,7 @@ import type { Jobs } from './jobs.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import { removeOld } from './retention.ts';
 import type { Samples } from './samples.ts';
+import type { ReadBlob } from './verification/comparisons.ts';
 import { reverifyingHeads, tellDueVerifications } from './verification/due-tasks.ts';
 import { askForResults } from './verification/reveals.ts';
 
@@ -34,6 +35,8 @@ export interface SweepsDependencies {
   url: () => string;
   startedAt: number;
   keepJobs: string;
+  /** The bytes of a blob; null when it is not there, or larger. */
+  readBlob: ReadBlob;
   /** Removes blobs that nothing refers to. */
   collectBlobs: () => Promise<void>;
   /** Whether other coordinators share the database. */

@@ -71,12 +71,18 @@ export function exclusionsFrom({ state, programFailures }: VerificationRecord): 
   };
 }
 
-/** When time alone changes something; null where nothing is waited for. */
+/** When it is to be looked at: at once for results to be compared. Null where nothing is waited for. */
 export function dueOf(record: VerificationRecord): number | null {
   const { commitDue, placeDue, reveals } = record;
   if (isDecided(record)) return null;
+  if (isComparing(record)) return 0;
   const times = [commitDue, placeDue, ...reveals.map(({ due }) => due)].filter((time) => time !== null);
   return times.length === 0 ? null : Math.min(...times);
+}
+
+/** Results wait to be compared. */
+export function isComparing({ state }: VerificationRecord): boolean {
+  return state.comparisons.some(({ agree }) => agree === null);
 }
 
 /** A replica has run, and waits for others to join its round. */

@@ -108,7 +108,7 @@ export class StepEffects {
       }
       case 'place-replicas': // what the state asks for is aligned afterwards
       case 'refuse': // the caller has seen it
-      case 'compare': // no specification asks for a comparator
+      case 'compare': // the sweep of due tasks reads what the state waits for
     }
   }
 
@@ -158,5 +158,6 @@ export class StepEffects {
 function mayBeKnown({ spec: { task, verification } }: JobSpec): boolean {
   const hasSecrets =
     task.docker?.credentials !== undefined || Object.values(task.env).some((value) => typeof value !== 'string');
-  return verification !== undefined && verification.spotChecks > 0 && !hasSecrets && task.network === 'none';
+  const isExact = verification?.compare === 'exact';
+  return isExact && verification.spotChecks > 0 && !hasSecrets && task.network === 'none';
 }

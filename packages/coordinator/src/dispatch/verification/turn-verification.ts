@@ -32,6 +32,7 @@ import {
   verifyTask,
 } from '@fog/verification';
 import { DISPATCH_LIMITS } from '../../limits.ts';
+import type { DispatcherInput } from '../inputs.ts';
 import { type PlacementClass, placementClass, type Requirements, requirementsOf } from '../requirements.ts';
 import { attemptName, onAttempt } from '../turn-names.ts';
 import type { FailureRecord, TurnAttempt, TurnContext, TurnTask } from '../turn-records.ts';
@@ -57,6 +58,8 @@ export interface LeaseHolder {
   prefix: string;
   trusted: boolean;
 }
+
+type VerificationInput = Extract<DispatcherInput, { kind: 'verification-due' | 'compared' }>;
 
 export class TurnVerification {
   /** Tasks whose record, class or wish for a replica has changed. */
@@ -163,11 +166,17 @@ export class TurnVerification {
     return false;
   }
 
-  /** Its time has come. `isPlaceable`: some connected node could take what the task wants. */
-  due(task: TurnTask, isPlaceable: boolean): void {
-    const record = task.verification;
-    if (record === null) return;
+  /** What a sweep has found: that the time of the task has come, or whether two of its results agree. */
+  take(task: TurnTask | undefined, input: VerificationInput): void {
+    const record = task?.verification;
+    if (task === undefined || record == null) return;
     this.changed.add(task);
+    if (input.kind === 'verification-due') return this.#due(task, record, input.isPlaceable);
+    const { left, right, agree } = input;
+    this.#tell(task, record, { kind: 'compared', left, right, agree });
+  }
+
+  #due(task: TurnTask, record: VerificationRecord, isPlaceable: boolean): void {
     const { now } = this.#context;
     if (record.state.phase === 'accepted') return void this.#tell(task, record, { kind: 'reopened' });
     if (record.commitDue !== null && record.commitDue <= now) {
