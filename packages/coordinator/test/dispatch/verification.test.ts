@@ -284,6 +284,20 @@ await onBothDatabases('verification', {
     assert.equal((await jobRow(fog.database, job)).state, 'completed');
   },
 
+  async 'a node that declines everything spoils no task'({ open }) {
+    const fog = await open();
+    const unwilling = await stranger(fog);
+    unwilling.onLease = (name) => queueMicrotask(() => unwilling.decline(name));
+    const job = await submitVerified(fog);
+    await fog.settle();
+    for (let round = 0; round < 20; round += 1) await fog.advance(1000);
+    assert.equal((await taskRow(fog.database, job)).fence, 1, 'others are waited for');
+    await stranger(fog);
+    await stranger(fog);
+    await fog.settle();
+    assert.equal((await jobRow(fog.database, job)).state, 'completed');
+  },
+
   async 'where nobody else can be asked, the failure of the one node stands'({ open }) {
     const fog = await open();
     await stranger(fog, failing);

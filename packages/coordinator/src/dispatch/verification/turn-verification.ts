@@ -39,10 +39,11 @@ import type { FailureRecord, TurnAttempt, TurnContext, TurnTask } from '../turn-
 import {
   exclusionsFrom,
   isDecided,
+  isOfProgram,
   keepsResults,
   newRecord,
   openFences,
-  type ProgramFailure,
+  type ReplicaFailure,
   type VerificationRecord,
   wantsNode,
 } from './record.ts';
@@ -189,8 +190,12 @@ export class TurnVerification {
     if (record.placeDue === null || record.placeDue > now) return;
     const waited = now - (record.wantedSince ?? now);
     const isOverdue = keepsResults(record) && waited >= DISPATCH_LIMITS.roundPatienceMilliseconds;
-    if (!isPlaceable || isOverdue) this.#unplaceable(task, record);
-    else record.placeDue = now + DISPATCH_LIMITS.roundPatienceMilliseconds;
+    if (!isPlaceable) return this.#unplaceable(task, record);
+    record.placeDue = now + DISPATCH_LIMITS.roundPatienceMilliseconds;
+    if (!isOverdue) return;
+    // Shown without waiting for others, the results give their nodes room; then others are asked for again.
+    record.wantedSince = null;
+    this.#tell(task, record, { kind: 'unplaceable' });
   }
 
   /** The task has ended by its job. */
@@ -247,15 +252,18 @@ export class TurnVerification {
   ): void {
     const replica = runningOf(record.state).find(({ fence }) => fence === attempt.fence);
     if (replica === undefined) return;
-    if (failure !== null && replica.commitment === null && !isTerminal(TASK_TRANSITIONS, task.state)) {
-      const { reason, exitCode } = failure;
-      const isOfProgram = FAILURE_REASONS[reason].blame === 'job';
-      const told: ProgramFailure = { owner: replica.owner, prefix: replica.prefix, reason, exitCode };
-      if (isOfProgram && record.programFailures.some((other) => isSeconded(other, told))) {
-        return this.#programFailed(task, failure);
-      }
-      if (isOfProgram) record.programFailures.push(told);
+    const { owner, prefix } = replica;
+    const told: ReplicaFailure = {
+      owner,
+      prefix,
+      reason: failure?.reason ?? null,
+      exitCode: failure?.exitCode ?? null,
+    };
+    const isDecisive = replica.commitment === null && !isTerminal(TASK_TRANSITIONS, task.state);
+    if (failure !== null && isDecisive && record.failures.some((other) => isSeconded(other, told))) {
+      return this.#programFailed(task, failure);
     }
+    record.failures.push(told);
     this.#tell(task, record, { kind: 'failed', fence: attempt.fence }, pauseMilliseconds);
   }
 
@@ -290,13 +298,22 @@ export class TurnVerification {
 
   /** Nobody is left to ask: a trusted node has to decide, or the failure of the only one who could be asked stands. */
   #unplaceable(task: TurnTask, record: VerificationRecord): void {
-    record.placeDue = this.#context.now + patienceOf(record.state);
-    const kind = record.state.phase === 'adjudicating' ? 'adjudication-impossible' : 'unplaceable';
-    if (this.#tell(task, record, { kind })) return;
-    const told = record.programFailures.at(-1);
-    if (told === undefined) return;
-    const { reason, exitCode } = told;
-    this.#programFailed(task, { reason, exitCode, message: 'no other node could be asked' });
+    record.wantedSince = null;
+    const isCollecting = record.state.phase === 'collecting';
+    const ofPrograms = record.failures.filter(isOfProgram);
+    if (isCollecting && ofPrograms.length < record.failures.length) {
+      // Those who failed by themselves may try again.
+      record.failures = ofPrograms;
+      return this.#align(task, record);
+    }
+    if (this.#tell(task, record, { kind: isCollecting ? 'unplaceable' : 'adjudication-impossible' })) return;
+    const told = ofPrograms.at(-1);
+    if (told?.reason == null) return this.#align(task, record);
+    this.#programFailed(task, {
+      reason: told.reason,
+      exitCode: told.exitCode,
+      message: 'no other node could be asked',
+    });
   }
 
   #step(task: TurnTask, record: VerificationRecord, event: VerificationEvent): VerificationStep | null {
@@ -372,8 +389,9 @@ function isRefused({ actions }: VerificationStep): boolean {
   return actions.some(({ kind }) => kind === 'refuse');
 }
 
-function isSeconded(first: ProgramFailure, second: ProgramFailure): boolean {
+function isSeconded(first: ReplicaFailure, second: ReplicaFailure): boolean {
   return (
+    isOfProgram(second) &&
     first.owner !== second.owner &&
     first.prefix !== second.prefix &&
     first.reason === second.reason &&
