@@ -11,7 +11,7 @@ import { type SimulationFigures, type SimulationSettings, simulateVerification }
 import { median, rounded } from './statistics.ts';
 
 const POLICIES: Readonly<Record<string, VerificationPolicy>> = {
-  adaptive: verificationPolicySchema.parse({ mode: 'adaptive', spotChecks: 0.02 }),
+  adaptive: verificationPolicySchema.parse({ mode: 'adaptive' }),
   double: verificationPolicySchema.parse({ mode: 'replicate', quorum: 2 }),
   triple: verificationPolicySchema.parse({ mode: 'replicate', quorum: 3 }),
 };

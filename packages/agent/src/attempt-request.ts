@@ -18,7 +18,7 @@ export interface RequestParts extends Pick<AttemptRequest, 'program' | 'env'> {
 }
 
 export function attemptRequest(
-  { spec, partitions, submitter, submittedAtMilliseconds }: LeaseGroup,
+  { spec, partitions, submitter, submittedAtMilliseconds, seed }: LeaseGroup,
   name: AttemptName,
   limits: AttemptLimits,
   { program, env, files, checkpoints, trusted }: RequestParts,
@@ -36,7 +36,9 @@ export function attemptRequest(
     limits,
     checkpoint: checkpoints === null ? null : { hostPath: checkpoints.hostPath },
     partition: { index: partition, count: partitions },
-    seed: createHash('sha256').update(`${job}/${partition}`).digest(),
+    seed: createHash('sha256')
+      .update(`${seed ?? job}/${partition}`)
+      .digest(),
     submittedAtMilliseconds,
     trusted: policyIncludes(trusted, submitter),
   };
@@ -50,8 +52,9 @@ export function withCredentials(program: Program, { spec, secrets }: LeaseGroup)
 }
 
 /**
- * Equal for all attempts of a task, so that their results can be compared: no fence, no node. Only one with checkpoints
- * is told whether it goes on. Throws `AttemptFailure` where a secret was not delivered.
+ * Equal for all attempts of a task, so that their results can be compared: no fence, no node. A verified task is not told
+ * its job either: it may be run under another name, to see whether a node computes the same. Only one with checkpoints is
+ * told whether it goes on. Throws `AttemptFailure` where a secret was not delivered.
  */
 export function environmentOf(
   { secrets, spec, partitions }: LeaseGroup,
@@ -66,9 +69,10 @@ export function environmentOf(
       throw new AttemptFailure('input-missing', `the value of variable ${variable}, a secret, was not delivered`);
     variables[variable] = text;
   }
+  const isNamed = spec.spec.verification === undefined || spec.spec.verification.mode === 'none';
   return {
     ...variables,
-    FOG_JOB_ID: name.job,
+    ...(isNamed ? { FOG_JOB_ID: name.job } : {}),
     FOG_PARTITION_INDEX: String(name.partition),
     FOG_PARTITION_COUNT: String(partitions),
     ...(checkpoints === null ? {} : { FOG_RESTORED: checkpoints.isRestored ? '1' : '0' }),

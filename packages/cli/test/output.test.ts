@@ -150,7 +150,15 @@ describe('what people read', () => {
       ...{ message: null, exitCode: null, engine: null, usage: null, progress: null, verdict: null },
     };
     const shown = (change: object) => {
-      const task = { partition: 0, state: 'running', notBefore: null, reason: null, message: null, checkpoint: null, verification: null };
+      const task = {
+        partition: 0,
+        state: 'running',
+        notBefore: null,
+        reason: null,
+        message: null,
+        checkpoint: null,
+        verification: null,
+      };
       const tasks = [{ ...task, attempts: [{ ...attempt, ...change }] }] as unknown as TaskWithAttempts[];
       return taskListText(tasks, 1000, plain).split('\n')[1] ?? '';
     };

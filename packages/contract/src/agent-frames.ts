@@ -230,6 +230,8 @@ export const leaseGroupSchema = z.strictObject({
   submitter: z.string(),
   submittedAtMilliseconds: z.int(),
   partitions: z.int().min(1),
+  /** What the random numbers of its tasks start from; left out, the id of the job. */
+  seed: z.string().max(64).optional(),
   spec: jobSpecSchema,
   /** The node commits to its result before it shows it. Says nothing of how many others run the task. */
   verified: z.literal(true).optional(),

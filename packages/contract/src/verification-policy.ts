@@ -41,7 +41,7 @@ export const verificationPolicySchema = z
       .number()
       .min(0)
       .max(LIMITS.spotCheckShare)
-      .default(0)
+      .default(0.02)
       .meta({ description: 'Share of the leases of proven nodes that are checks with a known answer' }),
   })
   .refine(({ quorum, maxReplicas }) => maxReplicas >= quorum, {

@@ -99,8 +99,7 @@ test('features of the language that are not built are told apart from faults', (
     [spec({ dependsOn: ['x'] }), 'spec.dependsOn'],
     [spec({ privacy: 'secret' }), 'spec.privacy'],
     [spec({}, { resources: { gpu: 1 } }), 'spec.task.resources.gpu'],
-    [spec({ verification: { spotChecks: 0.1 } }), 'spec.verification.spotChecks'],
-    [spec({ verification: { compare: { tolerance: {} } } }), 'spec.verification.compare'],
+    [spec({ verification: { compare: { script: 'compare.js' } } }), 'spec.verification.compare'],
   ];
   for (const [document, path] of unbuilt) {
     const { code, faults } = faultsOf(document);

@@ -8,7 +8,7 @@ test('policy: defaults, and what is refused', () => {
     quorum: 2,
     maxReplicas: 5,
     compare: 'exact',
-    spotChecks: 0,
+    spotChecks: 0.02,
   });
   const tolerance = verificationPolicySchema.parse({ compare: { tolerance: { absolute: 1 } }, trust: 0.999 });
   assert.deepEqual(tolerance.compare, { tolerance: { absolute: 1, relative: 0 } });

@@ -266,6 +266,7 @@ async function readStatus(dependencies: CoordinatorServiceDependencies): Promise
       fn.sum<number | null>('running').as('running'),
     ])
     .where('ended_at', 'is', null)
+    .where('purpose', '=', 'user')
     .executeTakeFirst();
   const nodesIn = (state: string) => Number(states.find((row) => row.state === state)?.count ?? 0);
   const blobs = await dependencies.blobTotals();

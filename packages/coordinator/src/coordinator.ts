@@ -287,6 +287,7 @@ async function assembleCore({
     url,
     startedAt,
     keepJobs: settings.keepJobs,
+    readBlob: (digest, mostBytes) => blobs.readSmall(digest, mostBytes),
     collectBlobs: async () => void (await collector.run()),
     onPeers: (peers) => bus.setPeers(peers),
   });

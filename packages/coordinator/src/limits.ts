@@ -184,6 +184,12 @@ export const DISPATCH_LIMITS = {
   adjudicatorPatienceMilliseconds: 120_000,
   /** A placement class of replicas, of which each set of nodes makes one, goes when no queued task has it any more. */
   replicaClassMilliseconds: 10 * 60_000,
+  /** A hidden run of a known answer is kept so long after its end, for whoever looks into the database. */
+  checkMilliseconds: 3_600_000,
+  /** An output that is compared by tolerance; it is parsed on the event loop, in some 15 ms. */
+  comparedBytes: 1 << 20,
+  /** Known answers that one is drawn from: each is parsed. */
+  drawnAnswers: 64,
   /** Finished jobs that the retention removes at a time. */
   retentionJobs: 100,
   /** How long one round of the retention, of which there is one a minute, removes jobs: more than can be submitted. */

@@ -145,6 +145,12 @@ export class BlobStore {
     }
   }
 
+  /** The bytes of a blob; null when it is not there, or larger. */
+  async readSmall(digest: string, mostBytes: number): Promise<Uint8Array | null> {
+    const size = await sizeOf(this.paths.blob(digest));
+    return size === null || size > mostBytes ? null : await readFile(this.paths.blob(digest));
+  }
+
   /** Entries of a blob that is a folder manifest. Throws `blob-not-found`, and `invalid-request` when it is none. */
   async readFolder(digest: string): Promise<FolderEntry[]> {
     const size = await sizeOf(this.paths.blob(digest));

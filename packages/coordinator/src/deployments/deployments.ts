@@ -204,6 +204,7 @@ export class Deployments {
       pinned: [],
       folderEntries,
       deployment: name,
+      leaseTerms: null,
       submittedAt: now(),
     });
     return jobOf(stored);

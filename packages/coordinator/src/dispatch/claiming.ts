@@ -26,6 +26,7 @@ export interface ClaimingDependencies {
   classes: PlacementClasses;
   sessions: Sessions;
   hints: QueueHints;
+  random: () => number;
 }
 
 /** What a claim has found out about a class; applied to the hints after the commit. */
@@ -76,6 +77,7 @@ export class Claiming {
         taken,
         until: limitOfClaim(current, order[0]),
         claims,
+        now,
       });
       if (next === null) continue;
       insertInOrder(order, next);
@@ -106,6 +108,7 @@ export class Claiming {
       taken: Reservations;
       until: QueueHead | null;
       claims: Claims;
+      now: number;
     },
   ): Promise<HungryClass | null> {
     const { database, jobs } = this.#dependencies;
@@ -119,7 +122,7 @@ export class Claiming {
       claimed.map((task) => task.job),
     );
     const suitable = this.#dependencies.sessions.suitable(placement);
-    const replicas = await this.#replicas(writer, turn, claimed, places);
+    const replicas = await this.#replicas(writer, turn, claimed, { places, now: step.now });
     claimed.forEach(({ checkpoint, ...name }, index) => {
       const session = places[index] as AgentSession;
       const replica = replicas?.get(attemptKey(name));
@@ -149,14 +152,17 @@ export class Claiming {
     writer: Writer,
     turn: Turn,
     claimed: readonly ClaimedTask[],
-    places: readonly AgentSession[],
+    { places, now }: { places: readonly AgentSession[]; now: number },
   ): Promise<Map<string, ReplicaLease> | null> {
-    const { jobs } = this.#dependencies;
+    const { jobs, classes, random, hints } = this.#dependencies;
     const verified = claimed.flatMap((task, index) => {
       if (jobs.get(task.job).verification === null) return [];
       return [{ task, session: places[index] as AgentSession }];
     });
-    return verified.length === 0 ? null : await leaseVerified(writer, turn, jobs, verified);
+    if (verified.length === 0) return null;
+    const { leases, checks } = await leaseVerified(writer, turn, { jobs, classes, random, now }, verified);
+    for (const { placement, head } of checks) hints.add(placement, head);
+    return leases;
   }
 
   /** Places of attempts that this turn has ended can be given away in it. */

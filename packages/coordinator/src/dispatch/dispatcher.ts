@@ -213,6 +213,8 @@ export class Dispatcher {
       random,
       specOf: (job) => jobs.get(job).spec,
       submitterOf: (job) => jobs.get(job).submitter,
+      policyOf: (job) => jobs.get(job).verification,
+      isCheck: (job) => jobs.get(job).isCheck,
     });
     const acknowledged = await this.#acknowledge(writer, inputs, at);
     const hellos: TurnResult['hellos'] = [];
@@ -231,10 +233,9 @@ export class Dispatcher {
         if (outcome.accepted) back.add(input.hello.nodeId);
       } else if (input.kind !== 'lost' || !back.has(input.node)) this.#applyInput(turn, input, missing);
     }
-    const verdicts = turn.verification.effects.judged.map(({ verdict }) => verdict);
     await avoidNodes(writer, this.#dependencies.classes, turn.avoiding, at);
     await saveAttempts(writer, turn);
-    await saveVerification(writer, turn.verification, classes, at);
+    const verdicts = await saveVerification(writer, turn.verification, classes, at);
     const claims = await this.#claiming.claim(writer, turn, at);
     const given = claims.leases.map(({ name, session, suitable }) => ({ name, node: session.nodeId, suitable }));
     const [, streams] = await allOf([insertLeases(writer, given, at), saveJobs(writer, turn.counts, turn.entries, at)]);
@@ -259,7 +260,8 @@ export class Dispatcher {
       case 'queue-deadline':
         return turn.expire(input.name);
       case 'verification-due':
-        return turn.due(input.name, input.isPlaceable);
+      case 'compared':
+        return turn.verification.take(turn.rows.task(input.name), input);
       case 'close':
         return turn.close(input.name, input.why);
       case 'suspend':

@@ -35,6 +35,8 @@ export type DispatcherInput =
   | { kind: 'queue-deadline'; name: { job: string; partition: number } }
   /** Verified tasks whose time has come; `isPlaceable`: some node could take the replica that is wanted. */
   | { kind: 'verification-due'; name: { job: string; partition: number }; isPlaceable: boolean }
+  /** Whether two results of a verified task count as the same. */
+  | { kind: 'compared'; name: { job: string; partition: number }; left: string; right: string; agree: boolean }
   /** Tasks of a job that is being closed. */
   | { kind: 'close'; name: { job: string; partition: number; fence: number }; why: 'cancelled' | 'total-timeout' }
   /** Tasks that are suspended or go on; `by` is null where their whole job does. */
@@ -55,9 +57,8 @@ export function namesIn(inputs: readonly DispatcherInput[]): AttemptName[] {
   for (const input of inputs) {
     if (input.kind === 'hello') continue;
     if (input.kind === 'entry') names.push(input.entry.attempt);
-    else if (input.kind === 'queue-deadline' || input.kind === 'verification-due')
-      names.push({ ...input.name, fence: 0 });
-    else names.push(input.name);
+    else if ('fence' in input.name) names.push(input.name);
+    else names.push({ ...input.name, fence: 0 });
   }
   return names;
 }

@@ -1,9 +1,17 @@
 /** Specifications of jobs, parsed once. They never change, so the cache is never wrong; it only forgets. */
 import { type JobSpec, parseDuration, type VerificationPolicy } from '@fog/contract';
+import { SPOT_CHECK_POLICY } from '@fog/verification';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Reader } from '../store/database.ts';
 import { type Needs, requirementsOf } from './requirements.ts';
+
+/** What the leases of a job say of it. Those of a check say what those of the job that it repeats have said. */
+export interface LeaseTerms {
+  /** What the random numbers of its tasks start from; null: the id of the job. */
+  seed: string | null;
+  partitions: number;
+}
 
 export interface CachedJob {
   id: string;
@@ -20,6 +28,9 @@ export interface CachedJob {
   secretNames: string[];
   /** Null where the first result counts. */
   verification: VerificationPolicy | null;
+  /** A hidden run of a known answer. */
+  isCheck: boolean;
+  terms: LeaseTerms;
 }
 
 /** Secrets that a specification refers to, and where. */
@@ -40,26 +51,34 @@ interface JobColumns {
   task_count: number;
   class_id: string | null;
   spec: string;
+  purpose: string;
+  lease_terms: string | null;
 }
 
 const LOAD_JOBS: BulkStatement = {
-  text: 'SELECT j.id, j.submitter, j.submitted_at, j.task_count, j.class_id, j.spec FROM ROWS AS k CROSS JOIN jobs j WHERE j.id = k.id',
+  text: 'SELECT j.id, j.submitter, j.submitted_at, j.task_count, j.class_id, j.spec, j.purpose, j.lease_terms FROM ROWS AS k CROSS JOIN jobs j WHERE j.id = k.id',
   columns: { id: 'text' },
 };
+
+type Derived = 'spec' | 'needs' | 'lostAfterMilliseconds' | 'secretNames' | 'verification' | 'isCheck' | 'terms';
+type StoredJob = Omit<CachedJob, Derived> & { purpose?: string; leaseTerms?: string | null };
 
 export class JobCache {
   readonly #jobs = new Map<string, CachedJob>();
 
-  add(job: Omit<CachedJob, 'spec' | 'needs' | 'lostAfterMilliseconds' | 'secretNames' | 'verification'>): CachedJob {
+  add({ purpose, leaseTerms, ...job }: StoredJob): CachedJob {
     const spec = JSON.parse(job.specText) as JobSpec;
     const { verification } = spec.spec;
+    const isCheck = purpose === 'check';
     const cached: CachedJob = {
       ...job,
       spec,
       needs: requirementsOf(spec, job.submitter),
       lostAfterMilliseconds: parseDuration(spec.spec.disconnect.lostAfter),
       secretNames: secretsOf(spec).map(({ secret }) => secret),
-      verification: verification === undefined || verification.mode === 'none' ? null : verification,
+      verification: isCheck ? SPOT_CHECK_POLICY : verification?.mode === 'none' ? null : (verification ?? null),
+      isCheck,
+      terms: leaseTerms == null ? { seed: null, partitions: job.taskCount } : (JSON.parse(leaseTerms) as LeaseTerms),
     };
     const oldest = this.#jobs.keys().next();
     if (this.#jobs.size >= DISPATCH_LIMITS.cachedJobs && !oldest.done) this.#jobs.delete(oldest.value);
@@ -72,6 +91,10 @@ export class JobCache {
     const job = this.#jobs.get(id);
     if (job === undefined) throw new Error(`job ${id} is not loaded`);
     return job;
+  }
+
+  find(id: string): CachedJob | undefined {
+    return this.#jobs.get(id);
   }
 
   /** Moves the job to the end of the line, so that what is loaded next does not push out what is needed now. */
@@ -100,6 +123,8 @@ export class JobCache {
         taskCount: row.task_count,
         classId: row.class_id,
         specText: row.spec,
+        purpose: row.purpose,
+        leaseTerms: row.lease_terms,
       });
     }
   }

@@ -16,12 +16,12 @@ import { renewBlobs } from '../blobs/blob-rows.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import type { Caller } from '../service.ts';
 import type { Database, Reader, Writer } from '../store/database.ts';
-import { insertJob, insertTasks } from '../store/insert-job.ts';
+import { disguiseJob, insertJob, insertTasks } from '../store/insert-job.ts';
 import { insertEvents, rowLock, saveJobs } from '../store/turn-rows.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import { type JobCache, secretsOf } from './job-cache.ts';
+import { type JobCache, type LeaseTerms, secretsOf } from './job-cache.ts';
 import type { PlacementClasses } from './placement-classes.ts';
-import { hurdleOf, type PlacementNode, placementClass, requirementsOf } from './requirements.ts';
+import { hurdleOf, isVerified, type PlacementNode, placementClass, requirementsOf } from './requirements.ts';
 
 export interface JobsDependencies {
   database: Database;
@@ -79,6 +79,8 @@ export class Jobs {
       folderEntries,
       deployment: null,
       submittedAt: now(),
+      // A random one, since what follows from the id would tell a repetition from the job itself.
+      leaseTerms: isVerified(spec) ? leaseTermsOf(spec, randomBytes(9)) : null,
     };
     const rank = 100 - spec.spec.priority;
     const classes = requirementsFor(submission).map(placementClass);
@@ -226,8 +228,10 @@ export class Jobs {
       deployment: submission.deployment,
     });
     if (!inserted) return (await this.#earlier(writer, spec, submitter, key)) ?? { jobId: id };
+    const { leaseTerms } = submission;
+    if (leaseTerms !== null) await disguiseJob(writer, id, { purpose: 'user', leaseTerms });
     const classId = pinned === null ? (classIds[0] as string) : null;
-    jobs.add({ id, submitter, submittedAt, taskCount, classId, specText });
+    jobs.add({ id, submitter, submittedAt, taskCount, classId, specText, leaseTerms });
     return { jobId: id };
   }
 
@@ -326,6 +330,8 @@ export interface Submission {
   /** Whose revision it is. */
   deployment: string | null;
   submittedAt: number;
+  /** JSON of LeaseTerms, where results are verified. */
+  leaseTerms: string | null;
 }
 
 interface ExpandingJob {
@@ -352,6 +358,11 @@ function taskCountOf(submission: Submission): number {
 function requirementsFor({ spec, submitter, pinned }: Submission) {
   if (pinned === null) return [requirementsOf(spec, submitter)];
   return pinned.map((node) => requirementsOf(spec, submitter, node));
+}
+
+function leaseTermsOf(spec: JobSpec, random: Uint8Array): string {
+  const terms: LeaseTerms = { seed: Buffer.from(random).toString('hex'), partitions: spec.spec.count };
+  return JSON.stringify(terms);
 }
 
 /** Blobs that the specification names. */

@@ -47,15 +47,16 @@ function leaseGroupText(
   secrets: Record<string, string>,
   verified: string,
 ): string {
+  const seed = job.terms.seed === null ? '' : `"seed":"${job.terms.seed}",`;
   // The tasks of a deployment become more, so what is remembered of their number may be too few.
-  const partitions = leases.reduce((most, { name }) => Math.max(most, name.partition + 1), job.taskCount);
+  const partitions = leases.reduce((most, { name }) => Math.max(most, name.partition + 1), job.terms.partitions);
   const names = leases.map(({ name, checkpoint }) => {
     const from = checkpoint === null ? '' : `,"checkpoint":"${checkpoint}"`;
     return `{"partition":${name.partition},"fence":${name.fence}${from}}`;
   });
   return (
     `{"job":"${job.id}","submitter":${JSON.stringify(job.submitter)},"submittedAtMilliseconds":${job.submittedAt},` +
-    `"partitions":${partitions},"spec":${job.specText},${verified}"secrets":${JSON.stringify(secrets)},"leases":[${names.join(',')}]}`
+    `"partitions":${partitions},${seed}"spec":${job.specText},${verified}"secrets":${JSON.stringify(secrets)},"leases":[${names.join(',')}]}`
   );
 }
 

@@ -52,7 +52,7 @@ export interface PlacementClass {
 }
 
 export function requirementsOf(spec: JobSpec, submitter: string, node: string | null = null): Requirements {
-  const { task, placement, verification } = spec.spec;
+  const { task, placement } = spec.spec;
   const engine = task.javascript?.engine ?? 'auto';
   return {
     runtime: task.runtime,
@@ -63,8 +63,12 @@ export function requirementsOf(spec: JobSpec, submitter: string, node: string | 
     submitter,
     constraints: placement.constraints,
     node,
-    ...(verification === undefined || verification.mode === 'none' ? {} : { verified: true }),
+    ...(isVerified(spec) ? { verified: true } : {}),
   };
+}
+
+export function isVerified({ spec: { verification } }: JobSpec): boolean {
+  return verification !== undefined && verification.mode !== 'none';
 }
 
 /** Tasks of the class have begun: they want another replica, or a trusted node to decide. */

@@ -1,5 +1,6 @@
 /** What has been kept long enough is removed, so that a database in use does not grow for ever. */
 import { parseDuration } from '@fog/contract';
+import { VERIFICATION_LIMITS } from '@fog/verification';
 import { sql } from 'kysely';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import type { Database } from '../store/database.ts';
@@ -17,6 +18,7 @@ export interface RetentionDependencies {
 export async function removeOld({ database, keepJobs, now }: RetentionDependencies): Promise<void> {
   const before = now() - parseDuration(keepJobs);
   await removeOldJobs(database, before);
+  await removeChecks(database, now() - DISPATCH_LIMITS.checkMilliseconds);
   await database.write((writer) =>
     sql`DELETE FROM events WHERE stream >= 'n' AND stream < 'o' AND at < ${before}`.execute(writer),
   );
@@ -48,6 +50,24 @@ async function removeOldJobs(database: Database, before: number): Promise<void> 
     await Promise.all(old.map(({ id }) => removeJob(database, id)));
     if (old.length < DISPATCH_LIMITS.retentionJobs) return;
   }
+}
+
+/** Hidden runs that have been judged, and known answers beyond those that are put to nodes. */
+async function removeChecks(database: Database, before: number): Promise<void> {
+  const ended = await database.read
+    .selectFrom('jobs')
+    .select('id')
+    .where('purpose', '=', sql.lit('check'))
+    .where('ended_at', '<', before)
+    .limit(DISPATCH_LIMITS.retentionJobs)
+    .execute();
+  await Promise.all(ended.map(({ id }) => removeJob(database, id)));
+  await database.write((writer) =>
+    sql`DELETE FROM known_answers WHERE (job_id, partition) IN (SELECT job_id, partition FROM
+      (SELECT job_id, partition, ROW_NUMBER() OVER (PARTITION BY runtime ORDER BY made_at DESC) AS place
+        FROM known_answers) AS ranked
+      WHERE place > ${sql.lit(VERIFICATION_LIMITS.knownAnswers)})`.execute(writer),
+  );
 }
 
 /** A class is looked up by those who have used it lately, tasks or not; see PlacementClasses. */
@@ -86,6 +106,8 @@ async function removeJob(database: Database, id: string): Promise<void> {
     sql`DELETE FROM samples WHERE job_id = ${id} AND partition IN (SELECT partition FROM samples WHERE job_id = ${id} ORDER BY partition LIMIT ${sql.lit(step)})`,
     sql`DELETE FROM attempts WHERE job_id = ${id} AND partition IN (SELECT partition FROM attempts WHERE job_id = ${id} ORDER BY partition LIMIT ${sql.lit(step)})`,
     sql`DELETE FROM tasks WHERE job_id = ${id} AND partition IN (SELECT partition FROM tasks WHERE job_id = ${id} ORDER BY partition LIMIT ${sql.lit(step)})`,
+    sql`DELETE FROM known_answers WHERE job_id = ${id}`,
+    sql`DELETE FROM spot_checks WHERE job_id = ${id}`,
     sql`DELETE FROM job_blobs WHERE job_id = ${id}`,
     sql`DELETE FROM jobs WHERE id = ${id}`,
   ];

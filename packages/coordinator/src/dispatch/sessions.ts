@@ -92,11 +92,11 @@ export class AgentSession {
 
   /**
    * Whether the node may begin a task whose results are verified. It may not while it keeps too many results, or while
-   * such tasks could use up its disk: there has to be room for the replicas that others wait for.
+   * such tasks could use up its disk: there has to be room for the replicas that others wait for. `free`: of it now.
    */
-  mayBegin({ diskBytes }: Needs): boolean {
-    if (this.#committed === 0) return true;
-    const isRoomy = this.free.diskBytes - diskBytes >= this.description.capacity.diskBytes / 2;
+  mayBegin(needs: Needs, free: Capacity): boolean {
+    const { diskBytes } = this.description.capacity;
+    const isRoomy = free.diskBytes === diskBytes || free.diskBytes - needs.diskBytes >= diskBytes / 2;
     return isRoomy && this.#committed < DISPATCH_LIMITS.committedAttempts;
   }
 
@@ -233,8 +233,10 @@ export class Sessions {
     while (places.length < most && misses < sessions.length) {
       candidates.cursor = (candidates.cursor + 1) % sessions.length;
       const session = sessions[candidates.cursor] as AgentSession;
-      const suits = session !== avoided && (!isBeginning || session.mayBegin(requirements));
-      if (suits && taken.reserve(session, requirements)) {
+      if (
+        session !== avoided &&
+        (isBeginning ? taken.begin(session, requirements) : taken.reserve(session, requirements))
+      ) {
         places.push(session);
         misses = 0;
       } else misses += 1;
@@ -294,6 +296,11 @@ export class Reservations {
     free.diskBytes -= needs.diskBytes;
     this.#free.set(session, free);
     return true;
+  }
+
+  /** Takes a place for a task whose results will be verified. */
+  begin(session: AgentSession, needs: Needs): boolean {
+    return session.mayBegin(needs, this.#free.get(session) ?? session.free) && this.reserve(session, needs);
   }
 
   /** Gives a place back: the claim found fewer tasks, or an attempt of this turn has ended. */

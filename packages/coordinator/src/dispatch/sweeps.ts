@@ -22,6 +22,7 @@ import type { PlacementClasses } from './placement-classes.ts';
 import { removeOld } from './retention.ts';
 import type { Samples } from './samples.ts';
 import type { Suspensions } from './suspensions.ts';
+import type { ReadBlob } from './verification/comparisons.ts';
 import { reverifyingHeads, tellDueVerifications } from './verification/due-tasks.ts';
 import { askForResults } from './verification/reveals.ts';
 
@@ -39,6 +40,8 @@ export interface SweepsDependencies {
   url: () => string;
   startedAt: number;
   keepJobs: string;
+  /** The bytes of a blob; null when it is not there, or larger. */
+  readBlob: ReadBlob;
   /** Removes blobs that nothing refers to. */
   collectBlobs: () => Promise<void>;
   /** Whether other coordinators share the database. */
@@ -405,7 +408,7 @@ export class Sweeps {
     const again = await reverifyingHeads(database.read);
     await this.#hint([...rows, ...again].map((row) => ({ classId: row.class_id, rank: row.rank, job: row.job_id })));
     const { rows: counts } = await sql<{ queued: number | null }>`
-      SELECT SUM(queued) AS queued FROM jobs WHERE ended_at IS NULL`.execute(database.read);
+      SELECT SUM(queued) AS queued FROM jobs WHERE ended_at IS NULL AND purpose = 'user'`.execute(database.read);
     this.queuedTasks = Number(counts[0]?.queued ?? 0);
     dispatcher.wake();
   }

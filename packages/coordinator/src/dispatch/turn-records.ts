@@ -9,6 +9,7 @@ import type {
   TaskOutput,
   TaskState,
   Usage,
+  VerificationPolicy,
 } from '@fog/contract';
 import type { VerificationRecord } from './verification/record.ts';
 
@@ -89,4 +90,8 @@ export interface TurnContext {
   /** The specification of a job whose tasks are in this turn. */
   specOf: (job: string) => JobSpec;
   submitterOf: (job: string) => string;
+  /** Null where nothing is verified. */
+  policyOf: (job: string) => VerificationPolicy | null;
+  /** Whether the job is a hidden run of a known answer. */
+  isCheck: (job: string) => boolean;
 }

@@ -192,12 +192,6 @@ export class Turn {
     this.event(task.job, { type: 'task.expired', partition: task.partition, reason: 'queue-timeout' });
   }
 
-  /** The time of a verified task has come. */
-  due(name: { job: string; partition: number }, isPlaceable: boolean): void {
-    const task = this.rows.task(name);
-    if (task !== undefined) this.verification.due(task, isPlaceable);
-  }
-
   /** The job is being closed: ends the task and all its attempts. */
   close(name: { job: string; partition: number }, why: 'cancelled' | 'total-timeout'): void {
     const task = this.rows.task(name);

@@ -16,6 +16,10 @@ export interface NewJob {
   /** Class of all tasks, or, for ops jobs, of each. */
   classes: { all: string } | { each: readonly string[] };
   taskCount: number;
+  /** Of its first task; 0 unless it repeats a task of another job. */
+  firstPartition?: number;
+  /** When its times begin to count; `submittedAt` unless it repeats another job. */
+  since?: number;
   /** What the specification names. */
   blobs: readonly string[];
   /** Whose revision it is; such a job begins without tasks. */
@@ -60,7 +64,8 @@ export async function insertJob(writer: Writer, job: NewJob): Promise<boolean> {
     { type: 'job.submitted', name: metadata.name, tasks: job.taskCount, by: job.submitter },
     ...(isWhole ? [{ type: 'job.queued' as const, tasks: job.taskCount }] : []),
   ];
-  const expiresAt = isLongRunning(job.spec) ? NEVER : job.submittedAt + parseDuration(spec.timeouts.total);
+  const { firstPartition = 0, since = job.submittedAt } = job;
+  const expiresAt = isLongRunning(job.spec) ? NEVER : since + parseDuration(spec.timeouts.total);
   const classId = 'all' in job.classes ? job.classes.all : null;
   const row = [
     job.id,
@@ -77,12 +82,16 @@ export async function insertJob(writer: Writer, job: NewJob): Promise<boolean> {
     [...row, events.length + 1, job.submittedAt, expiresAt, job.idempotencyKey, job.deployment],
   ]);
   if (inserted.length === 0) return false;
-  const deadline = job.submittedAt + parseDuration(spec.timeouts.queue);
+  const deadline = since + parseDuration(spec.timeouts.queue);
   const place = { jobId: job.id, rank, deadline };
   const tasks =
     'each' in job.classes
       ? insertPinnedTasks(writer, place, job.classes.each)
-      : insertTasks(writer, { ...place, classId: job.classes.all, suspendedAt: null }, { from: 0, to: expanded });
+      : insertTasks(
+          writer,
+          { ...place, classId: job.classes.all, suspendedAt: null },
+          { from: firstPartition, to: firstPartition + expanded },
+        );
   const rows = events.map((data, index): NewEvent => [job.id, index + 1, job.submittedAt, JSON.stringify(data)]);
   const blobs = job.blobs.map((digest) => ({ job: job.id, digest }));
   await allOf([tasks, insertEvents(writer, rows), insertJobBlobs(writer, blobs)]);
@@ -144,4 +153,17 @@ export async function insertPinnedTasks(
     INSERT_PINNED_TASKS,
     classIds.map((classId, index) => [jobId, first + index, classId, rank, deadline]),
   );
+}
+
+/** What its leases say, and what it is for: jobs that are verified, and those that repeat them. */
+export async function disguiseJob(
+  writer: Writer,
+  id: string,
+  job: { purpose: 'user' | 'check'; leaseTerms: string },
+): Promise<void> {
+  await writer
+    .updateTable('jobs')
+    .set({ purpose: job.purpose, lease_terms: job.leaseTerms })
+    .where('id', '=', id)
+    .execute();
 }

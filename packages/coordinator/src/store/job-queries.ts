@@ -47,6 +47,7 @@ export async function readJob(reader: Reader, id: string): Promise<Job | null> {
     .selectFrom('jobs')
     .select([...SUMMARY_COLUMNS, 'spec'])
     .where('id', '=', id)
+    .where('purpose', '=', 'user')
     .executeTakeFirst();
   return row === undefined ? null : { ...toSummary(row), spec: JSON.parse(row.spec) as JobSpec };
 }
@@ -56,7 +57,12 @@ export async function readJobs(
   reader: Reader,
   filter: { submitter: string | null; state: JobState | undefined; before: string | undefined; limit: number },
 ): Promise<JobSummary[]> {
-  let query = reader.selectFrom('jobs').select(SUMMARY_COLUMNS).orderBy('id', 'desc').limit(filter.limit);
+  let query = reader
+    .selectFrom('jobs')
+    .select(SUMMARY_COLUMNS)
+    .where('purpose', '=', 'user')
+    .orderBy('id', 'desc')
+    .limit(filter.limit);
   if (filter.submitter !== null) query = query.where('submitter', '=', filter.submitter);
   if (filter.state !== undefined) query = query.where('state', '=', filter.state);
   if (filter.before !== undefined) query = query.where('id', '<', filter.before);

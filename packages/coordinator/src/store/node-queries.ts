@@ -154,7 +154,9 @@ function toNode(row: NodeRow, held: readonly HeldAttempt[], jobs: JobCache, trus
     lastSeenAt: row.last_seen_at,
     description,
     free,
-    running: held.map(({ job, partition, fence }) => ({ job, partition, fence })),
+    running: held
+      .filter(({ job }) => !jobs.get(job).isCheck)
+      .map(({ job, partition, fence }) => ({ job, partition, fence })),
     cpuBusy: null,
     memoryFreeBytes: null,
   };

@@ -15,6 +15,8 @@ export interface Tables {
   nodes: NodesTable;
   tokens: TokensTable;
   node_trust: NodeTrustTable;
+  known_answers: KnownAnswersTable;
+  spot_checks: SpotChecksTable;
   secrets: SecretsTable;
   blobs: BlobsTable;
   job_blobs: JobBlobsTable;
@@ -65,6 +67,10 @@ export interface JobsTable {
   idempotency_key: string | null;
   /** Name of the deployment that it runs a revision of; it ends only when it is closed. Null for other jobs. */
   deployment: string | null;
+  /** `user`, or `check`: a hidden run of a known answer, in no list and no count of users. */
+  purpose: Generated<string>;
+  /** JSON of LeaseTerms: what its leases say in place of its own; null for jobs that are not verified. */
+  lease_terms: Generated<string | null>;
 }
 
 export interface TasksTable {
@@ -220,6 +226,26 @@ export interface NodeTrustTable {
   record: string;
   /** Counts its changes: it is saved only over the version that was read. */
   version: number;
+}
+
+/** Tasks on which credible nodes agreed, to be put to others. */
+export interface KnownAnswersTable {
+  job_id: string;
+  partition: number;
+  runtime: string;
+  /** JSON of the Requirements of its job: it goes only to nodes that the job may run on. */
+  requirements: string;
+  /** JSON of KnownAnswer. */
+  answer: string;
+  uses: number;
+  made_at: number;
+}
+
+/** The known answer behind a hidden job. */
+export interface SpotChecksTable {
+  job_id: string;
+  /** JSON of SpotCheck. */
+  check_record: string;
 }
 
 export interface SecretsTable {

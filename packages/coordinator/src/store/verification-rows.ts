@@ -8,6 +8,7 @@ import type { Judgement } from '../dispatch/verification/step-effects.ts';
 import type { TurnVerification } from '../dispatch/verification/turn-verification.ts';
 import { type BulkStatement, runBulk } from './bulk.ts';
 import type { Reader, Writer } from './database.ts';
+import { insertAnswers, judgeChecks } from './spot-check-rows.ts';
 import { StaleRows } from './turn-rows.ts';
 import { verificationAsRead } from './verified-text.ts';
 
@@ -28,16 +29,16 @@ const UPDATE_RECORDS: BulkStatement = {
   },
 };
 
-/** Nothing where nothing is verified. Throws, so that the transaction is run again, when another coordinator was faster. */
+/** Nothing where nothing is verified. Answers the verdicts. Throws, so that the transaction is run again, when another coordinator was faster. */
 export async function saveVerification(
   writer: Writer,
   verification: TurnVerification,
   classes: PlacementClasses,
   now: number,
-): Promise<void> {
+): Promise<Judgement['verdict'][]> {
   const { changed, effects } = verification;
-  const { judged } = effects;
-  if (changed.size === 0) return;
+  if (changed.size === 0) return [];
+  const { judged, answers, checked } = effects;
   // In the order of their ids, so that two coordinators cannot wait for each other.
   const placements = [...verification.classes.values()].sort((left, right) => (left.id < right.id ? -1 : 1));
   await classes.store(
@@ -48,9 +49,14 @@ export async function saveVerification(
   const rows = [...changed].map((task) => recordRow(task));
   const saved = await runBulk(writer, UPDATE_RECORDS, rows);
   if (saved.length !== rows.length) throw new StaleRows('the verification of a task has changed since it was read');
-  await recordVerdicts(writer, judged, now);
+  await insertAnswers(writer, answers, now);
+  const checks = await judgeChecks(writer, checked);
+  await reopen(writer, checks.disputed, now);
+  const all = [...judged, ...checks.judged];
+  await recordVerdicts(writer, all, now);
   changed.clear();
-  judged.length = 0;
+  for (const done of [judged, answers, checked]) done.length = 0;
+  return all.map(({ verdict }) => verdict);
 }
 
 /** In the order of the columns of UPDATE_RECORDS. */
@@ -139,6 +145,10 @@ async function recordVerdicts(writer: Writer, judged: readonly Judgement[], now:
   });
   const saved = await runBulk(writer, SAVE_TRUST, rows);
   if (saved.length !== rows.length) throw new StaleRows('the record of a node has changed since it was read');
-  const reopened = new Map(again.map(({ job, partition }) => [`${job}/${partition}`, [job, partition, now]]));
-  await runBulk(writer, REOPEN, [...reopened.values()]);
+  await reopen(writer, again, now);
+}
+
+async function reopen(writer: Writer, tasks: readonly TaskReference[], now: number): Promise<void> {
+  const rows = new Map(tasks.map(({ job, partition }) => [`${job}/${partition}`, [job, partition, now]]));
+  await runBulk(writer, REOPEN, [...rows.values()]);
 }

@@ -50,6 +50,8 @@ const TABLES: readonly (keyof Tables)[] = [
   'logs',
   'nodes',
   'node_trust',
+  'known_answers',
+  'spot_checks',
   'tokens',
   'secrets',
   'blobs',

@@ -39,6 +39,8 @@ export interface FogOptions {
   queuedTasks?: number;
   storageFault?: () => FogError | null;
   secrets?: Record<string, string>;
+  /** What can be read of outputs. */
+  blobs?: ReadonlyMap<string, Uint8Array>;
 }
 
 export interface SpecChange {
@@ -165,6 +167,7 @@ export class Fog implements AsyncDisposable {
       url: () => 'http://127.0.0.1:1',
       startedAt: this.clock.now,
       keepJobs: options.keepJobs ?? '30d',
+      readBlob: async (digest) => options.blobs?.get(digest) ?? null,
       collectBlobs: async () => undefined,
       onPeers: (peers) => bus.setPeers(peers),
       now,

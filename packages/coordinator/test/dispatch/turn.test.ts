@@ -59,7 +59,14 @@ function attemptOf(part: Partial<TurnAttempt>): TurnAttempt {
 
 function scene(task: Partial<TurnTask> = {}, attempt: Partial<TurnAttempt> = {}) {
   const spec = parseJobSpec(jobSpec({ spec: { retry: { attempts: 3 } }, task: CHECKPOINTED }));
-  const turn = new Turn({ now: 1000, random: () => 0.5, specOf: () => spec, submitterOf: () => 'alice' });
+  const turn = new Turn({
+    now: 1000,
+    random: () => 0.5,
+    specOf: () => spec,
+    submitterOf: () => 'alice',
+    policyOf: () => null,
+    isCheck: () => false,
+  });
   const ofTask: TurnTask = {
     job: 'j1',
     partition: 0,

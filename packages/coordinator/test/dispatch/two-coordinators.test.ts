@@ -5,6 +5,7 @@ import { startPostgres } from '../../../../test/support/postgres.ts';
 import { type Hint, postgresBus } from '../../src/bus.ts';
 import { Fog } from './fog-harness.ts';
 import { assertAgreement, assertConsistent, attemptStates, jobRow } from './invariants.ts';
+import { honest, stranger, submitVerified, trustOf } from './strangers.ts';
 
 const postgres = await startPostgres();
 const skip = 'unavailable' in postgres ? postgres.unavailable : false;
@@ -58,6 +59,20 @@ describe('two coordinators', { skip }, () => {
     for (const agent of agents) assert.ok(agent.groups.length > 0, `${agent.description.name} got some`);
     await Promise.all([one.settle(), two.settle()]);
     await assertConsistent(one.database);
+  });
+
+  test('replicas on nodes of both are committed, asked for and judged together', async () => {
+    await using fogs = await pair();
+    const { one, two } = fogs;
+    const agents = [
+      await stranger(one, honest, { name: 'a', owner: 'olga', prefix: '10.0.1.0/24' }),
+      await stranger(two, honest, { name: 'b', owner: 'oleg', prefix: '10.0.2.0/24' }),
+    ];
+    const job = await submitVerified(one, { mode: 'replicate' }, { count: 20 });
+    await until('the job ends', async () => (await jobRow(one.database, job)).ended_at !== null);
+    await Promise.all([one.settle(), two.settle()]);
+    await assertConsistent(one.database);
+    for (const agent of agents) assert.equal((await trustOf(one, agent))?.consecutiveValid, 20);
   });
 
   test('a job cancelled here is stopped on nodes that are connected there', async () => {

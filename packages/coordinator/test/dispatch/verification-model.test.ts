@@ -12,7 +12,7 @@ import { Fog, temporaryStorage } from './fog-harness.ts';
 import { assertAgreement, assertConsistent, assertPlaces } from './invariants.ts';
 import { type Answer, acceptedOutput, obey, RIGHT, recordOf, stranger, submitVerified, wrong } from './strangers.ts';
 
-const RUNS = Number(process.env.FOG_MODEL_RUNS ?? 30);
+const RUNS = Number(process.env.FOG_MODEL_RUNS ?? 15);
 const NODES = 6;
 const BEHAVIOURS = ['honest', 'lying', 'withholding', 'failing', 'declining', 'silent'] as const;
 type Behaviour = (typeof BEHAVIOURS)[number];

@@ -284,6 +284,20 @@ await onBothDatabases('verification', {
     assert.equal((await jobRow(fog.database, job)).state, 'completed');
   },
 
+  async 'a node that declines everything spoils no task'({ open }) {
+    const fog = await open();
+    const unwilling = await stranger(fog);
+    unwilling.onLease = (name) => queueMicrotask(() => unwilling.decline(name));
+    const job = await submitVerified(fog);
+    await fog.settle();
+    for (let round = 0; round < 20; round += 1) await fog.advance(1000);
+    assert.equal((await taskRow(fog.database, job)).fence, 1, 'others are waited for');
+    await stranger(fog);
+    await stranger(fog);
+    await fog.settle();
+    assert.equal((await jobRow(fog.database, job)).state, 'completed');
+  },
+
   async 'where nobody else can be asked, the failure of the one node stands'({ open }) {
     const fog = await open();
     await stranger(fog, failing);
@@ -339,6 +353,22 @@ await onBothDatabases('verification', {
     const types = await eventTypes(fog.database, alone);
     assert.ok(types.indexOf('task.corrected 0/2') > types.indexOf('job.completed'), types.join());
     assert.deepEqual((await attemptStates(fog.database, alone))[0], 'invalid');
+  },
+
+  async 'with a tolerance, numbers that are near agree, and the first of them is accepted'({ open }) {
+    const numbers = [1, 1.005, 7].map((value) => Buffer.from(JSON.stringify({ value })));
+    const blobs = new Map([RIGHT, wrong(0), wrong(1)].map((digest, at) => [digest, numbers[at] as Uint8Array]));
+    const fog = await open({ blobs });
+    await stranger(fog, () => wrong(1));
+    const near = [await stranger(fog), await stranger(fog, () => wrong(0))];
+    const tolerance = { absolute: 0.01 };
+    const job = await submitVerified(fog, { mode: 'replicate', compare: { tolerance } });
+    await fog.settle();
+    for (let round = 0; round < 3; round += 1) await fog.advance(1000);
+    assert.equal((await jobRow(fog.database, job)).state, 'completed');
+    assert.ok([RIGHT, wrong(0)].includes((await acceptedOutput(fog, job)) ?? ''));
+    for (const agent of near) assert.equal((await trustOf(fog, agent))?.valid, 1);
+    assert.deepEqual((await attemptStates(fog.database, job)).sort(), ['confirmed', 'invalid', 'valid']);
   },
 
   async 'a coordinator that dies between commit and reveal goes on'({ open, crash }) {

@@ -1,25 +1,32 @@
 /** Verified tasks for which time alone decides something, and those that wait for another replica though decided. */
+import type { Tolerance, VerificationPolicy } from '@fog/contract';
 import { sql } from 'kysely';
 import { DISPATCH_LIMITS } from '../../limits.ts';
 import type { Database, Reader } from '../../store/database.ts';
 import { readPlacementNodes } from '../../store/node-queries.ts';
 import type { Dispatcher } from '../dispatcher.ts';
+import type { JobCache } from '../job-cache.ts';
 import type { PlacementClasses } from '../placement-classes.ts';
 import { hurdleOf } from '../requirements.ts';
+import { comparePending, type ReadBlob } from './comparisons.ts';
+import { isComparing, readRecord } from './record.ts';
 
 export interface DueTasksDependencies {
   database: Database;
   dispatcher: Dispatcher;
   classes: PlacementClasses;
+  jobCache: JobCache;
+  /** Null when the blob is not there, or larger. */
+  readBlob: ReadBlob;
   now: () => number;
 }
 
-/** Hands them to the dispatcher, with whether any connected node could take what they want. */
+/** Hands them to the dispatcher, with whether any connected node could take what they want, or whether results agree. */
 export async function tellDueVerifications(dependencies: DueTasksDependencies): Promise<void> {
-  const { database, dispatcher, classes, now } = dependencies;
+  const { database, dispatcher, classes, jobCache, readBlob, now } = dependencies;
   const rows = await database.read
     .selectFrom('tasks')
-    .select(['job_id', 'partition', 'class_id'])
+    .select(['job_id', 'partition', 'class_id', 'verification'])
     .where('verification_due', 'is not', null)
     .where('verification_due', '<=', now())
     .orderBy('verification_due')
@@ -31,14 +38,26 @@ export async function tellDueVerifications(dependencies: DueTasksDependencies): 
   const placeable = new Set(
     placements.filter((placement) => nodes.some((node) => hurdleOf(placement, node) === null)).map(({ id }) => id),
   );
-  dispatcher.take(
-    ...rows.map((row) => ({
-      kind: 'verification-due' as const,
-      name: { job: row.job_id, partition: row.partition },
-      isPlaceable: placeable.has(row.class_id),
-    })),
+  await jobCache.load(
+    database.read,
+    rows.map((row) => row.job_id),
   );
+  for (const row of rows) {
+    const name = { job: row.job_id, partition: row.partition };
+    const record = row.verification === null ? null : readRecord(row.verification);
+    const tolerance = toleranceOf(jobCache.find(row.job_id)?.verification ?? null);
+    if (record === null || tolerance === null || !isComparing(record)) {
+      dispatcher.take({ kind: 'verification-due', name, isPlaceable: placeable.has(row.class_id) });
+    } else {
+      dispatcher.take(...(await comparePending(name, record, tolerance, { reader: database.read, readBlob })));
+    }
+  }
   await dispatcher.settled();
+}
+
+function toleranceOf(policy: VerificationPolicy | null): Tolerance | null {
+  const compare = policy?.compare ?? 'exact';
+  return compare !== 'exact' && 'tolerance' in compare ? compare.tolerance : null;
 }
 
 /** Where the queue of decided tasks begins, for each of its classes. */

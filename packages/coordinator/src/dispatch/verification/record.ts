@@ -2,7 +2,7 @@
  * What is stored of a verified task: the state that `@fog/verification` decides on, and what the coordinator adds to
  * it: times, failures of programs, and which lease decides. Pure.
  */
-import type { FailureReason } from '@fog/contract';
+import { FAILURE_REASONS, type FailureReason } from '@fog/contract';
 import {
   type Exclusions,
   excludedFrom,
@@ -12,11 +12,11 @@ import {
   type TaskVerificationState,
 } from '@fog/verification';
 
-/** A replica that failed as programs fail. */
-export interface ProgramFailure {
+/** Where a replica ended without a result, and what its node said of that; null for a lease that it did not take. */
+export interface ReplicaFailure {
   owner: string;
   prefix: string;
-  reason: FailureReason;
+  reason: FailureReason | null;
   exitCode: number | null;
 }
 
@@ -30,8 +30,11 @@ export interface VerificationRecord {
   /** Since when it wants a node, and when that is looked at again. Null while it wants none. */
   wantedSince: number | null;
   placeDue: number | null;
-  /** A failure of the program counts when a second node, of another owner and network, fails alike. */
-  programFailures: ProgramFailure[];
+  /**
+   * Others are asked before those who failed are asked again, so that no single node can spoil a task. A failure of the
+   * program counts when a second node, of another owner and network, fails alike.
+   */
+  failures: ReplicaFailure[];
   /** Fence of the lease of the trusted node that decides. */
   adjudicator: number | null;
 }
@@ -43,7 +46,7 @@ export function newRecord(): VerificationRecord {
     reveals: [],
     wantedSince: null,
     placeDue: null,
-    programFailures: [],
+    failures: [],
     adjudicator: null,
   };
 }
@@ -61,22 +64,33 @@ export function isDecided({ state }: VerificationRecord): boolean {
   return state.phase === 'accepted' || state.phase === 'undecided';
 }
 
-/** Owners and networks that get no replica: those of others, those that withheld, those under which the program failed. */
-export function exclusionsFrom({ state, programFailures }: VerificationRecord): Exclusions {
+/** Owners and networks that get no replica: those of others, those that withheld, those where one failed. */
+export function exclusionsFrom({ state, failures }: VerificationRecord): Exclusions {
   const { owners, prefixes } = excludedFrom(state);
-  const failed = exclusionsOf(programFailures);
+  const failed = exclusionsOf(failures);
   return {
     owners: [...new Set([...owners, ...failed.owners])].sort(),
     prefixes: [...new Set([...prefixes, ...failed.prefixes])].sort(),
   };
 }
 
-/** When time alone changes something; null where nothing is waited for. */
+/** When it is to be looked at: at once for results to be compared. Null where nothing is waited for. */
 export function dueOf(record: VerificationRecord): number | null {
   const { commitDue, placeDue, reveals } = record;
   if (isDecided(record)) return null;
+  if (isComparing(record)) return 0;
   const times = [commitDue, placeDue, ...reveals.map(({ due }) => due)].filter((time) => time !== null);
   return times.length === 0 ? null : Math.min(...times);
+}
+
+/** The failure is the program's, by what its node says. */
+export function isOfProgram({ reason }: ReplicaFailure): boolean {
+  return reason !== null && FAILURE_REASONS[reason].blame === 'job';
+}
+
+/** Results wait to be compared. */
+export function isComparing({ state }: VerificationRecord): boolean {
+  return state.comparisons.some(({ agree }) => agree === null);
 }
 
 /** A replica has run, and waits for others to join its round. */

@@ -1,27 +1,33 @@
 /** The claimed tasks of a turn whose results are verified: who may have them, and what follows from their leases. */
-import { attemptKey } from '@fog/contract';
+import { attemptKey, type VerificationPolicy } from '@fog/contract';
 import { unknownNode } from '@fog/verification';
 import type { ClaimedTask } from '../../store/claim.ts';
 import { giveBackTasks } from '../../store/claim.ts';
 import type { Writer } from '../../store/database.ts';
 import { loadAttempts } from '../../store/turn-rows.ts';
 import { loadTrust, trustKey } from '../../store/verification-rows.ts';
-import type { JobCache } from '../job-cache.ts';
 import type { AgentSession } from '../sessions.ts';
 import type { Turn } from '../turn.ts';
+import { type CheckableLease, issueChecks, type QueuedCheck, type SpotCheckDependencies } from './spot-checks.ts';
 
 export type ReplicaLease = 'plain' | 'verified' | 'refused';
 
+/** Where every task is replicated, checks would tell nothing more. */
+function shareOf(policy: VerificationPolicy | null): number {
+  return policy?.mode === 'adaptive' ? policy.spotChecks : 0;
+}
+
 /**
  * Leases the tasks in the turn, and puts back those that must not go to the session that they were claimed for. Answers
- * by attempt.
+ * by attempt, and with the checks that come with them.
  */
 export async function leaseVerified(
   writer: Writer,
   turn: Turn,
-  jobs: JobCache,
+  dependencies: SpotCheckDependencies,
   claimed: readonly { task: ClaimedTask; session: AgentSession }[],
-): Promise<Map<string, ReplicaLease>> {
+): Promise<{ leases: Map<string, ReplicaLease>; checks: QueuedCheck[] }> {
+  const { jobs } = dependencies;
   const wanted = claimed.map(({ task, session }) => {
     return { node: session.nodeId, runtime: jobs.get(task.job).spec.spec.task.runtime };
   });
@@ -32,6 +38,7 @@ export async function leaseVerified(
   );
   turn.rows.reload(rows.tasks, rows.attempts);
   const refused: ClaimedTask[] = [];
+  const checkable: CheckableLease[] = [];
   const leases = claimed.map(({ task: name, session }, index): [string, ReplicaLease] => {
     const { nodeId, identity, description } = session;
     const task = turn.rows.task(name);
@@ -39,8 +46,12 @@ export async function leaseVerified(
     const holder = { ...identity, nodeId, name: description.name };
     const how = task === undefined ? null : turn.verification.leased(task, name, holder, trust);
     if (how === null) refused.push(name);
+    const { verification: policy, isCheck } = jobs.get(name.job);
+    if (how === 'verified' && !isCheck && !identity.trusted) {
+      checkable.push({ session, trust, runtime: wanted[index]?.runtime ?? '', share: shareOf(policy) });
+    }
     return [attemptKey(name), how ?? 'refused'];
   });
   await giveBackTasks(writer, refused);
-  return new Map(leases);
+  return { leases: new Map(leases), checks: await issueChecks(writer, checkable, dependencies) };
 }

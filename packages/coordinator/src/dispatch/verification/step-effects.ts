@@ -1,7 +1,23 @@
 /** What a step of `verifyTask` does to the tasks and attempts of a turn, and whom it tells. */
-import { type AttemptName, FAILURE_REASONS, parseDuration, type ResultVerdict, type RuntimeName } from '@fog/contract';
-import type { TaskReference, TaskVerificationState, VerificationAction, VerificationVerdict } from '@fog/verification';
+import {
+  type AttemptName,
+  FAILURE_REASONS,
+  type JobSpec,
+  parseDuration,
+  type ResultVerdict,
+  type RuntimeName,
+} from '@fog/contract';
+import {
+  type KnownAnswer,
+  knownAnswerOf,
+  type TaskReference,
+  type TaskVerificationState,
+  type Verdict,
+  type VerificationAction,
+  type VerificationVerdict,
+} from '@fog/verification';
 import { DISPATCH_LIMITS } from '../../limits.ts';
+import { type Requirements, requirementsOf } from '../requirements.ts';
 import { attemptName } from '../turn-names.ts';
 import type { TurnAttempt, TurnContext, TurnTask } from '../turn-records.ts';
 import type { TurnSteps } from '../turn-steps.ts';
@@ -10,8 +26,23 @@ import type { VerificationRecord } from './record.ts';
 export interface Judgement {
   node: string;
   runtime: RuntimeName;
-  verdict: ResultVerdict;
+  verdict: Verdict;
   task: TaskReference;
+}
+
+export interface NewAnswer {
+  answer: KnownAnswer;
+  runtime: RuntimeName;
+  /** Of its job: who may be asked. */
+  requirements: Requirements;
+}
+
+/** What a node has said to a known answer. */
+export interface CheckedAnswer {
+  /** The hidden one. */
+  job: string;
+  runtime: RuntimeName;
+  digest: string;
 }
 
 export class StepEffects {
@@ -19,6 +50,10 @@ export class StepEffects {
   /** Results that are asked for. */
   readonly reveals: { node: string; attempt: AttemptName }[] = [];
   readonly accepted: { by: string; results: number }[] = [];
+  /** Tasks on which credible nodes agreed. */
+  readonly answers: NewAnswer[] = [];
+  /** What nodes have said to known answers, by hidden job. */
+  readonly checked: CheckedAnswer[] = [];
   readonly #context: TurnContext;
   readonly #steps: TurnSteps;
 
@@ -73,7 +108,7 @@ export class StepEffects {
       }
       case 'place-replicas': // what the state asks for is aligned afterwards
       case 'refuse': // the caller has seen it
-      case 'compare': // no specification asks for a comparator
+      case 'compare': // the sweep of due tasks reads what the state waits for
     }
   }
 
@@ -93,15 +128,23 @@ export class StepEffects {
 
   #accept(
     task: TurnTask,
-    { accepted, replicas }: TaskVerificationState,
+    state: TaskVerificationState,
     { fence, isCorrection }: Extract<VerificationAction, { kind: 'accept' }>,
   ): void {
+    const { accepted, replicas } = state;
     const attempt = this.#attempt(task, fence);
     if (attempt === undefined || accepted === null || !this.#steps.move(attempt, 'accept')) return;
     const { job, partition } = task;
-    const results = Math.max(1, replicas.length);
     this.#steps.accepted(task, attempt);
     if (isCorrection) return;
+    const { runtime } = this.#context.specOf(job).spec.task;
+    if (this.#context.isCheck(job)) return void this.checked.push({ job, runtime, digest: accepted.digest });
+    const answer = mayBeKnown(this.#context.specOf(job)) ? knownAnswerOf({ job, partition }, state) : null;
+    if (answer !== null) {
+      const requirements = requirementsOf(this.#context.specOf(job), this.#context.submitterOf(job));
+      this.answers.push({ answer, runtime, requirements });
+    }
+    const results = Math.max(1, replicas.length);
     this.accepted.push({ by: accepted.by, results });
     this.#steps.event(job, { type: 'task.verified', partition, by: accepted.by, results });
   }
@@ -109,4 +152,12 @@ export class StepEffects {
   #attempt(task: TurnTask, fence: number): TurnAttempt | undefined {
     return this.#steps.rows.attemptsOf(task).find((attempt) => attempt.fence === fence);
   }
+}
+
+/** Answers that depend on nothing but the specification: programs that are given secrets or a network may know more. */
+function mayBeKnown({ spec: { task, verification } }: JobSpec): boolean {
+  const hasSecrets =
+    task.docker?.credentials !== undefined || Object.values(task.env).some((value) => typeof value !== 'string');
+  const isExact = verification?.compare === 'exact';
+  return isExact && verification.spotChecks > 0 && !hasSecrets && task.network === 'none';
 }

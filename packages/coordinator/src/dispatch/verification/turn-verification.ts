@@ -32,6 +32,7 @@ import {
   verifyTask,
 } from '@fog/verification';
 import { DISPATCH_LIMITS } from '../../limits.ts';
+import type { DispatcherInput } from '../inputs.ts';
 import { type PlacementClass, placementClass, type Requirements, requirementsOf } from '../requirements.ts';
 import { attemptName, onAttempt } from '../turn-names.ts';
 import type { FailureRecord, TurnAttempt, TurnContext, TurnTask } from '../turn-records.ts';
@@ -39,10 +40,11 @@ import type { TurnSteps } from '../turn-steps.ts';
 import {
   exclusionsFrom,
   isDecided,
+  isOfProgram,
   keepsResults,
   newRecord,
   openFences,
-  type ProgramFailure,
+  type ReplicaFailure,
   type VerificationRecord,
   wantsNode,
 } from './record.ts';
@@ -57,6 +59,8 @@ export interface LeaseHolder {
   prefix: string;
   trusted: boolean;
 }
+
+type VerificationInput = Extract<DispatcherInput, { kind: 'verification-due' | 'compared' }>;
 
 export class TurnVerification {
   /** Tasks whose record, class or wish for a replica has changed. */
@@ -163,11 +167,17 @@ export class TurnVerification {
     return false;
   }
 
-  /** Its time has come. `isPlaceable`: some connected node could take what the task wants. */
-  due(task: TurnTask, isPlaceable: boolean): void {
-    const record = task.verification;
-    if (record === null) return;
+  /** What a sweep has found: that the time of the task has come, or whether two of its results agree. */
+  take(task: TurnTask | undefined, input: VerificationInput): void {
+    const record = task?.verification;
+    if (task === undefined || record == null) return;
     this.changed.add(task);
+    if (input.kind === 'verification-due') return this.#due(task, record, input.isPlaceable);
+    const { left, right, agree } = input;
+    this.#tell(task, record, { kind: 'compared', left, right, agree });
+  }
+
+  #due(task: TurnTask, record: VerificationRecord, isPlaceable: boolean): void {
     const { now } = this.#context;
     if (record.state.phase === 'accepted') return void this.#tell(task, record, { kind: 'reopened' });
     if (record.commitDue !== null && record.commitDue <= now) {
@@ -180,8 +190,12 @@ export class TurnVerification {
     if (record.placeDue === null || record.placeDue > now) return;
     const waited = now - (record.wantedSince ?? now);
     const isOverdue = keepsResults(record) && waited >= DISPATCH_LIMITS.roundPatienceMilliseconds;
-    if (!isPlaceable || isOverdue) this.#unplaceable(task, record);
-    else record.placeDue = now + DISPATCH_LIMITS.roundPatienceMilliseconds;
+    if (!isPlaceable) return this.#unplaceable(task, record);
+    record.placeDue = now + DISPATCH_LIMITS.roundPatienceMilliseconds;
+    if (!isOverdue) return;
+    // Shown without waiting for others, the results give their nodes room; then others are asked for again.
+    record.wantedSince = null;
+    this.#tell(task, record, { kind: 'unplaceable' });
   }
 
   /** The task has ended by its job. */
@@ -238,15 +252,18 @@ export class TurnVerification {
   ): void {
     const replica = runningOf(record.state).find(({ fence }) => fence === attempt.fence);
     if (replica === undefined) return;
-    if (failure !== null && replica.commitment === null && !isTerminal(TASK_TRANSITIONS, task.state)) {
-      const { reason, exitCode } = failure;
-      const isOfProgram = FAILURE_REASONS[reason].blame === 'job';
-      const told: ProgramFailure = { owner: replica.owner, prefix: replica.prefix, reason, exitCode };
-      if (isOfProgram && record.programFailures.some((other) => isSeconded(other, told))) {
-        return this.#programFailed(task, failure);
-      }
-      if (isOfProgram) record.programFailures.push(told);
+    const { owner, prefix } = replica;
+    const told: ReplicaFailure = {
+      owner,
+      prefix,
+      reason: failure?.reason ?? null,
+      exitCode: failure?.exitCode ?? null,
+    };
+    const isDecisive = replica.commitment === null && !isTerminal(TASK_TRANSITIONS, task.state);
+    if (failure !== null && isDecisive && record.failures.some((other) => isSeconded(other, told))) {
+      return this.#programFailed(task, failure);
     }
+    record.failures.push(told);
     this.#tell(task, record, { kind: 'failed', fence: attempt.fence }, pauseMilliseconds);
   }
 
@@ -281,18 +298,27 @@ export class TurnVerification {
 
   /** Nobody is left to ask: a trusted node has to decide, or the failure of the only one who could be asked stands. */
   #unplaceable(task: TurnTask, record: VerificationRecord): void {
-    record.placeDue = this.#context.now + patienceOf(record.state);
-    const kind = record.state.phase === 'adjudicating' ? 'adjudication-impossible' : 'unplaceable';
-    if (this.#tell(task, record, { kind })) return;
-    const told = record.programFailures.at(-1);
-    if (told === undefined) return;
-    const { reason, exitCode } = told;
-    this.#programFailed(task, { reason, exitCode, message: 'no other node could be asked' });
+    record.wantedSince = null;
+    const isCollecting = record.state.phase === 'collecting';
+    const ofPrograms = record.failures.filter(isOfProgram);
+    if (isCollecting && ofPrograms.length < record.failures.length) {
+      // Those who failed by themselves may try again.
+      record.failures = ofPrograms;
+      return this.#align(task, record);
+    }
+    if (this.#tell(task, record, { kind: isCollecting ? 'unplaceable' : 'adjudication-impossible' })) return;
+    const told = ofPrograms.at(-1);
+    if (told?.reason == null) return this.#align(task, record);
+    this.#programFailed(task, {
+      reason: told.reason,
+      exitCode: told.exitCode,
+      message: 'no other node could be asked',
+    });
   }
 
   #step(task: TurnTask, record: VerificationRecord, event: VerificationEvent): VerificationStep | null {
-    const policy = this.#context.specOf(task.job).spec.verification;
-    return policy === undefined ? null : verifyTask(record.state, event, policy);
+    const policy = this.#context.policyOf(task.job);
+    return policy === null ? null : verifyTask(record.state, event, policy);
   }
 
   /** Answers whether anything follows. */
@@ -318,7 +344,11 @@ export class TurnVerification {
   /** Puts the task into the queue, with the class of what it wants, or takes it out. */
   #align(task: TurnTask, record: VerificationRecord, pauseMilliseconds = 0): void {
     this.changed.add(task);
-    const isWanting = wantsNode(record);
+    // A check is put to one node, once.
+    const isWanting = wantsNode(record) && !this.#context.isCheck(task.job);
+    if (wantsNode(record) && !isWanting && record.state.lastFence > 0) {
+      return this.#steps.failTask(task, 'inconclusive', 'the check has ended without a result');
+    }
     const { now } = this.#context;
     if (!isWanting) record.wantedSince = record.placeDue = null;
     else if (record.wantedSince === null) {
@@ -359,8 +389,9 @@ function isRefused({ actions }: VerificationStep): boolean {
   return actions.some(({ kind }) => kind === 'refuse');
 }
 
-function isSeconded(first: ProgramFailure, second: ProgramFailure): boolean {
+function isSeconded(first: ReplicaFailure, second: ReplicaFailure): boolean {
   return (
+    isOfProgram(second) &&
     first.owner !== second.owner &&
     first.prefix !== second.prefix &&
     first.reason === second.reason &&
