@@ -28,9 +28,7 @@ import { openBlobStore } from './blobs/blob-store.ts';
 import { BlobCollector } from './blobs/collect-blobs.ts';
 import { type Bus, localBus, postgresBus } from './bus.ts';
 import { createCoordinatorService } from './coordinator-service.ts';
-import { DeploymentLooks } from './deployments/deployment-looks.ts';
-import { createDeploymentService } from './deployments/deployment-service.ts';
-import { Deployments } from './deployments/deployments.ts';
+import { assembleDeployments } from './deployments/assemble.ts';
 import { registerDeploymentGauges } from './deployments/metrics.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { JobCache } from './dispatch/job-cache.ts';
@@ -105,7 +103,7 @@ async function assemble(
   const listen = splitListen(settings.listen);
   const server = await buildServer({
     service: core.service,
-    deployments: core.deployments,
+    deployments: core.deployments.service,
     tokens: stores.tokens,
     secrets: stores.secrets,
     blobs: stores.blobs,
@@ -241,7 +239,7 @@ async function assembleCore({
   const jobs: Jobs = new Jobs({
     ...basis,
     dispatcher,
-    randomBytes: (count) => randomBytes(count),
+    randomBytes,
     queueRoom,
     storageFault: () => space.fault(),
     secretNames: (principal) => secretNames(database, principal),
@@ -249,21 +247,16 @@ async function assembleCore({
     readFolder: (digest) => blobs.readFolder(digest),
     publishStreams: (ids) => bus.publish({ kind: 'streams', ids }),
   });
-  const looks = new DeploymentLooks({ ...basis, dispatcher, jobs, jobCache: basis.jobs, allNodes });
-  const deployments = createDeploymentService({
-    database,
-    jobCache: basis.jobs,
-    deployments: new Deployments({ database, jobs, looks, now, queueRoom, randomBytes: (count) => randomBytes(count) }),
-    now,
-  });
+  const jobCache = basis.jobs;
+  const deployments = assembleDeployments({ ...basis, dispatcher, jobs, jobCache, allNodes, queueRoom, randomBytes });
   registerDeploymentGauges(httpMetrics.registry, database);
   const sweeps = new Sweeps({
     ...basis,
     dispatcher,
     jobs,
-    jobCache: basis.jobs,
+    jobCache,
     samples,
-    deployments: looks,
+    deployments: deployments.looks,
     space,
     url,
     startedAt,
@@ -275,7 +268,7 @@ async function assembleCore({
     ...basis,
     dispatcher,
     jobs,
-    jobCache: basis.jobs,
+    jobCache,
     nodes,
     version: manifest.version,
     url,
