@@ -257,7 +257,7 @@ export const jobFieldsSchema = z.strictObject({
       .meta({
         description:
           'batch: count partitions anywhere; ops: once on every matching node connected at submit; ' +
-          'service: count replicas kept running; daemon: one kept running on every matching node',
+          'service: count replicas, kept running; daemon: one on every matching node, kept running',
       }),
     count: z
       .int()

@@ -154,6 +154,8 @@ export const FAILURE_REASONS = {
   oom: { blame: 'job', meaning: 'the attempt needed more memory than it asked for' },
   timeout: { blame: 'job', meaning: 'the attempt ran longer than timeouts.attempt' },
   'heartbeat-timeout': { blame: 'job', meaning: 'no progress was reported for timeouts.heartbeat' },
+  ended: { blame: 'job', meaning: 'the program of a service ended' },
+  unhealthy: { blame: 'job', meaning: 'its health check failed too often' },
   'input-missing': { blame: 'job', meaning: 'an input blob does not exist or is not what the spec says' },
   'output-missing': { blame: 'job', meaning: 'a declared output does not exist after the run' },
   'output-too-large': { blame: 'job', meaning: 'more was written than resources.disk allows' },
@@ -177,8 +179,6 @@ export const FAILURE_REASONS = {
   'queue-timeout': { blame: 'job', meaning: 'no node took the task within timeouts.queue' },
   'total-timeout': { blame: 'job', meaning: 'the job did not end within timeouts.total' },
   'too-many-node-failures': { blame: 'job', meaning: 'too many nodes failed under this task' },
-  ended: { blame: 'job', meaning: 'the program of a service ended' },
-  unhealthy: { blame: 'job', meaning: 'its health check failed too often' },
   cancelled: { blame: 'job', meaning: 'the user cancelled it' },
   superseded: { blame: 'job', meaning: 'another attempt of the task was accepted' },
 } as const satisfies Record<string, { blame: 'job' | 'node'; meaning: string }>;

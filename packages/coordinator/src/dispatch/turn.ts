@@ -28,16 +28,21 @@ import {
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { afterReplicaFailure, reconcileOf } from './replica-failure.ts';
 import { afterFailure } from './retry.ts';
-import type {
-  CountChanges,
-  FailureRecord,
-  OutcomeRecord,
-  StopOrder,
-  StreamEntry,
-  TurnAttempt,
-  TurnContext,
-  TurnLog,
-  TurnTask,
+import {
+  attemptName,
+  type CountChanges,
+  type FailureRecord,
+  FORGOTTEN,
+  failureText,
+  type OutcomeRecord,
+  onAttempt,
+  outcomeText,
+  type StopOrder,
+  type StreamEntry,
+  type TurnAttempt,
+  type TurnContext,
+  type TurnLog,
+  type TurnTask,
 } from './turn-records.ts';
 
 export class Turn {
@@ -415,31 +420,9 @@ export class Turn {
   }
 }
 
-const FORGOTTEN = {
-  'node-lost': 'the node came back without it',
-  removed: 'the node was removed',
-  undelivered: 'the node left before the lease reached it',
-} as const;
-
 /** States in which an attempt takes up a place of its node. */
 const PLACED: readonly AttemptState[] = ['leased', 'preparing', 'running', 'uploading'];
 
 export function taskKey(name: { job: string; partition: number }): string {
   return `${name.job}/${name.partition}`;
-}
-
-function failureText(failure: FailureRecord): string {
-  return JSON.stringify(failure);
-}
-
-function outcomeText(outcome: OutcomeRecord): string {
-  return JSON.stringify(outcome);
-}
-
-function attemptName({ job, partition, fence }: AttemptName): AttemptName {
-  return { job, partition, fence };
-}
-
-function onAttempt(name: AttemptName, node: string) {
-  return { partition: name.partition, fence: name.fence, node };
 }
