@@ -124,7 +124,7 @@ async function readWhole(
   key: DeploymentKey,
 ): Promise<Deployment> {
   const row = await requireDeployment(database.read, key);
-  const look = await lookAt(database.read, row, { jobs, nodes: async () => [], now: now() });
+  const look = await lookAt(database.read, row, { jobs, nodes: async () => [], now: now(), lookingSince: 0 });
   const ids = [...new Set(look.replicas.flatMap(({ attempt }) => attempt?.node ?? []))];
   const nodes = ids.length === 0 ? [] : await nodeNames(database.read, ids);
   const names = new Map(nodes.map(({ id, name }) => [id, name]));

@@ -300,6 +300,22 @@ await onBothDatabases('deployments', {
     assert.deepEqual([stable.revision, stable.replicas.length, stable.updated], [2, 2, 2]);
   },
 
+  'the deadline of an update does not pass while no coordinator looks': async ({ open, crash }) => {
+    const first = await open();
+    await deploy(first, service());
+    await first.advance(1000);
+    first.clock.now += 3_600_000;
+    const fog = await crash(first);
+    await fog.advance(1000);
+    assert.equal((await get(fog)).state, 'rolling-out');
+    await fog.advance(600_000);
+    const failed = await get(fog);
+    assert.deepEqual([failed.state, failed.reason], ['failed', '0 of 2 replicas are available, and no more for 10m']);
+    await willing(fog);
+    await fog.settle();
+    assert.equal((await until(fog, ['stable'])).reason, null, 'it came up after all');
+  },
+
   'only the newest revisions are kept': async ({ open }) => {
     const fog = await open();
     await willing(fog);
