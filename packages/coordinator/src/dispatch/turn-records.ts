@@ -66,28 +66,3 @@ export interface TurnContext {
   /** The specification of a job whose tasks are in this turn. */
   specOf: (job: string) => JobSpec;
 }
-
-/** Why an attempt counts as forgotten, and what is said of it. */
-export const FORGOTTEN = {
-  'node-lost': 'the node came back without it',
-  removed: 'the node was removed',
-  undelivered: 'the node left before the lease reached it',
-} as const;
-
-export function failureText(failure: FailureRecord): string {
-  return JSON.stringify(failure);
-}
-
-export function outcomeText(outcome: OutcomeRecord): string {
-  return JSON.stringify(outcome);
-}
-
-/** Without the rest of the row. */
-export function attemptName({ job, partition, fence }: AttemptName): AttemptName {
-  return { job, partition, fence };
-}
-
-/** What the events of an attempt have in common. */
-export function onAttempt(name: AttemptName, node: string) {
-  return { partition: name.partition, fence: name.fence, node };
-}

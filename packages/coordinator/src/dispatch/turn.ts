@@ -12,7 +12,6 @@ import {
   type AttemptEvent,
   type AttemptName,
   type AttemptReport,
-  type AttemptState,
   attemptKey,
   FAILURE_REASONS,
   type FailureReason,
@@ -28,21 +27,17 @@ import {
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { afterReplicaFailure, reconcileOf } from './replica-failure.ts';
 import { afterFailure } from './retry.ts';
-import {
-  attemptName,
-  type CountChanges,
-  type FailureRecord,
-  FORGOTTEN,
-  failureText,
-  type OutcomeRecord,
-  onAttempt,
-  outcomeText,
-  type StopOrder,
-  type StreamEntry,
-  type TurnAttempt,
-  type TurnContext,
-  type TurnLog,
-  type TurnTask,
+import { attemptName, FORGOTTEN, failureText, onAttempt, outcomeText, PLACED, taskKey } from './turn-names.ts';
+import type {
+  CountChanges,
+  FailureRecord,
+  OutcomeRecord,
+  StopOrder,
+  StreamEntry,
+  TurnAttempt,
+  TurnContext,
+  TurnLog,
+  TurnTask,
 } from './turn-records.ts';
 
 export class Turn {
@@ -418,11 +413,4 @@ export class Turn {
   #addBlobs(job: string, outputs: readonly TaskOutput[]): void {
     for (const { digest } of outputs) this.blobs.push({ job, digest });
   }
-}
-
-/** States in which an attempt takes up a place of its node. */
-const PLACED: readonly AttemptState[] = ['leased', 'preparing', 'running', 'uploading'];
-
-export function taskKey(name: { job: string; partition: number }): string {
-  return `${name.job}/${name.partition}`;
 }

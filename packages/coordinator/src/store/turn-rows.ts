@@ -11,7 +11,8 @@ import {
 } from '@fog/contract';
 import { sql } from 'kysely';
 import { type JobProgress, progressJob } from '../dispatch/job-progress.ts';
-import { type Turn, taskKey } from '../dispatch/turn.ts';
+import type { Turn } from '../dispatch/turn.ts';
+import { taskKey } from '../dispatch/turn-names.ts';
 import type { CountChanges, StreamEntry, TurnAttempt, TurnTask } from '../dispatch/turn-records.ts';
 import { allOf, type BulkStatement, runBulk } from './bulk.ts';
 import type { Database, Writer } from './database.ts';
