@@ -42,13 +42,11 @@ describe('a specification with faults', () => {
     ]);
   });
 
-  test('of a kind that is not built is unsupported', async () => {
-    const spec = { kind: 'Job', spec: { privacy: 'secret', task: wasmTask(await put(programs.succeedModule())) } };
+  test('that asks for what is not built is unsupported', async () => {
+    const spec = { kind: 'Job', spec: { budget: 5, task: wasmTask(await put(programs.succeedModule())) } };
     const error = await rejection(fog.client.call('submitJob', { body: { spec } }));
     assert.equal(error.code, 'unsupported');
-    assert.deepEqual(error.details.faults, [
-      { path: 'spec.privacy', code: 'unsupported', message: 'is not built yet' },
-    ]);
+    assert.deepEqual(error.details.faults, [{ path: 'spec.budget', code: 'unsupported', message: 'is not built yet' }]);
   });
 
   test('that names an unknown blob or secret', async () => {

@@ -333,19 +333,14 @@ export const jobFieldsSchema = z.strictObject({
       .meta({
         description:
           'batch: count partitions anywhere; ops: once on every matching node connected at submit; ' +
-          'service: count replicas kept running; daemon: one kept running on every matching node',
+          'service: count replicas, kept running; daemon: one on every matching node, kept running',
       }),
-    count: z
-      .int()
-      .min(1)
-      .max(LIMITS.partitions)
-      .default(1)
-      .meta({ description: 'Partitions, each one task; of a service: replicas' }),
-    update: updateSchema.optional().meta({ description: 'How a new revision of a service or daemon replaces the old' }),
+    count: z.int().min(1).max(LIMITS.partitions).default(1).meta({ description: 'Partitions, each one task' }),
     priority: z.int().min(0).max(100).default(50).meta({ description: 'Higher goes first' }),
     task: taskSchema,
     timeouts: timeoutsSchema.prefault({}),
     retry: retrySchema.prefault({}),
+    update: updateSchema.optional().meta({ description: 'How a new revision of a service or daemon replaces the old' }),
     disconnect: disconnectSchema.prefault({}),
     restart: restartSchema.optional(),
     suspend: suspendSchema.optional(),

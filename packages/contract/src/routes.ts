@@ -223,10 +223,10 @@ export const ROUTES = {
   getDeployment: {
     method: 'GET',
     path: '/v1/deployments/:name',
-    summary: 'One deployment with its replicas and revisions',
+    summary: 'One deployment with its revisions, and its replicas unless they are not asked for',
     scopes: ['submit', 'read'],
     params: deploymentParams,
-    query: deploymentQuery,
+    query: deploymentQuery.extend({ replicas: z.enum(['all', 'none']).default('all') }),
     response: deploymentSchema,
   },
   listRevisions: {

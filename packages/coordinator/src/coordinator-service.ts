@@ -69,12 +69,7 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
       const again = await jobs.submit({ ...caller, principal: submitter }, { spec });
       return await visibleJob(caller, again);
     },
-    async cancelJob(caller, id) {
-      await visibleJob(caller, id);
-      await refuseDeployed(dependencies, id);
-      await jobs.close(id, 'cancelled', caller.principal);
-      return await visibleJob(caller, id);
-    },
+    cancelJob: (caller, id) => cancelJob(dependencies, caller, id),
     suspendJob: (caller, id, partition) => changeSuspension(dependencies, caller, { id, partition, suspend: true }),
     resumeJob: (caller, id, partition) => changeSuspension(dependencies, caller, { id, partition, suspend: false }),
     getJob: visibleJob,
@@ -124,6 +119,13 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
 
 function isOneEachNode({ spec: { type } }: JobSpec): boolean {
   return type === 'ops' || type === 'daemon';
+}
+
+async function cancelJob(dependencies: CoordinatorServiceDependencies, caller: Caller, id: string): Promise<Job> {
+  await readVisibleJob(dependencies, caller, id);
+  await refuseDeployed(dependencies, id);
+  await dependencies.jobs.close(id, 'cancelled', caller.principal);
+  return await readVisibleJob(dependencies, caller, id);
 }
 
 /** Throws `conflict` for a job that a deployment keeps running: it would be missing in it. */

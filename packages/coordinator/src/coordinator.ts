@@ -25,9 +25,7 @@ import { openBlobStore } from './blobs/blob-store.ts';
 import { BlobCollector } from './blobs/collect-blobs.ts';
 import { type Bus, localBus, postgresBus } from './bus.ts';
 import { createCoordinatorService } from './coordinator-service.ts';
-import { DeploymentLooks } from './deployments/deployment-looks.ts';
-import { createDeploymentService } from './deployments/deployment-service.ts';
-import { Deployments } from './deployments/deployments.ts';
+import { assembleDeployments } from './deployments/assemble.ts';
 import { registerDeploymentGauges } from './deployments/metrics.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { JobCache } from './dispatch/job-cache.ts';
@@ -118,7 +116,7 @@ async function assemble(
   const { tunnels, ports } = openPorts(core, database, authenticate);
   const server = await buildServer({
     service: core.service,
-    deployments: core.deployments,
+    deployments: core.deployments.service,
     tokens: stores.tokens,
     secrets: stores.secrets,
     blobs: stores.blobs,
@@ -258,7 +256,7 @@ async function assembleCore({
   const jobs: Jobs = new Jobs({
     ...basis,
     dispatcher,
-    randomBytes: (count) => randomBytes(count),
+    randomBytes,
     queueRoom,
     storageFault: () => space.fault(),
     secretNames: (principal) => secretNames(database, principal),
@@ -266,23 +264,18 @@ async function assembleCore({
     readFolder: (digest) => blobs.readFolder(digest),
     publishStreams: (ids) => bus.publish({ kind: 'streams', ids }),
   });
-  const suspensions = new Suspensions({ ...basis, dispatcher, jobCache: basis.jobs });
-  const looks = new DeploymentLooks({ ...basis, dispatcher, jobs, jobCache: basis.jobs, allNodes });
-  const deployments = createDeploymentService({
-    database,
-    jobCache: basis.jobs,
-    deployments: new Deployments({ database, jobs, looks, now, queueRoom, randomBytes: (count) => randomBytes(count) }),
-    now,
-  });
+  const jobCache = basis.jobs;
+  const suspensions = new Suspensions({ ...basis, dispatcher, jobCache });
+  const deployments = assembleDeployments({ ...basis, dispatcher, jobs, jobCache, allNodes, queueRoom, randomBytes });
   registerDeploymentGauges(httpMetrics.registry, database);
   const sweeps = new Sweeps({
     ...basis,
     dispatcher,
     jobs,
     suspensions,
-    jobCache: basis.jobs,
+    jobCache,
     samples,
-    deployments: looks,
+    deployments: deployments.looks,
     space,
     url,
     startedAt,
@@ -296,7 +289,7 @@ async function assembleCore({
     dispatcher,
     jobs,
     suspensions,
-    jobCache: basis.jobs,
+    jobCache,
     nodes,
     version: manifest.version,
     url,

@@ -13,7 +13,7 @@ export type RolloutOutcome =
 export type RolloutResult = RolloutOutcome & { deployment: Deployment };
 
 export interface RolloutWaitOptions extends WaitOptions {
-  /** Called with the deployment whenever it was asked for. */
+  /** Called with the deployment, without its replicas, whenever it was asked for. */
   onProgress?: ((deployment: Deployment) => void) | undefined;
 }
 
@@ -30,7 +30,12 @@ export class DeploymentHandle {
 
   /** The deployment as it is now. */
   get(signal?: AbortSignal): Promise<Deployment> {
-    return retried(() => this.#client.call('getDeployment', this.#parts, abortable(signal)), signal);
+    return this.#read('all', signal);
+  }
+
+  #read(replicas: 'all' | 'none', signal: AbortSignal | undefined): Promise<Deployment> {
+    const parts = { ...this.#parts, query: { ...this.#parts.query, replicas } };
+    return retried(() => this.#client.call('getDeployment', parts, abortable(signal)), signal);
   }
 
   /** Keeps this many replicas of a service running. */
@@ -57,10 +62,10 @@ export class DeploymentHandle {
     const limit = abortedBy(options);
     try {
       for (;;) {
-        const deployment = await this.get(limit);
-        options.onProgress?.(deployment);
-        const outcome = rolloutOutcome(deployment, revision);
-        if (outcome !== null) return { ...outcome, deployment };
+        const seen = await this.#read('none', limit);
+        options.onProgress?.(seen);
+        const outcome = rolloutOutcome(seen, revision);
+        if (outcome !== null) return { ...outcome, deployment: await this.get(limit) };
         await pause(SDK_LIMITS.deploymentPollMilliseconds, undefined, { signal: limit });
       }
     } catch (cause) {

@@ -1,5 +1,6 @@
 /** `fog rollout`: what is deployed, what it is doing, and its history. */
 import type { Command } from 'commander';
+import { CLI_LIMITS } from '../limits.ts';
 import { deploymentListText, deploymentText, replicaListText, revisionListText } from '../output/deployment-text.ts';
 import { note, type Terminal, writeJson, writeLine } from '../terminal.ts';
 import { allPages, connect, stdoutColours } from './command-context.ts';
@@ -18,8 +19,11 @@ export function addRolloutCommands(program: Command, terminal: Terminal): void {
     if (options.json) await writeJson(terminal, { items });
     else await writeLine(terminal, deploymentListText(items, Date.now(), stdoutColours(terminal)));
   });
-  const status = rollout.command('status <name>').description('describe a deployment with its replicas and their jobs');
-  withOwner(status).action(async (name: string, options: OwnerOptions) => {
+  const status = rollout
+    .command('status <name>')
+    .description('describe a deployment with its replicas and their jobs')
+    .option('--all', `all replicas, not only the first ${CLI_LIMITS.shownTasks}`);
+  withOwner(status).action(async (name: string, options: OwnerOptions & { all?: boolean }) => {
     const fog = await connect(terminal, options);
     const deployment = await fog.deployment(name, options.principal).get();
     if (options.json) {
@@ -29,7 +33,9 @@ export function addRolloutCommands(program: Command, terminal: Terminal): void {
     const colours = stdoutColours(terminal);
     const { replicas, revisions } = deployment;
     await writeLine(terminal, deploymentText(deployment, Date.now(), colours));
-    if (replicas.length > 0) await writeLine(terminal, `\n${replicaListText(replicas, Date.now(), colours)}`);
+    const shown = options.all ? replicas : replicas.slice(0, CLI_LIMITS.shownTasks);
+    if (shown.length > 0) await writeLine(terminal, `\n${replicaListText(shown, Date.now(), colours)}`);
+    if (replicas.length > shown.length) await writeLine(terminal, `... ${replicas.length - shown.length} more: --all`);
     const running = revisions.filter(({ job }) => replicas.some((replica) => replica.job === job));
     await writeLine(terminal, `\n${revisionListText(running.length > 0 ? running : revisions, Date.now(), colours)}`);
   });

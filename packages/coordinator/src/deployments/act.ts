@@ -1,5 +1,6 @@
 /** Carries out what the controller has decided, in one transaction under the lock of the deployment's row. */
 import type { DeploymentState } from '@fog/contract';
+import { DISPATCH_LIMITS } from '../limits.ts';
 import type { Writer } from '../store/database.ts';
 import {
   type DeploymentKey,
@@ -44,7 +45,8 @@ export async function act(writer: Writer, look: Look, dependencies: ReplicasDepe
     return { added: null, leaving, closeJobs: [] };
   }
   await saveOutcome(writer, look, decision, now);
-  const { create } = decision;
+  // The next look adds the rest: nothing else shall wait for long.
+  const create = decision.create.slice(0, DISPATCH_LIMITS.jobStep);
   // Rows of jobs are locked last.
   const added = create.length === 0 ? null : await addReplicas(writer, dependencies, view.current.job, create);
   return { added, leaving, closeJobs: decision.closeJobs };

@@ -38,6 +38,7 @@ interface DueDeployment extends DeploymentKey {
 
 export class DeploymentLooks {
   readonly #dependencies: DeploymentLooksDependencies;
+  readonly #lookingSince: number;
   /** Jobs of deployments, as of the last look; only of these it is noted that something happened. */
   #known: ReadonlySet<string> = new Set();
   #changed = new Set<string>();
@@ -46,6 +47,7 @@ export class DeploymentLooks {
 
   constructor(dependencies: DeploymentLooksDependencies) {
     this.#dependencies = dependencies;
+    this.#lookingSince = dependencies.now();
     dependencies.bus.subscribe((hint) => {
       if (hint.kind === 'node') this.#haveNodesChanged = true;
       if (hint.kind !== 'streams') return;
@@ -85,7 +87,8 @@ export class DeploymentLooks {
     const { database, jobCache: jobs, classes, now } = this.#dependencies;
     const row = await readDeployment(database.read, key);
     if (row === null) return;
-    const look = await lookAt(database.read, row, { jobs, nodes, now: now() });
+    const lookingSince = this.#lookingSince;
+    const look = await lookAt(database.read, row, { jobs, nodes, now: now(), lookingSince });
     const decision = decide(look.view, now());
     if (!needsAct(look, decision)) {
       const leaving = look.replicas.filter((replica) => replica.leaving);
@@ -95,7 +98,7 @@ export class DeploymentLooks {
       const locked = await lockDeployment(writer, database.engine, key, true);
       if (locked === null) return null;
       const at = now();
-      const again = await lookAt(writer, locked, { jobs, nodes, now: at });
+      const again = await lookAt(writer, locked, { jobs, nodes, now: at, lookingSince });
       return await act(writer, again, { engine: database.engine, jobs, classes, now: at });
     });
     if (effects !== null) await this.#carryOut(key, effects);

@@ -25,12 +25,17 @@ export interface DeploymentRequest {
   principal?: string | undefined;
 }
 
+export interface GetRequest extends DeploymentRequest {
+  /** `none` for those who ask again and again how far it is. Default: all. */
+  replicas?: 'all' | 'none' | undefined;
+}
+
 /** Every method throws `FogError`. To a caller of scope `submit` deployments of others do not exist (`not-found`). */
 export interface DeploymentService {
   deploy(caller: Caller, request: DeploymentRequest, spec: unknown): Promise<Deployment>;
   /** Those of a principal; a caller who sees everything and names none gets all. */
   list(caller: Caller, request: PageRequest & { principal?: string | undefined }): Promise<Page<DeploymentSummary>>;
-  get(caller: Caller, request: DeploymentRequest): Promise<Deployment>;
+  get(caller: Caller, request: GetRequest): Promise<Deployment>;
   revisions(caller: Caller, request: DeploymentRequest): Promise<{ items: Revision[] }>;
   scale(caller: Caller, request: DeploymentRequest, replicas: number): Promise<Deployment>;
   rollBack(caller: Caller, request: DeploymentRequest, revision: number | undefined): Promise<Deployment>;
@@ -46,7 +51,10 @@ export interface DeploymentServiceDependencies {
 
 export function createDeploymentService(dependencies: DeploymentServiceDependencies): DeploymentService {
   const { database, deployments } = dependencies;
-  const get = async (caller: Caller, request: DeploymentRequest) => readWhole(dependencies, keyOf(caller, request));
+  const get = async (caller: Caller, { replicas, ...request }: GetRequest) => {
+    const key = keyOf(caller, request);
+    return replicas === 'none' ? await readWithout(database.read, key) : await readWhole(dependencies, key);
+  };
   return {
     async deploy(caller, request, spec) {
       await deployments.deploy(keyOf(caller, request), caller.principal, spec);
@@ -105,12 +113,18 @@ async function listDeployments(
   return { items: shown.map(toSummary), next };
 }
 
+/** Without its replicas. */
+async function readWithout(reader: Reader, key: DeploymentKey): Promise<Deployment> {
+  const row = await requireDeployment(reader, key);
+  return { ...toSummary(row), replicas: [], revisions: (await readRevisions(reader, key)).map(toRevision) };
+}
+
 async function readWhole(
   { database, jobCache: jobs, now }: DeploymentServiceDependencies,
   key: DeploymentKey,
 ): Promise<Deployment> {
   const row = await requireDeployment(database.read, key);
-  const look = await lookAt(database.read, row, { jobs, nodes: async () => [], now: now() });
+  const look = await lookAt(database.read, row, { jobs, nodes: async () => [], now: now(), lookingSince: 0 });
   const ids = [...new Set(look.replicas.flatMap(({ attempt }) => attempt?.node ?? []))];
   const nodes = ids.length === 0 ? [] : await nodeNames(database.read, ids);
   const names = new Map(nodes.map(({ id, name }) => [id, name]));

@@ -261,12 +261,13 @@ async function specOf(reader: Reader, { job_id }: Pick<RevisionWithJob, 'job_id'
 }
 
 function targetOf(
-  { name }: DeploymentKey,
+  key: DeploymentKey,
   revisions: readonly RevisionWithJob[],
   wanted: number | undefined,
 ): RevisionWithJob {
   const [current] = revisions;
-  if (current === undefined) noSuchDeployment({ name, principal: '' });
+  if (current === undefined) noSuchDeployment(key);
+  const { name } = key;
   const hint = `fog rollout history ${name}`;
   if (wanted === undefined) {
     const good = lastGoodOf(revisions.filter((revision) => revision === current || revision.job_id !== current.job_id));

@@ -22,6 +22,8 @@ export interface LookDependencies {
   /** All nodes; asked for only where they matter. */
   nodes: () => Promise<readonly PlacementNode[]>;
   now: number;
+  /** Since when looks have been taken: an update makes no progress while nobody looks, and is not to blame for that. */
+  lookingSince: number;
 }
 
 export interface Look {
@@ -40,7 +42,7 @@ export interface Look {
 }
 
 export async function lookAt(reader: Reader, row: DeploymentRow, dependencies: LookDependencies): Promise<Look> {
-  const { jobs, now } = dependencies;
+  const { jobs, now, lookingSince } = dependencies;
   const revisions = await readRevisions(reader, row);
   const current = revisions[0];
   if (current === undefined) throw new Error(`deployment ${row.principal}/${row.name} has no revision`);
@@ -66,7 +68,7 @@ export async function lookAt(reader: Reader, row: DeploymentRow, dependencies: L
         job: current.job_id,
         state: current.state as RevisionState,
         mostAvailable: row.most_available,
-        progressAt: row.progress_at,
+        progressAt: Math.max(row.progress_at, lookingSince),
       },
       lastGood: good?.isOpen ? { revision: good.revision, job: good.job_id } : null,
       openJobs: ids.filter((id) => revisions.some((revision) => revision.job_id === id && revision.isOpen)),

@@ -43,11 +43,13 @@ export async function addReplicas(
   nodes: readonly (string | null)[],
 ): Promise<NewReplicas | null> {
   const { spec, submitter } = jobs.get(jobId);
-  const placements = await classes.store(
+  const places = [...new Set(nodes)];
+  const stored = await classes.store(
     writer,
-    nodes.map((node) => requirementsOf(spec, submitter, node)),
+    places.map((node) => requirementsOf(spec, submitter, node)),
     now,
   );
+  const classOf = new Map(places.map((node, index) => [node, stored[index] as PlacementClass]));
   const { rows } = await sql<GrowingJob>`SELECT state, rank, expanded, closing, next_sequence FROM jobs
     WHERE id = ${jobId} ${rowLock(engine, 'FOR UPDATE')}`.execute(writer);
   const [job] = rows;
@@ -55,7 +57,7 @@ export async function addReplicas(
   const { rank, expanded: first } = job;
   const count = Math.min(nodes.length, LIMITS.partitions - first);
   if (count <= 0) return null;
-  const taken = placements.slice(0, count);
+  const taken = nodes.slice(0, count).map((node) => classOf.get(node) as PlacementClass);
   const place = { jobId, rank, deadline: null };
   await insertPinnedTasks(
     writer,
@@ -72,5 +74,5 @@ export async function addReplicas(
   await insertEvents(writer, [[jobId, job.next_sequence, now, JSON.stringify(event)]]);
   await sql`UPDATE jobs SET task_count = ${first + count}, expanded = ${first + count}, queued = queued + ${count},
     next_sequence = next_sequence + 1 WHERE id = ${jobId}`.execute(writer);
-  return { job: jobId, rank, classes: [...new Map(taken.map((placement) => [placement.id, placement])).values()] };
+  return { job: jobId, rank, classes: stored };
 }

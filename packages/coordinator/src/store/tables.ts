@@ -123,9 +123,9 @@ export interface AttemptsTable {
   outcome: string | null;
   /** JSON of {fraction, message}. */
   progress: string | null;
-  log_bytes: number;
-  /** JSON of {status, message, restarts}; null while nothing is reported. */
+  /** JSON of HealthReport. */
   health: string | null;
+  log_bytes: number;
 }
 
 /** Tasks with the same needs: the dispatcher matches classes with nodes, never single tasks. */

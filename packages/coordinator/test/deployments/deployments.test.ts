@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { FogError } from '@fog/contract';
+import { Registry } from 'prom-client';
 import { cutHistory } from '../../src/deployments/history.ts';
+import { registerDeploymentGauges } from '../../src/deployments/metrics.ts';
 import { DEPLOYMENT_LIMITS } from '../../src/limits.ts';
 import { onBothDatabases } from '../dispatch/both-databases.ts';
 import { attemptStates, eventTypes, jobRow, taskRow } from '../dispatch/invariants.ts';
@@ -18,6 +20,14 @@ await onBothDatabases('deployments', {
     const stable = await deployed(fog, service());
     assert.deepEqual([stable.revision, stable.ready, stable.available, stable.updated], [1, 2, 2, 2]);
     assert.deepEqual(onNodes(stable), ['a', 'b']);
+    const registry = new Registry();
+    registerDeploymentGauges(registry, fog.database);
+    assert.match(
+      await registry.metrics(),
+      /^fog_deployments\{state="stable"\} 1\n(?:.*\n)+.*is="wanted"\} 2\n.*is="available"\} 2$/m,
+    );
+    const brief = await fog.deployments.get(ALICE, { ...web, replicas: 'none' });
+    assert.deepEqual(brief, { ...stable, replicas: [] });
     assert.deepEqual(
       stable.revisions.map(({ revision, state, by, of }) => [revision, state, by, of]),
       [[1, 'stable', 'alice', null]],
@@ -288,6 +298,22 @@ await onBothDatabases('deployments', {
     }
     const stable = await until(fog, ['stable']);
     assert.deepEqual([stable.revision, stable.replicas.length, stable.updated], [2, 2, 2]);
+  },
+
+  'the deadline of an update does not pass while no coordinator looks': async ({ open, crash }) => {
+    const first = await open();
+    await deploy(first, service());
+    await first.advance(1000);
+    first.clock.now += 3_600_000;
+    const fog = await crash(first);
+    await fog.advance(1000);
+    assert.equal((await get(fog)).state, 'rolling-out');
+    await fog.advance(600_000);
+    const failed = await get(fog);
+    assert.deepEqual([failed.state, failed.reason], ['failed', '0 of 2 replicas are available, and no more for 10m']);
+    await willing(fog);
+    await fog.settle();
+    assert.equal((await until(fog, ['stable'])).reason, null, 'it came up after all');
   },
 
   'only the newest revisions are kept': async ({ open }) => {

@@ -6,6 +6,7 @@ import {
   coordinatorFrameSchema,
   FAILURE_REASONS,
   type FailureReason,
+  type JobSpec,
   LIMITS,
   type NodeDescription,
   parseJobSpec,
@@ -19,6 +20,7 @@ import { JobCache } from '../../src/dispatch/job-cache.ts';
 import { type JobProgress, progressJob } from '../../src/dispatch/job-progress.ts';
 import { leaseFrame, leaseGroupTexts } from '../../src/dispatch/leases.ts';
 import { QueueHints } from '../../src/dispatch/queue-hints.ts';
+import { afterReplicaFailure, reconcileOf } from '../../src/dispatch/replica-failure.ts';
 import {
   capacityFor,
   fits,
@@ -29,6 +31,7 @@ import {
 } from '../../src/dispatch/requirements.ts';
 import { afterFailure, backoff } from '../../src/dispatch/retry.ts';
 import { AgentSession } from '../../src/dispatch/sessions.ts';
+import { service } from '../deployments/deployment-scene.ts';
 import { jobSpec, MODULE, type SpecChange } from './fog-harness.ts';
 
 const spec = (change: SpecChange = {}) => parseJobSpec(jobSpec(change));
@@ -192,6 +195,28 @@ function job(counts: Partial<TaskCounts>, change: Partial<JobProgress> = {}): Jo
     ...change,
   };
 }
+
+test('a replica is placed again after a pause that grows with failures in a row, and of two attempts one goes on', () => {
+  const pauses: number[] = [];
+  let failures = { jobFailures: 0, nodeFailures: 0 };
+  for (const blame of ['job', 'node', 'node', 'job'] as const) {
+    const after = afterReplicaFailure(failures, blame, 1000);
+    failures = after.failures;
+    pauses.push(after.delayMilliseconds);
+  }
+  assert.deepEqual([failures, pauses], [{ jobFailures: 2, nodeFailures: 2 }, [1000, 2000, 4000, 8000]]);
+  const many = { jobFailures: 2 ** 20, nodeFailures: 0 };
+  assert.equal(afterReplicaFailure(many, 'job', 0).delayMilliseconds, 60_000);
+  const anew = { failures: { jobFailures: 1, nodeFailures: 0 }, delayMilliseconds: 1000 };
+  assert.deepEqual(afterReplicaFailure(many, 'job', 600_000), anew);
+  const goesOn = (asked: JobSpec['spec']['disconnect']['reconcile'], hasReplacement: boolean) =>
+    reconcileOf(parseJobSpec(service({ disconnect: { reconcile: asked } })), hasReplacement);
+  for (const asked of ['first-valid', 'keep-replacement'] as const) {
+    assert.deepEqual([goesOn(asked, true), goesOn(asked, false)], ['keep-replacement', 'keep-original']);
+  }
+  assert.equal(goesOn('keep-original', true), 'keep-original');
+  assert.equal(reconcileOf(parseJobSpec(jobSpec()), true), 'first-valid', 'a job has a first result');
+});
 
 test('job progress: started by the first lease, ended by the last task', () => {
   const started = progressJob(job({ queued: 2 }), { queued: -1, scheduled: 1 }, 5);

@@ -8,9 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FogError, JobSpecInput } from '@fog/contract';
 import { type Bus, localBus } from '../../src/bus.ts';
-import { DeploymentLooks } from '../../src/deployments/deployment-looks.ts';
-import { createDeploymentService, type DeploymentService } from '../../src/deployments/deployment-service.ts';
-import { Deployments } from '../../src/deployments/deployments.ts';
+import { assembleDeployments } from '../../src/deployments/assemble.ts';
+import type { DeploymentService } from '../../src/deployments/deployment-service.ts';
 import { Dispatcher } from '../../src/dispatch/dispatcher.ts';
 import { JobCache } from '../../src/dispatch/job-cache.ts';
 import { Jobs } from '../../src/dispatch/jobs.ts';
@@ -137,27 +136,16 @@ export class Fog implements AsyncDisposable {
       publishStreams: (ids) => bus.publish({ kind: 'streams', ids }),
     });
     const { dispatcher, jobs } = this;
-    const looks = new DeploymentLooks({ database, bus, dispatcher, jobs, jobCache, classes, allNodes, now, warn });
-    this.deployments = createDeploymentService({
-      database,
-      jobCache,
-      deployments: new Deployments({
-        database,
-        jobs,
-        looks,
-        now,
-        queueRoom,
-        randomBytes: (count) => randomBytes(count),
-      }),
-      now,
-    });
+    const parts = { database, bus, dispatcher, jobs, jobCache, classes, allNodes, now, warn, queueRoom, randomBytes };
+    const deployments = assembleDeployments(parts);
+    this.deployments = deployments.service;
     this.samples = new Samples(database, now);
     this.suspensions = new Suspensions({ database, dispatcher: this.dispatcher, bus, jobCache, now });
     this.sweeps = new Sweeps({
       database,
       suspensions: this.suspensions,
       samples: this.samples,
-      deployments: looks,
+      deployments: deployments.looks,
       space: { measure: async () => undefined },
       dispatcher: this.dispatcher,
       jobs: this.jobs,

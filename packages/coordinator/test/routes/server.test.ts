@@ -106,7 +106,10 @@ test('requests for deployments reach them validated, with their owner', async ()
   };
   const web = { name: 'web' };
   assert.deepEqual(await ask('PUT', '/web', { spec: SPEC }), [200, ['deploy', caller, web, SPEC]]);
-  assert.deepEqual(await ask('GET', '/web?principal=bob'), [200, ['get', caller, { ...web, principal: 'bob' }]]);
+  assert.deepEqual(await ask('GET', '/web?principal=bob'), [
+    200,
+    ['get', caller, { ...web, replicas: 'all', principal: 'bob' }],
+  ]);
   assert.deepEqual(await ask('GET', '?limit=5'), [200, ['list', caller, { limit: 5 }]]);
   assert.deepEqual(await ask('GET', '/web/revisions'), [200, ['revisions', caller, web]]);
   assert.deepEqual(await ask('POST', '/web/scale', { replicas: 0 }), [200, ['scale', caller, web, 0]]);
