@@ -34,16 +34,24 @@ export function tunnelIdOf(path: string): string | null {
   return path.startsWith(prefix) ? (tunnelIdSchema.safeParse(path.slice(prefix.length)).data ?? null) : null;
 }
 
+/** Who publishes a port: one job, or a deployment of the caller, whichever revision of it has replicas that are ready. */
+export interface PortOwner {
+  kind: 'job' | 'deployment';
+  /** Id of the job, name of the deployment. */
+  id: string;
+}
+
 /**
- * Published ports of a job:
+ * Published ports:
  *
- *     ANY  /v1/jobs/:job/ports/:name/http/*    an HTTP request to one ready replica; WebSockets pass
- *     GET  /v1/jobs/:job/ports/:name/tunnel    upgraded to a WebSocket: one TCP connection
+ *     ANY  /v1/jobs/:job/ports/:name/http/*            an HTTP request to one ready replica; WebSockets pass
+ *     GET  /v1/jobs/:job/ports/:name/tunnel            upgraded to a WebSocket: one TCP connection
+ *          /v1/deployments/:deployment/ports/...       the same, over all updates of a deployment
  *
- * `?replica=PARTITION` chooses the replica, and is not passed on.
+ * `?replica=PARTITION` chooses the replica, of a deployment among those of the newest revision; it is not passed on.
  */
 export interface PortAddress {
-  job: string;
+  owner: PortOwner;
   name: string;
   kind: 'http' | 'tunnel';
   /** What the program sees: the path behind `http`, and the query without `replica`. Begins with `/`. */
@@ -51,30 +59,31 @@ export interface PortAddress {
   replica: number | null;
 }
 
-const PORT_PATH = /^\/v1\/jobs\/([^/]+)\/ports\/([^/]+)\/(?:(http)(\/.*)?|(tunnel))$/;
+const PORT_PATH = /^\/v1\/(job|deployment)s\/([^/]+)\/ports\/([^/]+)\/(?:(http)(\/.*)?|(tunnel))$/;
 const REPLICA_PATTERN = /^\d{1,7}$/;
 
 /** Reads the path and query of a request as they came; null for what is no published port. */
 export function parsePortAddress(url: string): PortAddress | null {
   const [path = '', ...queries] = url.split('?');
   const match = PORT_PATH.exec(path);
-  const job = jobIdSchema.safeParse(match?.[1]);
-  const name = nameSchema.safeParse(match?.[2]);
-  if (match === null || !job.success || !name.success) return null;
+  const kind = match?.[1] === 'job' ? 'job' : 'deployment';
+  const id = (kind === 'job' ? jobIdSchema : nameSchema).safeParse(match?.[2]);
+  const name = nameSchema.safeParse(match?.[3]);
+  if (match === null || !id.success || !name.success) return null;
   const pairs = queries.length === 0 ? [] : queries.join('?').split('&');
   const chosen = pairs.filter((pair) => pair.startsWith('replica=')).map((pair) => pair.slice('replica='.length));
   if (chosen.length > 1 || chosen.some((text) => !REPLICA_PATTERN.test(text))) return null;
   const query = pairs.filter((pair) => !pair.startsWith('replica=')).join('&');
   return {
-    job: job.data,
+    owner: { kind, id: id.data },
     name: name.data,
-    kind: match[5] === 'tunnel' ? 'tunnel' : 'http',
-    target: `${match[4] ?? '/'}${query === '' ? '' : `?${query}`}`,
+    kind: match[6] === 'tunnel' ? 'tunnel' : 'http',
+    target: `${match[5] ?? '/'}${query === '' ? '' : `?${query}`}`,
     replica: chosen[0] === undefined ? null : Number(chosen[0]),
   };
 }
 
 /** Where the requests of one published port begin, without a slash at the end. */
-export function portPath(job: string, name: string, kind: PortAddress['kind']): string {
-  return `/v1/jobs/${job}/ports/${name}/${kind}`;
+export function portPath(owner: PortOwner, name: string, kind: PortAddress['kind']): string {
+  return `/v1/${owner.kind}s/${owner.id}/ports/${name}/${kind}`;
 }

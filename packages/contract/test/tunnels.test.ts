@@ -2,9 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { AGENT_TUNNEL_PATH, parsePortAddress, portPath, tunnelIdOf } from '../src/index.ts';
+import { AGENT_TUNNEL_PATH, type PortOwner, parsePortAddress, portPath, tunnelIdOf } from '../src/index.ts';
 
 const JOB = 'j000000000000000001';
+const OWNERS: readonly PortOwner[] = [
+  { kind: 'job', id: JOB },
+  { kind: 'deployment', id: 'shop' },
+];
 
 test('the path behind the port and the query reach the program as they are written', () => {
   const targets: [string, string, number | null][] = [
@@ -16,11 +20,13 @@ test('the path behind the port and the query reach the program as they are writt
     ['/a?x=1&replica=0&y=%26replica=9', '/a?x=1&y=%26replica=9', 0],
     ['/a?b?c&&d', '/a?b?c&&d', null],
   ];
-  for (const [rest, target, replica] of targets) {
-    const address = { job: JOB, name: 'web', kind: 'http', target, replica };
-    assert.deepEqual(parsePortAddress(`${portPath(JOB, 'web', 'http')}${rest}`), address, rest);
+  for (const owner of OWNERS) {
+    for (const [rest, target, replica] of targets) {
+      const address = { owner, name: 'web', kind: 'http', target, replica };
+      assert.deepEqual(parsePortAddress(`${portPath(owner, 'web', 'http')}${rest}`), address, rest);
+    }
+    assert.equal(parsePortAddress(`${portPath(owner, 'web', 'tunnel')}?replica=1`)?.kind, 'tunnel');
   }
-  assert.equal(parsePortAddress(`${portPath(JOB, 'web', 'tunnel')}?replica=1`)?.kind, 'tunnel');
 });
 
 test('what is no published port is none', () => {
@@ -32,6 +38,9 @@ test('what is no published port is none', () => {
     `/v1/jobs/${JOB}/ports/../http/`,
     `/v1/jobs/${JOB}/ports/a%2fb/http/`,
     `/v1/jobs/x/ports/web/http/`,
+    `/v1/deployments/../ports/web/http/`,
+    `/v1/deployments/a b/ports/web/http/`,
+    `/v1/nodes/${JOB}/ports/web/http/`,
     `/v1/jobs/${JOB}/ports/web/tunnel/more`,
     `/v1/jobs/${JOB}/ports/web/http/?replica=1&replica=2`,
     `/v1/jobs/${JOB}/ports/web/http/?replica=-1`,
@@ -42,7 +51,22 @@ test('what is no published port is none', () => {
 
 test('property: no path is taken for another, and none throws', () => {
   const part = fc.oneof(
-    fc.constantFrom('v1', 'jobs', JOB, 'ports', 'web', 'http', 'tunnel', '..', '', '%2e%2e', 'replica=1', '?', '&'),
+    fc.constantFrom(
+      'v1',
+      'jobs',
+      'deployments',
+      JOB,
+      'ports',
+      'web',
+      'http',
+      'tunnel',
+      '..',
+      '',
+      '%2e%2e',
+      'replica=1',
+      '?',
+      '&',
+    ),
     fc.string(),
   );
   fc.assert(
@@ -50,7 +74,7 @@ test('property: no path is taken for another, and none throws', () => {
       const url = `/${parts.join('/')}${joint}${parts.join('&')}`;
       const address = parsePortAddress(url);
       if (address === null) return;
-      assert.ok(url.startsWith(`/v1/jobs/${JOB}/ports/${address.name}/${address.kind}`));
+      assert.ok(url.startsWith(portPath(address.owner, address.name, address.kind)));
       assert.ok(address.target.startsWith('/'));
       assert.doesNotMatch(address.target, /[?&]replica=/);
     }),

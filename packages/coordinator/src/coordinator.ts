@@ -40,7 +40,7 @@ import { DISPATCH_LIMITS } from './limits.ts';
 import { serveAgent } from './link/agent-link.ts';
 import { serveUpgrades } from './link/upgrades.ts';
 import { PortProxy } from './proxy/port-proxy.ts';
-import { ServiceJobs } from './proxy/service-jobs.ts';
+import { Services } from './proxy/services.ts';
 import { Tunnels } from './proxy/tunnels.ts';
 import { createHttpMetrics, registerDatabaseGauges, registerTunnelGauge } from './routes/metrics.ts';
 import type { Logger } from './routes/problem.ts';
@@ -315,8 +315,8 @@ function openPorts(
   const tunnels = new Tunnels({ send: (node, frame) => sessions.get(node)?.link.send(frame) ?? false });
   registerTunnelGauge(httpMetrics.registry, tunnels);
   const isHere = (node: string) => sessions.get(node) !== undefined;
-  const jobs = new ServiceJobs(database);
-  return { tunnels, ports: new PortProxy({ authenticate, jobs, tunnels, isHere, coordinatorId }) };
+  const services = new Services(database);
+  return { tunnels, ports: new PortProxy({ authenticate, services, tunnels, isHere, coordinatorId }) };
 }
 
 async function listenOn(

@@ -1,5 +1,5 @@
 /** `fog forward`: reach a published port of a service from this machine. */
-import { FogClient, FogError, portPath } from '@fog/contract';
+import { FogClient, FogError, jobIdSchema, type PortOwner, portPath } from '@fog/contract';
 import { pinnedConnection } from '@fog/contract/node';
 import { findCoordinator } from '@fog/sdk';
 import type { Command } from 'commander';
@@ -16,15 +16,16 @@ interface ForwardOptions extends CommonOptions {
 
 const HELP = `
 Listens on this machine; every connection goes to one ready replica of the service, or to the one that --replica names.
-PORT is the name under task.ports. With --json it prints {"listening": "HOST:PORT"}. Ctrl-C ends it.
+SERVICE is the name of a deployment, over all its updates, or the id of a job. PORT is the name under task.ports. With
+--json it prints {"listening": "HOST:PORT"}. Ctrl-C ends it.
 
 Examples:
-  $ fog forward JOB web
-  $ fog forward JOB database --listen 127.0.0.1:5432 --replica 0`;
+  $ fog forward web http
+  $ fog forward database sql --listen 127.0.0.1:5432 --replica 0`;
 
 export function addForwardCommand(program: Command, terminal: Terminal): void {
   const command = program
-    .command('forward <job> <port>')
+    .command('forward <service> <port>')
     .description('listen on this machine for a published port of a service')
     .option(
       '--listen <host:port>',
@@ -34,14 +35,14 @@ export function addForwardCommand(program: Command, terminal: Terminal): void {
     )
     .option('--replica <n>', 'only this replica', wholeNumber(0))
     .addHelpText('after', HELP);
-  withConnection(command).action((job: string, port: string, options: ForwardOptions) =>
-    forward(terminal, { job, port, options }),
+  withConnection(command).action((service: string, port: string, options: ForwardOptions) =>
+    forward(terminal, { service, port, options }),
   );
 }
 
 async function forward(
   terminal: Terminal,
-  { job, port, options }: { job: string; port: string; options: ForwardOptions },
+  { service, port, options }: { service: string; port: string; options: ForwardOptions },
 ): Promise<void> {
   const { url, token, fingerprint } = await findCoordinator({
     url: options.url,
@@ -49,13 +50,14 @@ async function forward(
     environment: terminal.environment,
   });
   const { fetch, tls } = await pinnedConnection(url, fingerprint);
-  await checkPort(new FogClient({ url, token, fetch }), job, port);
+  const owner: PortOwner = { kind: jobIdSchema.safeParse(service).success ? 'job' : 'deployment', id: service };
+  await checkPort(new FogClient({ url, token, fetch }), owner, port);
   const replica = options.replica === undefined ? '' : `?replica=${options.replica}`;
   await using forwarding = new PortForward({
     url: url.replace(/\/+$/, ''),
     token,
     tls,
-    path: `${portPath(job, port, 'tunnel')}${replica}`,
+    path: `${portPath(owner, port, 'tunnel')}${replica}`,
     failed: ({ code, message }) => void note(terminal, `${code}: ${safeText(message)}`),
   });
   const { host, port: number } = await forwarding.listen(options.listen.host, options.listen.port);
@@ -63,18 +65,27 @@ async function forward(
   const stopped = Promise.withResolvers<void>();
   using _signals = onStopSignals(() => stopped.resolve());
   if (options.json) await writeJson(terminal, { listening });
-  else await writeLine(terminal, `${listening} leads to port ${port} of job ${job}; Ctrl-C ends it`);
+  else await writeLine(terminal, `${listening} leads to port ${port} of ${owner.kind} ${owner.id}; Ctrl-C ends it`);
   await stopped.promise;
 }
 
 /** A mistyped name is told at once, and not to the first who connects. */
-async function checkPort(client: FogClient, job: string, name: string): Promise<void> {
+async function checkPort(client: FogClient, { kind, id }: PortOwner, name: string): Promise<void> {
+  const job = kind === 'job' ? id : await currentJob(client, id);
   const { spec } = await client.call('getJob', { params: { job } });
   const names = (spec.spec.task.ports ?? []).map((published) => published.name);
   if (names.includes(name)) return;
-  throw new FogError('not-found', `job ${job} publishes no port "${name}"`, {
+  throw new FogError('not-found', `${kind} ${id} publishes no port "${name}"`, {
     hint: names.length === 0 ? 'it publishes none' : `it publishes ${names.join(', ')}`,
   });
+}
+
+/** Whose specification is that of the deployment now. */
+async function currentJob(client: FogClient, name: string): Promise<string> {
+  const { revision, revisions } = await client.call('getDeployment', { params: { name } });
+  const current = revisions.find((candidate) => candidate.revision === revision);
+  if (current === undefined) throw new FogError('internal', `deployment ${name} has no revision ${revision}`);
+  return current.job;
 }
 
 /** `127.0.0.1:5432` or `[::1]:0`. */

@@ -22,12 +22,12 @@ import {
 } from './headers.ts';
 import { forwardRequest, forwardUpgrade, type Upstream, whileAllowed } from './http-forward.ts';
 import { inTurn, isReady, type Replica, whyNotReady } from './replicas.ts';
-import { publishedPort, type ServiceJob, type ServiceJobs } from './service-jobs.ts';
+import { publishedPorts, type Service, type Services } from './services.ts';
 import type { Tunnels } from './tunnels.ts';
 
 export interface PortProxyDependencies {
   authenticate: Authenticate;
-  jobs: Pick<ServiceJobs, 'find' | 'forget'>;
+  services: Pick<Services, 'find' | 'forget'>;
   tunnels: Pick<Tunnels, 'open'>;
   /** Whether the link of this node is held here. */
   isHere(node: string): boolean;
@@ -35,18 +35,21 @@ export interface PortProxyDependencies {
 }
 
 /** Where a request goes: to a program, or to the coordinator that can reach it. */
-type Route = { kind: 'here'; connection: TunnelStream } | { kind: 'elsewhere'; url: string; replica: Replica };
+type Route =
+  | { kind: 'here'; connection: TunnelStream; port: PortSpec }
+  | { kind: 'elsewhere'; url: string; replica: Replica };
 
 interface Admitted {
   caller: Caller;
   address: PortAddress;
-  service: ServiceJob;
-  port: PortSpec;
+  service: Service;
+  /** Of each job that publishes it. */
+  ports: ReadonlyMap<string, PortSpec>;
 }
 
 export class PortProxy {
   readonly #dependencies: PortProxyDependencies;
-  /** Connections of each job so far, for taking turns. */
+  /** Connections of each service so far, for taking turns. */
   readonly #turns = new Map<string, number>();
 
   constructor(dependencies: PortProxyDependencies) {
@@ -116,14 +119,15 @@ export class PortProxy {
     const caller = await this.#recheck(incoming);
     const address = parsePortAddress(incoming.url ?? '');
     if (address === null) throw noSuchPort(incoming);
-    const service = await this.#dependencies.jobs.find(caller, address.job);
-    const port = publishedPort(service, address.name);
-    if (address.kind === 'http' && port.protocol !== 'http') {
-      throw new FogError('conflict', `port "${port.name}" of job ${address.job} does not speak HTTP`, {
-        hint: `fog forward ${address.job} ${port.name}, or publish it with protocol: http`,
+    const service = await this.#dependencies.services.find(caller, address.owner);
+    const published = [...publishedPorts(service, address.name)];
+    const ports = new Map(published.filter(([, { protocol }]) => address.kind !== 'http' || protocol === 'http'));
+    if (ports.size === 0) {
+      throw new FogError('conflict', `port "${address.name}" of ${service.title} does not speak HTTP`, {
+        hint: `fog forward ${address.owner.id} ${address.name}, or publish it with protocol: http`,
       });
     }
-    return { caller, address, service, port };
+    return { caller, address, service, ports };
   }
 
   async #recheck(incoming: IncomingMessage): Promise<Caller> {
@@ -133,53 +137,52 @@ export class PortProxy {
   }
 
   /** Tries ready replicas in turn. Throws `unavailable` with the reason when none can be reached. */
-  async #route({ caller, address, service, port }: Admitted, incoming: IncomingMessage): Promise<Route> {
-    const { jobs, tunnels, isHere, coordinatorId } = this.#dependencies;
-    const { job } = service;
-    const asked = service.replicas.filter(({ partition }) => [null, partition].includes(address.replica));
-    const hasCheck = job.spec.spec.task.health !== undefined;
-    const ready = asked.filter((replica) => isReady(replica, hasCheck));
+  async #route({ caller, address, service, ports }: Admitted, incoming: IncomingMessage): Promise<Route> {
+    const { services, tunnels, isHere, coordinatorId } = this.#dependencies;
+    const asked = askedOf(service, address);
+    const ready = asked.filter((replica) => ports.has(replica.job) && isReady(replica, hasCheck(service, replica)));
     const which = address.replica === null ? 'no replica' : `not replica ${address.replica}`;
-    if (ready.length === 0) throw notReady(`${which} of job ${job.id} is ready: ${whyNotReady(asked)}`);
+    if (ready.length === 0) throw notReady(`${which} of ${service.title} is ready: ${whyNotReady(asked)}`, address);
     let last: unknown;
-    for (const replica of inTurn(ready, this.#nextTurn(job.id)).slice(0, PROXY_LIMITS.connectTries)) {
-      const { node, partition, fence, coordinator } = replica;
+    for (const replica of inTurn(ready, this.#nextTurn(service.title)).slice(0, PROXY_LIMITS.connectTries)) {
+      const { job, node, partition, fence, coordinator } = replica;
+      const port = ports.get(job) as PortSpec;
       if (!isHere(node)) {
         if (coordinator === null || coordinator.id === coordinatorId) continue; // it has gone by now
         if (incoming.headers[PASSED_ON_HEADER] !== undefined) continue;
         return { kind: 'elsewhere', url: coordinator.url, replica };
       }
       try {
-        const target = { node, attempt: { job: job.id, partition, fence }, port: port.port };
-        return { kind: 'here', connection: await tunnels.open(target, caller.principal) };
+        const target = { node, attempt: { job, partition, fence }, port: port.port };
+        return { kind: 'here', connection: await tunnels.open(target, caller.principal), port };
       } catch (error) {
         if (error instanceof FogError && error.code === 'too-many-requests') throw error;
         last = error;
       }
     }
-    jobs.forget(job.id);
+    services.forget(address.owner, caller);
     const why = last === undefined ? 'the links of their nodes are down' : FogError.from(last).message;
-    throw notReady(`no replica of job ${job.id} can be reached on port ${port.port}: ${why}`);
+    throw notReady(`no replica of ${service.title} can be reached on port "${address.name}": ${why}`, address);
   }
 
-  #nextTurn(job: string): number {
-    const turn = this.#turns.get(job) ?? 0;
+  #nextTurn(service: string): number {
+    const turn = this.#turns.get(service) ?? 0;
     const oldest = this.#turns.keys().next();
-    if (!this.#turns.delete(job) && this.#turns.size >= PROXY_LIMITS.cachedJobs && !oldest.done) {
+    if (!this.#turns.delete(service) && this.#turns.size >= PROXY_LIMITS.cachedJobs && !oldest.done) {
       this.#turns.delete(oldest.value);
     }
-    this.#turns.set(job, turn + 1);
+    this.#turns.set(service, turn + 1);
     return turn;
   }
 
-  #upstream(route: Route, { address, port }: Admitted, incoming: IncomingMessage): Upstream {
-    if (route.kind === 'elsewhere') return this.#peer(route.url, route.replica, incoming);
+  #upstream(route: Route, { address }: Admitted, incoming: IncomingMessage): Upstream {
+    if (route.kind === 'elsewhere') return this.#peer(route, address, incoming);
     const request: ForwardedRequest = {
-      port: port.port,
+      port: route.port.port,
       clientAddress: incoming.socket.remoteAddress ?? 'unknown',
       scheme: (incoming.socket as TLSSocket).encrypted ? 'https' : 'http',
       host: incoming.headers.host ?? '',
-      prefix: portPath(address.job, address.name, 'http'),
+      prefix: portPath(address.owner, address.name, 'http'),
     };
     return {
       isSecure: false,
@@ -192,15 +195,14 @@ export class PortProxy {
   }
 
   /** The other coordinator checks the token again, and does the rest. */
-  #peer(url: string, { partition }: Replica, incoming: IncomingMessage): Upstream {
+  #peer({ url, replica }: Route & { kind: 'elsewhere' }, address: PortAddress, incoming: IncomingMessage): Upstream {
     const { protocol, hostname, port, host } = new URL(url);
-    const path = incoming.url ?? '/';
-    const hasChosen = parsePortAddress(path)?.replica !== null;
-    const chosen = hasChosen ? path : `${path}${path.includes('?') ? '&' : '?'}replica=${partition}`;
+    const root = portPath({ kind: 'job', id: replica.job }, address.name, address.kind);
+    const path = address.kind === 'http' ? `${root}${address.target}` : root;
     return {
       isSecure: protocol === 'https:',
       connection: { hostname: hostname.replace(/^\[|\]$/g, ''), ...(port === '' ? {} : { port: Number(port) }) },
-      path: chosen,
+      path: `${path}${path.includes('?') ? '&' : '?'}replica=${replica.partition}`,
       headers: towardsCoordinator(incoming.headersDistinct, host, this.#dependencies.coordinatorId),
       answerHeaders: endToEnd,
       fault: ({ message }) =>
@@ -211,12 +213,23 @@ export class PortProxy {
   }
 }
 
-function notReady(message: string): FogError {
-  return new FogError('unavailable', message, { hint: 'fog job get ID tells more' });
+/** Those that may answer, ready or not. */
+function askedOf({ jobs, replicas }: Service, { replica: chosen }: PortAddress): Replica[] {
+  if (chosen === null) return replicas;
+  return replicas.filter(({ job, partition }) => partition === chosen && job === jobs[0]?.id);
+}
+
+function hasCheck({ jobs }: Service, replica: Replica): boolean {
+  return jobs.find(({ id }) => id === replica.job)?.spec.spec.task.health !== undefined;
+}
+
+function notReady(message: string, { owner }: PortAddress): FogError {
+  const command = owner.kind === 'job' ? 'fog job get' : 'fog rollout status';
+  return new FogError('unavailable', message, { hint: `${command} ${owner.id} tells more` });
 }
 
 function noSuchPort({ method, url }: IncomingMessage): FogError {
   return new FogError('not-found', `there is no published port at ${method} ${url?.split('?', 1)[0]}`, {
-    hint: 'the paths are /v1/jobs/JOB/ports/NAME/http/... and /v1/jobs/JOB/ports/NAME/tunnel',
+    hint: 'the paths are /v1/jobs/JOB/ports/NAME/http/... and .../tunnel, or /v1/deployments/NAME/ports/...',
   });
 }

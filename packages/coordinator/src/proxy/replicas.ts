@@ -2,6 +2,8 @@
 import type { AttemptState, HealthReport } from '@fog/contract';
 
 export interface Replica {
+  /** Of a deployment they are of several, while it is updated. */
+  job: string;
   partition: number;
   fence: number;
   state: AttemptState;

@@ -42,7 +42,7 @@ describe('a request to a published port', () => {
 
   const proxy = new PortProxy({
     authenticate: async () => ({ scope: 'submit', principal: 'alice' }),
-    jobs: { find: async () => ({ job, replicas }), forget: () => {} },
+    services: { find: async () => ({ title: `job ${JOB}`, jobs: [job], replicas }), forget: () => {} },
     tunnels: {
       open: async ({ attempt }) => {
         tried.push(attempt.partition);
@@ -94,6 +94,7 @@ describe('a request to a published port', () => {
 
   const url = (of: Server) => `http://127.0.0.1:${(of.address() as AddressInfo).port}`;
   const replica = (partition: number, node: string, coordinator = { id: 'c2', url: url(peer) }): Replica => ({
+    job: JOB,
     partition,
     fence: 1,
     state: 'running',
@@ -147,7 +148,7 @@ describe('a request to a published port', () => {
   test('tries the next replica when one refuses, and not for ever', async () => {
     here = new Set(['n1', 'n2']);
     replicas = [0, 1, 2, 3, 4].map((partition) => replica(partition, 'n1'));
-    assert.match((await ask()).body, /no replica .* can be reached on port 8080: nobody listens/);
+    assert.match((await ask()).body, /no replica .* can be reached on port "web": nobody listens/);
     assert.equal(tried.length, 3);
     replicas = [replica(0, 'n1'), replica(1, 'elsewhere')];
     assert.equal((await ask()).status, 200);

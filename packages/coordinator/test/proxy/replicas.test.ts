@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { inTurn, isReady, type Replica, whyNotReady } from '../../src/proxy/replicas.ts';
 
 const replica = (change: Partial<Replica> = {}): Replica => ({
+  job: 'j000000000000000001',
   partition: 0,
   fence: 1,
   state: 'running',

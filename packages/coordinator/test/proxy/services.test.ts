@@ -1,9 +1,10 @@
 /** Health as nodes report it, and what the proxy reads of services, over both databases. */
 import assert from 'node:assert/strict';
-import { parseJobSpec } from '@fog/contract';
+import { type JobSpecInput, parseJobSpec } from '@fog/contract';
 import { PROXY_LIMITS } from '../../src/limits.ts';
-import { publishedPort, ServiceJobs } from '../../src/proxy/service-jobs.ts';
+import { publishedPorts, Services } from '../../src/proxy/services.ts';
 import { readEvents, readTasks } from '../../src/store/job-queries.ts';
+import { ALICE, deploy, deployed, service, willing } from '../deployments/deployment-scene.ts';
 import { onBothDatabases } from '../dispatch/both-databases.ts';
 import type { Fog } from '../dispatch/fog-harness.ts';
 
@@ -14,6 +15,11 @@ const SERVICE = parseJobSpec({
     task: { runtime: 'process', process: { command: ['x'] }, ports: [{ name: 'web', port: 80, protocol: 'http' }] },
   },
 });
+
+function serving(port: number): JobSpecInput {
+  const { spec, ...rest } = service({ count: 1 });
+  return { ...rest, spec: { ...spec, task: { ...spec.task, ports: [{ name: 'web', port, protocol: 'http' }] } } };
+}
 
 async function running(fog: Fog) {
   const agent = await fog.connected();
@@ -53,12 +59,13 @@ await onBothDatabases('services', {
   }) {
     const fog = await open();
     const { agent, job, one, two } = await running(fog);
+    const owner = { kind: 'job', id: job } as const;
     agent.report(two, { event: 'health', status: 'healthy', message: 'well', restarts: 0 });
     await fog.settle();
     let now = 0;
-    const jobs = new ServiceJobs(fog.database, () => now);
+    const services = new Services(fog.database, () => now);
     const caller = { scope: 'submit', principal: 'alice' } as const;
-    const { replicas } = await jobs.find(caller, job);
+    const { replicas } = await services.find(caller, owner);
     assert.deepEqual(
       replicas.map(({ partition, state, node, nodeState, health }) => [
         ...[partition, state, node === agent.id, nodeState],
@@ -71,26 +78,55 @@ await onBothDatabases('services', {
     );
     agent.fail(one);
     await fog.settle();
-    assert.equal((await jobs.find(caller, job)).replicas.length, 2);
+    assert.equal((await services.find(caller, owner)).replicas.length, 2);
     now += PROXY_LIMITS.cacheMilliseconds;
-    assert.equal((await jobs.find(caller, job)).replicas.length, 1);
-    await assert.rejects(jobs.find({ scope: 'submit', principal: 'mallory' }, job), { code: 'not-found' });
-    await assert.rejects(jobs.find({ scope: 'node', principal: 'olga' }, job), { code: 'not-found' });
-    await jobs.find({ scope: 'admin', principal: 'admin' }, job);
-    await assert.rejects(jobs.find(caller, `j${'0'.repeat(18)}`), { code: 'not-found' });
+    assert.equal((await services.find(caller, owner)).replicas.length, 1);
+    await assert.rejects(services.find({ scope: 'submit', principal: 'mallory' }, owner), { code: 'not-found' });
+    await assert.rejects(services.find({ scope: 'node', principal: 'olga' }, owner), { code: 'not-found' });
+    await services.find({ scope: 'admin', principal: 'admin' }, owner);
+    await assert.rejects(services.find(caller, { kind: 'job', id: `j${'0'.repeat(18)}` }), { code: 'not-found' });
   },
 
   async 'a port is one that the job publishes, while it lives'({ open }) {
     const fog = await open();
     const { job } = await running(fog);
+    const owner = { kind: 'job', id: job } as const;
     const caller = { scope: 'admin', principal: 'admin' } as const;
-    const jobs = new ServiceJobs(fog.database);
-    const batch = await jobs.find(caller, job);
-    assert.throws(() => publishedPort(batch, 'web'), { code: 'not-found', hint: 'only services publish ports' });
-    const service = { ...batch, job: { ...batch.job, spec: SERVICE } };
-    assert.equal(publishedPort(service, 'web').port, 80);
-    assert.throws(() => publishedPort(service, 'other'), { code: 'not-found', hint: 'it publishes web' });
-    const ended = { ...service, job: { ...service.job, endedAt: 1, state: 'cancelled' as const } };
-    assert.throws(() => publishedPort(ended, 'web'), { code: 'conflict' });
+    const services = new Services(fog.database);
+    const batch = await services.find(caller, owner);
+    assert.throws(() => publishedPorts(batch, 'web'), { code: 'not-found', hint: 'only services publish ports' });
+    const jobs = batch.jobs.map((found) => ({ ...found, spec: SERVICE }));
+    const served = { ...batch, jobs };
+    assert.deepEqual(
+      [...publishedPorts(served, 'web')].map(([id, { port }]) => [id, port]),
+      [[job, 80]],
+    );
+    assert.throws(() => publishedPorts(served, 'other'), { code: 'not-found', hint: 'it publishes web' });
+    const ended = { ...served, jobs: jobs.map((found) => ({ ...found, endedAt: 1, state: 'cancelled' as const })) };
+    assert.throws(() => publishedPorts(ended, 'web'), { code: 'conflict' });
+  },
+
+  async 'a deployment is reached over the replicas of all its revisions, by its owner alone'({ open }) {
+    const fog = await open();
+    const owner = { kind: 'deployment', id: 'web' } as const;
+    await willing(fog);
+    await deployed(fog, serving(80));
+    await deploy(fog, serving(81));
+    await fog.settle();
+    const services = new Services(fog.database);
+    const { jobs, replicas } = await services.find(ALICE, owner);
+    const ports = publishedPorts({ title: 'deployment web', jobs, replicas }, 'web');
+    assert.deepEqual(
+      jobs.map(({ id }) => ports.get(id)?.port),
+      [81, 80],
+      'the newest first',
+    );
+    assert.equal(new Set(replicas.map(({ job }) => job)).size, 2, 'both revisions have a replica');
+    for (const caller of [
+      { scope: 'submit', principal: 'mallory' },
+      { scope: 'admin', principal: 'root' },
+    ] as const) {
+      await assert.rejects(services.find(caller, owner), { code: 'not-found', hint: 'fog rollout ls' });
+    }
   },
 });
