@@ -139,8 +139,11 @@ export class PortProxy {
     const asked = service.replicas.filter(({ partition }) => [null, partition].includes(address.replica));
     const hasCheck = job.spec.spec.task.health !== undefined;
     const ready = asked.filter((replica) => isReady(replica, hasCheck));
-    const which = address.replica === null ? 'no replica' : `not replica ${address.replica}`;
-    if (ready.length === 0) throw notReady(`${which} of job ${job.id} is ready: ${whyNotReady(asked)}`);
+    if (ready.length === 0) {
+      const { replica } = address;
+      const what = replica === null ? `no replica of job ${job.id} is` : `replica ${replica} of job ${job.id} is not`;
+      throw notReady(`${what} ready: ${whyNotReady(asked)}`);
+    }
     let last: unknown;
     for (const replica of inTurn(ready, this.#nextTurn(job.id)).slice(0, PROXY_LIMITS.connectTries)) {
       const { node, partition, fence, coordinator } = replica;
