@@ -72,7 +72,9 @@ test('what a health check finds is told without the secrets in it', async () => 
   const group = service({ health, env: { KEY: { secret: 'key' } } });
   site.coordinator.lease({ ...group, secrets: { key: 'swordfish' } });
   await runs(site, 2);
-  const unhealthy = site.coordinator.reports().find((report) => report.event === 'health');
+  const told = () => site.coordinator.reports().find((report) => report.event === 'health');
+  await site.coordinator.until(() => told() !== undefined, 'its health');
+  const unhealthy = told();
   assert.deepEqual(unhealthy, {
     event: 'health',
     status: 'unhealthy',
