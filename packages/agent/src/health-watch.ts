@@ -12,11 +12,14 @@ export interface HealthWatchDependencies {
 
 /**
  *     waiting <-> checking -> over: unhealthy, or stopped
+ *         \____________\<--> paused
  */
 export class HealthWatch {
   readonly #dependencies: HealthWatchDependencies;
   #state: HealthState;
   #endWait = () => {};
+  /** Of waiting and checking; what comes of an earlier one does not count. */
+  #round = 0;
   #isOver = false;
 
   constructor(state: HealthState, dependencies: HealthWatchDependencies) {
@@ -27,19 +30,29 @@ export class HealthWatch {
 
   stop(): void {
     this.#isOver = true;
+    this.pause();
+  }
+
+  pause(): void {
+    this.#round += 1;
     this.#endWait();
+  }
+
+  resume(): void {
+    if (!this.#isOver) this.#wait();
   }
 
   #wait(): void {
     const { policy, timer } = this.#dependencies;
     const delay = checkDelay(this.#state, policy, timer.now());
-    this.#endWait = startLongTimer(delay, () => void this.#check(), timer);
+    this.#round += 1;
+    this.#endWait = startLongTimer(delay, () => void this.#check(this.#round), timer);
   }
 
-  async #check(): Promise<void> {
+  async #check(round: number): Promise<void> {
     const { policy, check, checked, timer } = this.#dependencies;
     const result = await check();
-    if (this.#isOver) return;
+    if (round !== this.#round) return;
     this.#state = afterCheck(this.#state, policy, result, timer.now());
     this.#isOver = this.#state.status === 'unhealthy';
     if (!this.#isOver) this.#wait();

@@ -27,8 +27,7 @@ function programDigest(task: TaskSpec): string | null {
  */
 export function programOf(task: TaskSpec, cache: Pick<BlobCache, 'pathOf'>): Program | null {
   const { wasm, javascript, docker, kubernetes } = task;
-  const inbound = (task.ports?.length ?? 0) > 0 || task.health !== undefined;
-  const network = { allow: task.network === 'none' ? [] : task.network.allow, inbound };
+  const network = { allow: task.network === 'none' ? [] : task.network.allow, inbound: isReached(task) };
   if (wasm !== undefined) {
     return { runtime: 'wasm', modulePath: cache.pathOf(wasm.module), moduleDigest: wasm.module };
   }
@@ -48,6 +47,12 @@ export function programOf(task: TaskSpec, cache: Pick<BlobCache, 'pathOf'>): Pro
     return { runtime: 'kubernetes', image, command, workingDirectory, network };
   }
   return null;
+}
+
+/** Whether the agent has to get into the sandbox. A command in a container is run by its engine. */
+function isReached({ ports = [], health, runtime }: TaskSpec): boolean {
+  const isAsked = health !== undefined && (health.command === undefined || runtime !== 'docker');
+  return ports.length > 0 || isAsked;
 }
 
 /** Whether nothing has to be fetched, as far as can be told without opening folder manifests. */

@@ -110,6 +110,21 @@ export class SupervisedRun implements RunningAttempt {
     return sumOfSamples(this.#sampleBefore, sample);
   }
 
+  /** What is frozen cannot answer, so it is not asked. Between two runs there is nothing to freeze. */
+  async pause(): Promise<boolean> {
+    const watch = this.#watch;
+    watch?.pause();
+    const isFrozen = (await this.#run?.pause?.()) ?? false;
+    if (!isFrozen) watch?.resume();
+    return isFrozen;
+  }
+
+  async resume(): Promise<boolean> {
+    const isThawed = (await this.#run?.resume?.()) ?? false;
+    if (isThawed) this.#watch?.resume();
+    return isThawed;
+  }
+
   async connect(port: number) {
     if (this.#run?.connect === undefined) throw new FogError('unavailable', 'The program does not run.');
     return await this.#run.connect(port);

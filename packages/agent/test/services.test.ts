@@ -6,6 +6,7 @@ import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
 import type { AttemptReport, JobSpecInput, LeaseGroup } from '@fog/contract';
 import { HeldAttempts } from '../src/held-attempts.ts';
+import { programOf } from '../src/staging.ts';
 import { type Site, startSite } from './agent-under-test.ts';
 import { JOB, leaseGroup } from './fake-coordinator.ts';
 import { FakeRuntime, OutlivingRuntime } from './fake-runtime.ts';
@@ -71,7 +72,9 @@ test('what a health check finds is told without the secrets in it', async () => 
   const group = service({ health, env: { KEY: { secret: 'key' } } });
   site.coordinator.lease({ ...group, secrets: { key: 'swordfish' } });
   await runs(site, 2);
-  const unhealthy = site.coordinator.reports().find((report) => report.event === 'health');
+  const told = () => site.coordinator.reports().find((report) => report.event === 'health');
+  await site.coordinator.until(() => told() !== undefined, 'its health');
+  const unhealthy = told();
   assert.deepEqual(unhealthy, {
     event: 'health',
     status: 'unhealthy',
@@ -168,4 +171,18 @@ test('a node that drains does not wait for what has no end', async () => {
   const ending = site.coordinator.ending(0);
   assert.ok(ending?.event === 'fail' && ending.reason === 'drained');
   assert.equal(site.coordinator.goodbyes, 1);
+});
+
+test('a way into the sandbox is made where it is needed', () => {
+  const inbound = (task: object) => {
+    const { spec } = service({ ports: undefined, ...task });
+    const program = programOf(spec.spec.task, { pathOf: () => '' });
+    return program !== null && 'network' in program && program.network.inbound;
+  };
+  const docker = { runtime: 'docker', docker: { image: 'busybox' }, process: undefined };
+  assert.equal(inbound({}), false);
+  assert.equal(inbound({ ports: [{ name: 'web', port: 80 }] }), true);
+  assert.equal(inbound({ health: { command: ['/bin/check'] } }), true);
+  assert.equal(inbound({ health: { command: ['/bin/check'] }, ...docker }), false);
+  assert.equal(inbound({ health: { tcp: { port: 80 } }, ...docker }), true);
 });

@@ -24,6 +24,7 @@ class FakeRun implements RunningAttempt {
   cleaned?: Promise<void>;
   sampled: UsageSample | null = SAMPLE;
   isListening = true;
+  canFreeze = true;
 
   constructor() {
     const { promise, resolve } = Promise.withResolvers<AttemptOutcome>();
@@ -43,6 +44,14 @@ class FakeRun implements RunningAttempt {
 
   async sample(): Promise<UsageSample | null> {
     return this.sampled;
+  }
+
+  async pause(): Promise<boolean> {
+    return this.canFreeze;
+  }
+
+  async resume(): Promise<boolean> {
+    return this.canFreeze;
   }
 
   async connect(): Promise<PassThrough> {
@@ -247,6 +256,25 @@ describe('its health', () => {
     it.last().isListening = false;
     await it.timer.advance(60_000);
     assert.equal(it.runs.length, 2, 'the next run has its start period');
+  });
+
+  test('is not looked at while it is frozen', async () => {
+    const it = supervise({ health: check });
+    await it.timer.advance(1000);
+    it.last().isListening = false;
+    assert.equal(await it.supervised.pause(), true);
+    await it.timer.advance(600_000);
+    assert.deepEqual([it.told(), it.timer.waiting], [['healthy 0'], 0]);
+    assert.equal(await it.supervised.resume(), true);
+    await it.timer.advance(20_000);
+    assert.deepEqual(it.told(), ['healthy 0', 'unhealthy 0', 'starting 1']);
+    assert.equal(await it.supervised.pause(), false, 'nothing runs');
+    await it.timer.advance(2000);
+    it.last().canFreeze = false;
+    assert.equal(await it.supervised.pause(), false);
+    it.last().isListening = false;
+    await it.timer.advance(20_000);
+    assert.equal(it.told().at(-1), 'starting 2');
   });
 
   test('is not looked at any more once it is killed', async () => {

@@ -141,8 +141,12 @@ export class PortProxy {
     const { services, tunnels, isHere, coordinatorId } = this.#dependencies;
     const asked = askedOf(service, address);
     const ready = asked.filter((replica) => ports.has(replica.job) && isReady(replica, hasCheck(service, replica)));
-    const which = address.replica === null ? 'no replica' : `not replica ${address.replica}`;
-    if (ready.length === 0) throw notReady(`${which} of ${service.title} is ready: ${whyNotReady(asked)}`, address);
+    if (ready.length === 0) {
+      const { replica } = address;
+      const what =
+        replica === null ? `no replica of ${service.title} is` : `replica ${replica} of ${service.title} is not`;
+      throw notReady(`${what} ready: ${whyNotReady(asked)}`, address);
+    }
     let last: unknown;
     for (const replica of inTurn(ready, this.#nextTurn(service.title)).slice(0, PROXY_LIMITS.connectTries)) {
       const { job, node, partition, fence, coordinator } = replica;

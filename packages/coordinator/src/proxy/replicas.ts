@@ -29,7 +29,7 @@ export function inTurn(ready: readonly Replica[], turn: number): Replica[] {
 
 /** One sentence on replicas none of which is ready. */
 export function whyNotReady(replicas: readonly Replica[]): string {
-  if (replicas.length === 0) return 'none has a node yet';
+  if (replicas.length === 0) return 'waiting for a node';
   const counts = new Map<string, number>();
   for (const replica of replicas) {
     const what = conditionOf(replica);

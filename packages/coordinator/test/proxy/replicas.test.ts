@@ -42,7 +42,7 @@ test('each gets its turn', () => {
 });
 
 test('why none is ready is said in one sentence', () => {
-  assert.equal(whyNotReady([]), 'none has a node yet');
+  assert.equal(whyNotReady([]), 'waiting for a node');
   const several = [
     replica({ state: 'preparing', health: null }),
     replica({ health: null }),
