@@ -8,11 +8,12 @@
  * by a hint at once, by a sweep after a while.
  */
 import { FogError, type JobEventData, type TaskState } from '@fog/contract';
+import { sql } from 'kysely';
 import type { Bus } from '../bus.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { unheededSuspensions } from '../store/suspension-rows.ts';
-import { saveJobs } from '../store/turn-rows.ts';
+import { rowLock, saveJobs } from '../store/turn-rows.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { JobCache } from './job-cache.ts';
 import { suspensionOrder } from './turn-suspensions.ts';
@@ -78,14 +79,12 @@ export class Suspensions {
 
   /** Answers false when the job has ended or is being closed. */
   async #mark(writer: Writer, jobId: string, suspend: boolean, by: string): Promise<boolean> {
-    const { now } = this.#dependencies;
-    const job = await writer
-      .selectFrom('jobs')
-      .select('suspended_at')
-      .where('id', '=', jobId)
-      .where('ended_at', 'is', null)
-      .where('closing', 'is', null)
-      .executeTakeFirst();
+    const { database, now } = this.#dependencies;
+    // Locked, since another coordinator may be ending the job: nothing follows the end of its stream.
+    const { rows } = await sql<{ suspended_at: number | null }>`
+      SELECT suspended_at FROM jobs WHERE id = ${jobId} AND ended_at IS NULL AND closing IS NULL
+      ${rowLock(database.engine, 'FOR UPDATE')}`.execute(writer);
+    const [job] = rows;
     if (job === undefined) return false;
     // What is asked of a job is asked of all its tasks, also of those that were asked for by themselves.
     await writer
