@@ -30,7 +30,7 @@ const LIVE: TaskState[] = ['queued', 'scheduled', 'running'];
 
 export class Suspensions {
   readonly #dependencies: SuspensionsDependencies;
-  /** Jobs whose tasks this process is reaching; whoever asks for the same waits for the same. */
+  /** Jobs whose tasks this process is reaching. */
   readonly #spreading = new Map<string, Promise<void>>();
 
   constructor(dependencies: SuspensionsDependencies) {
@@ -98,22 +98,32 @@ export class Suspensions {
     return true;
   }
 
+  /** One after another, so that whoever asks last finds what was asked for before done or overtaken. */
   async #spread(jobId: string): Promise<void> {
-    const running = this.#spreading.get(jobId) ?? this.#reachTasks(jobId).finally(() => this.#spreading.delete(jobId));
+    const before = this.#spreading.get(jobId) ?? Promise.resolve();
+    const running = before
+      .catch(() => undefined)
+      .then(() => this.#reachTasks(jobId))
+      .finally(() => {
+        if (this.#spreading.get(jobId) === running) this.#spreading.delete(jobId);
+      });
     this.#spreading.set(jobId, running);
     await running;
   }
 
   async #reachTasks(jobId: string): Promise<void> {
     const { database, dispatcher } = this.#dependencies;
+    let last: boolean | null = null;
     for (;;) {
       const job = await database.read
         .selectFrom('jobs')
         .select(['suspended_at', 'suspension_due'])
         .where('id', '=', jobId)
         .executeTakeFirst();
-      if (job?.suspension_due !== 1) return;
+      if (job === undefined) return;
       const suspend = job.suspended_at !== null;
+      // Another coordinator may have asked for the opposite, and be done with it, while the last step was under way.
+      if (job.suspension_due === 0 && (last === null || last === suspend)) return;
       const rows = await database.read
         .selectFrom('tasks')
         .select(['partition', 'fence'])
@@ -123,7 +133,11 @@ export class Suspensions {
         .orderBy('partition')
         .limit(DISPATCH_LIMITS.jobStep)
         .execute();
-      if (rows.length === 0) await this.#reachedAll(jobId, job.suspended_at);
+      last = suspend;
+      if (rows.length === 0) {
+        await this.#reachedAll(jobId, job.suspended_at);
+        continue;
+      }
       const kind = suspend ? 'suspend' : 'unsuspend';
       dispatcher.take(...rows.map((row) => ({ kind, name: { job: jobId, ...row }, by: null }) as const));
       await dispatcher.settled();
