@@ -350,8 +350,8 @@ export class Attempt {
   }
 
   /**
-   * Equal for all attempts of a task, so that their results can be compared: no fence, no node. Only one with checkpoints
-   * is told whether it goes on.
+   * Equal for all attempts of a task, so that their results can be compared: no fence, no node. Only one with
+   * checkpoints is told whether it goes on.
    */
   #environment(): Record<string, string> {
     const { secrets, spec, partitions } = this.#group;

@@ -4,8 +4,8 @@
  *     jobs.suspended_at says what is asked of a job; suspension_due is 1 until all its tasks have heard of it.
  *
  * Tasks are reached in steps through the dispatcher, which parks those that wait and tells the nodes of those that run.
- * What a crash leaves half done is continued by the sweep. What a node, or another coordinator, did not hear is repeated:
- * by a hint at once, by a sweep after a while.
+ * What a crash leaves half done is continued by the sweep. What a node, or another coordinator, did not hear is
+ * repeated: by a hint at once, by a sweep after a while.
  */
 import { FogError, type JobEventData, type TaskState } from '@fog/contract';
 import { sql } from 'kysely';
