@@ -112,8 +112,8 @@ export class AttemptCheckpoints {
   }
 
   /**
-   * Stores what is in the folder now; null when that is nothing. Throws `AttemptFailure`: with the reasons of outputs for
-   * what the job did, `upload` when it cannot be stored, `sandbox` when it changed while it was copied.
+   * Stores what is in the folder now; null when that is nothing. Throws `AttemptFailure`: with the reasons of outputs
+   * for what the job did, `upload` when it cannot be stored, `sandbox` when it changed while it was copied.
    */
   async take(hold: Hold, signal: AbortSignal): Promise<Checkpoint | null> {
     const { folder, limits, upload } = this.#dependencies;

@@ -73,14 +73,14 @@ export const AGENT_LIMITS = {
   transferFailures: 10,
   transferRetryFirstMilliseconds: 100,
   transferRetryMostMilliseconds: 5_000,
-  /** Files of a checkpoint that have not changed are stored anew after this long, so that the coordinator keeps them. */
+  /** Unchanged files of a checkpoint are stored anew after this long, so that the coordinator keeps them. */
   checkpointKnownMilliseconds: 3_600_000,
   /** Digests remembered of one attempt: as many as one folder manifest can have. */
   checkpointKnown: 100_000,
-  /** Copies tried of /checkpoint after the end of its program, whose container may be dying yet, and the pause between. */
+  /** Copies of /checkpoint tried after the end of its program, whose container may be dying yet; the pause between. */
   lastCheckpointTries: 10,
   lastCheckpointPauseMilliseconds: 100,
-  /** Tries to let a program go on that was frozen, before the attempt is given up: an engine may be away for a moment. */
+  /** Tries to let a frozen program go on before the attempt is given up: an engine may be away for a moment. */
   resumeTries: 20,
   resumePauseMilliseconds: 250,
   /** Times that bytes with a wrong digest are fetched or stored again. */

@@ -3,9 +3,9 @@
  *
  *     before its program has begun   suspended, or the node is drained: it gives up at once, nothing is lost
  *     running                        a checkpoint each period, and when it is suspended
- *       node is drained              SIGTERM at once, killed after `grace`; with a checkpoint in its specification alone
+ *       node is drained              with checkpoints: SIGTERM at once, killed after `grace`
  *       suspended                    frozen; killed when it may not keep its place any longer
- *     ended                          of what was told to end, or ended with code 85, a last checkpoint is taken: it yields
+ *     ended                          told to end, or with code 85: it yields, with a last checkpoint
  *
  * An attempt that cannot be frozen runs on while its job is suspended. Who runs it asks `watch` now and then.
  */
@@ -136,8 +136,8 @@ export class Migration {
   }
 
   /**
-   * The program has ended. Answers why the attempt yields, or null where its outcome is what counts. `told` is why it was
-   * killed here, if that was to yield.
+   * The program has ended. Answers why the attempt yields, or null where its outcome is what counts. `told` is why it
+   * was killed here, if that was to yield.
    */
   yieldAfter(outcome: AttemptOutcome, told: Departure | null): YieldReason | null {
     this.#hasBegun = this.#phase === 'running';

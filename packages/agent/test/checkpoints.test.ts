@@ -198,7 +198,7 @@ test('a suspended attempt stands still, leaves a checkpoint, keeps its place ove
   assert.equal((await ending(site)).event, 'succeed');
 });
 
-test('when it may not keep its place any longer it yields with its checkpoint; one without loses its work', async () => {
+test('when it may not keep its place any longer it yields with its checkpoint, if it has any', async () => {
   for (const checkpoint of [{}, null]) {
     await using site = await started(checkpoint);
     const attempt = await running(site);

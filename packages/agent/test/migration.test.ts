@@ -58,7 +58,7 @@ test('success is success, code 85 asks for another start, and what was told to g
   }
 });
 
-test('an attempt leaves at once before its program has begun, after the grace of a drain, and when its place is lost', async () => {
+test('an attempt leaves before its program has begun, after the grace of a drain, and when its place is lost', async () => {
   const early = migration(CHECKPOINTS);
   assert.equal(early.subject.watch(0), null);
   early.subject.suspend(1_000_000);

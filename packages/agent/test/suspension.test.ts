@@ -24,7 +24,7 @@ class Program {
   }
 }
 
-test('whatever is ordered while copies are taken, the last order stands, and copies are of a program at rest', async () => {
+test('whatever is ordered during copies, the last order stands, and copies are of a program at rest', async () => {
   const step = fc.constantFrom('suspend' as const, 'resume' as const, 'hold' as const, 'wait' as const);
   const property = fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
     const program = new Program();

@@ -2,8 +2,8 @@
  * Copies the folder /checkpoint of an attempt, whose program may be running, so that the copy can be stored in peace.
  *
  * The tree is the job's: it is walked without following links (docker/written-files.ts), and links, pipes, sockets,
- * devices, files of several names and unsound names make the checkpoint invalid, as they would an output. Of a file only
- * its bytes are kept. Folders without files leave no trace.
+ * devices, files of several names and unsound names make the checkpoint invalid, as they would an output. Of a file
+ * only its bytes are kept. Folders without files leave no trace.
  */
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';

@@ -4,15 +4,16 @@
  *     jobs.suspended_at says what is asked of a job; suspension_due is 1 until all its tasks have heard of it.
  *
  * Tasks are reached in steps through the dispatcher, which parks those that wait and tells the nodes of those that run.
- * What a crash leaves half done is continued by the sweep. What a node, or another coordinator, did not hear is repeated:
- * by a hint at once, by a sweep after a while.
+ * What a crash leaves half done is continued by the sweep. What a node, or another coordinator, did not hear is
+ * repeated: by a hint at once, by a sweep after a while.
  */
 import { FogError, type JobEventData, type TaskState } from '@fog/contract';
+import { sql } from 'kysely';
 import type { Bus } from '../bus.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { unheededSuspensions } from '../store/suspension-rows.ts';
-import { saveJobs } from '../store/turn-rows.ts';
+import { rowLock, saveJobs } from '../store/turn-rows.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { JobCache } from './job-cache.ts';
 import { sendSuspensions } from './orders.ts';
@@ -30,7 +31,7 @@ const LIVE: TaskState[] = ['queued', 'scheduled', 'running'];
 
 export class Suspensions {
   readonly #dependencies: SuspensionsDependencies;
-  /** Jobs whose tasks this process is reaching; whoever asks for the same waits for the same. */
+  /** Jobs whose tasks this process is reaching. */
   readonly #spreading = new Map<string, Promise<void>>();
 
   constructor(dependencies: SuspensionsDependencies) {
@@ -80,14 +81,12 @@ export class Suspensions {
 
   /** Answers false when the job has ended or is being closed. */
   async #mark(writer: Writer, jobId: string, suspend: boolean, by: string): Promise<boolean> {
-    const { now } = this.#dependencies;
-    const job = await writer
-      .selectFrom('jobs')
-      .select('suspended_at')
-      .where('id', '=', jobId)
-      .where('ended_at', 'is', null)
-      .where('closing', 'is', null)
-      .executeTakeFirst();
+    const { database, now } = this.#dependencies;
+    // Locked, since another coordinator may be ending the job: nothing follows the end of its stream.
+    const { rows } = await sql<{ suspended_at: number | null }>`
+      SELECT suspended_at FROM jobs WHERE id = ${jobId} AND ended_at IS NULL AND closing IS NULL
+      ${rowLock(database.engine, 'FOR UPDATE')}`.execute(writer);
+    const [job] = rows;
     if (job === undefined) return false;
     // What is asked of a job is asked of all its tasks, also of those that were asked for by themselves.
     await writer
@@ -101,22 +100,32 @@ export class Suspensions {
     return true;
   }
 
+  /** One after another, so that whoever asks last finds what was asked for before done or overtaken. */
   async #spread(jobId: string): Promise<void> {
-    const running = this.#spreading.get(jobId) ?? this.#reachTasks(jobId).finally(() => this.#spreading.delete(jobId));
+    const before = this.#spreading.get(jobId) ?? Promise.resolve();
+    const running = before
+      .catch(() => undefined)
+      .then(() => this.#reachTasks(jobId))
+      .finally(() => {
+        if (this.#spreading.get(jobId) === running) this.#spreading.delete(jobId);
+      });
     this.#spreading.set(jobId, running);
     await running;
   }
 
   async #reachTasks(jobId: string): Promise<void> {
     const { database, dispatcher } = this.#dependencies;
+    let last: boolean | null = null;
     for (;;) {
       const job = await database.read
         .selectFrom('jobs')
         .select(['suspended_at', 'suspension_due'])
         .where('id', '=', jobId)
         .executeTakeFirst();
-      if (job?.suspension_due !== 1) return;
+      if (job === undefined) return;
       const suspend = job.suspended_at !== null;
+      // Another coordinator may have asked for the opposite, and be done with it, while the last step was under way.
+      if (job.suspension_due === 0 && (last === null || last === suspend)) return;
       const rows = await database.read
         .selectFrom('tasks')
         .select(['partition', 'fence'])
@@ -126,7 +135,11 @@ export class Suspensions {
         .orderBy('partition')
         .limit(DISPATCH_LIMITS.jobStep)
         .execute();
-      if (rows.length === 0) await this.#reachedAll(jobId, job.suspended_at);
+      last = suspend;
+      if (rows.length === 0) {
+        await this.#reachedAll(jobId, job.suspended_at);
+        continue;
+      }
       const kind = suspend ? 'suspend' : 'unsuspend';
       dispatcher.take(...rows.map((row) => ({ kind, name: { job: jobId, ...row }, by: null }) as const));
       await dispatcher.settled();

@@ -32,7 +32,7 @@ export function rowLock(engine: Database['engine'], what: 'FOR UPDATE' | 'FOR UP
   return engine === 'postgres' ? sql.raw(what) : sql.raw('');
 }
 
-/** Of the attempts those alone that something can still happen to: a task that yields again and again has many others. */
+/** Of the attempts only those that something can still happen to: a task that yields again and again has many others. */
 const LOAD_TASKS: BulkStatement = {
   text: `SELECT t.job_id, t.partition, t.state, t.class_id, t.rank, t.fence, t.parked, t.not_before, t.job_failures,
       t.node_failures, t.failure, t.accepted_fence, t.outputs, t.verification, t.reverifying, ${CHECKPOINT_COLUMNS},

@@ -89,6 +89,34 @@ describe('two coordinators', { skip }, () => {
     assertAgreement(two);
   });
 
+  test('suspended and resumed by both at the same time, every task is done once', async () => {
+    await using fogs = await pair();
+    const { one, two } = fogs;
+    const agents = [await one.connected({ name: 'a' }), await two.connected({ name: 'b' })];
+    for (const agent of agents) {
+      agent.onLease = (name) => {
+        agent.report(name, { event: 'start' });
+        const end = () => (name.fence % 3 === 1 ? agent.yields(name, null, 'drained') : agent.succeed(name));
+        setTimeout(end, name.partition % 5);
+      };
+    }
+    const job = await one.submit({ spec: { count: 60 } });
+    const toggle = async (fog: Fog, partition?: number) => {
+      for (let round = 0; round < 8; round += 1) {
+        const change = { suspend: round % 2 === 0, partition, by: 'alice' };
+        await fog.suspensions.change(job, change).catch((error: { code?: string }) => {
+          assert.equal(error.code, 'conflict');
+        });
+      }
+    };
+    // Whatever they did to each other, the last word of each was to go on.
+    await Promise.all([toggle(one), toggle(two), toggle(one, 3), toggle(two, 3), toggle(two, 7)]);
+    await until('the job ends', async () => (await jobRow(one.database, job)).ended_at !== null);
+    await Promise.all([one.settle(), two.settle()]);
+    assert.equal((await jobRow(one.database, job)).succeeded, 60);
+    await assertConsistent(one.database);
+  });
+
   test('a job suspended here is suspended on nodes that are connected there, and a lost hint is made good', async () => {
     await using fogs = await pair();
     const { one, two } = fogs;
