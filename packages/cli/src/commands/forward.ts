@@ -2,7 +2,7 @@
 import { FogClient, FogError, jobIdSchema, type PortOwner, portPath } from '@fog/contract';
 import { pinnedConnection } from '@fog/contract/node';
 import { findCoordinator } from '@fog/sdk';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { PortForward } from '../forward/port-forward.ts';
 import { safeText } from '../output/table.ts';
 import { onStopSignals } from '../signals.ts';
@@ -13,6 +13,8 @@ interface ForwardOptions extends CommonOptions {
   listen: { host: string; port: number };
   replica?: number;
 }
+
+const ANY_PORT = '127.0.0.1:0';
 
 const HELP = `
 Listens on this machine; every connection goes to one ready replica of the service, or to the one that --replica names.
@@ -27,11 +29,10 @@ export function addForwardCommand(program: Command, terminal: Terminal): void {
   const command = program
     .command('forward <service> <port>')
     .description('listen on this machine for a published port of a service')
-    .option(
-      '--listen <host:port>',
-      'where to listen; port 0 takes a free one',
-      listenAddress,
-      listenAddress('127.0.0.1:0'),
+    .addOption(
+      new Option('--listen <host:port>', 'where to listen; port 0 takes a free one')
+        .argParser(listenAddress)
+        .default(listenAddress(ANY_PORT), ANY_PORT),
     )
     .option('--replica <n>', 'only this replica', wholeNumber(0))
     .addHelpText('after', HELP);
