@@ -17,7 +17,7 @@ function write(name: string, command: string[], spec: object = {}): string {
   const path = join(data, name);
   const resources = { cpu: '100m', memory: '32Mi', disk: '1Mi' };
   const task = { runtime: 'process', process: { command }, resources };
-  const update = { healthyFor: '500ms', deadline: '1m' };
+  const update = { healthyFor: '500ms', deadline: '30s' };
   const document = {
     kind: 'Job',
     metadata: { name: 'web' },
@@ -93,7 +93,7 @@ describe('a service', { skip: skipProcess }, () => {
 
     const bad = await fog('deploy', write('bad.json', ['/bin/sh', '-c', 'echo no >&2; exit 7']));
     assert.equal(bad.code, 1, bad.stderr);
-    assert.match(bad.stderr, /revision 3 of web rolled-back: replica \d+ failed 3 times in a row/);
+    assert.match(bad.stderr, /revision 3 of web rolled-back: .*exit-code: The program ended with exit code 7/);
     const back = await until('it is back', ({ state }) => state === 'stable');
     assert.deepEqual([back.revisions[0]?.of, back.available], [2, 3]);
     assert.match((await fog('rollout', 'history', 'web')).stdout, /4 \(2 again\) +stable .*\n3 +rolled-back /);

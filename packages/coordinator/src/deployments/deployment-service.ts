@@ -177,8 +177,10 @@ function toReplica(
   now: number,
 ): Replica {
   const { job, partition, state, condition, leaving, since, attempt, pinned } = replica;
-  const health = readHealth(attempt?.health ?? null);
-  const node = (state === 'queued' ? null : attempt?.node) ?? pinned;
+  // While it waits for its next attempt, what the last one said of its health is of the past.
+  const held = state === 'queued' ? null : attempt;
+  const health = readHealth(held?.health ?? null);
+  const node = held?.node ?? pinned;
   const said = health === null || condition === 'ready' ? '' : health.message;
   return {
     job,
@@ -191,7 +193,7 @@ function toReplica(
     since,
     nodeId: node,
     nodeName: node === null ? null : (names.get(node) ?? node),
-    restarts: state === 'queued' ? 0 : (health?.restarts ?? 0),
+    restarts: health?.restarts ?? 0,
     failures: replica.jobFailures + replica.nodeFailures,
     message: said || lastFailure(replica),
   };

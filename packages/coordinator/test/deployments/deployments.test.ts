@@ -397,6 +397,9 @@ await onBothDatabases('deployments', {
     const fog = await open({ queuedTasks: 150 });
     const refused = (code: string) => (error: unknown) => FogError.from(error).code === code;
     await assert.rejects(deploy(fog, service({ count: 151 })), refused('too-many-requests'));
+    const missing = service();
+    Object.assign(missing.spec.task, { stdin: { source: `sha256:${'b'.repeat(64)}` } });
+    await assert.rejects(deploy(fog, missing), refused('blob-not-found'));
     await assert.rejects(get(fog), refused('not-found'), 'nothing is left of it');
     await assert.rejects(fog.deployments.deploy(ALICE, { name: 'other' }, service()), refused('invalid-request'));
     await assert.rejects(fog.deployments.deploy(ALICE, web, service({ type: 'batch' })), refused('invalid-request'));
