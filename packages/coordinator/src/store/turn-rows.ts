@@ -33,7 +33,8 @@ export function rowLock(engine: Database['engine'], what: 'FOR UPDATE' | 'FOR UP
 const LOAD_TASKS: BulkStatement = {
   text: `SELECT t.job_id, t.partition, t.state, t.class_id, t.rank, t.fence, t.parked, t.not_before, t.job_failures,
       t.node_failures, t.failure, t.accepted_fence, t.outputs, ${CHECKPOINT_COLUMNS},
-      a.fence AS attempt_fence, a.state AS attempt_state, a.node_id, a.started_at, a.ended_at, a.outcome, a.progress, a.log_bytes
+      a.fence AS attempt_fence, a.state AS attempt_state, a.node_id, a.started_at, a.ended_at, a.outcome, a.progress,
+      a.log_bytes
     FROM ROWS AS k CROSS JOIN tasks t LEFT JOIN attempts a
       ON a.job_id = t.job_id AND a.partition = t.partition AND a.state IN ${LIVE_STATES}
     WHERE t.job_id = k.job_id AND t.partition = k.partition`,
