@@ -99,7 +99,7 @@ describe('native programs with checkpoints', { skip: skipProcess }, () => {
   after(end);
 
   test('one that ends with code 85 at 3 is finished by another node from there', async () => {
-    const job = await run(PROCESS(counter('[ $n = 3 ] && { sleep 1; exit 85; }')));
+    const job = await run(PROCESS(counter('[ $n = 3 ] && { sleep 2; exit 85; }')));
     await until('the third step', async () => (await log(job)).includes('at 3'));
     const { nodeId } = await attempt(job);
     await without(nodeId, () => assertMoved(job, ['yielded', 'valid']));
@@ -173,7 +173,7 @@ describe('containers with checkpoints', { skip: skipWithoutDocker() }, () => {
   });
 
   test('code 85, a suspension over the death of the agent, and a drain', async () => {
-    const yielding = await run(DOCKER(counter('[ $n = 3 ] && { sleep 1; exit 85; }')));
+    const yielding = await run(DOCKER(counter('[ $n = 3 ] && { sleep 2; exit 85; }')));
     await until('the third step', async () => (await log(yielding)).includes('at 3'));
     const { nodeId: first } = await attempt(yielding);
     await without(first, () => assertMoved(yielding, ['yielded', 'valid']));

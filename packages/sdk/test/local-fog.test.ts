@@ -198,6 +198,29 @@ describe('fog.run', () => {
     assert.equal((await job.wait()).job.state, 'cancelled');
   });
 
+  test('a job is suspended with what runs of it, and resumed', async () => {
+    const files = { 'loop.js': 'export default () => { for (;;); };' };
+    const task = { runtime: 'javascript', javascript: { script: 'loop.js' } };
+    const job = await fog.run({ kind: 'Job', spec: { count: 5, task } }, { files });
+    const states = async () => (await Array.fromAsync(job.tasks())).flatMap(({ attempts }) => attempts.at(-1)?.state);
+    const until = async (...wanted: string[]) => {
+      while ((await states()).filter((state) => state !== undefined).join() !== wanted.join()) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    };
+    await until('running', 'running');
+    assert.equal((await job.suspend()).suspended, true);
+    await until('suspended', 'suspended');
+    assert.equal((await job.resume()).suspended, false);
+    await until('running', 'running');
+    await job.suspend(4);
+    assert.deepEqual(
+      (await Array.fromAsync(job.tasks())).map(({ suspended }) => suspended),
+      [false, false, false, false, true],
+    );
+    await job.cancel();
+  });
+
   test('the same key is the same job; faults are typed and told before anything is sent', async () => {
     const options = { files: { 'main.js': script }, idempotencyKey: 'once' };
     const [one, two] = [await fog.run(spec(1), options), await fog.run(spec(1), options)];
