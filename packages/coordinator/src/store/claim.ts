@@ -56,17 +56,20 @@ const REVERIFYING = sql`reverifying = 1`;
 
 const GIVE_BACK_TASKS: BulkStatement = {
   text: `UPDATE tasks SET state = CASE WHEN state = 'scheduled' THEN 'queued' ELSE state END, fence = d.fence - 1,
-      reverifying = CASE WHEN state = 'scheduled' THEN 0 ELSE 1 END
+      parked = CASE WHEN state = 'scheduled' THEN 1 ELSE parked END, not_before = d.not_before
     FROM ROWS AS d WHERE tasks.job_id = d.job_id AND tasks.partition = d.partition`,
-  columns: { job_id: 'text', partition: 'integer', fence: 'integer' },
+  columns: { job_id: 'text', partition: 'integer', fence: 'integer', not_before: 'bigint' },
 };
 
-/** Puts tasks back that were claimed in this transaction and could not be given to anybody. */
-export async function giveBackTasks(writer: Writer, tasks: readonly ClaimedTask[]): Promise<void> {
+/**
+ * Puts tasks back that were claimed in this transaction and could not be given to anybody, for a pause: whoever would
+ * claim them at once would find the same. Those that were decided go on with the next look at them.
+ */
+export async function giveBackTasks(writer: Writer, tasks: readonly ClaimedTask[], notBefore: number): Promise<void> {
   await runBulk(
     writer,
     GIVE_BACK_TASKS,
-    tasks.map(({ job, partition, fence }) => [job, partition, fence]),
+    tasks.map(({ job, partition, fence }) => [job, partition, fence, notBefore]),
   );
 }
 

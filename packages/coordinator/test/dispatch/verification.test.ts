@@ -67,6 +67,26 @@ await onBothDatabases('verification', {
     assert.equal(new Set(state?.replicas.map(({ owner }) => owner)).size, 2);
   },
 
+  async 'a place that turns out to be of the same owner is not taken'({ open }) {
+    const fog = await open();
+    await stranger(fog, honest, { owner: 'olga' });
+    const second = await stranger(fog, honest, { owner: 'oleg' });
+    await fog.nodes.cordon(second.id, true, 'root');
+    const job = await submitVerified(fog);
+    await fog.settle();
+    const { session } = second;
+    assert.ok(session !== null);
+    // What placement remembers of the node is not what the lease finds.
+    session.identity.owner = 'olga';
+    await fog.nodes.cordon(second.id, false, 'root');
+    await fog.settle();
+    const task = await taskRow(fog.database, job);
+    assert.deepEqual([task.state, task.fence, task.parked], ['queued', 1, 1]);
+    session.identity.owner = 'oleg';
+    for (let round = 0; round < 3; round += 1) await fog.advance(6000);
+    assert.equal((await jobRow(fog.database, job)).state, 'completed');
+  },
+
   async 'a liar is outvoted by a third node and becomes suspect; the honest lose nothing'({ open }) {
     const fog = await open();
     const liar = await stranger(fog, () => wrong(1));

@@ -1,6 +1,7 @@
 /** The claimed tasks of a turn whose results are verified: who may have them, and what follows from their leases. */
 import { attemptKey, type VerificationPolicy } from '@fog/contract';
 import { unknownNode } from '@fog/verification';
+import { DISPATCH_LIMITS } from '../../limits.ts';
 import type { ClaimedTask } from '../../store/claim.ts';
 import { giveBackTasks } from '../../store/claim.ts';
 import type { Writer } from '../../store/database.ts';
@@ -52,6 +53,6 @@ export async function leaseVerified(
     }
     return [attemptKey(name), how ?? 'refused'];
   });
-  await giveBackTasks(writer, refused);
+  await giveBackTasks(writer, refused, dependencies.now + DISPATCH_LIMITS.declinePauseMilliseconds);
   return { leases: new Map(leases), checks: await issueChecks(writer, checkable, dependencies) };
 }

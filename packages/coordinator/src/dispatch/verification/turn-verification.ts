@@ -192,7 +192,7 @@ export class TurnVerification {
     const isOverdue = keepsResults(record) && waited >= DISPATCH_LIMITS.roundPatienceMilliseconds;
     if (!isPlaceable) return this.#unplaceable(task, record);
     record.placeDue = now + DISPATCH_LIMITS.roundPatienceMilliseconds;
-    if (!isOverdue) return;
+    if (!isOverdue) return this.#align(task, record);
     // Shown without waiting for others, the results give their nodes room; then others are asked for again.
     record.wantedSince = null;
     this.#tell(task, record, { kind: 'unplaceable' });
