@@ -100,6 +100,7 @@ describe('a service', { skip: skipProcess }, () => {
     const job = back.revisions[1]?.job ?? '';
     assert.match((await fog('job', 'logs', job)).stdout + (await fog('job', 'logs', job)).stderr, /no/);
     assert.match((await fog('job', 'cancel', back.revisions[0]?.job ?? '')).stderr, /fog rollout remove web/);
+    assert.match((await fog('job', 'suspend', back.revisions[0]?.job ?? '')).stderr, /fog scale NAME 0/);
 
     assert.equal((await fog('rollout', 'remove', 'web')).code, 0);
     for (let tries = 0; sleepers().length > 0 && tries < 60; tries += 1) await pause(250);

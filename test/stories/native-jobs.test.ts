@@ -25,9 +25,9 @@ function agentProcess(): number {
   return Number(found[0]);
 }
 
-function write(name: string, spec: object): string {
+function write(name: string, spec: object, metadata = {}): string {
   const path = join(data, name);
-  writeFileSync(path, JSON.stringify({ kind: 'Job', spec }));
+  writeFileSync(path, JSON.stringify({ kind: 'Job', metadata, spec }));
   return path;
 }
 
@@ -99,17 +99,22 @@ describe('containers', { skip: skipWithoutDocker() }, () => {
 
   test('a service goes on under the next agent: its checks, its ports, and its restarts', async () => {
     const script = 'echo up; echo hello > /tmp/page; httpd -p 127.0.0.1:8080 -h /tmp; sleep 8; exit 4';
-    const service = write('service.json', {
-      type: 'service',
-      restart: { delay: '100ms' },
-      task: {
-        runtime: 'docker',
-        docker: { image: TEST_IMAGE, pull: 'never', command: ['/bin/sh', '-c', script] },
-        ports: [{ name: 'web', port: 8080, protocol: 'http' }],
-        health: { http: { port: 8080, path: '/page' }, interval: '200ms' },
+    const service = write(
+      'service.json',
+      {
+        type: 'service',
+        restart: { delay: '100ms' },
+        task: {
+          runtime: 'docker',
+          docker: { image: TEST_IMAGE, pull: 'never', command: ['/bin/sh', '-c', script] },
+          ports: [{ name: 'web', port: 8080, protocol: 'http' }],
+          health: { http: { port: 8080, path: '/page' }, interval: '200ms' },
+        },
       },
-    });
-    const id = (await fog(data, 'run', service, '-d')).stdout.trim();
+      { name: 'web' },
+    );
+    const deployed = await fog(data, 'deploy', service, '--detach', '--json');
+    const id = JSON.parse(deployed.stdout).revisions[0].job;
     const token = readFileSync(join(data, 'admin.token'), 'utf8').trim();
     const ask = () =>
       fetch(`${running.ready.url}/v1/jobs/${id}/ports/web/http/page`, {
@@ -137,7 +142,7 @@ describe('containers', { skip: skipWithoutDocker() }, () => {
     assert.deepEqual([fence, state, health.restarts], [1, 'running', 1]);
     const log = (await fog(data, 'job', 'logs', id)).stdout;
     assert.equal(log.match(/^up$/gm)?.length, 2, log);
-    await fog(data, 'job', 'cancel', id);
+    await fog(data, 'rollout', 'remove', 'web');
     for (let tries = 0; (await engine.containers()) > 0 && tries < 100; tries += 1) await pause(50);
     assert.equal(await engine.containers(), 0);
   });

@@ -22,9 +22,9 @@ const FOG = fileURLToPath(new URL('../../packages/cli/bin/fog.js', import.meta.u
 
 const isHealthy = ({ health }: Attempt) => health?.status === 'healthy';
 
-const serving = (change: { spec?: object; task?: object } = {}): JobSpecInput => ({
+const serving = (change: { name?: string; spec?: object; task?: object } = {}): JobSpecInput => ({
   kind: 'Job',
-  metadata: { name: 'web' },
+  metadata: { name: change.name ?? 'web' },
   spec: {
     type: 'service',
     restart: { delay: '50ms' },
@@ -105,10 +105,9 @@ describe('published ports', { skip: skipProcess || skipPerl }, () => {
   });
 
   test('the submitter and the admin may; to others the job does not exist, and a token to read is not enough', async () => {
-    const spec = serving();
     const own = await fog.bearer('submit', 'alice');
     const alice = new FogClient({ url: fog.coordinator.url, token: own.slice('Bearer '.length) });
-    const { id } = await alice.call('submitJob', { body: { spec } });
+    const id = await fog.startService(serving(), alice);
     await fog.attempt(id, 0, isHealthy);
     const path = `/v1/jobs/${id}/ports/web/http/replica`;
     assert.equal(await text(await ask(path, { headers: { authorization: own } })), '0');
@@ -124,7 +123,7 @@ describe('published ports', { skip: skipProcess || skipPerl }, () => {
     const upgrade = { connection: 'Upgrade', upgrade: 'websocket', authorization: stranger };
     const tunnel = `/v1/jobs/${id}/ports/raw/tunnel`;
     assert.equal((await ask(tunnel, { headers: upgrade })).resume().statusCode, 404);
-    await alice.call('cancelJob', { params: { job: id } });
+    await alice.call('removeDeployment', { params: { name: 'web' } });
     await pause(600); // what was known of it before is forgotten
     assert.equal((await problem(await ask(path)))[1], 'conflict');
   });
@@ -251,7 +250,7 @@ describe('published ports', { skip: skipProcess || skipPerl }, () => {
 
   test('replicas take turns, on any node, and one can be chosen', async () => {
     await fog.addAgent('two');
-    const several = await fog.startService(serving({ spec: { count: 3 } }));
+    const several = await fog.startService(serving({ name: 'several', spec: { count: 3 } }));
     for (const partition of [0, 1, 2]) await fog.attempt(several, partition, isHealthy);
     const path = (query: string) => `/v1/jobs/${several}/ports/web/http/replica${query}`;
     await pause(600); // what was known of it before is forgotten
@@ -259,12 +258,13 @@ describe('published ports', { skip: skipProcess || skipPerl }, () => {
     for (let count = 0; count < 6; count += 1) answers.push(await text(await ask(path(''))));
     assert.deepEqual(answers.toSorted(), ['0', '0', '1', '1', '2', '2']);
     assert.equal(await text(await ask(path('?replica=2'))), '2');
-    await fog.client.call('cancelJob', { params: { job: several } });
+    await fog.client.call('removeDeployment', { params: { name: 'several' } });
   });
 
   test('a program that ends too often fails the attempt', async () => {
     const failing = await fog.startService({
       kind: 'Job',
+      metadata: { name: 'failing' },
       spec: {
         type: 'service',
         restart: { attempts: 2, delay: '10ms' },

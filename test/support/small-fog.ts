@@ -1,4 +1,5 @@
 /** A coordinator and agents with the process runtime in this process, in a folder of their own. */
+import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,9 +44,11 @@ export class SmallFog implements AsyncDisposable {
     return agent;
   }
 
-  /** Submits a service and answers the id of its job. */
-  async startService(spec: JobSpecInput): Promise<string> {
-    return (await this.client.call('submitJob', { body: { spec } })).id;
+  /** Deploys a service under its name and answers the id of the job that runs it. */
+  async startService(spec: JobSpecInput, client = this.client): Promise<string> {
+    const name = spec.metadata?.name ?? assert.fail('a service without a name');
+    const { revisions } = await client.call('deploy', { params: { name }, body: { spec } });
+    return revisions[0]?.job ?? assert.fail('no revision');
   }
 
   async bearer(scope: 'submit' | 'read', principal: string): Promise<string> {
@@ -56,13 +59,14 @@ export class SmallFog implements AsyncDisposable {
     return await this.client.call('getTask', { params: { job, partition } });
   }
 
-  /** Waits until the newest attempt of a task is as wanted, and answers it. */
+  /** Waits until an attempt of a task is as wanted, and answers the newest that is. */
   async attempt(job: string, partition: number, wanted: (attempt: Attempt) => boolean): Promise<Attempt> {
     const deadline = performance.now() + 20_000;
     for (;;) {
-      const attempt = (await this.task(job, partition)).attempts.at(-1);
-      if (attempt !== undefined && wanted(attempt)) return attempt;
-      if (performance.now() > deadline) throw new Error(`waited in vain: ${JSON.stringify(attempt)}`);
+      const { attempts } = await this.task(job, partition);
+      const attempt = attempts.findLast(wanted);
+      if (attempt !== undefined) return attempt;
+      if (performance.now() > deadline) throw new Error(`waited in vain: ${JSON.stringify(attempts)}`);
       await pause(20);
     }
   }

@@ -33,7 +33,7 @@ import { failureReasonSchema, yieldReasonSchema } from './states.ts';
 import { tunnelIdSchema } from './tunnels.ts';
 
 /** Both sides must speak the same one; there is no downgrade. */
-export const AGENT_PROTOCOL = 1;
+export const AGENT_PROTOCOL = 2;
 export const AGENT_PATH = '/v1/agent';
 
 export const attemptNameSchema = z.strictObject({

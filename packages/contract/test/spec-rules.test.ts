@@ -312,6 +312,7 @@ test('verification: offered where results can be compared, and lost replicas rep
     batch({ timeouts }, kubernetes),
     batch({ disconnect: { replace: false } }),
     batch({ verification: { quorum: 4, maxReplicas: 3 } }),
+    batch({ timeouts }, { runtime: 'process', process: { command: ['x'] }, checkpoint: {} }),
   ]) {
     assert.match(pathsOf(refused).join(), /^spec\.verification(\.maxReplicas)?$/);
   }

@@ -259,8 +259,6 @@ export const PROCESS_LIMITS = {
   freezeMilliseconds: 3000,
   /** A control group of version 1 that is not frozen by then is thawed and frozen again. */
   freezeAgainMilliseconds: 100,
-  /** After an exit code 127: time for the word of the forwarder that there is no such program; a busy machine needs it. */
-  startFailureMilliseconds: 200,
   /** From SIGKILL until all processes are gone, in the time that a kill may take. */
   killMilliseconds: 50,
   /** The same when nobody waits: processes in the kernel, groups that are still emptied. */

@@ -1,6 +1,7 @@
 /** An agent as an object: takes leases, keeps a journal, and does with its attempts what the test tells it. */
 import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import {
+  AGENT_PROTOCOL,
   type AttemptName,
   type AttemptReport,
   attemptKey,
@@ -133,7 +134,7 @@ export class FakeAgent {
         kind: 'hello',
         hello: {
           type: 'hello',
-          protocol: 1,
+          protocol: AGENT_PROTOCOL,
           nodeId: this.id,
           publicKey: this.#key.publicKey.export({ format: 'jwk' }).x ?? '',
           signature: 's'.repeat(86),

@@ -84,10 +84,10 @@ describe('an agent that cannot be let in', () => {
   test('speaks another version: both are named', async () => {
     const agent = await LinkClient.open(coordinator.url);
     agent.send(await agent.hello(joinToken, { protocol: 77 }));
-    await assertRefused(agent, 'protocol-version', /77.*\b1\b/);
+    await assertRefused(agent, 'protocol-version', /77.*\b2\b/);
     const later = await LinkClient.open(coordinator.url);
     later.send({ ...(await later.hello(joinToken, { protocol: 78 })), capabilities: ['of a later version'] } as never);
-    await assertRefused(later, 'protocol-version', /78.*\b1\b/);
+    await assertRefused(later, 'protocol-version', /78.*\b2\b/);
   });
 
   test('signs for another key, another nonce or another boot', async () => {

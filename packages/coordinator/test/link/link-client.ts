@@ -2,6 +2,7 @@
 import { createHash, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
 import {
   AGENT_PATH,
+  AGENT_PROTOCOL,
   type CoordinatorFrame,
   coordinatorFrameSchema,
   type HelloFrame,
@@ -66,7 +67,7 @@ export class LinkClient {
     const bootId = 'boot-0001';
     return {
       type: 'hello',
-      protocol: 1,
+      protocol: AGENT_PROTOCOL,
       nodeId: id,
       publicKey,
       signature: sign(null, helloSigningInput(nonce, id, bootId), privateKey).toString('base64url'),

@@ -162,7 +162,6 @@ export class ProcessAttempt implements RunningAttempt {
       if (this.#failure === null) {
         const exit = await this.#runSandbox(prepared);
         this.#endRun();
-        if (exit.exitCode === NOT_STARTED) await this.#readStartFailure();
         this.#explain(exit);
       }
       if (this.#failure === null) outputs = await this.#collect();
@@ -314,12 +313,6 @@ export class ProcessAttempt implements RunningAttempt {
     if (this.#phase === 'running') this.#phase = 'ending';
   }
 
-  /** The forwarder tells of a program that it cannot start before it ends; what it told may not have been read yet. */
-  async #readStartFailure(): Promise<void> {
-    const deadline = performance.now() + PROCESS_LIMITS.startFailureMilliseconds;
-    while (this.#network?.startFailure() === null && performance.now() < deadline) await sleep(5);
-  }
-
   #explain(exit: SandboxExit): void {
     const { request, program } = this.#dependencies;
     if (this.#failure !== null) return;
@@ -380,9 +373,6 @@ export class ProcessAttempt implements RunningAttempt {
     else this.#resolve({ status: 'failed', ...this.#failure, usage, engine });
   }
 }
-
-/** What the forwarder, and every shell, ends with when there is no such program. */
-const NOT_STARTED = 127;
 
 function depth(path: string): number {
   return path.split('/').length;
