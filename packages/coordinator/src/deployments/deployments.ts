@@ -15,7 +15,7 @@ import {
 import type { DeploymentRow } from '../store/tables.ts';
 import type { DeploymentLooks } from './deployment-looks.ts';
 import { lastGoodOf } from './look.ts';
-import { afterEvent, beginRevision, isReusable, type NewRevision, retryRevision, revisionText } from './revisions.ts';
+import { afterEvent, beginRevision, isRunnable, type NewRevision, retryRevision, revisionText } from './revisions.ts';
 
 export interface DeploymentsDependencies {
   database: Database;
@@ -192,7 +192,7 @@ export class Deployments {
     folderEntries: string[],
   ): Promise<string> {
     const text = revisionText(spec);
-    for (const revision of revisions.filter(isReusable)) {
+    for (const revision of revisions.filter((each) => each.stable_at !== null && isRunnable(each))) {
       if (revisionText(await specOf(writer, revision)) === text) return revision.job_id;
     }
     const { jobs, now, randomBytes } = this.#dependencies;
@@ -251,7 +251,9 @@ async function refuseTooMany(writer: Writer, { principal }: DeploymentKey): Prom
 /** Whether it is what the current revision runs, and may go on to. */
 async function isCurrent(reader: Reader, revisions: readonly RevisionWithJob[], spec: JobSpec): Promise<boolean> {
   const [current] = revisions;
-  return current?.isOpen === true && revisionText(await specOf(reader, current)) === revisionText(spec);
+  return (
+    current !== undefined && isRunnable(current) && revisionText(await specOf(reader, current)) === revisionText(spec)
+  );
 }
 
 /** The specification of a revision; its job is kept as long as the revision. */

@@ -123,9 +123,9 @@ export function revisionText(spec: JobSpec): string {
   return JSON.stringify({ ...spec, spec: { ...spec.spec, count: 1, update: updatePolicy(spec) } });
 }
 
-/** Whether the job of the revision can run more replicas: it is open, was good, and has numbers left for its tasks. */
-export function isReusable(revision: RevisionWithJob): boolean {
-  return revision.isOpen && revision.stable_at !== null && revision.tasks + LIMITS.replicas <= LIMITS.partitions;
+/** Whether the job of the revision can run more replicas: it is open, and has numbers left for its tasks. */
+export function isRunnable(revision: RevisionWithJob): boolean {
+  return revision.isOpen && revision.tasks + LIMITS.replicas <= LIMITS.partitions;
 }
 
 function moved(revision: RevisionWithJob, event: RevisionEvent): RevisionState | null {

@@ -36,9 +36,20 @@ export async function assertConsistent(database: Database): Promise<void> {
     assertJob(job, tasksOf.get(job.id) ?? []);
     await assertStream(database, job);
   }
+  await assertReplicas(database, tasks, kept);
   const nodes = await database.read.selectFrom('nodes').select(['id', 'next_sequence']).execute();
   for (const node of nodes) {
     assertEnd(await sequences(database, node.id), node.next_sequence, `node ${node.id}`);
+  }
+}
+
+/** Each live task of a deployment's job has a row among the replicas. */
+async function assertReplicas(database: Database, tasks: readonly TaskRow[], kept: ReadonlySet<string>): Promise<void> {
+  const rows = await database.read.selectFrom('deployment_replicas').select(['job_id', 'partition']).execute();
+  const replicas = new Set(rows.map((row) => `${row.job_id}/${row.partition}`));
+  for (const { job_id, partition, state } of tasks) {
+    if (!kept.has(job_id) || isTerminal(TASK_TRANSITIONS, state as TaskState)) continue;
+    assert.ok(replicas.has(`${job_id}/${partition}`), `replica ${job_id}/${partition} has a row`);
   }
 }
 
