@@ -25,7 +25,7 @@ export interface BoundOutputs {
 export function bindResult(
   { nodeId, sign }: Pick<NodeIdentity, 'nodeId' | 'sign'>,
   attempt: AttemptName,
-  task: Pick<TaskSpec, 'outputs'>,
+  task: Pick<TaskSpec, 'runtime' | 'outputs'>,
   outputs: readonly TaskOutput[],
   nonce: Buffer,
 ): BoundResult {

@@ -252,6 +252,10 @@ describe('commands', () => {
     assert.match((await inFog(['node', 'ls'])).stdout, /node-2 +connected, cordoned/);
     assert.equal((await inFog(['node', 'uncordon', 'node-2'])).code, 0);
     assert.match((await inFog(['node', 'get', 'node-2'])).stdout, /runtime|javascript/);
+    assert.match((await inFog(['node', 'get', 'node-2'])).stdout, /standing +trusted/, 'the nodes of fog up are');
+    assert.equal((await inFog(['node', 'untrust', 'node-2'])).code, 0);
+    assert.match((await inFog(['node', 'get', 'node-2'])).stdout, /standing +-/);
+    assert.equal((await inFog(['node', 'trust', 'node-2'])).code, 0);
     assert.equal((await inFog(['node', 'get', 'node-9'])).code, 2);
     const { pid } = ready.nodes.find((node) => node.name === 'node-2') ?? assert.fail();
     assert.equal((await inFog(['node', 'drain', 'node-2', '--deadline', '5s'])).code, 0);

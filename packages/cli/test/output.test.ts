@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Deployment, Job, JobEventRecord, LogRecord, Plan, Replica, TaskWithAttempts } from '@fog/contract';
+import type {
+  Attempt,
+  Deployment,
+  Job,
+  JobEventRecord,
+  LogRecord,
+  Plan,
+  Replica,
+  TaskVerification,
+  TaskWithAttempts,
+} from '@fog/contract';
 import pc from 'picocolors';
 import {
   deploymentListText,
@@ -43,6 +53,51 @@ describe('what people read', () => {
       ),
       'a    1\nbcd  2',
     );
+  });
+
+  test('a verified task tells what was found of its replicas, and why one was accepted', () => {
+    const attempt: Attempt = {
+      fence: 1,
+      state: 'confirmed',
+      nodeId: `n${'0'.repeat(32)}`,
+      nodeName: 'attic',
+      leasedAt: 0,
+      startedAt: 0,
+      endedAt: 1000,
+      reason: null,
+      message: null,
+      exitCode: null,
+      engine: 'v8',
+      usage: null,
+      progress: null,
+    };
+    const task: TaskWithAttempts = {
+      job: 'j0',
+      partition: 0,
+      state: 'succeeded',
+      fence: 2,
+      jobFailures: 0,
+      nodeFailures: 0,
+      notBefore: null,
+      reason: null,
+      message: null,
+      exitCode: null,
+      acceptedFence: 2,
+      outputs: [],
+      verification: { phase: 'accepted', acceptedBy: 'quorum', replicas: 2, requested: 0 },
+      attempts: [attempt, { ...attempt, fence: 2, state: 'valid' }],
+    };
+    const textOf = (change: Partial<TaskVerification>) => {
+      const verification = task.verification === null ? null : { ...task.verification, ...change };
+      return taskListText([{ ...task, verification }], 1000, plain);
+    };
+    assert.match(textOf({}), /confirmed.*\n.*valid.*\n.*accepted by a quorum, 2 replicas/);
+    assert.match(
+      textOf({ phase: 'adjudicating', acceptedBy: null }),
+      /2 replicas could not agree: a trusted node decides/,
+    );
+    assert.match(textOf({ phase: 'collecting', acceptedBy: null, requested: 1 }), /2 replicas, 1 more wanted/);
+    assert.match(textOf({ phase: 'collecting' }), /2 replicas, verified again/);
   });
 
   test('what an attempt uses stands beside the share of the processor since the sample before', () => {

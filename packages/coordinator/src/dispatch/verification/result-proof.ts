@@ -17,7 +17,10 @@ export interface Witness {
 export const NO_WITNESS: Witness = { publicKey: '', missing: new Set() };
 
 /** Null when the outputs are not those that the job declares. */
-export function digestOfOutputs(task: Pick<TaskSpec, 'outputs'>, outputs: readonly TaskOutput[]): string | null {
+export function digestOfOutputs(
+  task: Pick<TaskSpec, 'runtime' | 'outputs'>,
+  outputs: readonly TaskOutput[],
+): string | null {
   const canonical = taskResult(task, outputs);
   return canonical === null ? null : resultDigest(canonical);
 }
@@ -25,7 +28,7 @@ export function digestOfOutputs(task: Pick<TaskSpec, 'outputs'>, outputs: readon
 /** The digest of the result, if the node has signed it for this attempt and its outputs are here; else null. */
 export function provenDigest(
   attempt: TurnAttempt,
-  task: Pick<TaskSpec, 'outputs'>,
+  task: Pick<TaskSpec, 'runtime' | 'outputs'>,
   { result, outputs }: Succeeded,
   witness: Witness,
 ): string | null {
