@@ -70,6 +70,7 @@ describe('what people read', () => {
       engine: 'v8',
       usage: null,
       progress: null,
+      health: null,
     };
     const task: TaskWithAttempts = {
       job: 'j0',
@@ -84,6 +85,8 @@ describe('what people read', () => {
       exitCode: null,
       acceptedFence: 2,
       outputs: [],
+      suspended: false,
+      checkpoint: null,
       verification: { phase: 'accepted', acceptedBy: 'quorum', replicas: 2, requested: 0 },
       attempts: [attempt, { ...attempt, fence: 2, state: 'valid' }],
     };
