@@ -3,7 +3,7 @@ import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { agentSettingsSchema, FogError } from '@fog/contract';
+import { AGENT_PROTOCOL, agentSettingsSchema, FogError } from '@fog/contract';
 import { startAgent } from '../src/index.ts';
 import { startSite, temporaryFolder } from './agent-under-test.ts';
 import { FakeCoordinator, JOB, leaseGroup } from './fake-coordinator.ts';
@@ -75,8 +75,8 @@ test('refuses to talk to another protocol version, naming both', async () => {
   const options = { dataDirectory: folder.path, url: coordinator.url, settings, runtimes: [runtime] };
   await assert.rejects(startAgent(options), (error: FogError) => {
     assert.equal(error.code, 'protocol-version');
-    assert.match(error.message, /version 1 .*versions 7, 8/);
-    assert.deepEqual(error.details, { agent: 1, coordinator: [7, 8] });
+    assert.match(error.message, new RegExp(`version ${AGENT_PROTOCOL} .*versions 7, 8`));
+    assert.deepEqual(error.details, { agent: AGENT_PROTOCOL, coordinator: [7, 8] });
     return true;
   });
   assert(runtime.closed);
@@ -331,7 +331,8 @@ test('the coordinator can ask for the drain', async () => {
 test('garbage from the coordinator ends the session, not the agent', async () => {
   await using site = await startSite();
   const { coordinator, agent } = site;
-  for (const garbage of ['{', '{"type":"challenge","nonce":"x","protocols":[1]}', Buffer.of(1)]) {
+  const second = JSON.stringify({ type: 'challenge', nonce: 'x', protocols: [AGENT_PROTOCOL] });
+  for (const garbage of ['{', second, Buffer.of(1)]) {
     await agent.connected();
     const session = coordinator.session;
     await coordinator.until(() => coordinator.socket !== null);

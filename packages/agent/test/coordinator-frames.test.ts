@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type CoordinatorFrame, FogError } from '@fog/contract';
+import { AGENT_PROTOCOL, type CoordinatorFrame, FogError } from '@fog/contract';
 import fc from 'fast-check';
 import { parseCoordinatorFrame } from '../src/coordinator-frames.ts';
 import { JOB, leaseGroup } from './fake-coordinator.ts';
 
 const frames: CoordinatorFrame[] = [
-  { type: 'challenge', nonce: 'n', protocols: [1] },
+  { type: 'challenge', nonce: 'n', protocols: [AGENT_PROTOCOL] },
   { type: 'lease', groups: [leaseGroup([1, 2])] },
   { type: 'ack', sequence: 4 },
   { type: 'beat' },

@@ -6,7 +6,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type AttemptName, coordinatorSettingsSchema, FogClient, type JobSpecInput, LIMITS } from '@fog/contract';
+import {
+  AGENT_PROTOCOL,
+  type AttemptName,
+  coordinatorSettingsSchema,
+  FogClient,
+  type JobSpecInput,
+  LIMITS,
+} from '@fog/contract';
 import fc from 'fast-check';
 import type { WebSocket } from 'ws';
 import { type RunningCoordinator, startCoordinator } from '../../src/index.ts';
@@ -84,10 +91,10 @@ describe('an agent that cannot be let in', () => {
   test('speaks another version: both are named', async () => {
     const agent = await LinkClient.open(coordinator.url);
     agent.send(await agent.hello(joinToken, { protocol: 77 }));
-    await assertRefused(agent, 'protocol-version', /77.*\b2\b/);
+    await assertRefused(agent, 'protocol-version', new RegExp(`77.*\\b${AGENT_PROTOCOL}\\b`));
     const later = await LinkClient.open(coordinator.url);
     later.send({ ...(await later.hello(joinToken, { protocol: 78 })), capabilities: ['of a later version'] } as never);
-    await assertRefused(later, 'protocol-version', /78.*\b2\b/);
+    await assertRefused(later, 'protocol-version', new RegExp(`78.*\\b${AGENT_PROTOCOL}\\b`));
   });
 
   test('signs for another key, another nonce or another boot', async () => {
