@@ -1,6 +1,6 @@
 /**
- * The places of a specification that name a blob: `wasm.module`, `javascript.script`, `inputs[].source` and
- * `stdin.source`.
+ * The places of a specification that name a blob: `wasm.module`, `javascript.script`, `inputs[].source`, `stdin.source`
+ * and `verification.compare.script`.
  *
  * The coordinator takes digests alone. Where a person writes, a file may stand there (an input also a folder), which
  * the SDK uploads. Addresses elsewhere are part of the language, but not built.
@@ -18,11 +18,14 @@ export interface BlobReference {
 
 /** All of them that hold a text; their owners are those of `document`. What has another shape is left out. */
 export function blobReferences(document: unknown): BlobReference[] {
-  const task = recordIn(recordIn(document, 'spec'), 'task');
+  const spec = recordIn(document, 'spec');
+  const task = recordIn(spec, 'task');
+  const compare = recordIn(recordIn(spec, 'verification'), 'compare');
   const places: { owner: Record<string, unknown> | null; key: string; path: string; takesFolder: boolean }[] = [
     { owner: recordIn(task, 'wasm'), key: 'module', path: 'spec.task.wasm.module', takesFolder: false },
     { owner: recordIn(task, 'javascript'), key: 'script', path: 'spec.task.javascript.script', takesFolder: false },
     { owner: recordIn(task, 'stdin'), key: 'source', path: 'spec.task.stdin.source', takesFolder: false },
+    { owner: compare, key: 'script', path: 'spec.verification.compare.script', takesFolder: false },
   ];
   const inputs = Array.isArray(task?.inputs) ? task.inputs : [];
   inputs.forEach((input: unknown, index) => {

@@ -7,6 +7,8 @@ export const digestSchema = z
   .regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: followed by 64 lower-case hex digits')
   .meta({ description: 'Content address: sha256: and 64 lower-case hex digits' });
 export type Digest = z.infer<typeof digestSchema>;
+/** Where a specification names one; a person may write the path of a file there. */
+export const blobDigest = digestSchema.meta({ description: 'Digest of a blob' });
 
 export const jobIdSchema = z.string().regex(/^j[0-9a-hjkmnp-tv-z]{18}$/, 'is not a job id');
 export const nodeIdSchema = z.string().regex(/^n[0-9a-f]{32}$/, 'is not a node id');

@@ -7,7 +7,8 @@
  */
 import { z } from 'zod';
 import { FILE_PATTERN } from './blob-references.ts';
-import { blobDigest, jobFieldsSchema } from './job-spec.ts';
+import { blobDigest } from './identifiers.ts';
+import { jobFieldsSchema } from './job-spec.ts';
 import { LIMITS } from './limits.ts';
 import { RUNTIMES } from './spec-rules.ts';
 import { NEUTRAL } from './unbuilt-features.ts';

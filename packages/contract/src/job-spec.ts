@@ -9,7 +9,7 @@ import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { CONSTRAINT_PATTERN, parseConstraint } from './constraints.ts';
 import { FogError } from './errors.ts';
-import { digestSchema, nameSchema } from './identifiers.ts';
+import { blobDigest, nameSchema } from './identifiers.ts';
 import { LIMITS } from './limits.ts';
 import { isSandboxPath, SANDBOX_PATH_PATTERN } from './sandbox-path.ts';
 import { issueFaults, pathText, type SpecFault } from './spec-faults.ts';
@@ -90,7 +90,6 @@ const labelsSchema = z
   .meta({ description: 'Labels of the job, for people and lists', maxProperties: LIMITS.labels });
 
 /** Where a digest stands for a file; `job-schema.ts` publishes it as what a person may write. */
-export const blobDigest = digestSchema.meta({ description: 'Digest of a blob' });
 
 export const inputSchema = z.strictObject({
   source: blobDigest,

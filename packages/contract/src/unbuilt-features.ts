@@ -23,7 +23,6 @@ const UNBUILT: readonly UnbuiltFeature[] = [
   { path: 'spec.disconnect.reconcile', values: ['best-score', 'longest-running'] },
   { path: 'spec.placement.spread' },
   { path: 'spec.placement.affinity' },
-  { path: 'spec.verification.compare', when: (value) => isRecord(value) && value.script !== undefined },
   { path: 'spec.objectives' },
   { path: 'spec.budget' },
   { path: 'spec.schedule' },

@@ -1,6 +1,6 @@
 /** The `verification` block of a job specification. */
 import { z } from 'zod';
-import { digestSchema } from './identifiers.ts';
+import { blobDigest } from './identifiers.ts';
 import { LIMITS } from './limits.ts';
 
 const toleranceSchema = z.strictObject({
@@ -10,12 +10,10 @@ const toleranceSchema = z.strictObject({
 export type Tolerance = z.infer<typeof toleranceSchema>;
 
 export const comparatorSchema = z
-  .union([
-    z.literal('exact'),
-    z.strictObject({ tolerance: toleranceSchema }),
-    z.strictObject({ script: digestSchema.meta({ description: 'JavaScript that defines compare(a, b)' }) }),
-  ])
-  .meta({ description: 'When two results count as the same' });
+  .union([z.literal('exact'), z.strictObject({ tolerance: toleranceSchema }), z.strictObject({ script: blobDigest })])
+  .meta({
+    description: 'When two results count as the same; a script finds them at /left and /right, and returns true',
+  });
 export type ComparatorChoice = z.infer<typeof comparatorSchema>;
 
 export const verificationPolicySchema = z

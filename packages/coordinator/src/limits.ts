@@ -186,6 +186,8 @@ export const DISPATCH_LIMITS = {
   replicaClassMilliseconds: 10 * 60_000,
   /** A hidden run of a known answer is kept so long after its end, for whoever looks into the database. */
   checkMilliseconds: 3_600_000,
+  /** Of a run of a comparing script: as long as a trusted node is waited for, and as long as it may take. */
+  comparisonTimeouts: { queue: '2m', attempt: '1m', total: '10m' },
   /** An output that is compared by tolerance; it is parsed on the event loop, in some 15 ms. */
   comparedBytes: 1 << 20,
   /** Known answers that one is drawn from: each is parsed. */

@@ -20,7 +20,7 @@ import { note, type Terminal } from '../terminal.ts';
 import { type ConnectedNode, NodeProcesses } from './node-processes.ts';
 import { nodeShare } from './node-share.ts';
 import { provideNodeToken } from './node-token.ts';
-import { refuseSecondFog } from './running-fog.ts';
+import { namingItsUser } from './running-fog.ts';
 
 export interface FogPlan {
   nodes: number;
@@ -51,7 +51,6 @@ export async function runFog(terminal: Terminal, plan: FogPlan): Promise<void> {
   const configFile = configFileOf(dataDirectory);
   const { settings } = await readSettings('coordinator', terminal, configFile, plan.flags);
   const agent = await readSettings('agent', terminal, configFile, {});
-  await refuseSecondFog(dataDirectory);
   const coordinator = await startCoordinator({
     dataDirectory,
     settings,
@@ -60,6 +59,8 @@ export async function runFog(terminal: Terminal, plan: FogPlan): Promise<void> {
       if (level === 'info' && !plan.isVerbose) return;
       void note(terminal, `${level}: ${message}${data === undefined ? '' : ` ${JSON.stringify(data)}`}`);
     },
+  }).catch(async (error: unknown) => {
+    throw await namingItsUser(error, dataDirectory);
   });
   const tokenFile = join(dataDirectory, 'nodes', 'join.token');
   const nodes = new NodeProcesses({

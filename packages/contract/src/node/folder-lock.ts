@@ -27,6 +27,7 @@ export function lockFolder(folder: string, who: 'coordinator' | 'agent'): Dispos
     const why = isBusy ? `another ${who} is using it` : (cause as Error).message;
     throw new FogError('data-directory', `cannot use the data folder ${folder}: ${why}`, {
       cause,
+      details: { inUse: isBusy },
       hint: isBusy ? 'stop that one, or give another folder with --data' : 'give a writable folder with --data',
     });
   }

@@ -367,10 +367,12 @@ function leaseTermsOf(spec: JobSpec, random: Uint8Array): string {
 
 /** Blobs that the specification names. */
 export function blobsOf(spec: JobSpec): Digest[] {
-  const { task } = spec.spec;
+  const { task, verification } = spec.spec;
+  const compare = verification?.compare ?? 'exact';
   const digests = task.inputs.map((input) => input.source);
   if (task.wasm !== undefined) digests.push(task.wasm.module);
   if (task.javascript !== undefined) digests.push(task.javascript.script);
   if (task.stdin !== undefined && 'source' in task.stdin) digests.push(task.stdin.source);
+  if (compare !== 'exact' && 'script' in compare) digests.push(compare.script);
   return digests;
 }

@@ -18,7 +18,7 @@ export interface RetentionDependencies {
 export async function removeOld({ database, keepJobs, now }: RetentionDependencies): Promise<void> {
   const before = now() - parseDuration(keepJobs);
   await removeOldJobs(database, before);
-  await removeChecks(database, now() - DISPATCH_LIMITS.checkMilliseconds);
+  await removeHidden(database, now() - DISPATCH_LIMITS.checkMilliseconds);
   await database.write((writer) =>
     sql`DELETE FROM events WHERE stream >= 'n' AND stream < 'o' AND at < ${before}`.execute(writer),
   );
@@ -52,12 +52,12 @@ async function removeOldJobs(database: Database, before: number): Promise<void> 
   }
 }
 
-/** Hidden runs that have been judged, and known answers beyond those that are put to nodes. */
-async function removeChecks(database: Database, before: number): Promise<void> {
+/** Hidden runs that have been read, and known answers beyond those that are put to nodes. */
+async function removeHidden(database: Database, before: number): Promise<void> {
   const ended = await database.read
     .selectFrom('jobs')
     .select('id')
-    .where('purpose', '=', sql.lit('check'))
+    .where('purpose', '<>', sql.lit('user'))
     .where('ended_at', '<', before)
     .limit(DISPATCH_LIMITS.retentionJobs)
     .execute();
@@ -108,6 +108,7 @@ async function removeJob(database: Database, id: string): Promise<void> {
     sql`DELETE FROM tasks WHERE job_id = ${id} AND partition IN (SELECT partition FROM tasks WHERE job_id = ${id} ORDER BY partition LIMIT ${sql.lit(step)})`,
     sql`DELETE FROM known_answers WHERE job_id = ${id}`,
     sql`DELETE FROM spot_checks WHERE job_id = ${id}`,
+    sql`DELETE FROM comparisons WHERE run_id = ${id}`,
     sql`DELETE FROM job_blobs WHERE job_id = ${id}`,
     sql`DELETE FROM jobs WHERE id = ${id}`,
   ];

@@ -155,11 +155,11 @@ export async function insertPinnedTasks(
   );
 }
 
-/** What its leases say, and what it is for: jobs that are verified, and those that repeat them. */
+/** What its leases say, null: nothing else; and what it is for: jobs that are verified, and those that serve them. */
 export async function disguiseJob(
   writer: Writer,
   id: string,
-  job: { purpose: 'user' | 'check'; leaseTerms: string },
+  job: { purpose: 'user' | 'check' | 'comparison'; leaseTerms: string | null },
 ): Promise<void> {
   await writer
     .updateTable('jobs')

@@ -17,6 +17,7 @@ export interface Tables {
   node_trust: NodeTrustTable;
   known_answers: KnownAnswersTable;
   spot_checks: SpotChecksTable;
+  comparisons: ComparisonsTable;
   secrets: SecretsTable;
   blobs: BlobsTable;
   job_blobs: JobBlobsTable;
@@ -67,7 +68,7 @@ export interface JobsTable {
   idempotency_key: string | null;
   /** Name of the deployment that it runs a revision of; it ends only when it is closed. Null for other jobs. */
   deployment: string | null;
-  /** `user`, or `check`: a hidden run of a known answer, in no list and no count of users. */
+  /** `user`; hidden, in no list and no count of users: `check`, a run of a known answer, and `comparison`, of a script. */
   purpose: Generated<string>;
   /** JSON of LeaseTerms: what its leases say in place of its own; null for jobs that are not verified. */
   lease_terms: Generated<string | null>;
@@ -246,6 +247,16 @@ export interface SpotChecksTable {
   job_id: string;
   /** JSON of SpotCheck. */
   check_record: string;
+}
+
+/** Hidden jobs that compare two results of a task, by the digests of the results. */
+export interface ComparisonsTable {
+  /** Of the hidden one. */
+  run_id: string;
+  job_id: string;
+  partition: number;
+  left_digest: string;
+  right_digest: string;
 }
 
 export interface SecretsTable {

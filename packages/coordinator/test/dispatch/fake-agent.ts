@@ -14,6 +14,7 @@ import {
   type LeaseGroup,
   type NodeDescription,
   type RevealedResult,
+  type RuntimeName,
   type TaskOutput,
   type YieldReason,
 } from '@fog/contract';
@@ -31,6 +32,7 @@ export interface FakeAgentOptions {
   owner?: string | null;
   trusted?: boolean;
   prefix?: string;
+  runtimes?: RuntimeName[];
 }
 
 const OUTCOME = {
@@ -83,10 +85,12 @@ export class FakeAgent {
       agentVersion: 'test',
       labels: options.labels ?? {},
       capacity: { slots: 4, milliCpu: 4000, memoryBytes: 1 << 30, diskBytes: 1 << 30, ...options.capacity },
-      runtimes: {
-        wasm: { available: true, version: '1', features: {} },
-        process: { available: true, version: '1', features: {} },
-      },
+      runtimes: Object.fromEntries(
+        (options.runtimes ?? ['wasm', 'process']).map((runtime) => [
+          runtime,
+          { available: true, version: '1', features: {} },
+        ]),
+      ),
       policy: { accept: options.accept ?? ['*'], trusted: [] },
     };
   }

@@ -8,31 +8,43 @@ import type { DispatcherInput } from '../inputs.ts';
 import type { OutcomeRecord } from '../turn-records.ts';
 import type { VerificationRecord } from './record.ts';
 
+export interface TaskName {
+  job: string;
+  partition: number;
+}
+
+/** Digests of two results. */
+export interface ResultPair {
+  left: string;
+  right: string;
+}
+
 /** The bytes of a blob; null when it is not there, or larger. */
 export type ReadBlob = (digest: string, mostBytes: number) => Promise<Uint8Array | null>;
 
 /** Answers for every pair of results that the record waits for. */
 export async function comparePending(
-  name: { job: string; partition: number },
-  { state }: VerificationRecord,
+  name: TaskName,
+  record: VerificationRecord,
   tolerance: Tolerance,
   { reader, readBlob }: { reader: Reader; readBlob: ReadBlob },
 ): Promise<DispatcherInput[]> {
-  const pairs = state.comparisons.filter(({ agree }) => agree === null);
   const shown = await shownOutputs(reader, name);
   const answers: DispatcherInput[] = [];
-  for (const { left, right } of pairs) {
+  for (const { left, right } of pendingPairs(record)) {
     const agree = await outputsAgree(shown.get(left), shown.get(right), tolerance, readBlob);
     answers.push({ kind: 'compared', name, left, right, agree });
   }
   return answers;
 }
 
+/** What the record waits for. */
+export function pendingPairs({ state }: VerificationRecord): ResultPair[] {
+  return state.comparisons.filter(({ agree }) => agree === null);
+}
+
 /** What nodes have shown of this task, by the digest of the result. */
-async function shownOutputs(
-  reader: Reader,
-  { job, partition }: { job: string; partition: number },
-): Promise<Map<string, TaskOutput[]>> {
+export async function shownOutputs(reader: Reader, { job, partition }: TaskName): Promise<Map<string, TaskOutput[]>> {
   const rows = await reader
     .selectFrom('attempts')
     .select('outcome')

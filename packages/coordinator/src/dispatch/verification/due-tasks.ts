@@ -1,15 +1,18 @@
 /** Verified tasks for which time alone decides something, and those that wait for another replica though decided. */
-import type { Tolerance, VerificationPolicy } from '@fog/contract';
+import type { ComparatorChoice } from '@fog/contract';
 import { sql } from 'kysely';
 import { DISPATCH_LIMITS } from '../../limits.ts';
+import { type BulkStatement, runBulk } from '../../store/bulk.ts';
 import type { Database, Reader } from '../../store/database.ts';
 import { readPlacementNodes } from '../../store/node-queries.ts';
 import type { Dispatcher } from '../dispatcher.ts';
+import type { DispatcherInput } from '../inputs.ts';
 import type { JobCache } from '../job-cache.ts';
 import type { PlacementClasses } from '../placement-classes.ts';
 import { hurdleOf } from '../requirements.ts';
-import { comparePending, type ReadBlob } from './comparisons.ts';
-import { isComparing, readRecord } from './record.ts';
+import { compareByScript } from './comparison-runs.ts';
+import { comparePending, type ReadBlob, type TaskName } from './comparisons.ts';
+import { isComparing, readRecord, type VerificationRecord } from './record.ts';
 
 export interface DueTasksDependencies {
   database: Database;
@@ -23,7 +26,7 @@ export interface DueTasksDependencies {
 
 /** Hands them to the dispatcher, with whether any connected node could take what they want, or whether results agree. */
 export async function tellDueVerifications(dependencies: DueTasksDependencies): Promise<void> {
-  const { database, dispatcher, classes, jobCache, readBlob, now } = dependencies;
+  const { database, dispatcher, classes, jobCache, now } = dependencies;
   const rows = await database.read
     .selectFrom('tasks')
     .select(['job_id', 'partition', 'class_id', 'verification'])
@@ -42,23 +45,40 @@ export async function tellDueVerifications(dependencies: DueTasksDependencies): 
     database.read,
     rows.map((row) => row.job_id),
   );
+  const waiting: [string, number, number][] = [];
   for (const row of rows) {
     const name = { job: row.job_id, partition: row.partition };
     const record = row.verification === null ? null : readRecord(row.verification);
-    const tolerance = toleranceOf(jobCache.find(row.job_id)?.verification ?? null);
-    if (record === null || tolerance === null || !isComparing(record)) {
+    const compare = jobCache.find(row.job_id)?.verification?.compare ?? 'exact';
+    if (record === null || compare === 'exact' || !isComparing(record)) {
       dispatcher.take({ kind: 'verification-due', name, isPlaceable: placeable.has(row.class_id) });
-    } else {
-      dispatcher.take(...(await comparePending(name, record, tolerance, { reader: database.read, readBlob })));
+      continue;
     }
+    const answers = await compareResults(name, record, compare, dependencies);
+    dispatcher.take(...answers);
+    if (answers.length === 0) waiting.push([name.job, name.partition, now()]);
   }
+  // Runs of scripts take their time: others come first.
+  if (waiting.length > 0) await database.write((writer) => runBulk(writer, POSTPONE, waiting));
   await dispatcher.settled();
 }
 
-function toleranceOf(policy: VerificationPolicy | null): Tolerance | null {
-  const compare = policy?.compare ?? 'exact';
-  return compare !== 'exact' && 'tolerance' in compare ? compare.tolerance : null;
+async function compareResults(
+  name: TaskName,
+  record: VerificationRecord,
+  compare: Exclude<ComparatorChoice, 'exact'>,
+  dependencies: DueTasksDependencies,
+): Promise<DispatcherInput[]> {
+  if ('script' in compare) return await compareByScript(name, record, compare.script, dependencies);
+  const { database, readBlob } = dependencies;
+  return await comparePending(name, record, compare.tolerance, { reader: database.read, readBlob });
 }
+
+const POSTPONE: BulkStatement = {
+  text: `UPDATE tasks SET verification_due = d.due FROM ROWS AS d
+    WHERE tasks.job_id = d.job_id AND tasks.partition = d.partition AND tasks.verification_due < d.due`,
+  columns: { job_id: 'text', partition: 'integer', due: 'bigint' },
+};
 
 /** Where the queue of decided tasks begins, for each of its classes. */
 export async function reverifyingHeads(reader: Reader): Promise<{ class_id: string; rank: number; job_id: string }[]> {

@@ -23,12 +23,15 @@ const STATEMENTS = [
   'ALTER TABLE tokens ADD COLUMN trusted INTEGER NOT NULL DEFAULT 0',
   `ALTER TABLE jobs ADD COLUMN purpose TEXT NOT NULL DEFAULT 'user'`,
   'ALTER TABLE jobs ADD COLUMN lease_terms TEXT',
-  `CREATE INDEX jobs_checks ON jobs (ended_at) WHERE purpose = 'check'`,
+  `CREATE INDEX jobs_hidden ON jobs (ended_at) WHERE purpose <> 'user'`,
   `CREATE TABLE known_answers (
     job_id TEXT NOT NULL, partition INTEGER NOT NULL, runtime TEXT NOT NULL, requirements TEXT NOT NULL,
     answer TEXT NOT NULL, uses INTEGER NOT NULL, made_at BIGINT NOT NULL, PRIMARY KEY (job_id, partition)) ORDERED_BY_KEY`,
   `CREATE INDEX known_answers_fresh ON known_answers (runtime, made_at)`,
   `CREATE TABLE spot_checks (job_id TEXT PRIMARY KEY, check_record TEXT NOT NULL) ORDERED_BY_KEY`,
+  `CREATE TABLE comparisons (
+    run_id TEXT PRIMARY KEY, job_id TEXT NOT NULL, partition INTEGER NOT NULL, left_digest TEXT NOT NULL,
+    right_digest TEXT NOT NULL, UNIQUE (job_id, partition, left_digest, right_digest)) ORDERED_BY_KEY`,
   `CREATE TABLE node_trust (
     node_id TEXT NOT NULL, runtime TEXT NOT NULL, record TEXT NOT NULL, version BIGINT NOT NULL,
     PRIMARY KEY (node_id, runtime)) ORDERED_BY_KEY`,
