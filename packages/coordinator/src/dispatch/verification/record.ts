@@ -32,7 +32,7 @@ export interface VerificationRecord {
   placeDue: number | null;
   /**
    * Others are asked before those who failed are asked again, so that no single node can spoil a task. A failure of the
-   * program counts when a second node, of another owner and network, fails alike.
+   * program counts when as many nodes as make a quorum, of different owners and networks, fail alike.
    */
   failures: ReplicaFailure[];
   /** Fence of the lease of the trusted node that decides. */

@@ -260,7 +260,9 @@ export class TurnVerification {
       exitCode: failure?.exitCode ?? null,
     };
     const isDecisive = replica.commitment === null && !isTerminal(TASK_TRANSITIONS, task.state);
-    if (failure !== null && isDecisive && record.failures.some((other) => isSeconded(other, told))) {
+    const alike = record.failures.filter((other) => isSeconded(other, told)).length + 1;
+    const quorum = this.#context.policyOf(task.job)?.quorum ?? 1;
+    if (failure !== null && isDecisive && isOfProgram(told) && alike >= quorum) {
       return this.#programFailed(task, failure);
     }
     record.failures.push(told);
@@ -337,7 +339,8 @@ export class TurnVerification {
     this.effects.judge(task, step.verdicts, accepting?.fence ?? null);
     for (const action of step.actions) this.effects.carryOut(task, record, action);
     const awaited = new Set(runningOf(record.state).map(({ round }) => round));
-    record.reveals = isDecided(record) ? [] : record.reveals.filter(({ round }) => awaited.has(round));
+    record.reveals = record.reveals.filter(({ round }) => !isDecided(record) && awaited.has(round));
+    if (isDecided(record)) record.failures = [];
     this.#align(task, record, pauseMilliseconds);
   }
 
@@ -391,7 +394,6 @@ function isRefused({ actions }: VerificationStep): boolean {
 
 function isSeconded(first: ReplicaFailure, second: ReplicaFailure): boolean {
   return (
-    isOfProgram(second) &&
     first.owner !== second.owner &&
     first.prefix !== second.prefix &&
     first.reason === second.reason &&
