@@ -1,59 +1,108 @@
-/** A verified job from its document to its result, with real agents that nobody trusts, of two owners and networks. */
+/** Verified jobs from their document to their result, with real agents that nobody trusts, of two owners and networks. */
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { startAgent } from '@fog/agent';
-import { agentSettingsSchema, coordinatorSettingsSchema, FogClient } from '@fog/contract';
-import { startCoordinator } from '@fog/coordinator';
+import { agentSettingsSchema, coordinatorSettingsSchema, FogClient, type Job, type RuntimeName } from '@fog/contract';
+import { type RunningCoordinator, startCoordinator } from '@fog/coordinator';
+import { Fog } from '@fog/sdk';
+import { skipProcess } from '../../packages/runtimes/test/process/programs.ts';
 import { temporaryFolder } from '../support/fog-process.ts';
 
 const SCRIPT = 'export default ({ args }, ctx) => ({ args, partition: ctx.partition.index, drawn: Math.random() });';
+const COMPARE = `export default ({ files }) =>
+  Math.abs(files['/left/time'].json() - files['/right/time'].json()) < 600;`;
 const hasIPv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));
 
-test('two strangers compute the same, and are believed', { skip: hasIPv6 ? false : 'no ::1 here' }, async () => {
-  const data = temporaryFolder('verified-job');
-  await using stack = new AsyncDisposableStack();
-  const settings = coordinatorSettingsSchema.parse({ listen: '[::]:0', plainHttp: true });
-  const coordinator = await startCoordinator({ dataDirectory: join(data, 'coordinator'), settings });
-  stack.defer(() => coordinator.close());
-  const { port } = new URL(coordinator.url);
-  for (const [owner, host] of [
-    ['olga', '127.0.0.1'],
-    ['oleg', '[::1]'],
-  ] as const) {
-    const { token } = await coordinator.createToken({ scope: 'node', principal: owner });
+class VerifyingFog implements AsyncDisposable {
+  readonly #stack = new AsyncDisposableStack();
+  readonly #data: string;
+  readonly #coordinator: RunningCoordinator;
+  readonly client: FogClient;
+
+  private constructor(data: string, coordinator: RunningCoordinator) {
+    this.#data = data;
+    this.#coordinator = coordinator;
+    this.client = new FogClient({ url: this.#urlAt('127.0.0.1'), token: coordinator.adminToken });
+    this.#stack.defer(() => coordinator.close());
+  }
+
+  static async start(): Promise<VerifyingFog> {
+    const data = temporaryFolder('verified-job');
+    const settings = coordinatorSettingsSchema.parse({ listen: '[::]:0', plainHttp: true });
+    return new VerifyingFog(data, await startCoordinator({ dataDirectory: join(data, 'coordinator'), settings }));
+  }
+
+  async addNode(owner: string, host: string, runtimes: RuntimeName[], isTrusted = false): Promise<void> {
+    const { token } = await this.#coordinator.createToken({ scope: 'node', principal: owner, trusted: isTrusted });
     const agent = await startAgent({
-      dataDirectory: join(data, owner),
-      url: `http://${host}:${port}`,
+      dataDirectory: join(this.#data, owner),
+      url: this.#urlAt(host),
       token,
-      settings: agentSettingsSchema.parse({ name: owner, slots: 1, runtimes: ['javascript'] }),
+      settings: agentSettingsSchema.parse({ name: owner, slots: 1, runtimes }),
     });
-    stack.defer(() => agent.stop());
+    this.#stack.defer(() => agent.stop());
     await agent.connected();
   }
-  const client = new FogClient({ url: `http://127.0.0.1:${port}`, token: coordinator.adminToken });
-  const bytes = Buffer.from(SCRIPT);
-  const script = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-  await client.putBlob(script, bytes);
-  const task = { runtime: 'javascript', javascript: { script }, args: ['a'] };
-  const spec = { kind: 'Job', spec: { count: 4, task, verification: { mode: 'replicate' } } };
-  let job = await client.call('submitJob', { body: { spec } });
-  const deadline = performance.now() + 60_000;
-  while (job.endedAt === null && performance.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    job = await client.call('getJob', { params: { job: job.id } });
+
+  /** Until it has ended. */
+  async run(spec: object, files: Record<string, string>): Promise<Job> {
+    const job = await new Fog(this.client).run({ kind: 'Job', spec }, { files });
+    return (await job.wait({ timeoutMilliseconds: 60_000 })).job;
   }
-  assert.equal(job.state, 'completed', JSON.stringify(job.tasks));
-  const { items } = await client.call('listTasks', { params: { job: job.id }, query: {} });
-  for (const { attempts, verification, outputs } of items) {
-    assert.deepEqual([verification?.acceptedBy, verification?.replicas], ['quorum', 2]);
-    assert.deepEqual(attempts.map(({ state }) => state).sort(), ['confirmed', 'valid']);
-    assert.equal(outputs[0]?.name, 'result');
+
+  #urlAt(host: string): string {
+    return `http://${host}:${new URL(this.#coordinator.url).port}`;
   }
-  const nodes = await client.call('listNodes', { query: {} });
-  for (const { trusted, trust } of nodes.items) {
-    assert.deepEqual([trusted, trust.javascript?.valid, trust.javascript?.standing], [false, 4, 'unknown']);
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
   }
+}
+
+describe('verified jobs', { skip: hasIPv6 ? false : 'no ::1 here' }, () => {
+  test('two strangers compute the same, and are believed', async () => {
+    await using fog = await VerifyingFog.start();
+    await fog.addNode('olga', '127.0.0.1', ['javascript']);
+    await fog.addNode('oleg', '[::1]', ['javascript']);
+    const task = { runtime: 'javascript', javascript: { script: 'main.js' }, args: ['a'] };
+    const job = await fog.run({ count: 4, task, verification: { mode: 'replicate' } }, { 'main.js': SCRIPT });
+    assert.equal(job.state, 'completed', JSON.stringify(job.tasks));
+    const { items } = await fog.client.call('listTasks', { params: { job: job.id }, query: {} });
+    for (const { attempts, verification, outputs } of items) {
+      assert.deepEqual([verification?.acceptedBy, verification?.replicas], ['quorum', 2]);
+      assert.deepEqual(attempts.map(({ state }) => state).sort(), ['confirmed', 'valid']);
+      assert.equal(outputs[0]?.name, 'result');
+    }
+    const nodes = await fog.client.call('listNodes', { query: {} });
+    for (const { trusted, trust } of nodes.items) {
+      assert.deepEqual([trusted, trust.javascript?.valid, trust.javascript?.standing], [false, 4, 'unknown']);
+    }
+  });
+
+  test('results that differ are compared by the script of their job, on a trusted node', {
+    skip: skipProcess,
+  }, async () => {
+    await using fog = await VerifyingFog.start();
+    await fog.addNode('olga', '127.0.0.1', ['process']);
+    await fog.addNode('oleg', '[::1]', ['process']);
+    await fog.addNode('root', '127.0.0.1', ['javascript'], true);
+    const task = {
+      runtime: 'process',
+      process: { command: ['/bin/sh', '-c', 'date +%s.%N > /tmp/time'] },
+      outputs: [{ name: 'time', path: '/tmp/time' }],
+    };
+    const verification = { mode: 'replicate', compare: { script: './compare.js' } };
+    const job = await fog.run({ task, verification }, { './compare.js': COMPARE });
+    const { items } = await fog.client.call('listTasks', { params: { job: job.id }, query: {} });
+    assert.equal(job.state, 'completed', JSON.stringify(items));
+    assert.deepEqual(items[0]?.attempts.map(({ state }) => state).sort(), ['confirmed', 'valid']);
+    const { items: jobs } = await fog.client.call('listJobs', { query: {} });
+    assert.deepEqual(
+      jobs.map(({ id }) => id),
+      [job.id],
+      'nobody sees the comparing',
+    );
+  });
 });

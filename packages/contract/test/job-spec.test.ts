@@ -99,7 +99,7 @@ test('features of the language that are not built are told apart from faults', (
     [spec({ dependsOn: ['x'] }), 'spec.dependsOn'],
     [spec({ privacy: 'secret' }), 'spec.privacy'],
     [spec({}, { resources: { gpu: 1 } }), 'spec.task.resources.gpu'],
-    [spec({ verification: { compare: { script: 'compare.js' } } }), 'spec.verification.compare'],
+    [spec({ verification: { compare: { script: 'https://x/c.js' } } }), 'spec.verification.compare.script'],
   ];
   for (const [document, path] of unbuilt) {
     const { code, faults } = faultsOf(document);

@@ -184,7 +184,7 @@ export const DISPATCH_LIMITS = {
   adjudicatorPatienceMilliseconds: 120_000,
   /** A placement class of replicas, of which each set of nodes makes one, goes when no queued task has it any more. */
   replicaClassMilliseconds: 10 * 60_000,
-  /** A hidden run of a known answer is kept so long after its end, for whoever looks into the database. */
+  /** A hidden run is kept so long after its end, for whoever looks into the database. */
   checkMilliseconds: 3_600_000,
   /** Of a run of a comparing script: as long as a trusted node is waited for, and as long as it may take. */
   comparisonTimeouts: { queue: '2m', attempt: '1m', total: '10m' },

@@ -16,6 +16,7 @@ import {
   isRecord,
   type JobSpec,
   parseJobSpec,
+  recordIn,
   type SpecFault,
 } from '@fog/contract';
 import { SDK_LIMITS } from './limits.ts';
@@ -131,11 +132,21 @@ function requireFolderPlace({ text, takesFolder }: BlobReference): void {
 
 /** A copy as deep as the references are; everything else, which may hold itself, is shared. */
 function copyToReferences(document: unknown): unknown {
-  if (!isRecord(document) || !isRecord(document.spec) || !isRecord(document.spec.task)) return document;
-  const task = { ...document.spec.task };
-  for (const block of ['wasm', 'javascript', 'stdin']) if (isRecord(task[block])) task[block] = { ...task[block] };
-  if (Array.isArray(task.inputs)) {
+  if (!isRecord(document)) return document;
+  const copy = { ...document };
+  for (const block of ['wasm', 'javascript', 'stdin']) copyAlong(copy, ['spec', 'task', block]);
+  copyAlong(copy, ['spec', 'verification', 'compare']);
+  const task = recordIn(recordIn(copy, 'spec'), 'task');
+  if (task !== null && Array.isArray(task.inputs)) {
     task.inputs = task.inputs.map((input: unknown) => (isRecord(input) ? { ...input } : input));
   }
-  return { ...document, spec: { ...document.spec, task } };
+  return copy;
+}
+
+function copyAlong(owner: Record<string, unknown>, [key, ...rest]: readonly string[]): void {
+  const value = key === undefined ? undefined : owner[key];
+  if (key === undefined || !isRecord(value)) return;
+  const copy = { ...value };
+  owner[key] = copy;
+  copyAlong(copy, rest);
 }

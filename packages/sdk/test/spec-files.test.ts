@@ -33,13 +33,16 @@ describe('files of a specification', () => {
         { source: known, path: '/in/known' },
       ],
     });
+    Object.assign(document.spec, { verification: { compare: { script: 'main.js' } } });
+    const before = structuredClone(document);
     const uploaded = parseJobSpec(await uploadSpecFiles(server.client, document, { baseDirectory: base }));
-    const { task } = uploaded.spec;
+    const { task, verification } = uploaded.spec;
+    assert.deepEqual(verification?.compare, { script: text('export default () => 1') });
     assert.equal(task.javascript?.script, text('export default () => 1'));
     assert.deepEqual(task.stdin, { source: text('a') });
     assert.equal(task.inputs[0]?.type, 'folder');
     assert.equal(task.inputs[1]?.source, known);
-    assert.match(JSON.stringify(document), /"source":"data"/, 'the document of the caller is untouched');
+    assert.deepEqual(document, before, 'the document of the caller is untouched');
   });
 
   test('contents given by name go before files', async () => {

@@ -2,7 +2,7 @@
  * When two results count as the same.
  *
  * `exact` compares digests and never reads bytes. `tolerance` reads both results as JSON. `script` is the user's own
- * `compare(a, b)`; it runs in the sandbox of the `javascript` runtime, never here.
+ * program, which a trusted node runs; the coordinator asks it, never this package.
  *
  * A comparator need not be transitive: with a tolerance of 1, 0 agrees with 1 and 1 with 2, but 0 not with 2. So there
  * are no classes to fall into. A result is judged against one other, the canonical one (`quorum.ts`): what agrees with
@@ -14,14 +14,6 @@ import { VERIFICATION_LIMITS } from './limits.ts';
 
 /** Pure; never throws: what cannot be compared does not agree. */
 export type Comparator = (left: Uint8Array, right: Uint8Array) => boolean;
-
-/**
- * What a user's script answers; the runtime gives it the bytes of one output of both results. Anything but `true`, an
- * exception or a run out of time means that they do not agree.
- */
-export interface ComparatorScript {
-  compare(left: Uint8Array, right: Uint8Array): Promise<boolean>;
-}
 
 export const exactly: Comparator = (left, right) => Buffer.compare(left, right) === 0;
 
@@ -35,11 +27,6 @@ export function withinTolerance(tolerance: Tolerance): Comparator {
     const parsed = [parseJson(left), parseJson(right)] as const;
     return parsed[0] !== null && parsed[1] !== null && agrees(parsed[0].value, parsed[1].value, tolerance, 0);
   };
-}
-
-/** Asks both ways round, so that which result came first decides nothing. */
-export async function agreesBothWays(script: ComparatorScript, left: Uint8Array, right: Uint8Array): Promise<boolean> {
-  return (await script.compare(left, right)) === true && (await script.compare(right, left)) === true;
 }
 
 function agrees(left: unknown, right: unknown, tolerance: Tolerance, depth: number): boolean {

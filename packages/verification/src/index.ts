@@ -7,7 +7,7 @@
  * `NodeTrust`, `KnownAnswer` and `SpotCheck`: plain JSON, each with its schema.
  */
 export { commitmentOf, commitmentSchema, nonceSchema, type Reveal } from './commitment.ts';
-export { agreesBothWays, type Comparator, type ComparatorScript, exactly, withinTolerance } from './comparator.ts';
+export { type Comparator, exactly, withinTolerance } from './comparator.ts';
 export { VERIFICATION_LIMITS } from './limits.ts';
 export { networkPrefix } from './network-prefix.ts';
 export {
