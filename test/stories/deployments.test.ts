@@ -91,7 +91,10 @@ describe('a service', { skip: skipProcess }, () => {
     const { outcome, deployment } = JSON.parse(updated.stdout);
     assert.deepEqual([updated.code, outcome, deployment.revision, deployment.updated], [0, 'stable', 2, 3]);
 
-    const bad = await fog('deploy', write('bad.json', ['/bin/sh', '-c', 'echo no >&2; exit 7']));
+    const bad = await fog(
+      'deploy',
+      write('bad.json', ['/bin/sh', '-c', 'echo no >&2; exit 7'], { restart: { attempts: 0 } }),
+    );
     assert.equal(bad.code, 1, bad.stderr);
     assert.match(bad.stderr, /revision 3 of web rolled-back: .*exit-code: The program ended with exit code 7/);
     const back = await until('it is back', ({ state }) => state === 'stable');
