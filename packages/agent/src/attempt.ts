@@ -29,7 +29,7 @@ import { attemptId } from './attempt-id.ts';
 import { attemptRequest, environmentOf, hasSecrets, withCredentials } from './attempt-request.ts';
 import type { AttemptCheckpoints } from './checkpoints.ts';
 import { AGENT_LIMITS } from './limits.ts';
-import { AttemptLog, type LogStream, UNMASKED_NOTICE } from './logs.ts';
+import { type AttemptLog, type LogStream, newAttemptLog } from './logs.ts';
 import { type Departure, Migration } from './migration.ts';
 import { NO_USAGE, reportText, usageOf } from './reports.ts';
 import { restartPolicyOf } from './restart-policy.ts';
@@ -103,7 +103,7 @@ export class Attempt {
   /** What it takes up; less once it is committed. */
   demand: Demand;
   readonly migration: Migration;
-  log = new AttemptLog();
+  log: AttemptLog;
   readonly #group: LeaseGroup;
   readonly #dependencies: AttemptDependencies;
   readonly #abort = new AbortController();
@@ -128,6 +128,7 @@ export class Attempt {
     this.demand = demand;
     this.#group = group;
     this.#dependencies = dependencies;
+    this.log = newAttemptLog(group.spec, dependencies.now);
     this.#secrets = new SecretMask(Object.values(group.secrets));
     this.#masked = { stdout: this.#secrets.stream(), stderr: this.#secrets.stream() };
     this.migration = new Migration({
@@ -221,11 +222,8 @@ export class Attempt {
     // What it was started with is in it already, and what of it is secret is nowhere else.
     const request = this.#request({ files: NO_FILES, program, env: {} });
     this.#state = 'running';
-    this.log = new AttemptLog({ isTakenOver: true });
-    if (hasSecrets(this.#group)) {
-      this.log.append('stderr', Buffer.from(UNMASKED_NOTICE));
-      this.log.end();
-    }
+    this.log = newAttemptLog(this.#group.spec, this.#dependencies.now, { isTakenOver: true });
+    if (hasSecrets(this.#group)) this.log.endUnmasked();
     if (!isLongRunning(this.#group.spec)) {
       this.#running = (await runtime.adopt?.(request, this.#host())) ?? null;
       return this.#running !== null;

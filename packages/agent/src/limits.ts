@@ -27,7 +27,7 @@ export const AGENT_LIMITS = {
   /** Pause after a failed write (full disk) before the next try. */
   journalRetryMilliseconds: 1_000,
 
-  /** Log kept and sent of one attempt; the rest is dropped with a notice. It bounds memory: slots times this. */
+  /** Log kept and sent of one attempt; the rest is dropped with a notice. It bounds memory: slots times this, twice as much for programs that are kept running. */
   logBytes: 1 << 20,
   /** Log of one attempt is sent this often; short outputs of many tasks share a turn. */
   logFlushMilliseconds: 50,

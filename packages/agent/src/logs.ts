@@ -1,5 +1,5 @@
 /** The log of one attempt: kept until its outcome is acknowledged, so that any part can be sent again. */
-import { LIMITS } from '@fog/contract';
+import { isLongRunning, type JobSpec, LIMITS, serviceLogRoom } from '@fog/contract';
 import { AGENT_LIMITS } from './limits.ts';
 
 export type LogStream = 'stdout' | 'stderr';
@@ -11,6 +11,11 @@ export interface LogChunk {
   data: Buffer;
 }
 
+export interface AttemptLogOptions {
+  isTakenOver?: boolean;
+  runMilliseconds?: (() => number) | null;
+}
+
 interface Segment {
   stream: LogStream;
   offset: number;
@@ -20,12 +25,21 @@ interface Segment {
 }
 
 const NOTICE = Buffer.from(`\n[fog: the log was cut here, at ${AGENT_LIMITS.logBytes} bytes]\n`);
+const PAUSE_NOTICE = Buffer.from('\n[fog: too much output: what follows is left out until there is room again]\n');
+/** Room that a log which was cut must have to go on. */
+const ENOUGH_BYTES = AGENT_LIMITS.logBytes / 16;
+const UNMASKED_NOTICE = Buffer.from(
+  '[fog: the agent was started anew; what the program writes from here on is not shown]\n',
+);
 const FIRST_ROOM_BYTES = 256;
 const NOTHING: Buffer = Buffer.alloc(0);
 
 /**
  * Bytes are taken as they come, in the order of both streams together. A character that the program wrote in two
  * pieces is held back until it is whole, so that no chunk ends inside one; bytes that are no UTF-8 pass unchanged.
+ *
+ * The log of a program that is kept running goes on with time: what has been sent is forgotten, but for the newest, and
+ * what is too much is left out until there is room again.
  *
  * The log of an attempt that was taken over from an agent that died goes on where the coordinator has it, which is known
  * once there is a session: what that agent had not sent yet is lost.
@@ -35,6 +49,8 @@ export class AttemptLog {
   /** Bytes of a character that is not whole yet. */
   #held: Record<LogStream, Buffer> = { stdout: NOTHING, stderr: NOTHING };
   #totalBytes = 0;
+  /** Bytes at its beginning that are not here any more. */
+  #forgottenBytes = 0;
   #sentBytes = 0;
   /** Index of the segment where the next chunk starts. */
   #cursor = 0;
@@ -43,8 +59,12 @@ export class AttemptLog {
   /** Bytes that the coordinator had before the first of these; null while that is not known. */
   #earlierBytes: number | null;
 
-  constructor({ isTakenOver = false } = {}) {
+  /** How long the program has been kept running; null for one that ends. */
+  readonly #runMilliseconds: (() => number) | null;
+
+  constructor({ isTakenOver = false, runMilliseconds = null }: AttemptLogOptions = {}) {
     this.#earlierBytes = isTakenOver ? null : 0;
+    this.#runMilliseconds = runMilliseconds;
   }
 
   get totalBytes(): number {
@@ -60,7 +80,7 @@ export class AttemptLog {
   }
 
   append(stream: LogStream, data: Uint8Array): void {
-    if (this.#isCut || this.#isEnded) return;
+    if (this.#isEnded || (this.#isCut && !this.#goesOn())) return;
     const held = this.#held[stream];
     const bytes =
       held.length === 0 ? Buffer.from(data.buffer, data.byteOffset, data.byteLength) : Buffer.concat([held, data]);
@@ -76,6 +96,12 @@ export class AttemptLog {
       if (!this.#isCut) this.#store(stream, this.#held[stream]);
     }
     this.#isEnded = true;
+  }
+
+  /** Of an attempt that was taken over: the values of its secrets are gone, and so cannot be masked in what follows. */
+  endUnmasked(): void {
+    this.append('stderr', UNMASKED_NOTICE);
+    this.end();
   }
 
   /** The next unsent bytes as one chunk, or null. It counts as sent from then on. */
@@ -104,7 +130,7 @@ export class AttemptLog {
   rewind(offset: number): void {
     this.#earlierBytes ??= offset;
     this.#cursor = 0;
-    this.#moveTo(Math.max(0, Math.min(offset - this.#earlierBytes, this.#totalBytes)));
+    this.#moveTo(Math.max(this.#forgottenBytes, Math.min(offset - this.#earlierBytes, this.#totalBytes)));
   }
 
   #moveTo(offset: number): void {
@@ -119,14 +145,41 @@ export class AttemptLog {
   }
 
   #store(stream: LogStream, bytes: Buffer): void {
-    const left = AGENT_LIMITS.logBytes - NOTICE.length - this.#totalBytes;
+    const notice = this.#runMilliseconds === null ? NOTICE : PAUSE_NOTICE;
+    const left = Math.max(0, this.#room() - notice.length);
     if (bytes.length > left) {
       this.#isCut = true;
       this.#write(stream, bytes.subarray(0, characterBoundary(bytes, left)));
-      this.#write('stderr', NOTICE);
+      this.#write('stderr', notice);
     } else if (bytes.length > 0) {
       this.#write(stream, bytes);
     }
+  }
+
+  /** Bytes that may follow. */
+  #room(): number {
+    if (this.#runMilliseconds === null) return AGENT_LIMITS.logBytes - this.#totalBytes;
+    this.#forgetSent();
+    const kept = this.#totalBytes - this.#forgottenBytes;
+    return Math.min(serviceLogRoom(this.#runMilliseconds()) - this.#totalBytes, 2 * AGENT_LIMITS.logBytes - kept);
+  }
+
+  /** Keeps the newest that were sent: the coordinator may not have got them. */
+  #forgetSent(): void {
+    while (this.#cursor > 0) {
+      const { length } = this.#segments[0] as Segment;
+      if (this.#sentBytes - this.#forgottenBytes - length < AGENT_LIMITS.logBytes) return;
+      this.#segments.shift();
+      this.#forgottenBytes += length;
+      this.#cursor -= 1;
+    }
+  }
+
+  #goesOn(): boolean {
+    if (this.#runMilliseconds === null || this.#room() < ENOUGH_BYTES) return false;
+    this.#isCut = false;
+    this.#held = { stdout: NOTHING, stderr: NOTHING };
+    return true;
   }
 
   /** Copies the bytes: the caller may use its buffer again. Small writes share a segment. */
@@ -149,6 +202,12 @@ export class AttemptLog {
   }
 }
 
+/** The log of an attempt that begins now. */
+export function newAttemptLog(spec: JobSpec, now: () => number, { isTakenOver = false } = {}): AttemptLog {
+  const since = now();
+  return new AttemptLog({ isTakenOver, runMilliseconds: isLongRunning(spec) ? () => now() - since : null });
+}
+
 /** The largest cut at or before `end` that splits no UTF-8 character; `end` itself where the bytes are no UTF-8. */
 export function characterBoundary(bytes: Uint8Array, end: number): number {
   for (let back = 1; back <= 3 && back <= end; back += 1) {
@@ -159,6 +218,3 @@ export function characterBoundary(bytes: Uint8Array, end: number): number {
   }
   return end;
 }
-
-/** The log of an attempt that was taken over ends here: the values of its secrets are gone, and so cannot be masked. */
-export const UNMASKED_NOTICE = '[fog: the agent was started anew; what the program writes from here on is not shown]\n';

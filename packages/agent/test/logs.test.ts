@@ -85,6 +85,40 @@ test('a log that is too long is cut with a notice, once', () => {
   assert.match(join(chunks, 'stderr').toString(), /^\n\[fog: the log was cut here, at 1048576 bytes\]\n$/);
 });
 
+test('the log of a program that is kept running goes on with time, in bounded memory', () => {
+  let run = 0;
+  const log = new AttemptLog({ runMilliseconds: () => run });
+  const line = Buffer.from(`${'ü'.repeat(499)}\n`);
+  const write = (lines: number) => {
+    for (let count = 0; count < lines; count += 1) log.append('stdout', line);
+  };
+  write(3000);
+  const first = drain(log);
+  assert.match(join(first, 'stderr').toString(), /^\n\[fog: too much output: .*\]\n$/);
+  assert.ok(log.totalBytes <= LIMITS.serviceLogBytes && log.totalBytes > LIMITS.serviceLogBytes - line.length);
+  run = LIMITS.serviceLogMilliseconds;
+  write(500);
+  const more = drain(log);
+  assert.equal(join(more).toString(), line.toString().repeat(500));
+  assert.equal(more[0]?.offset, join(first).length, 'nothing is missing in between');
+
+  // Nobody listens for long: what is kept stays bounded, and is sent whole in the end.
+  run = 100 * LIMITS.serviceLogMilliseconds;
+  const before = log.totalBytes;
+  write(10_000);
+  assert.ok(log.totalBytes - before <= 2 * AGENT_LIMITS.logBytes);
+  const late = drain(log);
+  assert.equal(join(late).length, log.totalBytes - before);
+  write(10);
+  assert.equal(join(drain(log)).length, 10 * line.length, 'once it is sent there is room again');
+
+  // What was forgotten cannot be had again; the rest can.
+  log.rewind(0);
+  const again = drain(log);
+  assert.ok((again[0]?.offset ?? 0) > 0);
+  assert.equal((again[0]?.offset ?? 0) + join(again).length, log.totalBytes);
+});
+
 test('a full socket holds logs and journal back; the log of an ended attempt goes before the journal', () => {
   const frames: AgentFrame[] = [];
   let backlog = 0;

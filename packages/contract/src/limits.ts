@@ -51,6 +51,9 @@ export const LIMITS = {
   samplesPerFrame: 1000,
   /** One log chunk; a chunk is one row and one SSE event. */
   logChunkBytes: 16_384,
+  /** The log of a program that is kept running may grow by so many bytes in this time, for ever. */
+  serviceLogBytes: 1 << 20,
+  serviceLogMilliseconds: 600_000,
   /** One message about a failure or progress: read by people. */
   messageBytes: 4096,
   /** Items of one page of an answer. */

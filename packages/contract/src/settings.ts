@@ -40,7 +40,7 @@ export const coordinatorSettingsSchema = z.strictObject({
     .meta({ description: 'Space for the database; when full, submits are refused' }),
   blobSpace: bytesText.default('50Gi').meta({ description: 'Space for blobs in all' }),
   blobBytes: bytesText.default('5Gi').meta({ description: 'Largest single blob' }),
-  logBytes: bytesText.default('1Mi').meta({ description: 'Log kept of one attempt' }),
+  logBytes: bytesText.default('1Mi').meta({ description: 'Log kept of one attempt that has an end' }),
   queuedTasks: z.int().min(1).default(5_000_000).meta({ description: 'Tasks waiting in all; more are refused' }),
 });
 export type CoordinatorSettings = z.infer<typeof coordinatorSettingsSchema>;

@@ -25,6 +25,7 @@ import {
   type Usage,
 } from '@fog/contract';
 import { DISPATCH_LIMITS } from '../limits.ts';
+import { takesLog } from './log-room.ts';
 import { afterReplicaFailure, reconcileOf } from './replica-failure.ts';
 import { afterFailure } from './retry.ts';
 import { attemptName, FORGOTTEN, failureText, onAttempt, outcomeText, PLACED } from './turn-names.ts';
@@ -109,12 +110,13 @@ export class Turn {
     }
   }
 
-  /** Stores a piece of output, once: `offset` must be where the stored log ends. Text beyond the limit is dropped. */
+  /** Stores a piece of output, once. */
   log(node: string, log: TurnLog, offset: number, bytes: number, limitBytes: number): void {
     const attempt = this.rows.attempt(log);
-    if (attempt === undefined || attempt.node !== node || offset !== attempt.logBytes) return;
-    if (isTerminal(ATTEMPT_TRANSITIONS, attempt.state) || attempt.logBytes >= limitBytes) return;
-    attempt.logBytes += bytes;
+    if (attempt === undefined || attempt.node !== node || isTerminal(ATTEMPT_TRANSITIONS, attempt.state)) return;
+    const { now, specOf } = this.#context;
+    if (!takesLog(attempt, offset, { isKeptRunning: isLongRunning(specOf(log.job)), limitBytes, now })) return;
+    attempt.logBytes = offset + bytes;
     this.changedAttempts.add(attempt);
     this.#entries(log.job).push({ kind: 'log', log });
   }
