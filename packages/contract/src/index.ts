@@ -7,6 +7,7 @@ export * from './endpoint.ts';
 export * from './errors.ts';
 export * from './events.ts';
 export * from './folder-manifest.ts';
+export * from './hop-headers.ts';
 export * from './identifiers.ts';
 export * from './job-schema.ts';
 export * from './job-spec.ts';

@@ -4,6 +4,7 @@
  * The program belongs to a tenant, and its answers come from the coordinator's address: so nothing of the caller's
  * rights goes to it, and nothing of what it answers has an effect on that address beyond its own paths.
  */
+import { HOP_HEADERS } from '@fog/contract';
 
 /** As `IncomingMessage.headersDistinct` has them: lower-case names. */
 export type ReceivedHeaders = Readonly<Record<string, readonly string[] | undefined>>;
@@ -11,20 +12,6 @@ export type SentHeaders = Record<string, string | string[]>;
 
 /** Names the coordinator that passed the request on to this one; it is not passed on once more. */
 export const PASSED_ON_HEADER = 'fog-passed-on';
-
-/** They end at each hop (RFC 9110, 7.6.1), as do those that `connection` names. */
-const HOP_HEADERS: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'http2-settings',
-]);
 
 /** What proves who the caller is, what only a proxy may say of a caller, and what the coordinator does itself. */
 const NOT_FOR_PROGRAMS: ReadonlySet<string> = new Set([

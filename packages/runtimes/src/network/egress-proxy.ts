@@ -14,6 +14,7 @@ import {
 } from 'node:http';
 import { connect, isIP, type Socket } from 'node:net';
 import { pipeline } from 'node:stream';
+import { HOP_HEADERS } from '@fog/contract';
 import { NETWORK_LIMITS } from '../limits.ts';
 import { isListed, parseAbsoluteForm, parseAuthority, permittedAddress, type Target } from './target-policy.ts';
 
@@ -27,19 +28,6 @@ interface Refusal {
   status: 400 | 403 | 502;
   sentence: string;
 }
-
-/** Connection headers, which end at each hop (RFC 9110, 7.6.1), and what belongs to proxies alone. */
-const HOP_HEADERS = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
 
 export class EgressProxy {
   readonly #allow: readonly string[];

@@ -88,7 +88,9 @@ describe('docker runtime: hostile jobs', { skip: skipWithoutDocker() }, () => {
     assertSucceeded(outcome);
     assert.deepEqual([bytes, wrong], [FLOOD_BYTES, 0]);
     assert.ok(most - before < 80 * MEBIBYTE, `${(most - before) / MEBIBYTE} MiB more`);
-    process.stderr.write(`# ${FLOOD_BYTES / MEBIBYTE} MiB of logs in ${Math.round(performance.now() - startedAtMilliseconds)} ms\n`);
+    process.stderr.write(
+      `# ${FLOOD_BYTES / MEBIBYTE} MiB of logs in ${Math.round(performance.now() - startedAtMilliseconds)} ms\n`,
+    );
   });
 
   it('links, pipes, sockets and devices are no outputs', async () => {
