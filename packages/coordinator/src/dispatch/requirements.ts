@@ -121,9 +121,7 @@ export function hurdleOf(placement: PlacementClass, node: PlacementNode): Hurdle
     return { constraint: 'node is of another owner and network than the other replicas' };
   }
   return (
-    runtimeHurdle(requirements, description) ??
-    labelHurdle(placement, description) ??
-    sizeHurdle(requirements, description)
+    runtimeHurdle(requirements, description) ?? labelHurdle(placement, node) ?? sizeHurdle(requirements, description)
   );
 }
 
@@ -164,9 +162,17 @@ function runtimeHurdle(requirements: Requirements, description: NodeDescription)
   return null;
 }
 
-function labelHurdle(placement: PlacementClass, description: NodeDescription): Hurdle | null {
-  const failed = placement.constraints.findIndex((constraint) => !satisfies(constraint, description.labels));
+function labelHurdle(placement: PlacementClass, node: PlacementNode): Hurdle | null {
+  if (placement.constraints.length === 0) return null;
+  const labels = labelsOf(node);
+  const failed = placement.constraints.findIndex((constraint) => !satisfies(constraint, labels));
   return failed === -1 ? null : { constraint: placement.requirements.constraints[failed] ?? '' };
+}
+
+/** What the node says of itself, but for what the coordinator knows better. */
+function labelsOf({ description, owner, trusted }: PlacementNode): Record<string, string> {
+  const { trusted: _, ...labels } = description.labels;
+  return { ...labels, owner, ...(trusted ? { trusted: 'true' } : {}) };
 }
 
 function sizeHurdle(requirements: Requirements, { capacity }: NodeDescription): Hurdle | null {

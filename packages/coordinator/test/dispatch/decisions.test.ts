@@ -127,6 +127,18 @@ test('requirements: each hurdle is named, in its order', () => {
   assert.equal(hurdle(node(), script('auto'), 'bob'), null);
 });
 
+test('requirements: owner and trusted are what the coordinator says, whatever a node says of itself', () => {
+  const liar = node({ owner: 'mallory', trusted: false }, { labels: { trusted: 'true', owner: 'root' } });
+  const passes = (of: PlacementNode, ...constraints: string[]) =>
+    hurdleOf(placementClass(requirementsOf(spec({ spec: { placement: { constraints } } }), 'alice')), of) === null;
+  assert.deepEqual(
+    [passes(liar, 'trusted'), passes(liar, '!trusted'), passes(liar, 'owner == root')],
+    [false, true, false],
+  );
+  assert.ok(passes(liar, 'owner in (mallory, root)'));
+  assert.ok(passes(node({ trusted: true }), 'trusted'));
+});
+
 test('requirements: equal needs are one class, whatever the job', () => {
   const id = (change: SpecChange, submitter = 'alice') => placementClass(requirementsOf(spec(change), submitter)).id;
   assert.equal(id({ spec: { count: 7, priority: 9 } }), id({}));
