@@ -48,12 +48,9 @@ export type CoordinatorSettings = z.infer<typeof coordinatorSettingsSchema>;
 /** Table `[agent]`. */
 export const agentSettingsSchema = z.strictObject({
   name: nameSchema.optional().meta({ description: 'Default: the host name' }),
-  labels: z
-    .record(z.string(), z.string())
-    .default({})
-    .meta({
-      description: 'Besides os, arch, cores, memory (GiB), hostname; owner and trusted are what the coordinator says',
-    }),
+  labels: z.record(z.string(), z.string()).default({}).meta({
+    description: 'Besides os, arch, cores, memory (GiB), hostname; owner and trusted are what the coordinator says',
+  }),
   slots: z.int().min(1).max(4096).optional().meta({ description: 'Attempts at a time; default: one a processor' }),
   cpu: z.number().positive().optional().meta({ description: 'Processors to offer; default: all' }),
   memory: bytesText.optional().meta({ description: 'Memory to offer; default: three quarters' }),

@@ -104,13 +104,20 @@ function accept(
   if (!isConfirmed) actions.push({ kind: 'accept', fence, digest, isCorrection: previous !== null });
   const { valid, invalid } = judge(resultsOf(state), digest, agrees);
   const isSuspect = (result: ReplicaResult) => state.suspects.includes(result.fence);
+  // It has no vote, and is not condemned either.
+  const isUnknown = (result: ReplicaResult) =>
+    state.comparisons.some((made) => made.agree === 'unknown' && isPair(made, { left: result.digest, right: digest }));
   const verdicts = [
     ...verdictsOf(valid.filter(isSuspect), 'cleared'),
     ...verdictsOf(
       valid.filter((result) => !isSuspect(result)),
       by === 'alone' ? 'alone' : 'valid',
     ),
-    ...verdictsOf(invalid, 'invalid'),
+    ...verdictsOf(
+      invalid.filter((result) => !isUnknown(result)),
+      'invalid',
+    ),
+    ...verdictsOf(invalid.filter(isUnknown), 'inconclusive'),
   ];
   return {
     state: { ...finished(state), phase: 'accepted', accepted },
@@ -128,7 +135,7 @@ function finished(state: TaskVerificationState): TaskVerificationState {
     adjudicated: null,
     suspects: [],
     replicas: resultsOf(state),
-    comparisons: state.comparisons.filter(({ agree }) => agree !== null),
+    comparisons: state.comparisons.filter(({ agree }) => typeof agree === 'boolean'),
   };
 }
 

@@ -33,7 +33,8 @@ const comparisonSchema = z.strictObject({
   left: digestSchema,
   right: digestSchema,
   /** Null while the comparator has not answered. */
-  agree: z.boolean().nullable(),
+  /** Null while it is asked for; `unknown`: nobody could compare them. */
+  agree: z.union([z.boolean(), z.literal('unknown')]).nullable(),
 });
 
 /** A result, and the lease it came from. */
@@ -79,7 +80,7 @@ export type VerificationEvent =
   /** No node may take the replicas that are asked for, and none is expected to come. */
   | { kind: 'unplaceable' }
   /** A comparator answered. */
-  | { kind: 'compared'; left: Digest; right: Digest; agree: boolean }
+  | { kind: 'compared'; left: Digest; right: Digest; agree: boolean | 'unknown' }
   /** A trusted node has run the task, under a fence of its own. */
   | { kind: 'adjudicated'; fence: number; digest: Digest }
   /** There is no trusted node, or it cannot run the task. */

@@ -174,6 +174,8 @@ export class Claiming {
       if (session !== undefined && needs !== undefined && session.isPlaced(attempt)) taken.giveBack(session, needs);
     }
     for (const attempt of turn.verification.committed) {
+      // What has ended in the same turn has given back all that it had.
+      if (attempt.state !== 'committed') continue;
       const session = this.#dependencies.sessions.get(attempt.node);
       const needs = session?.needsOf(attempt);
       // Its outputs stay on the disk.

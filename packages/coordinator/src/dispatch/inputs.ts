@@ -35,8 +35,14 @@ export type DispatcherInput =
   | { kind: 'queue-deadline'; name: { job: string; partition: number } }
   /** Verified tasks whose time has come; `isPlaceable`: some node could take the replica that is wanted. */
   | { kind: 'verification-due'; name: { job: string; partition: number }; isPlaceable: boolean }
-  /** Whether two results of a verified task count as the same. */
-  | { kind: 'compared'; name: { job: string; partition: number }; left: string; right: string; agree: boolean }
+  /** Whether two results of a verified task count as the same; `unknown`: nobody could tell. */
+  | {
+      kind: 'compared';
+      name: { job: string; partition: number };
+      left: string;
+      right: string;
+      agree: boolean | 'unknown';
+    }
   /** Tasks of a job that is being closed. */
   | { kind: 'close'; name: { job: string; partition: number; fence: number }; why: 'cancelled' | 'total-timeout' }
   /** Tasks that are suspended or go on; `by` is null where their whole job does. */

@@ -25,6 +25,7 @@ import { DISPATCH_LIMITS } from '../limits.ts';
 import { attemptName, onAttempt, outcomeText, PLACED } from './turn-names.ts';
 import type { TurnAttempt, TurnContext, TurnTask } from './turn-records.ts';
 import type { TurnSteps } from './turn-steps.ts';
+import type { TurnVerification } from './verification/turn-verification.ts';
 
 /** What the node of an attempt is told after the commit. */
 export type SuspensionOrder =
@@ -41,10 +42,16 @@ export class TurnSuspensions {
   readonly changedCheckpoints = new Map<TurnTask, TurnTask['checkpoint']>();
   readonly #context: Pick<TurnContext, 'now' | 'specOf'>;
   readonly #turn: TurnSteps;
+  readonly #verification: Pick<TurnVerification, 'fail'>;
 
-  constructor(context: Pick<TurnContext, 'now' | 'specOf'>, turn: TurnSteps) {
+  constructor(
+    context: Pick<TurnContext, 'now' | 'specOf'>,
+    turn: TurnSteps,
+    verification: Pick<TurnVerification, 'fail'>,
+  ) {
     this.#context = context;
     this.#turn = turn;
+    this.#verification = verification;
   }
 
   /** The task is not placed from now on, and what runs of it is frozen. `by` is who asked for this task alone. */
@@ -104,10 +111,11 @@ export class TurnSuspensions {
     attempt.outcome = outcomeText({ message: YIELD_REASONS[reason], engine, usage });
     if (checkpoint !== null) this.#takeCheckpoint(task, attempt, checkpoint);
     this.#turn.event(task.job, { type: 'task.yielded', ...onAttempt(attempt, attempt.node), reason });
-    if (!this.#turn.isDecisive(task, attempt)) return;
-    if (task.fence < DISPATCH_LIMITS.leasesPerTask) {
-      this.#turn.requeue(task, reason === 'exit-85' ? yieldPauseMilliseconds(attempt.startedAt, now) : 0);
-    } else this.#turn.failTask(task, 'exit-code', `the task has given up its place after ${task.fence} leases`);
+    const pause = yieldPauseMilliseconds(attempt.startedAt, now);
+    if (this.#verification.fail(task, attempt, null, pause) || !this.#turn.isDecisive(task, attempt)) return;
+    if (task.fence < DISPATCH_LIMITS.leasesPerTask) return this.#turn.requeue(task, pause);
+    const blamed = reason === 'exit-85' ? 'exit-code' : 'too-many-node-failures';
+    this.#turn.failTask(task, blamed, `the task has given up its place after ${task.fence} leases`);
   }
 
   #takeCheckpoint(task: TurnTask, attempt: TurnAttempt, { manifest, bytes, files }: Checkpoint): void {
@@ -162,7 +170,7 @@ export function suspensionOrder(
   return { type: 'suspend', ...to, keepLeaseMilliseconds: left };
 }
 
-/** A task that yields by itself waits only where it would else run in a loop without a pause. */
+/** A task waits only where it would else be leased in a loop without a pause, whatever its nodes say. */
 function yieldPauseMilliseconds(startedAt: number | null, now: number): number {
   const { yieldPauseMilliseconds: pause } = DISPATCH_LIMITS;
   return startedAt !== null && now - startedAt >= pause ? 0 : pause;

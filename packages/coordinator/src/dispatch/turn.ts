@@ -68,8 +68,8 @@ export class Turn {
   constructor(context: TurnContext) {
     this.#context = context;
     const steps = this.#steps();
-    this.suspensions = new TurnSuspensions(context, steps);
     this.verification = new TurnVerification(context, steps);
+    this.suspensions = new TurnSuspensions(context, steps, this.verification);
   }
 
   /** Attempts that have given up their places. One that was lost and came back in the same turn has not. */

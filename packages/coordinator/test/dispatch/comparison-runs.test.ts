@@ -111,6 +111,20 @@ await onBothDatabases('comparing scripts', {
     );
   },
 
+  async 'whom nobody could compare with the result of a trusted node is not found out'({ open }) {
+    const fog = await open({ blobs });
+    const strangers = [await stranger(fog, honest), await stranger(fog, () => NEAR)];
+    const job = await submitVerified(fog, { ...SCRIPTED, maxReplicas: 2 });
+    await fog.settle();
+    for (let round = 0; round < 15; round += 1) await fog.advance(10_000);
+    const decider = await stranger(fog, () => wrong(3), { trusted: true });
+    for (let round = 0; round < 60; round += 1) await fog.advance(10_000);
+    assert.equal((await jobRow(fog.database, job)).state, 'completed');
+    assert.deepEqual((await attemptStates(fog.database, job)).sort(), ['inconclusive', 'inconclusive', 'valid']);
+    for (const agent of strangers) assert.equal((await trustOf(fog, agent))?.invalid ?? 0, 0);
+    assert.equal(decider.groups.length, 1, 'the trusted node is asked once');
+  },
+
   async 'a crash in between begins nothing twice'({ open, crash }) {
     const fog = await open({ blobs });
     const asked: string[][] = [];

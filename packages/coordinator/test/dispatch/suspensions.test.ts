@@ -6,7 +6,8 @@ import { readJob, readTasks } from '../../src/store/job-queries.ts';
 import { type Cases, onBothDatabases } from './both-databases.ts';
 import type { FakeAgent } from './fake-agent.ts';
 import { CHECKPOINTED, type Fog } from './fog-harness.ts';
-import { assertObedience, attemptStates, eventTypes, taskRow } from './invariants.ts';
+import { assertObedience, attemptStates, eventTypes, jobRow, taskRow } from './invariants.ts';
+import { acceptedOutput, outputsOf, RIGHT, stranger, submitVerified, wrong } from './strangers.ts';
 
 const checkpoint = (digit: string): Checkpoint => ({ manifest: `sha256:${digit.repeat(64)}`, bytes: 10, files: 2 });
 const RUN_MILLISECONDS = DISPATCH_LIMITS.yieldPauseMilliseconds;
@@ -99,6 +100,43 @@ const CASES: Cases = {
     assert.deepEqual(agent.attempts, []);
     await fog.advance(RUN_MILLISECONDS);
     assert.equal(only(agent).fence, 2);
+  },
+
+  async 'nobody gives a task up in a loop without a pause, whatever the reason that is told'({ open }) {
+    const fog = await open();
+    const agent = await fog.connected();
+    agent.onLease = (name) => queueMicrotask(() => agent.yields(name, null, 'drained'));
+    const job = await fog.submit({ task: CHECKPOINTED });
+    await fog.settle();
+    assert.equal((await taskRow(fog.database, job)).fence, 1);
+    await fog.advance(RUN_MILLISECONDS);
+    assert.equal((await taskRow(fog.database, job)).fence, 2);
+  },
+
+  async 'who gives up a verified task is replaced, also who is to decide'({ open }) {
+    const fog = await open();
+    const lazy = await stranger(fog);
+    lazy.onLease = (name) => queueMicrotask(() => lazy.yields(name, null));
+    const job = await submitVerified(fog, { mode: 'replicate', maxReplicas: 2 });
+    await fog.settle();
+    await stranger(fog, () => wrong(1));
+    await stranger(fog, () => wrong(2));
+    for (let round = 0; round < 5; round += 1) await fog.advance(RUN_MILLISECONDS);
+    const decider = await stranger(fog, () => RIGHT, { trusted: true });
+    await fog.nodes.cordon(lazy.id, true, 'root');
+    assert.equal((await jobRow(fog.database, job)).state, 'completed');
+    assert.equal(await acceptedOutput(fog, job), RIGHT);
+
+    await fog.nodes.cordon(decider.id, true, 'root');
+    const other = await submitVerified(fog, { mode: 'replicate', maxReplicas: 2 });
+    await fog.settle();
+    decider.onLease = (name) => queueMicrotask(() => decider.yields(name, null));
+    await fog.nodes.cordon(decider.id, false, 'root');
+    await fog.settle();
+    assert.equal((await taskRow(fog.database, other)).state, 'queued');
+    decider.onLease = (name) => queueMicrotask(() => decider.succeed(name, outputsOf(RIGHT)));
+    await fog.advance(RUN_MILLISECONDS);
+    assert.equal(await acceptedOutput(fog, other), RIGHT);
   },
 
   async 'of very many attempts the last are shown'({ open }) {

@@ -4,7 +4,7 @@
  * round, so that which result came first decides nothing.
  */
 import { randomBytes } from 'node:crypto';
-import { newId, parseJobSpec, type TaskOutput } from '@fog/contract';
+import { FAILURE_REASONS, newId, parseJobSpec, type TaskOutput } from '@fog/contract';
 import { DISPATCH_LIMITS } from '../../limits.ts';
 import type { Database, Reader, Writer } from '../../store/database.ts';
 import { disguiseJob, insertJob } from '../../store/insert-job.ts';
@@ -14,6 +14,7 @@ import type { JobCache } from '../job-cache.ts';
 import { blobsOf } from '../jobs.ts';
 import type { PlacementClasses } from '../placement-classes.ts';
 import { type PlacementClass, placementClass, requirementsOf } from '../requirements.ts';
+import type { FailureRecord } from '../turn-records.ts';
 import { pendingPairs, type ReadBlob, type ResultPair, shownOutputs, type TaskName } from './comparisons.ts';
 import type { VerificationRecord } from './record.ts';
 
@@ -27,8 +28,8 @@ export interface ComparisonRunsDependencies {
 }
 
 /**
- * Answers for the pairs that have been compared, and begins to compare the others. Anything but `true`, and a run that
- * fails or finds no trusted node in time, means that they do not agree.
+ * Answers for the pairs that have been compared, and begins to compare the others. Anything but `true`, and a script that
+ * fails, means that they do not agree; a run that found no trusted node in time says nothing.
  */
 export async function compareByScript(
   name: TaskName,
@@ -47,7 +48,7 @@ export async function compareByScript(
   return answers;
 
   /** Null while a run is under way. */
-  async function agreementOf(pair: ResultPair): Promise<boolean | null> {
+  async function agreementOf(pair: ResultPair): Promise<boolean | 'unknown' | null> {
     for (const { left, right } of [pair, { left: pair.right, right: pair.left }]) {
       const [leftOutputs, rightOutputs] = [shown.get(left), shown.get(right)];
       if (leftOutputs === undefined || rightOutputs === undefined) return false;
@@ -57,7 +58,8 @@ export async function compareByScript(
         await begin(name, { left, right }, { script, inputs }, dependencies);
         return null;
       }
-      if (!run.hasEnded) return null;
+      if (run.state === 'running') return null;
+      if (run.state === 'broken') return 'unknown';
       if (!(await saysTrue(run.digest, readBlob))) return false;
     }
     return true;
@@ -65,7 +67,8 @@ export async function compareByScript(
 }
 
 interface ComparisonRun extends ResultPair {
-  hasEnded: boolean;
+  /** `broken`: it ended, and its script has said nothing. */
+  state: 'running' | 'ended' | 'broken';
   /** Of its result; null where it has none. */
   digest: string | null;
 }
@@ -75,16 +78,28 @@ async function readRuns(reader: Reader, { job, partition }: TaskName): Promise<C
     .selectFrom('comparisons')
     .innerJoin('jobs', 'jobs.id', 'comparisons.run_id')
     .leftJoin('tasks', 'tasks.job_id', 'comparisons.run_id')
-    .select(['comparisons.left_digest', 'comparisons.right_digest', 'jobs.ended_at', 'tasks.outputs'])
+    .select([
+      'comparisons.left_digest',
+      'comparisons.right_digest',
+      'jobs.ended_at',
+      'tasks.state',
+      'tasks.failure',
+      'tasks.outputs',
+    ])
     .where('comparisons.job_id', '=', job)
     .where('comparisons.partition', '=', partition)
     .execute();
   return rows.map((row) => ({
     left: row.left_digest,
     right: row.right_digest,
-    hasEnded: row.ended_at !== null,
+    state: row.ended_at === null ? 'running' : hasSpoken(row) ? 'ended' : 'broken',
     digest: (JSON.parse(row.outputs ?? '[]') as TaskOutput[])[0]?.digest ?? null,
   }));
+}
+
+function hasSpoken({ state, failure }: { state: string | null; failure: string | null }): boolean {
+  if (state !== 'failed' || failure === null) return state === 'succeeded';
+  return FAILURE_REASONS[(JSON.parse(failure) as FailureRecord).reason].blame === 'job';
 }
 
 async function saysTrue(digest: string | null, readBlob: ReadBlob): Promise<boolean> {

@@ -55,9 +55,10 @@ export function readRecord(text: string): VerificationRecord {
   return JSON.parse(text) as VerificationRecord;
 }
 
-/** A replica waits for a node, or, when adjudicating, the task for a trusted one. */
+/** A replica waits for a node, or, when adjudicating, the task for a trusted one that has not spoken yet. */
 export function wantsNode({ state, adjudicator }: VerificationRecord): boolean {
-  return state.phase === 'collecting' ? state.requested > 0 : state.phase === 'adjudicating' && adjudicator === null;
+  if (state.phase === 'collecting') return state.requested > 0;
+  return state.phase === 'adjudicating' && adjudicator === null && state.adjudicated === null;
 }
 
 export function isDecided({ state }: VerificationRecord): boolean {
