@@ -150,4 +150,23 @@ await onBothDatabases('replicas without a result', {
     await fog.settle();
     assert.equal(await acceptedOutput(fog, job), RIGHT);
   },
+
+  async 'a place that is given up by a commitment and by its end in one turn is given away once'({ open }) {
+    const fog = await open();
+    const agent = await stranger(fog, () => RIGHT, { capacity: { slots: 1 } });
+    agent.onLease = null;
+    const job = await submitVerified(fog);
+    await fog.settle();
+    const [name] = agent.attempts;
+    assert.ok(name !== undefined);
+    // A turn is under way, so that what follows comes into the next one together.
+    const submitted = fog.submit({ spec: { count: 3 } });
+    await new Promise((resolve) => setImmediate(resolve));
+    agent.commit(name, RIGHT);
+    fog.dispatcher.take({ kind: 'close', name, why: 'cancelled' });
+    await submitted;
+    await fog.settle();
+    assert.equal((await taskRow(fog.database, job)).state, 'cancelled');
+    assert.equal(agent.attempts.filter(({ job: of }) => of !== job).length, 1);
+  },
 });
