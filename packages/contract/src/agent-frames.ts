@@ -57,7 +57,7 @@ export const usageSchema = z.strictObject({
 });
 export type Usage = z.infer<typeof usageSchema>;
 
-const counter = z.number().nonnegative().nullable();
+const counter = z.number().nonnegative().max(Number.MAX_SAFE_INTEGER).nullable();
 /** What an attempt uses at a moment. Counters grow from its start; null is unknown. */
 export const usageSampleSchema = z.strictObject({
   cpuMilliseconds: counter,

@@ -173,8 +173,11 @@ async function readExplanation(
   const { database, jobCache, classes, now } = dependencies;
   const task = await readVisibleTask(dependencies, caller, name);
   const place = await readPlaceInQueue(database.read, task);
-  const [placement] = await classes.load(database.read, [place.classId]);
-  if (placement === undefined) throw new FogError('internal', `the needs of task ${task.partition} are gone`);
+  const [stored] = await classes.load(database.read, [place.classId]);
+  await jobCache.load(database.read, [name.job]);
+  const { spec, submitter } = jobCache.get(name.job);
+  // That of a replica is forgotten once nobody waits in it.
+  const placement = stored ?? placementClass(requirementsOf(spec, submitter));
   const known = await readNodes(database.read, jobCache, { limit: ALL_NODES });
   return explainTask({ task, ...place, plan: explainPlacement(placement, known, 1), now: now() });
 }

@@ -6,6 +6,7 @@ import { FogError, type Secret } from '@fog/contract';
 import { HTTP_LIMITS } from '../limits.ts';
 import type { Page, PageRequest } from '../service.ts';
 import type { Database, Reader, Writer } from '../store/database.ts';
+import { refusableWrite } from '../store/refusable-write.ts';
 import { decodeCursor, encodeCursor } from './page-cursor.ts';
 import { readPrivateFile, writePrivateFile } from './private-file.ts';
 
@@ -65,7 +66,7 @@ export class SecretStore {
   async set(principal: string, name: string, value: string): Promise<Secret> {
     const updatedAt = this.#now();
     const row = { principal, name, sealed: this.#seal(principal, name, value), updated_at: updatedAt };
-    await this.#database.write(async (writer) => {
+    await refusableWrite(this.#database, async (writer) => {
       await refuseTooMany(writer, principal, name);
       await writer
         .insertInto('secrets')

@@ -12,6 +12,7 @@ import {
   readRevisions,
   saveDeployment,
 } from '../store/deployment-rows.ts';
+import { refusableWrite } from '../store/refusable-write.ts';
 import type { DeploymentRow } from '../store/tables.ts';
 import type { DeploymentLooks } from './deployment-looks.ts';
 import { lastGoodOf } from './look.ts';
@@ -46,7 +47,7 @@ export class Deployments {
     const { count } = spec.spec;
     if (!(await this.#isDeployed(database.read, key, spec))) {
       const folderEntries = await jobs.admit(spec, key.principal, count);
-      await database.write(async (writer) => {
+      await refusableWrite(database, async (writer) => {
         const row = await this.#openRow(writer, key, spec, now());
         const revisions = await readRevisions(writer, key);
         const wanted = row.revision > 0 && row.named_count === count ? row.wanted : count;
@@ -62,7 +63,7 @@ export class Deployments {
   /** Throws `invalid-request` for a daemon, which has one replica a node. */
   async scale(key: DeploymentKey, replicas: number): Promise<void> {
     const { database, looks, queueRoom } = this.#dependencies;
-    await database.write(async (writer) => {
+    await refusableWrite(database, async (writer) => {
       const row = await this.#lock(writer, key);
       if (row.type === 'daemon') {
         throw new FogError('invalid-request', `${key.name} is a daemon: it has one replica on every matching node`);
@@ -86,7 +87,7 @@ export class Deployments {
     const spec = await specOf(database.read, targetOf(key, known, wanted));
     const { wanted: replicas } = await requireDeployment(database.read, key);
     const folderEntries = await jobs.admit(spec, key.principal, replicas);
-    await database.write(async (writer) => {
+    await refusableWrite(database, async (writer) => {
       const row = await this.#lock(writer, key);
       const revisions = await readRevisions(writer, key);
       const target = targetOf(key, revisions, wanted);
@@ -107,7 +108,7 @@ export class Deployments {
   /** Resolves when its replicas have been told to stop; it is gone when they have ended. */
   async remove(key: DeploymentKey): Promise<void> {
     const { database, looks, now } = this.#dependencies;
-    await database.write(async (writer) => {
+    await refusableWrite(database, async (writer) => {
       const row = await this.#lock(writer, key);
       if (row.state === 'removing') return;
       await saveDeployment(writer, key, { state: afterEvent(row, 'remove'), reason: null, updated_at: now() });

@@ -30,6 +30,8 @@ export interface CachedJob {
   verification: VerificationPolicy | null;
   /** A hidden run of a known answer. */
   isCheck: boolean;
+  /** Not a user's: in no list. */
+  isHidden: boolean;
   terms: LeaseTerms;
 }
 
@@ -60,7 +62,15 @@ const LOAD_JOBS: BulkStatement = {
   columns: { id: 'text' },
 };
 
-type Derived = 'spec' | 'needs' | 'lostAfterMilliseconds' | 'secretNames' | 'verification' | 'isCheck' | 'terms';
+type Derived =
+  | 'spec'
+  | 'needs'
+  | 'lostAfterMilliseconds'
+  | 'secretNames'
+  | 'verification'
+  | 'isCheck'
+  | 'isHidden'
+  | 'terms';
 type StoredJob = Omit<CachedJob, Derived> & { purpose?: string; leaseTerms?: string | null };
 
 export class JobCache {
@@ -78,6 +88,7 @@ export class JobCache {
       secretNames: secretsOf(spec).map(({ secret }) => secret),
       verification: isCheck ? SPOT_CHECK_POLICY : verification?.mode === 'none' ? null : (verification ?? null),
       isCheck,
+      isHidden: purpose !== undefined && purpose !== 'user',
       terms: leaseTerms == null ? { seed: null, partitions: job.taskCount } : (JSON.parse(leaseTerms) as LeaseTerms),
     };
     const oldest = this.#jobs.keys().next();

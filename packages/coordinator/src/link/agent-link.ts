@@ -15,6 +15,7 @@ import {
   FogError,
   type HelloFrame,
   helloSigningInput,
+  type JournalEntry,
   LIMITS,
 } from '@fog/contract';
 import { networkPrefix } from '@fog/verification';
@@ -173,8 +174,7 @@ class AgentLink implements SessionLink {
         if (dispatcher.waitingInputs > DISPATCH_LIMITS.waitingInputs)
           return this.close('the coordinator is overloaded');
         const bytes = Buffer.from(frame.data, 'base64');
-        // NUL is no text for PostgreSQL.
-        const text = bytes.toString('utf8').replaceAll('\0', '\uFFFD');
+        const text = withoutNul(bytes.toString('utf8'));
         const { attempt: name, stream, offset } = frame;
         dispatcher.take({ kind: 'log', session, name, stream, offset, bytes: bytes.length, text });
         return;
@@ -214,7 +214,12 @@ class AgentLink implements SessionLink {
     const base = session.received;
     session.received += fresh.length;
     dispatcher.take(
-      ...fresh.map((entry, index) => ({ kind: 'entry' as const, session, sequence: base + index + 1, entry })),
+      ...fresh.map((entry, index) => ({
+        kind: 'entry' as const,
+        session,
+        sequence: base + index + 1,
+        entry: storable(entry),
+      })),
     );
   }
 
@@ -282,3 +287,15 @@ function checkSignature(hello: HelloFrame, nonce: string): void {
 
 /** Options of the WebSocket server that matter to this link. */
 export const AGENT_SOCKET_OPTIONS = { maxPayload: LIMITS.frameBytes, perMessageDeflate: false } as const;
+
+/** What programs write reaches the database in messages, too. */
+function storable(entry: JournalEntry): JournalEntry {
+  const { report } = entry;
+  if (!('message' in report)) return entry;
+  return { ...entry, report: { ...report, message: withoutNul(report.message) } };
+}
+
+/** NUL is no text for PostgreSQL. */
+function withoutNul(text: string): string {
+  return text.replaceAll('\0', '\uFFFD');
+}

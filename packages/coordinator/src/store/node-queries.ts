@@ -155,7 +155,7 @@ function toNode(row: NodeRow, held: readonly HeldAttempt[], jobs: JobCache, trus
     description,
     free,
     running: held
-      .filter(({ job }) => !jobs.get(job).isCheck)
+      .filter(({ job }) => !jobs.get(job).isHidden)
       .map(({ job, partition, fence }) => ({ job, partition, fence })),
     cpuBusy: null,
     memoryFreeBytes: null,

@@ -176,6 +176,11 @@ describe('an agent that breaks the protocol is refused, and nobody else', () => 
     'garbage text': (agent) => agent.send('}'),
     'a second hello': async (agent) => agent.send(await agent.hello(joinToken)),
     'a gap in the journal': (agent) => agent.journal(3, [ENTRY]),
+    'a count that no database takes': (agent) => {
+      const usage = { networkReceivedBytes: null, networkSentBytes: null, diskBytes: null, processes: null };
+      const sample = { ...usage, cpuMilliseconds: 1e300, memoryBytes: null };
+      agent.send({ type: 'samples', samples: [{ attempt: ENTRY.attempt, usage: sample }] });
+    },
     'too many entries': (agent) =>
       agent.journal(
         1,
@@ -261,6 +266,20 @@ describe('the journal', () => {
     await holder.frame('ack');
     assert.equal((await client.call('getJob', { params: { job: job.id } })).state, 'completed');
     for (const agent of [holder, stranger]) agent.socket.terminate();
+  });
+
+  test('what programs write into messages is text that every database takes', async () => {
+    const agent = await LinkClient.open(coordinator.url);
+    await agent.join(joinToken);
+    const { id } = await client.call('submitJob', { body: { spec: SPEC } });
+    const attempt = await leased(agent, id);
+    const { outputs: _, ...rest } = DONE;
+    const report = { ...rest, event: 'fail' as const, reason: 'exit-code' as const, message: 'a\0b', exitCode: 3 };
+    agent.journal(1, [{ attempt, atMilliseconds: 1, report }]);
+    await agent.frame('ack');
+    const task = await client.call('getTask', { params: { job: id, partition: 0 } });
+    assert.equal(task.message, 'a\uFFFDb');
+    agent.socket.terminate();
   });
 
   test('goodbye ends the link in peace, and heartbeats are answered', async () => {

@@ -1,9 +1,11 @@
 /** Group commit: what waits together is committed together, and nobody pays for the faults of others. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FogError } from '@fog/contract';
 import { sql } from 'kysely';
 import type { Database, Writer } from '../../src/store/database.ts';
 import { openDatabase } from '../../src/store/open-database.ts';
+import { refusableWrite } from '../../src/store/refusable-write.ts';
 import { onBothDatabases } from '../dispatch/both-databases.ts';
 import { Fog, temporaryStorage } from '../dispatch/fog-harness.ts';
 
@@ -54,6 +56,30 @@ await onBothDatabases('group commit', {
       ['fulfilled', 'rejected', 'rejected', 'fulfilled'],
     );
     assert.deepEqual(await digests(database), ['d1', 'd4']);
+  },
+
+  async 'a refusal undoes what it follows and nothing else, in the same transaction'({ open }) {
+    const { database } = await open();
+    let runs = 0;
+    const others = ['d1', 'd3'].map((digest) =>
+      database.write(async (writer) => {
+        runs += 1;
+        await insert(writer, digest);
+      }),
+    );
+    const refused = refusableWrite(database, async (writer) => {
+      await insert(writer, 'd2');
+      throw new FogError('conflict', 'not so');
+    });
+    const allowed = refusableWrite(database, async (writer) => {
+      await insert(writer, 'd4');
+      return 'done';
+    });
+    await assert.rejects(refused, { code: 'conflict' });
+    assert.equal(await allowed, 'done');
+    await Promise.all(others);
+    assert.equal(runs, 2, 'the others are done once');
+    assert.deepEqual(await digests(database), ['d1', 'd3', 'd4']);
   },
 
   async 'a serialisation failure or deadlock is tried again, but not for ever'({ open }) {
