@@ -4,6 +4,7 @@
  * Each coordinator looks; the lock of the row lets one at a time decide, and what it decided is stored before it is
  * done, so that several never do the same twice.
  */
+import type { DeploymentState } from '@fog/contract';
 import type { Bus } from '../bus.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { JobCache } from '../dispatch/job-cache.ts';
@@ -35,6 +36,9 @@ interface DueDeployment extends DeploymentKey {
   /** Those that have not ended. */
   jobs: Set<string>;
 }
+
+/** States in which time alone changes nothing soon. */
+const QUIET: readonly string[] = ['stable', 'failed'] satisfies DeploymentState[];
 
 export class DeploymentLooks {
   readonly #dependencies: DeploymentLooksDependencies;
@@ -68,7 +72,7 @@ export class DeploymentLooks {
     const nodes = this.#nodesOnce();
     for (const deployment of all) {
       const hasChanged = (haveNodesChanged && deployment.type === 'daemon') || !deployment.jobs.isDisjointFrom(changed);
-      if (!isFull && !hasChanged && deployment.state === 'stable') continue;
+      if (!isFull && !hasChanged && QUIET.includes(deployment.state)) continue;
       try {
         await this.#look(deployment, nodes);
       } catch (error) {

@@ -51,6 +51,7 @@ export class Deployments {
         const row = await this.#openRow(writer, key, spec, now());
         const revisions = await readRevisions(writer, key);
         const wanted = row.revision > 0 && row.named_count === count ? row.wanted : count;
+        await refuseTooManyReplicas(writer, key, wanted);
         if (await isCurrent(writer, revisions, spec)) return await this.#again(writer, row, revisions, wanted, count);
         const job = await this.#jobFor(writer, key, revisions, spec, folderEntries);
         const next: NewRevision = { job, by, of: null, event: 'deploy', reason: null, wanted, namedCount: count };
@@ -72,6 +73,7 @@ export class Deployments {
       if (replicas - row.wanted > room) {
         throw new FogError('too-many-requests', `the queue has room for ${room} more tasks`, { details: { room } });
       }
+      await refuseTooManyReplicas(writer, key, replicas);
       await this.#again(writer, row, await readRevisions(writer, key), replicas, row.named_count);
     });
     await looks.lookNow(key);
@@ -246,6 +248,22 @@ async function refuseTooMany(writer: Writer, { principal }: DeploymentKey): Prom
   throw new FogError('too-many-requests', `${principal} has ${most} deployments already`, {
     retryable: false,
     hint: 'remove some with "fog rollout remove NAME"',
+  });
+}
+
+async function refuseTooManyReplicas(writer: Writer, { principal, name }: DeploymentKey, wanted: number) {
+  const { others } = await writer
+    .selectFrom('deployments')
+    .select((expression) => expression.fn.coalesce(expression.fn.sum<number>('wanted'), sql.lit(0)).as('others'))
+    .where('principal', '=', principal)
+    .where('name', '!=', name)
+    .executeTakeFirstOrThrow();
+  const most = DEPLOYMENT_LIMITS.replicasPerPrincipal;
+  if (Number(others) + wanted <= most) return;
+  throw new FogError('too-many-requests', `${principal} may have ${most} replicas, and ${others} of them are others`, {
+    retryable: false,
+    details: { room: Math.max(0, most - Number(others)) },
+    hint: 'scale some down with "fog scale NAME N"',
   });
 }
 

@@ -411,6 +411,16 @@ await onBothDatabases('deployments', {
     await assert.rejects(fog.deployments.scale(ALICE, web, 200), refused('too-many-requests'));
     await assert.rejects(fog.deployments.scale(ALICE, { name: 'none' }, 1), refused('not-found'));
     const row = await fog.database.read.selectFrom('deployments').selectAll().executeTakeFirstOrThrow();
+    await fog.database.write((writer) =>
+      writer
+        .insertInto('deployments')
+        .values({ ...row, name: 'large', wanted: DEPLOYMENT_LIMITS.replicasPerPrincipal - 20 })
+        .execute(),
+    );
+    await assert.rejects(fog.deployments.scale(ALICE, web, 21), { code: 'too-many-requests', details: { room: 20 } });
+    await assert.rejects(deploy(fog, service({ count: 21 })), refused('too-many-requests'));
+    await fog.deployments.scale(ALICE, web, 20);
+    await fog.database.write((writer) => writer.deleteFrom('deployments').where('name', '=', 'large').execute());
     const others = Array.from({ length: DEPLOYMENT_LIMITS.deploymentsPerPrincipal - 1 }, (_, index) => {
       return { ...row, name: `web-${index}` };
     });
