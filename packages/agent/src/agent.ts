@@ -36,7 +36,7 @@ import { isStaged, programOf, stage } from './staging.ts';
 import type { AgentLog } from './start-agent.ts';
 import type { Transfers } from './transfers.ts';
 import { Tunnels } from './tunnels.ts';
-import { describeOutputs, uploadOutputs } from './uploads.ts';
+import { describeOutputs, requireStorable, uploadOutputs } from './uploads.ts';
 import { UsageSamples } from './usage-samples.ts';
 
 export interface AgentEnd {
@@ -94,6 +94,8 @@ export class Agent implements RunningAgent {
   readonly #samples: UsageSamples;
   readonly #reaping: Reaping;
   readonly #tunnels: Tunnels;
+  /** The largest that the coordinator takes, as far as it has said. */
+  #blobBytes = Number.POSITIVE_INFINITY;
   readonly #closed = Promise.withResolvers<AgentEnd>();
   /** Both sides count the journal's entries alike; nothing of it is sent before that is known. */
   #isJournalAgreed = false;
@@ -288,6 +290,7 @@ export class Agent implements RunningAgent {
     this.#attempts.welcomed(welcome.keep, welcome.stop);
     this.#outbox.opened(welcome.acknowledged);
     this.#tunnels.sessionToken = welcome.blobToken;
+    this.#blobBytes = welcome.blobBytes;
     sessions.opened(new FogClient({ url, token: welcome.blobToken, fetch }));
     log('info', 'connected', { session: welcome.session, coordinatorVersion: welcome.coordinatorVersion });
     if (!this.#isPinned) this.#pinning = this.#pin();
@@ -377,11 +380,14 @@ export class Agent implements RunningAgent {
         cache,
         transfers,
       }),
-      upload: (outputs, signal) => uploadOutputs(outputs, transfers, signal),
+      // What the node is bound to is owed, however long the coordinator has no room for it.
+      upload: (outputs, signal) =>
+        uploadOutputs(outputs, group.verified === true ? transfers.patient() : transfers, signal),
       bind:
         group.verified === undefined
           ? null
           : async (outputs, signal) => {
+              requireStorable(outputs, this.#blobBytes);
               const described = await describeOutputs(outputs, signal);
               const result = bindResult(identity, name, task, described, randomBytes(32));
               return { result, outputs: await keepOutputs(keptFolder(directory, name), outputs) };

@@ -39,6 +39,7 @@ export class Transfers {
     once: (client: BlobClient, signal: AbortSignal) => Promise<T>,
     movedBytes: () => number,
     signal: AbortSignal,
+    mostFailures: number = AGENT_LIMITS.transferFailures,
   ): Promise<T> {
     let failures = 0;
     let moved = movedBytes();
@@ -53,13 +54,18 @@ export class Transfers {
         if (movedBytes() > moved) failures = 0;
         moved = movedBytes();
         if (!session.ended.aborted) failures += 1;
-        if (failures >= AGENT_LIMITS.transferFailures) throw error;
+        if (failures >= mostFailures) throw error;
       } finally {
         this.#leave();
       }
       const { transferRetryFirstMilliseconds: first, transferRetryMostMilliseconds: most } = AGENT_LIMITS;
       await sleep(fullJitterMilliseconds(failures, first, most, this.#dependencies.random), undefined, { signal });
     }
+  }
+
+  /** The same, repeated however often it fails, as long as another try may help. */
+  patient(): Pick<Transfers, 'run'> {
+    return { run: (once, movedBytes, signal) => this.run(once, movedBytes, signal, Number.POSITIVE_INFINITY) };
   }
 
   async #enter(signal: AbortSignal): Promise<void> {

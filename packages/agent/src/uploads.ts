@@ -44,6 +44,19 @@ export function describeOutputs(outputs: readonly AttemptOutput[], signal: Abort
   return digestOutputs(outputs, signal, async () => undefined);
 }
 
+/** Throws `AttemptFailure` `output-too-large` for a file that the coordinator would not take. */
+export function requireStorable(outputs: readonly AttemptOutput[], blobBytes: number): void {
+  for (const { name, files } of outputs) {
+    for (const { relativePath, content } of files) {
+      const bytes = contentBytes(content);
+      if (bytes <= blobBytes) continue;
+      const file = relativePath === '' ? '' : `: ${JSON.stringify(relativePath)}`;
+      const message = `output "${name}" has ${bytes} bytes${file}, the coordinator takes ${blobBytes}`;
+      throw new AttemptFailure('output-too-large', message);
+    }
+  }
+}
+
 /** `store` is given every file and manifest with its digest. */
 async function digestOutputs(
   outputs: readonly AttemptOutput[],

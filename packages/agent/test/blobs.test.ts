@@ -147,6 +147,24 @@ test('goes on where a broken connection left off, and gives up when nothing move
   assert.equal(shelf.gets.length - gets, AGENT_LIMITS.transferFailures);
 });
 
+test('a transfer that is owed is repeated as long as another try may help', async () => {
+  const sessions = new Sessions();
+  sessions.opened(new BlobShelf());
+  const transfers = new Transfers({ session: (signal) => sessions.wait(signal), random: () => 0 });
+  let tries = 0;
+  const full = async (): Promise<string> => {
+    tries += 1;
+    if (tries <= 3 * AGENT_LIMITS.transferFailures) throw new FogError('storage-full', 'no room');
+    return 'stored';
+  };
+  assert.equal(await transfers.patient().run(full, () => 0, never), 'stored');
+  const useless = () => Promise.reject(new FogError('forbidden', 'never'));
+  await assert.rejects(
+    transfers.patient().run(useless, () => 0, never),
+    { code: 'forbidden' },
+  );
+});
+
 test('who leaves does not stop the download for the others; when all leave it ends', async () => {
   await using folder = await temporaryFolder();
   const shelf = new BlobShelf();

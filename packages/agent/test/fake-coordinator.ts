@@ -69,6 +69,7 @@ export class FakeCoordinator implements AsyncDisposable {
   protocols = [AGENT_PROTOCOL];
   refusal: FogError | null = null;
   heartbeatMilliseconds = 200;
+  blobBytes = 1 << 30;
   /** Answers frames by itself: acks after every journal frame, beats after every heartbeat. */
   acknowledges = true;
   beats = true;
@@ -228,6 +229,7 @@ export class FakeCoordinator implements AsyncDisposable {
       coordinatorVersion: 'fake',
       acknowledged: journal.length,
       heartbeatMilliseconds: this.heartbeatMilliseconds,
+      blobBytes: this.blobBytes,
       blobToken: `token-${this.session}`,
       keep: held
         .filter((attempt) => !this.stopOnWelcome(attempt))

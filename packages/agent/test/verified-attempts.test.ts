@@ -95,6 +95,23 @@ test('a committed attempt outlives a cut, and is shown when it is asked for afte
   await coordinator.until(() => coordinator.ending(0) !== undefined, 'the result');
 });
 
+test('nobody is bound to what the coordinator would not take', async () => {
+  await using site = await startSite({
+    prepare: (coordinator) => {
+      coordinator.blobBytes = 10;
+    },
+  });
+  const { coordinator, runtime, agent } = site;
+  runtime.behaviour = produce(Buffer.alloc(11));
+  await agent.connected();
+  coordinator.lease(verified([0]));
+  await coordinator.until(() => coordinator.ending(0) !== undefined, 'an end');
+  const ending = coordinator.ending(0);
+  assert.ok(ending?.event === 'fail' && ending.reason === 'output-too-large');
+  assert.match(ending.message, /output "result" has 11 bytes, the coordinator takes 10/);
+  assert.equal(commitmentIn(coordinator, 0), undefined);
+});
+
 test('large outputs wait on the disk, and are gone when they are stored or not wanted', async () => {
   await using site = await startSite();
   const { coordinator, runtime, agent, folder } = site;

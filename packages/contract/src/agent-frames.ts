@@ -252,6 +252,8 @@ export const coordinatorFrameSchema = z.discriminatedUnion('type', [
     /** Entries up to this one are durable. */
     acknowledged: z.int().nonnegative(),
     heartbeatMilliseconds: z.int().min(1),
+    /** The largest blob that is taken. */
+    blobBytes: z.int().min(1),
     /** Bearer token for blobs, valid for this session. */
     blobToken: z.string(),
     /** Held attempts that go on; the bytes of log already stored for each. */

@@ -236,8 +236,11 @@ async function assembleCore({
   const basis = { database, bus, jobs: new JobCache(), classes: new PlacementClasses(), coordinatorId, now, warn };
   const dispatcher = new Dispatcher({
     ...basis,
-    version: manifest.version,
-    heartbeatMilliseconds: parseDuration(settings.heartbeat),
+    welcome: {
+      coordinatorVersion: manifest.version,
+      heartbeatMilliseconds: parseDuration(settings.heartbeat),
+      blobBytes: parseBytes(settings.blobBytes),
+    },
     logLimitBytes: parseBytes(settings.logBytes),
     random: unforeseeable,
     resolveSecrets: (principal, names) => secrets.resolve(principal, names),

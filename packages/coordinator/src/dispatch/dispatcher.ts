@@ -41,8 +41,8 @@ export interface DispatcherDependencies {
   jobs: JobCache;
   classes: PlacementClasses;
   coordinatorId: string;
-  version: string;
-  heartbeatMilliseconds: number;
+  /** What every agent is told when it is let in. */
+  welcome: { coordinatorVersion: string; heartbeatMilliseconds: number; blobBytes: number };
   logLimitBytes: number;
   now: () => number;
   random: () => number;
@@ -338,7 +338,7 @@ export class Dispatcher {
       const { message, hint } = arrived;
       return { accepted: false, code: 'unauthenticated', message, ...(hint === undefined ? {} : { hint }) };
     }
-    const { jobs, version, heartbeatMilliseconds } = this.#dependencies;
+    const { jobs, welcome: told } = this.#dependencies;
     const { admitted, blobToken, attempts } = arrived;
     for (const entry of attempts.forgotten) turn.forgotten(entry.name, entry.why);
     const stop = [...attempts.stop];
@@ -365,9 +365,8 @@ export class Dispatcher {
     const welcome = JSON.stringify({
       type: 'welcome',
       session: admitted.session,
-      coordinatorVersion: version,
+      ...told,
       acknowledged: admitted.acknowledged,
-      heartbeatMilliseconds,
       blobToken,
       keep,
       stop,
