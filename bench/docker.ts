@@ -115,6 +115,7 @@ class Site implements AsyncDisposable {
       imageId: image.Id,
       command: ['/bin/true'],
       args: [],
+      launcher: null,
       env: {},
       workingDirectory: null,
       user: containerUser(process.getuid?.() ?? null, process.getgid?.() ?? null),

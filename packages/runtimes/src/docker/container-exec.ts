@@ -14,7 +14,7 @@ export async function execInContainer(
   command: readonly string[],
   timeoutMilliseconds: number,
 ): Promise<{ exitCode: number | null; output: string }> {
-  const execId = await engine.createExec(containerId, command, true);
+  const execId = await engine.createExec(containerId, command);
   const timeout = AbortSignal.timeout(timeoutMilliseconds);
   const chunks: Uint8Array[] = [];
   let bytes = 0;

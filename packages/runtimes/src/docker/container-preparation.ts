@@ -6,6 +6,7 @@ import type { AttemptRequest, DockerProgram } from '../runtime.ts';
 import type { AttemptFolder, AttemptRecord } from './attempt-folder.ts';
 import { type ContainerSpec, containerSpec, containerUser } from './container-spec.ts';
 import type { EngineAccess } from './engine-access.ts';
+import { AttemptFailed } from './failure.ts';
 import { obtainImage } from './image-pull.ts';
 import { imageIdentity } from './image-reference.ts';
 import { planMounts } from './mount-plan.ts';
@@ -58,6 +59,7 @@ export async function prepareContainer(dependencies: PreparationDependencies): P
     imageId: image.Id,
     command: program.command,
     args: request.args,
+    launcher: network === null ? null : { command: [...network.forwarderCommand, '--'], image: image.Config ?? {} },
     env: { ...network?.env, ...request.env, ...partition },
     workingDirectory: program.workingDirectory,
     user,
@@ -68,6 +70,9 @@ export async function prepareContainer(dependencies: PreparationDependencies): P
     stdin: request.stdin !== null,
     init: info.InitBinary !== undefined && info.InitBinary !== '',
   });
+  if (network !== null && spec.Cmd?.length === 0) {
+    throw new AttemptFailed('command-not-found', `The image ${program.image} says nothing of what it runs.`);
+  }
   return { spec, record, network };
 }
 

@@ -21,6 +21,8 @@ export interface ContainerPlan {
   /** Null leaves the entrypoint of the image. */
   command: readonly string[] | null;
   args: readonly string[];
+  /** Starts the program, whose words are all here then; null where the engine does. */
+  launcher: { command: readonly string[]; image: ImageCommand } | null;
   env: Readonly<Record<string, string>>;
   workingDirectory: string | null;
   user: string;
@@ -32,6 +34,12 @@ export interface ContainerPlan {
   stdin: boolean;
   /** Whether the engine has a small init; without one, a program that does not reap leaves zombies. */
   init: boolean;
+}
+
+/** What an image runs by itself. */
+export interface ImageCommand {
+  Entrypoint?: readonly string[] | null;
+  Cmd?: readonly string[] | null;
 }
 
 interface TmpfsMount {
@@ -112,12 +120,10 @@ const SHARED_MEMORY_BYTES = 64 << 20;
 const TMPFS_OWN_INODES = 1;
 
 export function containerSpec(plan: ContainerPlan): ContainerSpec {
-  const { command, args, workingDirectory } = plan;
+  const { workingDirectory } = plan;
   return {
     Image: plan.imageId,
-    ...(command === null ? {} : { Entrypoint: command }),
-    // Without arguments the image's own stay, unless its entrypoint was replaced: they were meant for that one.
-    ...(args.length === 0 && command === null ? {} : { Cmd: args }),
+    ...commandOf(plan),
     Env: Object.entries(plan.env).map(([name, value]) => `${name}=${value}`),
     ...(workingDirectory === null ? {} : { WorkingDir: workingDirectory }),
     User: plan.user,
@@ -132,6 +138,16 @@ export function containerSpec(plan: ContainerPlan): ContainerSpec {
     Healthcheck: { Test: ['NONE'] },
     HostConfig: hostConfig(plan),
   };
+}
+
+/** Without arguments the image's own stay, unless its entrypoint was replaced: they were meant for that one. */
+function commandOf({ command, args, launcher }: ContainerPlan): Pick<ContainerSpec, 'Entrypoint' | 'Cmd'> {
+  const keepsOwn = args.length === 0 && command === null;
+  if (launcher === null) {
+    return { ...(command === null ? {} : { Entrypoint: command }), ...(keepsOwn ? {} : { Cmd: args }) };
+  }
+  const { Entrypoint, Cmd } = launcher.image;
+  return { Entrypoint: launcher.command, Cmd: [...(command ?? Entrypoint ?? []), ...(keepsOwn ? (Cmd ?? []) : args)] };
 }
 
 function hostConfig({ engine, limits, mounts, init }: ContainerPlan): HostConfig {

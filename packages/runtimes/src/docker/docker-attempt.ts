@@ -69,7 +69,6 @@ export class DockerAttempt implements RunningAttempt {
   #writable: readonly WritableFolder[] = [];
   #collection: OutputCollection | null = null;
   #engineWasAway = false;
-  #forwarderStarted = false;
   #usageTimer: NodeJS.Timeout | undefined;
 
   constructor(dependencies: DockerAttemptDependencies) {
@@ -159,7 +158,6 @@ export class DockerAttempt implements RunningAttempt {
           () => {}, // The container has closed it, or ended.
         );
       }
-      await this.#startForwarder();
       void this.#findProcesses();
       return { delivery };
     } catch (error) {
@@ -188,7 +186,6 @@ export class DockerAttempt implements RunningAttempt {
     void this.#findProcesses();
     if (State.Running) {
       this.#network = await openNetwork(this.#dependencies.request, this.#dependencies.network, this.#folder);
-      await this.#startForwarder();
     }
     return this.#resumeOutput(containerId);
   }
@@ -208,19 +205,6 @@ export class DockerAttempt implements RunningAttempt {
     if (this.#disk === null || this.#writable.length === 0 || id === null) return;
     const description = await this.#engine.inspectContainer(id).catch(() => null);
     if (description?.State.Running) this.#disk.processTable = processTableOf(description.State.Pid, id);
-  }
-
-  /** A container that has ended by now needs none; how it ended is told by the wait for it. */
-  async #startForwarder(): Promise<void> {
-    const id = this.#containerId;
-    if (this.#network === null || id === null || this.#forwarderStarted) return;
-    try {
-      const execId = await this.#engine.createExec(id, this.#network.forwarderCommand, false);
-      await this.#engine.startDetachedExec(execId);
-      this.#forwarderStarted = true;
-    } catch (error) {
-      if (error instanceof EngineUnreachable || (await this.#engine.inspectContainer(id)).State.Running) throw error;
-    }
   }
 
   #outputOf(): ContainerOutput {
@@ -271,12 +255,11 @@ export class DockerAttempt implements RunningAttempt {
   async #reconnect(id: string): Promise<Delivery> {
     this.#engineWasAway = true;
     await this.#dependencies.access.comeBack(this.#abort.signal);
-    const { State } = await this.#engine.inspectContainer(id).catch((error: unknown) => {
+    await this.#engine.inspectContainer(id).catch((error: unknown) => {
       throw error instanceof EngineUnreachable
         ? error
         : new AttemptFailed('sandbox', 'The container was gone when its engine came back.');
     });
-    if (State.Running) await this.#startForwarder();
     return this.#resumeOutput(id);
   }
 
@@ -305,6 +288,7 @@ export class DockerAttempt implements RunningAttempt {
       ranMilliseconds: millisecondsFromStartToEnd(state),
       standardErrorHead: this.#output?.standardErrorHead ?? null,
       standardOutputBytes: this.#output?.standardOutputBytes ?? 0,
+      startErrno: this.#network?.startFailure() ?? null,
     };
     const failure = judgeEnd(end, request.limits);
     if (failure !== null) return this.#fail(failure);

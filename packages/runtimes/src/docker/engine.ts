@@ -24,7 +24,11 @@ export interface ImageDescription {
   Id: string;
   Architecture?: string;
   RepoDigests?: string[] | null;
-  Config?: { Volumes?: Record<string, unknown> | null } | null;
+  Config?: {
+    Entrypoint?: string[] | null;
+    Cmd?: string[] | null;
+    Volumes?: Record<string, unknown> | null;
+  } | null;
 }
 
 export interface ContainerState {
@@ -175,13 +179,9 @@ export class Engine {
     return this.client.stream({ method: 'GET', path: `/containers/${id}/logs`, query, signal });
   }
 
-  async createExec(id: string, command: readonly string[], attached: boolean): Promise<string> {
-    const body = { Cmd: command, AttachStdout: attached, AttachStderr: attached };
+  async createExec(id: string, command: readonly string[]): Promise<string> {
+    const body = { Cmd: command, AttachStdout: true, AttachStderr: true };
     return (await this.client.json<{ Id: string }>({ method: 'POST', path: `/containers/${id}/exec`, body })).Id;
-  }
-
-  async startDetachedExec(execId: string): Promise<void> {
-    await this.client.text({ method: 'POST', path: `/exec/${execId}/start`, body: { Detach: true } });
   }
 
   /** The multiplexed output; it ends with the command. */

@@ -1,5 +1,6 @@
 /** What an engine's errors and a container's end mean for the attempt. Pure. */
 import type { FailureReason } from '@fog/contract';
+import { errnoText } from '../errno-text.ts';
 import { EngineError, EngineUnreachable } from './engine-client.ts';
 import { LogStreamError } from './log-demux.ts';
 
@@ -68,6 +69,8 @@ export interface ContainerEnd {
   /** The first bytes of the standard error; null where they are not known. */
   standardErrorHead: string | null;
   standardOutputBytes: number;
+  /** From the forwarder, which starts the program where there is a network; null when it could. */
+  startErrno: number | null;
 }
 
 /** tini, the init of both engines' making, starts the program and says so when it cannot. */
@@ -84,6 +87,10 @@ export function judgeEnd(end: ContainerEnd, limits: { runMilliseconds: number; m
     return { reason: 'sandbox', message, exitCode: null };
   }
   if (exitCode === 0) return null;
+  if (end.startErrno !== null) {
+    const message = `The program of the container cannot be run: ${errnoText(end.startErrno)}.`;
+    return { reason: 'command-not-found', message, exitCode };
+  }
   if (end.oomKilled) {
     const message = `The container needed more than its ${limits.memoryBytes} bytes of memory.`;
     return { reason: 'oom', message, exitCode };

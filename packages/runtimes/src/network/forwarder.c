@@ -1,8 +1,8 @@
 /*
  * The only way in and out of a sandbox whose network namespace has nothing but loopback.
  *
- *     forwarder [--socket PATH] [--port NUMBER]                      beside a program (docker exec)
- *     forwarder [--socket PATH] [--port NUMBER] -- COMMAND ARG...    as its parent (bubblewrap)
+ *     forwarder [--socket PATH] [--port NUMBER]                      beside a program that something else starts
+ *     forwarder [--socket PATH] [--port NUMBER] -- COMMAND ARG...    as its parent: bubblewrap, containers
  *
  * It dials out to one Unix socket of the agent and never listens on one, so the agent never opens a path that the
  * sandbox could have replaced. The first byte of each connection tells its kind:

@@ -1,6 +1,7 @@
 /** How the end of a sandbox becomes the outcome of an attempt. Pure. */
 import { constants } from 'node:os';
 import type { FailureReason } from '@fog/contract';
+import { errnoText } from '../errno-text.ts';
 import type { AttemptLimits } from '../runtime.ts';
 
 export interface SandboxEnd {
@@ -65,11 +66,6 @@ function explainNoStart({ diagnostic, command, began }: SandboxEnd): Failure {
 function notFound(what: string, why: string): Failure {
   const message = `${what.slice(0, 200)} cannot be run in the sandbox: ${why}.`;
   return { reason: 'command-not-found', message, exitCode: null };
-}
-
-function errnoText(errno: number): string {
-  const name = Object.entries(constants.errno).find(([, number]) => number === errno)?.[0] ?? `error ${errno}`;
-  return name === 'ENOENT' ? 'No such file or directory' : name === 'EACCES' ? 'Permission denied' : name;
 }
 
 /** The lines that bubblewrap writes to its status descriptor; anything else is ignored. */

@@ -8,6 +8,7 @@ const PLAN: ContainerPlan = {
   imageId: 'sha256:11',
   command: ['/bin/program'],
   args: ['one'],
+  launcher: null,
   env: { KEY: 'a=b' },
   workingDirectory: '/work',
   user: '65534:65534',
@@ -34,6 +35,19 @@ describe('the specification of a container', () => {
     const spec = containerSpec(PLAN);
     assert.deepEqual(Object.keys(spec).sort(), SPEC_FIELDS);
     assert.deepEqual(Object.keys(spec.HostConfig).sort(), HOST_FIELDS);
+  });
+
+  it('names every word of the program where another one starts it', () => {
+    const words = (part: Partial<ContainerPlan>, own: { Entrypoint?: string[]; Cmd?: string[] } = {}) => {
+      const { Entrypoint, Cmd } = containerSpec({ ...PLAN, ...part, launcher: { command: ['/f', '--'], image: own } });
+      return [...(Entrypoint ?? []), ...(Cmd ?? [])].join(' ');
+    };
+    const image = { Entrypoint: ['/entry'], Cmd: ['default'] };
+    assert.equal(words({}, image), '/f -- /bin/program one');
+    assert.equal(words({ args: [] }, image), '/f -- /bin/program');
+    assert.equal(words({ command: null }, image), '/f -- /entry one');
+    assert.equal(words({ command: null, args: [] }, image), '/f -- /entry default');
+    assert.equal(words({ command: null, args: [] }), '/f --');
   });
 
   it('takes nothing over that it does not know, wherever it is put', () => {

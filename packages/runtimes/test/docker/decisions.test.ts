@@ -119,6 +119,7 @@ describe('what an end means', () => {
     ranMilliseconds: 10,
     standardErrorHead: '',
     standardOutputBytes: 0,
+    startErrno: null,
   };
   const reason = (part: Partial<ContainerEnd>) => judgeEnd({ ...end, ...part }, limits)?.reason ?? 'success';
   const complaint = '[FATAL tini (7)] exec nope failed: No such file or directory\n';

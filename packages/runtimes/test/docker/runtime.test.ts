@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
@@ -307,12 +308,31 @@ function registerWayIn({ engine, given, shell }: Subject): void {
     assert.match(given().runtime.refusal(shell('true', { docker })) ?? '', /network/);
   });
 
-  it('of a program that ends before the forwarder comes changes nothing of its end', async () => {
+  it('changes nothing of how a program begins and ends', async () => {
     const folder = join(given().settings.scratchDirectory, 'compiled');
     const own = await dockerStage(engine(), { network: networkOpener(folder) });
-    for (let count = 0; count < 3; count += 1) {
-      assertFailed(await runAttempt(own.runtime, shellRequest(own.stage, 'exit 4', { docker })), 'exit-code');
+    const ends = async (script: string, part: object = docker) => {
+      const host = new HostRecord();
+      const outcome = await runAttempt(own.runtime, shellRequest(own.stage, script, { docker: part }), host);
+      const { reason, exitCode } = { reason: null, ...outcome };
+      return [reason, exitCode, host.text('stdout')];
+    };
+    assert.deepEqual(await ends('echo early; exit 4'), ['exit-code', 4, 'early\n']);
+    assert.deepEqual(await ends('kill -USR1 $$'), ['exit-code', 128 + constants.signals.SIGUSR1, '']);
+    for (const command of [['/bin/nope'], ['nope'], ['/etc']]) {
+      assert.equal((await ends('', { ...docker, command }))[0], 'command-not-found');
     }
+    const child = 'sh -c "x=a; while :; do x=\\$x\\$x; done"';
+    assert.equal((await ends(`${child}; exit 1`))[0], 'oom');
+    const attempt = own.runtime.start(
+      shellRequest(own.stage, "trap 'exit 9' TERM; echo; while :; do sleep 0.05; done", { docker }),
+      new HostRecord(),
+    );
+    for (let tries = 0; tries < 100 && (await attempt.sample?.()) == null; tries += 1) await delay(50);
+    await delay(300);
+    await attempt.terminate?.();
+    const outcome = await attempt.outcome;
+    assert.ok(outcome.status === 'failed' && outcome.exitCode === 9);
     await own.end();
   });
 }
@@ -333,7 +353,7 @@ function registerNetwork({ engine, given, shell }: Subject): void {
     const own = await dockerStage(engine(), { network: networkOpener(folder) });
     const ask = (target: string) =>
       `printf 'GET http://${target}/ HTTP/1.0\\r\\nHost: ${target}\\r\\n\\r\\n' | nc 127.0.0.1 3128 | tail -n 1 > /out/`;
-    const script = `sleep 1; ${ask(`127.0.0.1:${port}`)}allowed; ${ask('127.0.0.1:1')}refused; echo hi | nc -l -p 8000`;
+    const script = `${ask(`127.0.0.1:${port}`)}allowed; ${ask('127.0.0.1:1')}refused; echo hi | nc -l -p 8000`;
     const request = shellRequest(own.stage, script, {
       outputs: [{ name: 'out', sandboxPath: '/out' }],
       docker: { network: { allow: [`127.0.0.1:${port}`], inbound: true } },
@@ -357,7 +377,10 @@ function registerNetwork({ engine, given, shell }: Subject): void {
   it('is the folder, the environment and the program of the forwarder', async () => {
     const hostDirectory = join(given().settings.scratchDirectory, 'forwarder');
     await mkdir(hostDirectory);
-    await writeFile(join(hostDirectory, 'forwarder'), '#!/bin/sh\necho forwarder $1 > /out/forwarded\n');
+    await writeFile(
+      join(hostDirectory, 'forwarder'),
+      '#!/bin/sh\necho forwarder $1 > /out/forwarded\nshift 2\nexec "$@"\n',
+    );
     await chmod(join(hostDirectory, 'forwarder'), 0o755);
     let closed = 0;
     const network: SandboxNetwork = {
