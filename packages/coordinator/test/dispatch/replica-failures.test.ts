@@ -1,5 +1,6 @@
 /** Replicas that end without a result that counts: forged, copied, withheld, failed, declined; who pays, and what follows. */
 import assert from 'node:assert/strict';
+import { DISPATCH_LIMITS } from '../../src/limits.ts';
 import { onBothDatabases } from './both-databases.ts';
 import { attemptStates, jobRow, taskRow } from './invariants.ts';
 import { acceptedOutput, failing, RIGHT, stranger, submitVerified, trustOf } from './strangers.ts';
@@ -38,7 +39,7 @@ await onBothDatabases('replicas without a result', {
     await fog.settle();
     await committed.disconnect();
     await idle.disconnect();
-    await fog.advance(120_000);
+    await fog.advance(DISPATCH_LIMITS.committedSilenceMilliseconds);
     assert.equal((await trustOf(fog, committed))?.withheld, 1);
     assert.equal(await trustOf(fog, idle), null);
     await committed.connect();

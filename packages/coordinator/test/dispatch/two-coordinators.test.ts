@@ -186,6 +186,27 @@ describe('two coordinators', { skip }, () => {
     await one.bus.close();
   });
 
+  test('one that joins another judges silence by what that one has heard; one that replaces it does not', async () => {
+    for (const isAlone of [false, true]) {
+      await using fogs = await pair();
+      const { one, url } = fogs;
+      const agent = await one.connected({ name: 'a' });
+      const job = await one.submit();
+      await one.settle();
+      await agent.disconnect();
+      one.clock.now += 45_000;
+      if (isAlone) await fogs.two.dispatcher.stop();
+      await using late = await Fog.open({ url }, { clock: one.clock, startedAt: one.clock.now });
+      for (let beat = 0; beat < 2; beat += 1) {
+        one.clock.now += 5000;
+        if (!isAlone) await one.sweeps.takeStock();
+        await late.sweeps.takeStock();
+      }
+      await late.advance(5000);
+      assert.deepEqual(await attemptStates(late.database, job), [isAlone ? 'leased' : 'lost']);
+    }
+  });
+
   test('a node is drained through a coordinator that it is not connected to', async () => {
     await using fogs = await pair();
     const { one, two } = fogs;

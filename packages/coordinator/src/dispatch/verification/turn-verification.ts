@@ -17,7 +17,6 @@ import {
   type FailureReason,
   isTerminal,
   LIMITS,
-  parseDuration,
   TASK_TRANSITIONS,
 } from '@fog/contract';
 import {
@@ -25,7 +24,6 @@ import {
   mayRun,
   type NodeTrust,
   runningOf,
-  type TaskVerificationState,
   TRUSTED_NODE,
   type VerificationEvent,
   type VerificationStep,
@@ -37,6 +35,7 @@ import { type PlacementClass, placementClass, type Requirements, requirementsOf 
 import { attemptName, onAttempt } from '../turn-names.ts';
 import type { FailureRecord, TurnAttempt, TurnContext, TurnTask } from '../turn-records.ts';
 import type { TurnSteps } from '../turn-steps.ts';
+import { commitPatience, grantMissedTime, placePatience } from './patience.ts';
 import {
   exclusionsFrom,
   isDecided,
@@ -101,9 +100,7 @@ export class TurnVerification {
     const random = this.#context.random();
     const known = holder.trusted ? TRUSTED_NODE : trust;
     this.#tell(task, record, { kind: 'leased', fence: name.fence, nodeId, owner, prefix, trust: known, random });
-    const { timeouts, disconnect } = this.#context.specOf(task.job).spec;
-    const patience = parseDuration(timeouts.attempt) + parseDuration(disconnect.lostAfter);
-    record.commitDue = this.#context.now + patience + DISPATCH_LIMITS.commitSlackMilliseconds;
+    record.commitDue = this.#context.now + commitPatience(this.#context.specOf(task.job));
     return 'verified';
   }
 
@@ -178,7 +175,8 @@ export class TurnVerification {
   }
 
   #due(task: TurnTask, record: VerificationRecord, isPlaceable: boolean): void {
-    const { now } = this.#context;
+    const { now, listeningSince } = this.#context;
+    grantMissedTime(record, this.#context.specOf(task.job), listeningSince);
     if (record.state.phase === 'accepted') return void this.#tell(task, record, { kind: 'reopened' });
     if (record.commitDue !== null && record.commitDue <= now) {
       record.commitDue = null;
@@ -356,7 +354,7 @@ export class TurnVerification {
     if (!isWanting) record.wantedSince = record.placeDue = null;
     else if (record.wantedSince === null) {
       record.wantedSince = now;
-      record.placeDue = now + patienceOf(record.state);
+      record.placeDue = now + placePatience(record.state);
     }
     const isAgain = isTerminal(TASK_TRANSITIONS, task.state);
     task.reverifying = isAgain && isWanting;
@@ -399,9 +397,4 @@ function isSeconded(first: ReplicaFailure, second: ReplicaFailure): boolean {
     first.reason === second.reason &&
     first.exitCode === second.exitCode
   );
-}
-
-function patienceOf({ phase }: TaskVerificationState): number {
-  const { adjudicatorPatienceMilliseconds, replicaPatienceMilliseconds } = DISPATCH_LIMITS;
-  return phase === 'adjudicating' ? adjudicatorPatienceMilliseconds : replicaPatienceMilliseconds;
 }
