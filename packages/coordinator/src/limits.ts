@@ -193,6 +193,13 @@ export const DISPATCH_LIMITS = {
   replicaPatienceMilliseconds: 30_000,
   /** No trusted node for so long: the task fails as inconclusive. An agent is started anew in less. */
   adjudicatorPatienceMilliseconds: 120_000,
+  /**
+   * From the moment at which a verified task wants a node to the first look whether any may take it, and between looks
+   * while none may: most have found theirs by the first, and each look is a row to write.
+   */
+  placeLookMilliseconds: 10_000,
+  /** Looks that lie further apart say nothing of the time between: the coordinator was not there. */
+  placeLooksApartMilliseconds: 60_000,
   /** A placement class of replicas, of which each set of nodes makes one, goes when no queued task has it any more. */
   replicaClassMilliseconds: 10 * 60_000,
   /** A hidden run is kept so long after its end, for whoever looks into the database. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { DISPATCH_LIMITS } from '../../src/limits.ts';
 import { onBothDatabases } from './both-databases.ts';
 import { attemptStates, jobRow, taskRow } from './invariants.ts';
-import { acceptedOutput, failing, RIGHT, stranger, submitVerified, trustOf } from './strangers.ts';
+import { acceptedOutput, failing, passing, RIGHT, stranger, submitVerified, trustOf } from './strangers.ts';
 
 /** Longer than any patience. */
 const LONG = 3 * 3_600_000;
@@ -96,7 +96,7 @@ await onBothDatabases('replicas without a result', {
     await stranger(fog, failing);
     const job = await submitVerified(fog, { mode: 'replicate' }, { retry: { attempts: 2 } });
     await fog.settle();
-    for (let round = 0; round < 4; round += 1) await fog.advance(LONG / 10);
+    await passing(fog, 180_000);
     const task = await taskRow(fog.database, job);
     assert.deepEqual(
       [task.state, JSON.parse(task.failure ?? '{}').reason, task.job_failures],

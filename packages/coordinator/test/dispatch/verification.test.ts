@@ -6,6 +6,7 @@ import {
   acceptedOutput,
   honest,
   outputsOf,
+  passing,
   prove,
   RIGHT,
   recordOf,
@@ -137,7 +138,7 @@ await onBothDatabases('verification', {
     for (let which = 0; which < 2; which += 1) liars.push(await stranger(fog, () => wrong(which)));
     const job = await submitVerified(fog, { mode: 'replicate', maxReplicas: 2 });
     await fog.settle();
-    await fog.advance(LONG);
+    await passing(fog, 180_000);
     const task = await taskRow(fog.database, job);
     assert.equal(JSON.parse(task.failure ?? '{}').reason, 'inconclusive');
     assert.deepEqual(await attemptStates(fog.database, job), ['inconclusive', 'inconclusive']);
@@ -154,7 +155,7 @@ await onBothDatabases('verification', {
     await fog.settle();
     assert.equal((await taskRow(fog.database, job)).state, 'queued');
     // First what is there is shown, then nobody is found who could confirm it.
-    for (let round = 0; round < 2; round += 1) await fog.advance(30_000);
+    await passing(fog, 100_000);
     assert.equal((await recordOf(fog, job))?.state.phase, 'adjudicating');
     await fog.nodes.cordon(own.id, false, 'root');
     await fog.settle();

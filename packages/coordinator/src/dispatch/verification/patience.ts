@@ -17,9 +17,41 @@ export function revealPatience({ spec: { disconnect } }: JobSpec): number {
 }
 
 /** For a node that may take what the task wants. */
-export function placePatience({ phase }: TaskVerificationState): number {
+function placePatience({ phase }: TaskVerificationState): number {
   const { adjudicatorPatienceMilliseconds, replicaPatienceMilliseconds } = DISPATCH_LIMITS;
   return phase === 'adjudicating' ? adjudicatorPatienceMilliseconds : replicaPatienceMilliseconds;
+}
+
+/** It begins to want a node. */
+export function beginToWant(record: VerificationRecord, now: number): void {
+  record.wantedSince = now;
+  record.placeDue = now + DISPATCH_LIMITS.placeLookMilliseconds;
+  record.unplaceable = null;
+}
+
+export function wantNoMore(record: VerificationRecord): void {
+  record.wantedSince = record.placeDue = record.unplaceable = null;
+}
+
+/**
+ * Takes in whether some node may take the task now. Answers whether nobody could for a whole patience of looks: one look
+ * may meet the moment at which a link is down, and before nodes have come back after a start it tells nothing.
+ */
+export function isGivenUp(
+  record: VerificationRecord,
+  isPlaceable: boolean,
+  { now, listeningSince }: { now: number; listeningSince: number },
+): boolean {
+  const { placeLookMilliseconds, placeLooksApartMilliseconds, roundPatienceMilliseconds } = DISPATCH_LIMITS;
+  const before = record.unplaceable;
+  record.unplaceable = null;
+  record.placeDue = now + (isPlaceable ? roundPatienceMilliseconds : placeLookMilliseconds);
+  if (isPlaceable) return false;
+  const isWatched = before !== null && before.seen <= now && before.seen + placeLooksApartMilliseconds >= now;
+  const since = Math.max(isWatched ? before.since : now, listeningSince);
+  if (since + placePatience(record.state) <= now) return true;
+  record.unplaceable = { since, seen: now };
+  return false;
 }
 
 /**

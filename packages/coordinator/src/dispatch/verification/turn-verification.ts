@@ -35,7 +35,7 @@ import { type PlacementClass, placementClass, type Requirements, requirementsOf 
 import { attemptName, onAttempt } from '../turn-names.ts';
 import type { FailureRecord, TurnAttempt, TurnContext, TurnTask } from '../turn-records.ts';
 import type { TurnSteps } from '../turn-steps.ts';
-import { commitPatience, grantMissedTime, placePatience } from './patience.ts';
+import { beginToWant, commitPatience, grantMissedTime, isGivenUp, wantNoMore } from './patience.ts';
 import {
   exclusionsFrom,
   isDecided,
@@ -59,7 +59,8 @@ export interface LeaseHolder {
   trusted: boolean;
 }
 
-type VerificationInput = Extract<DispatcherInput, { kind: 'verification-due' | 'compared' }>;
+type DueInput = Extract<DispatcherInput, { kind: 'verification-due' }>;
+type VerificationInput = DueInput | Extract<DispatcherInput, { kind: 'compared' }>;
 
 export class TurnVerification {
   /** Tasks whose record, class or wish for a replica has changed. */
@@ -169,12 +170,12 @@ export class TurnVerification {
     const record = task?.verification;
     if (task === undefined || record == null) return;
     this.changed.add(task);
-    if (input.kind === 'verification-due') return this.#due(task, record, input.isPlaceable);
+    if (input.kind === 'verification-due') return this.#due(task, record, input);
     const { left, right, agree } = input;
     this.#tell(task, record, { kind: 'compared', left, right, agree });
   }
 
-  #due(task: TurnTask, record: VerificationRecord, isPlaceable: boolean): void {
+  #due(task: TurnTask, record: VerificationRecord, { classId, isPlaceable }: DueInput): void {
     const { now, listeningSince } = this.#context;
     grantMissedTime(record, this.#context.specOf(task.job), listeningSince);
     if (record.state.phase === 'accepted') return void this.#tell(task, record, { kind: 'reopened' });
@@ -188,8 +189,10 @@ export class TurnVerification {
     if (record.placeDue === null || record.placeDue > now) return;
     const waited = now - (record.wantedSince ?? now);
     const isOverdue = keepsResults(record) && waited >= DISPATCH_LIMITS.roundPatienceMilliseconds;
-    if (!isPlaceable) return this.#unplaceable(task, record);
-    record.placeDue = now + DISPATCH_LIMITS.roundPatienceMilliseconds;
+    // It wants something else by now, which has not been looked for yet.
+    if (task.classId !== classId) return;
+    if (isGivenUp(record, isPlaceable, this.#context)) return this.#unplaceable(task, record);
+    if (!isPlaceable) return;
     if (!isOverdue) return this.#align(task, record);
     // Shown without waiting for others, the results give their nodes room; then others are asked for again.
     record.wantedSince = null;
@@ -351,11 +354,8 @@ export class TurnVerification {
       return this.#steps.failTask(task, 'inconclusive', 'the check has ended without a result');
     }
     const { now } = this.#context;
-    if (!isWanting) record.wantedSince = record.placeDue = null;
-    else if (record.wantedSince === null) {
-      record.wantedSince = now;
-      record.placeDue = now + placePatience(record.state);
-    }
+    if (!isWanting) wantNoMore(record);
+    else if (record.wantedSince === null) beginToWant(record, now);
     const isAgain = isTerminal(TASK_TRANSITIONS, task.state);
     task.reverifying = isAgain && isWanting;
     if (!isWanting) {
