@@ -25,7 +25,7 @@ import type { Samples } from './samples.ts';
 import type { Suspensions } from './suspensions.ts';
 import type { ReadBlob } from './verification/comparisons.ts';
 import { reverifyingHeads, tellDueVerifications } from './verification/due-tasks.ts';
-import { askForResults } from './verification/reveals.ts';
+import { askForResults, stopDecidedResults } from './verification/reveals.ts';
 
 export interface SweepsDependencies {
   database: Database;
@@ -108,7 +108,7 @@ export class Sweeps {
       {
         name: 'results',
         everyMilliseconds: 5000,
-        run: () => askForResults(this.#dependencies.database, this.#dependencies.dispatcher.sessions),
+        run: () => this.#tendResults(),
       },
       { name: 'total deadlines', everyMilliseconds: 1000, run: () => this.#expireJobs() },
       { name: 'unfinished jobs', everyMilliseconds: 2000, run: () => this.#finishJobs() },
@@ -247,6 +247,12 @@ export class Sweeps {
           .execute(),
       );
     }
+  }
+
+  async #tendResults(): Promise<void> {
+    const { database, dispatcher } = this.#dependencies;
+    await stopDecidedResults(database, dispatcher);
+    await askForResults(database, dispatcher.sessions);
   }
 
   async #expireJobs(): Promise<void> {

@@ -89,6 +89,28 @@ describe('two coordinators', { skip }, () => {
     assertAgreement(two);
   });
 
+  test('a committed result of a job that was cancelled here is given up there, though the hint was lost', async () => {
+    await using fogs = await pair();
+    const { one, two } = fogs;
+    const agent = await stranger(two, honest, { name: 'a', capacity: { slots: 1 } });
+    const job = await submitVerified(one);
+    await until('it is committed', async () => (await attemptStates(one.database, job))[0] === 'committed');
+    await two.settle();
+    assert.equal(agent.session?.committed.length, 1);
+    one.bus.setPeers(0);
+    await one.jobs.close(job, 'cancelled', 'alice');
+    await two.settle();
+    assert.deepEqual(agent.stopped, []);
+    await two.advance(5000);
+    assert.deepEqual(
+      agent.stopped.map(({ reason }) => reason),
+      ['cancelled'],
+    );
+    assert.equal(agent.session?.committed.length, 0);
+    assert.equal(agent.session?.free.diskBytes, agent.description.capacity.diskBytes);
+    assertAgreement(two);
+  });
+
   test('suspended and resumed by both at the same time, every task is done once', async () => {
     await using fogs = await pair();
     const { one, two } = fogs;

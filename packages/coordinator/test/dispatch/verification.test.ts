@@ -232,6 +232,26 @@ await onBothDatabases('verification', {
     assert.deepEqual((await attemptStates(fog.database, alone))[0], 'invalid');
   },
 
+  async 'a committed result of a job that is removed meanwhile is given up'({ open }) {
+    const fog = await open({ keepJobs: '1h' });
+    const proven = await stranger(fog);
+    await prove(fog, proven, 1_000_000);
+    const job = await submitVerified(fog, { mode: 'adaptive', spotChecks: 0 });
+    await fog.settle();
+    await fog.database.write((writer) =>
+      writer.updateTable('tasks').set({ verification_due: fog.clock.now }).where('job_id', '=', job).execute(),
+    );
+    const other = await stranger(fog);
+    other.onReveal = () => undefined;
+    await fog.advance(1000);
+    await fog.advance(1000);
+    assert.equal(other.session?.committed.length, 1);
+    await fog.advance(3_700_000);
+    await fog.advance(5000);
+    assert.deepEqual([await attemptStates(fog.database, job), other.held.size], [[], 0]);
+    assert.equal(other.session?.committed.length, 0);
+  },
+
   async 'with a tolerance, numbers that are near agree, and the first of them is accepted'({ open }) {
     const numbers = [1, 1.005, 7].map((value) => Buffer.from(JSON.stringify({ value })));
     const blobs = new Map([RIGHT, wrong(0), wrong(1)].map((digest, at) => [digest, numbers[at] as Uint8Array]));
