@@ -24,11 +24,12 @@ import type { JobCache } from './job-cache.ts';
 import { groupLeases, type Lease, leaseFrame, leaseGroupTexts } from './leases.ts';
 import type { Listening } from './listening.ts';
 import { sendOrders } from './orders.ts';
-import { moveJournals, stillTrue } from './outdated-inputs.ts';
+import { type Heard, moveJournals, stillTrue } from './outdated-inputs.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import { QueueHints } from './queue-hints.ts';
 import { AgentSession, Sessions } from './sessions.ts';
 import { Turn } from './turn.ts';
+import type { Witness } from './verification/result-proof.ts';
 
 export interface DispatcherMetrics {
   leases(count: number): void;
@@ -61,8 +62,8 @@ interface TurnResult {
   /** The inputs that were not outdated. */
   live: DispatcherInput[];
   leases: Lease[];
-  /** Sessions whose entries are durable, up to which. Those not named are connected elsewhere by now. */
-  acknowledged: Map<AgentSession, number>;
+  /** Sessions whose entries are durable. Those not named are connected elsewhere by now. */
+  heard: Map<AgentSession, Heard>;
   hellos: { input: HelloInput; outcome: HelloOutcome }[];
   hints: HintUpdate[];
   streams: string[];
@@ -214,22 +215,22 @@ export class Dispatcher {
       policyOf: (job) => jobs.get(job).verification,
       isCheck: (job) => jobs.get(job).isCheck,
     });
-    const acknowledged = await moveJournals(writer, inputs, at);
+    const heard = await moveJournals(writer, inputs, at);
     const hellos: TurnResult['hellos'] = [];
-    const live = await stillTrue(writer, inputs, acknowledged);
+    const live = await stillTrue(writer, inputs, heard);
     const arrivals = await this.#arrivals(writer, live, at);
     const names = [...namesIn(live), ...[...arrivals.values()].flatMap(heldNames)];
     await jobs.load(writer, new Set(names.map((name) => name.job)));
     const rows = await loadAttempts(writer, names);
     turn.rows.load(rows.tasks, rows.attempts);
-    const missing = await missingOutputs(writer, live);
+    const witnessed = { heard, missing: await missingOutputs(writer, live) };
     const back = new Set<string>();
     for (const input of live) {
       if (input.kind === 'hello') {
         const outcome = this.#hello(turn, input, arrivals.get(input) as Arrived);
         hellos.push({ input, outcome });
         if (outcome.accepted) back.add(input.hello.nodeId);
-      } else if (input.kind !== 'lost' || !back.has(input.node)) this.#applyInput(turn, input, missing);
+      } else if (input.kind !== 'lost' || !back.has(input.node)) this.#applyInput(turn, input, witnessed);
     }
     await avoidNodes(writer, this.#dependencies.classes, turn.avoiding, at);
     await saveAttempts(writer, turn);
@@ -237,14 +238,19 @@ export class Dispatcher {
     const claims = await this.#claiming.claim(writer, turn, at);
     const given = claims.leases.map(({ name, session, suitable }) => ({ name, node: session.nodeId, suitable }));
     const [, streams] = await allOf([insertLeases(writer, given, at), saveJobs(writer, turn.counts, turn.entries, at)]);
-    return { turn, live, acknowledged, hellos, ...claims, streams, verdicts };
+    return { turn, live, heard, hellos, ...claims, streams, verdicts };
   }
 
-  #applyInput(turn: Turn, input: Exclude<DispatcherInput, HelloInput>, missing: ReadonlySet<string>): void {
+  #applyInput(
+    turn: Turn,
+    input: Exclude<DispatcherInput, HelloInput>,
+    { heard, missing }: Pick<TurnResult, 'heard'> & Pick<Witness, 'missing'>,
+  ): void {
     switch (input.kind) {
       case 'entry': {
         const { session, entry } = input;
-        const witness = { publicKey: session.identity.publicKey, missing };
+        const isTrusted = heard.get(session)?.isTrusted === true;
+        const witness = { publicKey: session.identity.publicKey, isTrusted, missing };
         return turn.report(session.nodeId, entry.attempt, entry.report, witness);
       }
       case 'log': {
@@ -343,10 +349,13 @@ export class Dispatcher {
     for (const attempt of result.turn.verification.committed) this.sessions.get(attempt.node)?.commit(attempt);
     for (const attempt of result.turn.freed()) this.sessions.get(attempt.node)?.release(attempt);
     for (const input of result.live) this.#releaseEnded(input);
-    for (const [session, sequence] of result.acknowledged) {
-      session.acknowledged = sequence;
-      session.link.send(`{"type":"ack","sequence":${sequence}}`);
+    for (const [session, { upTo, isTrusted }] of result.heard) {
+      session.acknowledged = upTo;
+      session.link.send(`{"type":"ack","sequence":${upTo}}`);
+      if (session.identity.trusted && !isTrusted) result.turn.verification.outdated.add(session.nodeId);
     }
+    // The hints that told of it were lost.
+    for (const node of result.turn.verification.outdated) bus.publish({ kind: 'node', node });
     for (const update of result.hints) this.hints.update(update.classId, update.head, update.version);
     this.#sendLeases(result.leases);
     sendOrders(result.turn, this.sessions, bus);

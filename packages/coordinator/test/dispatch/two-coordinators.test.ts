@@ -5,7 +5,7 @@ import { startPostgres } from '../../../../test/support/postgres.ts';
 import { type Hint, postgresBus } from '../../src/bus.ts';
 import { Fog } from './fog-harness.ts';
 import { assertAgreement, assertConsistent, attemptStates, jobRow } from './invariants.ts';
-import { honest, stranger, submitVerified, trustOf } from './strangers.ts';
+import { honest, outputsOf, RIGHT, recordOf, stranger, submitVerified, trustOf } from './strangers.ts';
 
 const postgres = await startPostgres();
 const skip = 'unavailable' in postgres ? postgres.unavailable : false;
@@ -109,6 +109,26 @@ describe('two coordinators', { skip }, () => {
     assert.equal(agent.session?.committed.length, 0);
     assert.equal(agent.session?.free.diskBytes, agent.description.capacity.diskBytes);
     assertAgreement(two);
+  });
+
+  test('a node that is trusted no more is not believed there either, though the hint was lost', async () => {
+    await using fogs = await pair();
+    const { one, two } = fogs;
+    const options = { name: 'a', trusted: true, capacity: { slots: 1 } };
+    const agent = await stranger(two, honest, options);
+    agent.onLease = () => undefined;
+    const job = await submitVerified(one);
+    await until('it is leased there', () => agent.held.size === 1);
+    one.bus.setPeers(0);
+    await one.nodes.trust(agent.id, false, 'root');
+    const [name] = agent.attempts;
+    assert.ok(name !== undefined);
+    agent.succeed(name, outputsOf(RIGHT));
+    await until('it runs as another stranger', () => agent.held.size === 1);
+    await two.settle();
+    assert.deepEqual(await attemptStates(one.database, job), ['failed', 'leased']);
+    assert.notEqual(await recordOf(one, job), null);
+    await until('it is known there', () => agent.session?.identity.trusted === false);
   });
 
   test('suspended and resumed by both at the same time, every task is done once', async () => {

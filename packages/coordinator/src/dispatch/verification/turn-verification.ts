@@ -49,6 +49,7 @@ import {
 } from './record.ts';
 import { digestOfOutputs, provenDigest, type Succeeded, type Witness } from './result-proof.ts';
 import { StepEffects } from './step-effects.ts';
+import { withoutTrust } from './withdrawn-trust.ts';
 
 /** Who a lease goes to. */
 export interface LeaseHolder {
@@ -69,6 +70,8 @@ export class TurnVerification {
   readonly committed: TurnAttempt[] = [];
   /** Classes that tasks of this turn were put into. */
   readonly classes = new Map<string, PlacementClass>();
+  /** Nodes whose sessions take them for trusted, which they are no more. */
+  readonly outdated = new Set<string>();
   readonly effects: StepEffects;
   readonly #context: TurnContext;
   readonly #steps: TurnSteps;
@@ -115,6 +118,24 @@ export class TurnVerification {
     this.committed.push(attempt);
     this.#steps.event(attempt.job, { type: 'task.committed', ...onAttempt(attempt, attempt.node) });
     this.#apply(task, record, step);
+  }
+
+  /**
+   * Answers whether the attempt was leased on the word of a node that is trusted no more: then it ends as if it had never
+   * been leased there, whatever it says.
+   */
+  mistrust(task: TurnTask, attempt: TurnAttempt, { isTrusted }: Witness): boolean {
+    if (isTrusted || this.#context.policyOf(task.job) === null) return false;
+    const record = task.verification;
+    if (record !== null && record.adjudicator !== attempt.fence) return false;
+    if (!this.#steps.move(attempt, 'fail')) return false;
+    const { meaning: message } = FAILURE_REASONS['trust-withdrawn'];
+    this.#steps.end(attempt, { reason: 'trust-withdrawn', message, exitCode: null });
+    if (record !== null) {
+      record.adjudicator = null;
+      this.#align(task, record);
+    } else if (this.#steps.isDecisive(task, attempt)) this.#steps.requeue(task, 0);
+    return true;
   }
 
   /** The node shows its result. Answers false where nothing is verified. */
@@ -221,6 +242,7 @@ export class TurnVerification {
   #reveal(task: TurnTask, record: VerificationRecord, attempt: TurnAttempt, report: Succeeded, witness: Witness): void {
     const digest = provenDigest(attempt, this.#context.specOf(task.job).spec.task, report, witness);
     const { fence } = attempt;
+    if (!witness.isTrusted) record.state = withoutTrust(record.state, fence);
     const nonce = report.result?.nonce ?? '';
     const step = digest === null ? null : this.#step(task, record, { kind: 'revealed', fence, digest, nonce });
     if (step === null || isRefused(step) || digest === null) {
