@@ -224,6 +224,10 @@ export const FAILURE_REASONS = {
     meaning: 'the node showed another result than it had committed to, or one that it had not signed',
   },
   withheld: { blame: 'node', meaning: 'the node committed to a result and did not show it in time' },
+  'trust-withdrawn': {
+    blame: 'node',
+    meaning: 'the node was leased the task because it was trusted, and was trusted no more when it told of the result',
+  },
   inconclusive: {
     blame: 'node',
     meaning: 'the results of the nodes differ, or too few nodes could be asked, and no trusted node could decide',

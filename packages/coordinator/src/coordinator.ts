@@ -30,6 +30,7 @@ import { registerDeploymentGauges } from './deployments/metrics.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { JobCache } from './dispatch/job-cache.ts';
 import { Jobs } from './dispatch/jobs.ts';
+import { Listening } from './dispatch/listening.ts';
 import { createDispatcherMetrics } from './dispatch/metrics.ts';
 import { Nodes } from './dispatch/nodes.ts';
 import { PlacementClasses } from './dispatch/placement-classes.ts';
@@ -233,6 +234,7 @@ async function assembleCore({
   const bus: Bus =
     settings.databaseUrl === undefined ? localBus() : await postgresBus(settings.databaseUrl, coordinatorId);
   const httpMetrics = createHttpMetrics({ blobTotals: () => blobs.totals() });
+  const listening = new Listening(startedAt);
   const basis = { database, bus, jobs: new JobCache(), classes: new PlacementClasses(), coordinatorId, now, warn };
   const dispatcher = new Dispatcher({
     ...basis,
@@ -241,6 +243,7 @@ async function assembleCore({
       heartbeatMilliseconds: parseDuration(settings.heartbeat),
       blobBytes: parseBytes(settings.blobBytes),
     },
+    listening,
     logLimitBytes: parseBytes(settings.logBytes),
     random: unforeseeable,
     resolveSecrets: (principal, names) => secrets.resolve(principal, names),
@@ -282,6 +285,7 @@ async function assembleCore({
     space,
     url,
     startedAt,
+    listening,
     keepJobs: settings.keepJobs,
     readBlob: (digest, mostBytes) => blobs.readSmall(digest, mostBytes),
     collectBlobs: async () => void (await collector.run()),

@@ -155,6 +155,11 @@ export const DISPATCH_LIMITS = {
   sweepRows: 1000,
   /** A coordinator that was not seen for this long is dead, and the nodes on its links are silent. */
   coordinatorSilenceMilliseconds: 30_000,
+  /**
+   * After the start of a coordinator agents get this long to come back before their silence counts: they try again after
+   * 15 s at most, and thousands of them come at once.
+   */
+  reconnectMilliseconds: 30_000,
   /** Silence after which a node is shown as lost, whatever its jobs allow. */
   nodeLostMilliseconds: 60_000,
   /** On stop, each step that needs the database gets this long; what is left undone is done after the next start. */
@@ -171,6 +176,12 @@ export const DISPATCH_LIMITS = {
   /** From being asked for a result to having stored it, besides `disconnect.lostAfter`: 6 GB over a line of 80 Mbit/s. */
   revealMilliseconds: 10 * 60_000,
   /**
+   * A node that has committed to a result and falls silent is blamed for withholding it after this long, or
+   * `disconnect.lostAfter` where that is longer: the submitter does not decide how soon. It outlasts the restart of a
+   * machine.
+   */
+  committedSilenceMilliseconds: 10 * 60_000,
+  /**
    * Results that a node keeps until they are asked for; one with so many begins no verified task, and only takes replicas
    * of tasks that others have begun. It bounds what has begun and is not decided.
    */
@@ -184,6 +195,13 @@ export const DISPATCH_LIMITS = {
   replicaPatienceMilliseconds: 30_000,
   /** No trusted node for so long: the task fails as inconclusive. An agent is started anew in less. */
   adjudicatorPatienceMilliseconds: 120_000,
+  /**
+   * From the moment at which a verified task wants a node to the first look whether any may take it, and between looks
+   * while none may: most have found theirs by the first, and each look is a row to write.
+   */
+  placeLookMilliseconds: 10_000,
+  /** Looks that lie further apart say nothing of the time between: the coordinator was not there. */
+  placeLooksApartMilliseconds: 60_000,
   /** A placement class of replicas, of which each set of nodes makes one, goes when no queued task has it any more. */
   replicaClassMilliseconds: 10 * 60_000,
   /** A hidden run is kept so long after its end, for whoever looks into the database. */

@@ -12,7 +12,7 @@ import { randomBytes } from 'node:crypto';
 import { type AttemptName, FogError } from '@fog/contract';
 import type { Bus } from '../bus.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
-import { allOf, type BulkStatement, runBulk } from '../store/bulk.ts';
+import { allOf } from '../store/bulk.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { insertLeases, loadAttempts, saveAttempts, saveJobs } from '../store/turn-rows.ts';
 import { saveVerification } from '../store/verification-rows.ts';
@@ -22,11 +22,14 @@ import { type AdmittedNode, type Arrival, admitNodes, type Reconciliation, recon
 import { type DispatcherInput, type HelloInput, type HelloOutcome, missingOutputs, namesIn } from './inputs.ts';
 import type { JobCache } from './job-cache.ts';
 import { groupLeases, type Lease, leaseFrame, leaseGroupTexts } from './leases.ts';
+import type { Listening } from './listening.ts';
 import { sendOrders } from './orders.ts';
+import { type Heard, moveJournals, stillTrue } from './outdated-inputs.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import { QueueHints } from './queue-hints.ts';
 import { AgentSession, Sessions } from './sessions.ts';
 import { Turn } from './turn.ts';
+import type { Witness } from './verification/result-proof.ts';
 
 export interface DispatcherMetrics {
   leases(count: number): void;
@@ -44,6 +47,7 @@ export interface DispatcherDependencies {
   /** What every agent is told when it is let in. */
   welcome: { coordinatorVersion: string; heartbeatMilliseconds: number; blobBytes: number };
   logLimitBytes: number;
+  listening: Pick<Listening, 'since'>;
   now: () => number;
   random: () => number;
   /** Values of a submitter's secrets. Throws `not-found` for a name that is gone. */
@@ -58,8 +62,8 @@ interface TurnResult {
   /** The inputs that were not outdated. */
   live: DispatcherInput[];
   leases: Lease[];
-  /** Sessions whose entries are durable, up to which. Those not named are connected elsewhere by now. */
-  acknowledged: Map<AgentSession, number>;
+  /** Sessions whose entries are durable. Those not named are connected elsewhere by now. */
+  heard: Map<AgentSession, Heard>;
   hellos: { input: HelloInput; outcome: HelloOutcome }[];
   hints: HintUpdate[];
   streams: string[];
@@ -76,12 +80,6 @@ function heldNames(arrived: Arrived): AttemptName[] {
 }
 
 const FINAL_REPORTS: ReadonlySet<string> = new Set(['succeed', 'fail', 'yield', 'decline']);
-
-const MOVE_JOURNALS: BulkStatement = {
-  text: `UPDATE nodes SET acknowledged = d.upto, last_seen_at = d.at
-    FROM ROWS AS d WHERE nodes.id = d.node AND nodes.session = d.session RETURNING nodes.id, nodes.session`,
-  columns: { node: 'text', session: 'bigint', upto: 'bigint', at: 'bigint' },
-};
 
 export class Dispatcher {
   readonly sessions = new Sessions();
@@ -206,32 +204,33 @@ export class Dispatcher {
 
   /** The transaction. Has no effect but its statements and its result: it may be run twice. */
   async #decide(writer: Writer, inputs: readonly DispatcherInput[]): Promise<TurnResult> {
-    const { jobs, classes, now, random } = this.#dependencies;
+    const { jobs, classes, listening, now, random } = this.#dependencies;
     const at = now();
     const turn = new Turn({
       now: at,
+      listeningSince: listening.since,
       random,
       specOf: (job) => jobs.get(job).spec,
       submitterOf: (job) => jobs.get(job).submitter,
       policyOf: (job) => jobs.get(job).verification,
       isCheck: (job) => jobs.get(job).isCheck,
     });
-    const acknowledged = await this.#acknowledge(writer, inputs, at);
+    const heard = await moveJournals(writer, inputs, at);
     const hellos: TurnResult['hellos'] = [];
-    const live = await this.#stillTrue(writer, inputs, acknowledged);
+    const live = await stillTrue(writer, inputs, heard);
     const arrivals = await this.#arrivals(writer, live, at);
     const names = [...namesIn(live), ...[...arrivals.values()].flatMap(heldNames)];
     await jobs.load(writer, new Set(names.map((name) => name.job)));
     const rows = await loadAttempts(writer, names);
     turn.rows.load(rows.tasks, rows.attempts);
-    const missing = await missingOutputs(writer, live);
+    const witnessed = { heard, missing: await missingOutputs(writer, live) };
     const back = new Set<string>();
     for (const input of live) {
       if (input.kind === 'hello') {
         const outcome = this.#hello(turn, input, arrivals.get(input) as Arrived);
         hellos.push({ input, outcome });
         if (outcome.accepted) back.add(input.hello.nodeId);
-      } else if (input.kind !== 'lost' || !back.has(input.node)) this.#applyInput(turn, input, missing);
+      } else if (input.kind !== 'lost' || !back.has(input.node)) this.#applyInput(turn, input, witnessed);
     }
     await avoidNodes(writer, this.#dependencies.classes, turn.avoiding, at);
     await saveAttempts(writer, turn);
@@ -239,14 +238,19 @@ export class Dispatcher {
     const claims = await this.#claiming.claim(writer, turn, at);
     const given = claims.leases.map(({ name, session, suitable }) => ({ name, node: session.nodeId, suitable }));
     const [, streams] = await allOf([insertLeases(writer, given, at), saveJobs(writer, turn.counts, turn.entries, at)]);
-    return { turn, live, acknowledged, hellos, ...claims, streams, verdicts };
+    return { turn, live, heard, hellos, ...claims, streams, verdicts };
   }
 
-  #applyInput(turn: Turn, input: Exclude<DispatcherInput, HelloInput>, missing: ReadonlySet<string>): void {
+  #applyInput(
+    turn: Turn,
+    input: Exclude<DispatcherInput, HelloInput>,
+    { heard, missing }: Pick<TurnResult, 'heard'> & Pick<Witness, 'missing'>,
+  ): void {
     switch (input.kind) {
       case 'entry': {
         const { session, entry } = input;
-        const witness = { publicKey: session.identity.publicKey, missing };
+        const isTrusted = heard.get(session)?.isTrusted === true;
+        const witness = { publicKey: session.identity.publicKey, isTrusted, missing };
         return turn.report(session.nodeId, entry.attempt, entry.report, witness);
       }
       case 'log': {
@@ -273,45 +277,6 @@ export class Dispatcher {
       case 'unfillable':
         return turn.failLease(input.name, input.reason, input.message);
     }
-  }
-
-  /** Moves the journals on. A session that a newer one has replaced, here or elsewhere, is not listened to. */
-  async #acknowledge(
-    writer: Writer,
-    inputs: readonly DispatcherInput[],
-    at: number,
-  ): Promise<Map<AgentSession, number>> {
-    const upTo = new Map<AgentSession, number>();
-    for (const input of inputs) if (input.kind === 'entry') upTo.set(input.session, input.sequence);
-    if (upTo.size === 0) return upTo;
-    const rows = [...upTo].map(([session, sequence]) => [session.nodeId, session.session, sequence, at]);
-    const moved = await runBulk<{ id: string; session: number }>(writer, MOVE_JOURNALS, rows);
-    const valid = new Set(moved.map((row) => `${row.id} ${row.session}`));
-    for (const session of upTo.keys()) if (!valid.has(`${session.nodeId} ${session.session}`)) upTo.delete(session);
-    return upTo;
-  }
-
-  /** Drops entries of replaced sessions, and losses of nodes that are back by now. */
-  async #stillTrue(
-    writer: Writer,
-    inputs: readonly DispatcherInput[],
-    acknowledged: ReadonlyMap<AgentSession, number>,
-  ): Promise<DispatcherInput[]> {
-    const nodes = [...new Set(inputs.flatMap((input) => (input.kind === 'lost' ? [input.node] : [])))];
-    const silent = new Set<string>();
-    if (nodes.length > 0) {
-      const query = writer
-        .selectFrom('nodes')
-        .select('id')
-        .where('silent_since', 'is not', null)
-        .where('id', 'in', nodes);
-      for (const row of await query.execute()) silent.add(row.id);
-    }
-    return inputs.filter((input) => {
-      if (input.kind === 'entry') return acknowledged.has(input.session);
-      if (input.kind === 'lost') return silent.has(input.node);
-      return true;
-    });
   }
 
   /** Stores the sessions of the agents that connect in this turn. */
@@ -383,10 +348,13 @@ export class Dispatcher {
     for (const attempt of result.turn.verification.committed) this.sessions.get(attempt.node)?.commit(attempt);
     for (const attempt of result.turn.freed()) this.sessions.get(attempt.node)?.release(attempt);
     for (const input of result.live) this.#releaseEnded(input);
-    for (const [session, sequence] of result.acknowledged) {
-      session.acknowledged = sequence;
-      session.link.send(`{"type":"ack","sequence":${sequence}}`);
+    for (const [session, { upTo, isTrusted }] of result.heard) {
+      session.acknowledged = upTo;
+      session.link.send(`{"type":"ack","sequence":${upTo}}`);
+      if (session.identity.trusted && !isTrusted) result.turn.verification.outdated.add(session.nodeId);
     }
+    // The hints that told of it were lost.
+    for (const node of result.turn.verification.outdated) bus.publish({ kind: 'node', node });
     for (const update of result.hints) this.hints.update(update.classId, update.head, update.version);
     this.#sendLeases(result.leases);
     sendOrders(result.turn, this.sessions, bus);

@@ -33,8 +33,8 @@ export type DispatcherInput =
   | { kind: 'removed'; name: AttemptName }
   /** Queued tasks whose queue deadline has passed. */
   | { kind: 'queue-deadline'; name: { job: string; partition: number } }
-  /** Verified tasks whose time has come; `isPlaceable`: some node could take the replica that is wanted. */
-  | { kind: 'verification-due'; name: { job: string; partition: number }; isPlaceable: boolean }
+  /** Verified tasks whose time has come; `isPlaceable`: some node could take a task of this class at this moment. */
+  | { kind: 'verification-due'; name: { job: string; partition: number }; classId: string; isPlaceable: boolean }
   /** Whether two results of a verified task count as the same; `unknown`: nobody could tell. */
   | {
       kind: 'compared';

@@ -8,7 +8,7 @@ import type { NodeUpdate } from '../store/tables.ts';
 import { insertEvents } from '../store/turn-rows.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { AgentSession } from './sessions.ts';
-import { askForResults } from './verification/reveals.ts';
+import { askForResults, stopReason } from './verification/reveals.ts';
 
 export interface NodesDependencies {
   database: Database;
@@ -179,10 +179,7 @@ export class Nodes {
         .where('node_id', '=', session.nodeId)
         .where('state', 'in', ['cancelled', 'superseded', 'failed'])
         .execute();
-      // What a session holds has failed elsewhere: its result was not shown in time.
-      const decided = new Map(
-        rows.map(({ partition, fence, state }) => [`${partition}/${fence}`, state === 'failed' ? 'withheld' : state]),
-      );
+      const decided = new Map(rows.map(({ partition, fence, state }) => [`${partition}/${fence}`, stopReason(state)]));
       const attempts = held.flatMap((attempt) => {
         const reason = decided.get(`${attempt.partition}/${attempt.fence}`);
         return reason === undefined ? [] : [{ attempt, reason }];

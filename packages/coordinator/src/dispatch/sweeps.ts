@@ -18,13 +18,14 @@ import { rowLock } from '../store/turn-rows.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { JobCache } from './job-cache.ts';
 import type { Jobs } from './jobs.ts';
+import type { Listening } from './listening.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import { removeOld } from './retention.ts';
 import type { Samples } from './samples.ts';
 import type { Suspensions } from './suspensions.ts';
 import type { ReadBlob } from './verification/comparisons.ts';
 import { reverifyingHeads, tellDueVerifications } from './verification/due-tasks.ts';
-import { askForResults } from './verification/reveals.ts';
+import { askForResults, stopDecidedResults } from './verification/reveals.ts';
 
 export interface SweepsDependencies {
   database: Database;
@@ -39,6 +40,7 @@ export interface SweepsDependencies {
   coordinatorId: string;
   url: () => string;
   startedAt: number;
+  listening: Listening;
   keepJobs: string;
   /** The bytes of a blob; null when it is not there, or larger. */
   readBlob: ReadBlob;
@@ -106,7 +108,7 @@ export class Sweeps {
       {
         name: 'results',
         everyMilliseconds: 5000,
-        run: () => askForResults(this.#dependencies.database, this.#dependencies.dispatcher.sessions),
+        run: () => this.#tendResults(),
       },
       { name: 'total deadlines', everyMilliseconds: 1000, run: () => this.#expireJobs() },
       { name: 'unfinished jobs', everyMilliseconds: 2000, run: () => this.#finishJobs() },
@@ -195,19 +197,29 @@ export class Sweeps {
     await dispatcher.settled();
   }
 
-  /** Attempts on nodes that have been silent for longer than the job allows. */
+  /** Attempts on nodes that have been silent for longer than the job allows, while somebody listened. */
   async #loseSilent(): Promise<void> {
-    const { database, dispatcher, jobCache, now } = this.#dependencies;
+    const { database, dispatcher, jobCache, listening, coordinatorId, now } = this.#dependencies;
     const at = now();
+    // Whom this coordinator has heard itself, it has missed since; others may not have come back yet.
+    const heardFrom = (by: string | null) => (by === coordinatorId ? 0 : listening.since);
     const rows = await database.read
       .selectFrom('nodes')
       .innerJoin('attempts', 'attempts.node_id', 'nodes.id')
-      .select(['attempts.job_id', 'attempts.partition', 'attempts.fence', 'nodes.id', 'nodes.silent_since'])
+      .select(['attempts.job_id', 'attempts.partition', 'attempts.fence', 'attempts.state'])
+      .select(['nodes.id', 'nodes.coordinator_id', 'nodes.silent_since'])
       .where('nodes.silent_since', 'is not', null)
       .where(IS_HELD)
       .execute();
     await jobCache.load(database.read, new Set(rows.map((row) => row.job_id)));
-    const due = rows.filter((row) => (row.silent_since ?? at) + jobCache.get(row.job_id).lostAfterMilliseconds <= at);
+    const due = rows.filter(({ job_id: job, state, ...node }) => {
+      const { lostAfterMilliseconds } = jobCache.get(job);
+      const { committedSilenceMilliseconds } = DISPATCH_LIMITS;
+      // What it had committed to is withheld then, which its node pays for.
+      const isBlamed = state === 'committed';
+      const patience = isBlamed ? Math.max(lostAfterMilliseconds, committedSilenceMilliseconds) : lostAfterMilliseconds;
+      return Math.max(node.silent_since ?? at, heardFrom(node.coordinator_id)) + patience <= at;
+    });
     if (due.length > 0) {
       dispatcher.take(
         ...due.map((row) => ({
@@ -221,11 +233,11 @@ export class Sweeps {
     const longSilent = at - DISPATCH_LIMITS.nodeLostMilliseconds;
     const waiting = await database.read
       .selectFrom('nodes')
-      .select('id')
+      .select(['id', 'coordinator_id'])
       .where('state', '=', 'unknown')
       .where('silent_since', '<=', longSilent)
       .execute();
-    for (const { id } of waiting) {
+    for (const { id } of waiting.filter((node) => heardFrom(node.coordinator_id) <= longSilent)) {
       await database.write((writer) =>
         writer
           .updateTable('nodes')
@@ -235,6 +247,12 @@ export class Sweeps {
           .execute(),
       );
     }
+  }
+
+  async #tendResults(): Promise<void> {
+    const { database, dispatcher } = this.#dependencies;
+    await stopDecidedResults(database, dispatcher);
+    await askForResults(database, dispatcher.sessions);
   }
 
   async #expireJobs(): Promise<void> {
@@ -261,7 +279,7 @@ export class Sweeps {
 
   /** Says that this coordinator lives, and sees which others do. */
   async #beat(): Promise<void> {
-    const { database, dispatcher, coordinatorId, url, startedAt, now, onPeers } = this.#dependencies;
+    const { database, dispatcher, coordinatorId, url, startedAt, listening, now, onPeers } = this.#dependencies;
     const at = now();
     const nodes = [...dispatcher.sessions.all()].map((session) => [session.nodeId, session.session, at]);
     await database.write(async (writer) => {
@@ -273,12 +291,14 @@ export class Sweeps {
         .execute();
       await runBulk(writer, SEE_NODES, nodes);
     });
-    const alive = await database.read
+    const others = await database.read
       .selectFrom('coordinators')
-      .select('id')
+      .select(['id', 'started_at', 'seen_at'])
+      .where('id', '<>', coordinatorId)
       .where('seen_at', '>', at - DISPATCH_LIMITS.coordinatorSilenceMilliseconds)
       .execute();
-    onPeers(alive.length - 1);
+    listening.see(others, at);
+    onPeers(others.length);
   }
 
   /**

@@ -85,6 +85,8 @@ export interface StopOrder {
 
 export interface TurnContext {
   now: number;
+  /** Since when agents could be heard; in the future while they reconnect. */
+  listeningSince: number;
   /** In [0, 1). */
   random: () => number;
   /** The specification of a job whose tasks are in this turn. */

@@ -99,9 +99,11 @@ export class Turn {
       case 'commit':
         return this.verification.commit(task, attempt, report.commitment);
       case 'succeed':
+        if (this.verification.mistrust(task, attempt, witness)) return;
         if (this.verification.show(task, attempt, report, witness)) return;
         return this.#succeed(task, attempt, report);
       case 'fail':
+        if (this.verification.mistrust(task, attempt, witness)) return;
         return this.#fail(task, attempt, report);
       case 'decline':
         return this.#decline(task, attempt, report.message);

@@ -13,6 +13,7 @@ import type { DeploymentService } from '../../src/deployments/deployment-service
 import { Dispatcher } from '../../src/dispatch/dispatcher.ts';
 import { JobCache } from '../../src/dispatch/job-cache.ts';
 import { Jobs } from '../../src/dispatch/jobs.ts';
+import { Listening } from '../../src/dispatch/listening.ts';
 import { Nodes } from '../../src/dispatch/nodes.ts';
 import { PlacementClasses } from '../../src/dispatch/placement-classes.ts';
 import { Samples } from '../../src/dispatch/samples.ts';
@@ -33,6 +34,8 @@ export interface FogOptions {
   seed?: number;
   /** Shared by the coordinators of one database. */
   clock?: { now: number };
+  /** An hour ago, unless it is told: agents have had their time to connect. */
+  startedAt?: number;
   bus?: (coordinatorId: string) => Promise<Bus>;
   keepJobs?: string;
   queuedTasks?: number;
@@ -103,6 +106,8 @@ export class Fog implements AsyncDisposable {
     const warn = (message: string, data: Record<string, unknown>) => void this.warnings.push({ message, data });
     const jobCache = new JobCache();
     const classes = new PlacementClasses();
+    const startedAt = options.startedAt ?? this.clock.now - 3_600_000;
+    const listening = new Listening(startedAt);
     this.dispatcher = new Dispatcher({
       database,
       bus,
@@ -111,6 +116,7 @@ export class Fog implements AsyncDisposable {
       coordinatorId,
       welcome: { coordinatorVersion: 'test', heartbeatMilliseconds: HEARTBEAT_MILLISECONDS, blobBytes: 1 << 30 },
       logLimitBytes: 1 << 20,
+      listening,
       now,
       random: seededRandom(options.seed ?? 1),
       resolveSecrets: async (_principal, names) => resolveSecrets(options.secrets ?? {}, names),
@@ -152,7 +158,8 @@ export class Fog implements AsyncDisposable {
       classes,
       coordinatorId,
       url: () => 'http://127.0.0.1:1',
-      startedAt: this.clock.now,
+      startedAt,
+      listening,
       keepJobs: options.keepJobs ?? '30d',
       readBlob: async (digest) => options.blobs?.get(digest) ?? null,
       collectBlobs: async () => undefined,
@@ -218,7 +225,7 @@ export class Fog implements AsyncDisposable {
     await this.database.crash();
     void this.dispatcher.stop();
     for (const agent of this.agents) agent.cut();
-    const fog = await Fog.open(this.storage, { ...this.#options, clock: this.clock });
+    const fog = await Fog.open(this.storage, { ...this.#options, clock: this.clock, startedAt: this.clock.now });
     for (const agent of this.agents) agent.moveTo(fog);
     fog.agents.push(...this.agents);
     return fog;

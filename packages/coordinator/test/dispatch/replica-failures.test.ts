@@ -1,8 +1,9 @@
 /** Replicas that end without a result that counts: forged, copied, withheld, failed, declined; who pays, and what follows. */
 import assert from 'node:assert/strict';
+import { DISPATCH_LIMITS } from '../../src/limits.ts';
 import { onBothDatabases } from './both-databases.ts';
 import { attemptStates, jobRow, taskRow } from './invariants.ts';
-import { acceptedOutput, failing, RIGHT, stranger, submitVerified, trustOf } from './strangers.ts';
+import { acceptedOutput, failing, passing, RIGHT, stranger, submitVerified, trustOf } from './strangers.ts';
 
 /** Longer than any patience. */
 const LONG = 3 * 3_600_000;
@@ -38,7 +39,7 @@ await onBothDatabases('replicas without a result', {
     await fog.settle();
     await committed.disconnect();
     await idle.disconnect();
-    await fog.advance(120_000);
+    await fog.advance(DISPATCH_LIMITS.committedSilenceMilliseconds);
     assert.equal((await trustOf(fog, committed))?.withheld, 1);
     assert.equal(await trustOf(fog, idle), null);
     await committed.connect();
@@ -95,7 +96,7 @@ await onBothDatabases('replicas without a result', {
     await stranger(fog, failing);
     const job = await submitVerified(fog, { mode: 'replicate' }, { retry: { attempts: 2 } });
     await fog.settle();
-    for (let round = 0; round < 4; round += 1) await fog.advance(LONG / 10);
+    await passing(fog, 180_000);
     const task = await taskRow(fog.database, job);
     assert.deepEqual(
       [task.state, JSON.parse(task.failure ?? '{}').reason, task.job_failures],

@@ -49,6 +49,11 @@ export function obey(agent: FakeAgent, answer: Answer): void {
   agent.onReveal = (name) => queueMicrotask(() => agent.reveal(name, answerFor(name) ?? RIGHT));
 }
 
+/** Lets so much time pass as a coordinator that looks at its tasks all the while. */
+export async function passing(fog: Fog, milliseconds: number): Promise<void> {
+  for (let passed = 0; passed < milliseconds; passed += 5000) await fog.advance(Math.min(5000, milliseconds - passed));
+}
+
 type Block = NonNullable<JobSpecInput['spec']['verification']>;
 
 /** A verified job of tasks with one output; the blobs that nodes of this file answer are there. */

@@ -61,6 +61,7 @@ function scene(task: Partial<TurnTask> = {}, attempt: Partial<TurnAttempt> = {})
   const spec = parseJobSpec(jobSpec({ spec: { retry: { attempts: 3 } }, task: CHECKPOINTED }));
   const turn = new Turn({
     now: 1000,
+    listeningSince: 0,
     random: () => 0.5,
     specOf: () => spec,
     submitterOf: () => 'alice',

@@ -5,7 +5,7 @@ import { startPostgres } from '../../../../test/support/postgres.ts';
 import { type Hint, postgresBus } from '../../src/bus.ts';
 import { Fog } from './fog-harness.ts';
 import { assertAgreement, assertConsistent, attemptStates, jobRow } from './invariants.ts';
-import { honest, stranger, submitVerified, trustOf } from './strangers.ts';
+import { honest, outputsOf, RIGHT, recordOf, stranger, submitVerified, trustOf } from './strangers.ts';
 
 const postgres = await startPostgres();
 const skip = 'unavailable' in postgres ? postgres.unavailable : false;
@@ -87,6 +87,48 @@ describe('two coordinators', { skip }, () => {
     const next = await one.submit();
     await until('its place is free again', () => agent.attempts.some((name) => name.job === next));
     assertAgreement(two);
+  });
+
+  test('a committed result of a job that was cancelled here is given up there, though the hint was lost', async () => {
+    await using fogs = await pair();
+    const { one, two } = fogs;
+    const agent = await stranger(two, honest, { name: 'a', capacity: { slots: 1 } });
+    const job = await submitVerified(one);
+    await until('it is committed', async () => (await attemptStates(one.database, job))[0] === 'committed');
+    await two.settle();
+    assert.equal(agent.session?.committed.length, 1);
+    one.bus.setPeers(0);
+    await one.jobs.close(job, 'cancelled', 'alice');
+    await two.settle();
+    assert.deepEqual(agent.stopped, []);
+    await two.advance(5000);
+    assert.deepEqual(
+      agent.stopped.map(({ reason }) => reason),
+      ['cancelled'],
+    );
+    assert.equal(agent.session?.committed.length, 0);
+    assert.equal(agent.session?.free.diskBytes, agent.description.capacity.diskBytes);
+    assertAgreement(two);
+  });
+
+  test('a node that is trusted no more is not believed there either, though the hint was lost', async () => {
+    await using fogs = await pair();
+    const { one, two } = fogs;
+    const options = { name: 'a', trusted: true, capacity: { slots: 1 } };
+    const agent = await stranger(two, honest, options);
+    agent.onLease = () => undefined;
+    const job = await submitVerified(one);
+    await until('it is leased there', () => agent.held.size === 1);
+    one.bus.setPeers(0);
+    await one.nodes.trust(agent.id, false, 'root');
+    const [name] = agent.attempts;
+    assert.ok(name !== undefined);
+    agent.succeed(name, outputsOf(RIGHT));
+    await until('it runs as another stranger', () => agent.held.size === 1);
+    await two.settle();
+    assert.deepEqual(await attemptStates(one.database, job), ['failed', 'leased']);
+    assert.notEqual(await recordOf(one, job), null);
+    await until('it is known there', () => agent.session?.identity.trusted === false);
   });
 
   test('suspended and resumed by both at the same time, every task is done once', async () => {
@@ -184,6 +226,27 @@ describe('two coordinators', { skip }, () => {
     await until('it is leased again', () => heir.held.size === 1);
     assert.equal(heir.attempts[0]?.job, job);
     await one.bus.close();
+  });
+
+  test('one that joins another judges silence by what that one has heard; one that replaces it does not', async () => {
+    for (const isAlone of [false, true]) {
+      await using fogs = await pair();
+      const { one, url } = fogs;
+      const agent = await one.connected({ name: 'a' });
+      const job = await one.submit();
+      await one.settle();
+      await agent.disconnect();
+      one.clock.now += 45_000;
+      if (isAlone) await fogs.two.dispatcher.stop();
+      await using late = await Fog.open({ url }, { clock: one.clock, startedAt: one.clock.now });
+      for (let beat = 0; beat < 2; beat += 1) {
+        one.clock.now += 5000;
+        if (!isAlone) await one.sweeps.takeStock();
+        await late.sweeps.takeStock();
+      }
+      await late.advance(5000);
+      assert.deepEqual(await attemptStates(late.database, job), [isAlone ? 'leased' : 'lost']);
+    }
   });
 
   test('a node is drained through a coordinator that it is not connected to', async () => {

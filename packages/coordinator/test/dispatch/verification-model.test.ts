@@ -23,6 +23,7 @@ type Command =
   | { do: 'connect' | 'disconnect'; node: number }
   | { do: 'trust'; node: number; trusted: boolean }
   | { do: 'advance'; milliseconds: number }
+  | { do: 'watch' }
   | { do: 'reopen' }
   | { do: 'cancel'; pick: number }
   | { do: 'crash' };
@@ -48,6 +49,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       milliseconds: fc.constantFrom(1000, 31_000, 130_000, 700_000, 5_000_000),
     }),
   },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('watch' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('reopen' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('cancel' as const), pick: fc.nat({ max: 9 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('crash' as const) }) },
@@ -97,6 +99,9 @@ class Game {
       case 'advance':
         await fog.settle();
         return await fog.advance(step.milliseconds);
+      case 'watch':
+        await fog.settle();
+        return await this.#watch();
       case 'reopen':
         // As when a node is found out.
         await fog.database.write((writer) =>
@@ -134,7 +139,10 @@ class Game {
       for (const name of each.attempts) each.fail(name, 'sandbox');
     }
     await stranger(this.fog, () => RIGHT, { trusted: true });
-    for (let round = 0; round < 12; round += 1) await this.fog.advance(1_000_000);
+    for (let round = 0; round < 12; round += 1) {
+      await this.fog.advance(1_000_000);
+      await this.#watch();
+    }
     const left = await this.fog.database.read
       .selectFrom('tasks')
       .select(['job_id', 'state', 'verification'])
@@ -148,6 +156,11 @@ class Game {
         if (accepted !== null && by !== undefined && by !== 'alone') assert.equal(accepted, RIGHT, `accepted by ${by}`);
       }
     }
+  }
+
+  /** For longer than any patience with nodes that do not come. */
+  async #watch(): Promise<void> {
+    for (let look = 0; look < 5; look += 1) await this.fog.advance(40_000);
   }
 
   #behave(agent: FakeAgent, as: Behaviour): void {

@@ -6,6 +6,7 @@ import {
   acceptedOutput,
   honest,
   outputsOf,
+  passing,
   prove,
   RIGHT,
   recordOf,
@@ -137,7 +138,7 @@ await onBothDatabases('verification', {
     for (let which = 0; which < 2; which += 1) liars.push(await stranger(fog, () => wrong(which)));
     const job = await submitVerified(fog, { mode: 'replicate', maxReplicas: 2 });
     await fog.settle();
-    await fog.advance(LONG);
+    await passing(fog, 180_000);
     const task = await taskRow(fog.database, job);
     assert.equal(JSON.parse(task.failure ?? '{}').reason, 'inconclusive');
     assert.deepEqual(await attemptStates(fog.database, job), ['inconclusive', 'inconclusive']);
@@ -154,7 +155,7 @@ await onBothDatabases('verification', {
     await fog.settle();
     assert.equal((await taskRow(fog.database, job)).state, 'queued');
     // First what is there is shown, then nobody is found who could confirm it.
-    for (let round = 0; round < 2; round += 1) await fog.advance(30_000);
+    await passing(fog, 100_000);
     assert.equal((await recordOf(fog, job))?.state.phase, 'adjudicating');
     await fog.nodes.cordon(own.id, false, 'root');
     await fog.settle();
@@ -229,6 +230,26 @@ await onBothDatabases('verification', {
     const types = await eventTypes(fog.database, alone);
     assert.ok(types.indexOf('task.corrected 0/2') > types.indexOf('job.completed'), types.join());
     assert.deepEqual((await attemptStates(fog.database, alone))[0], 'invalid');
+  },
+
+  async 'a committed result of a job that is removed meanwhile is given up'({ open }) {
+    const fog = await open({ keepJobs: '1h' });
+    const proven = await stranger(fog);
+    await prove(fog, proven, 1_000_000);
+    const job = await submitVerified(fog, { mode: 'adaptive', spotChecks: 0 });
+    await fog.settle();
+    await fog.database.write((writer) =>
+      writer.updateTable('tasks').set({ verification_due: fog.clock.now }).where('job_id', '=', job).execute(),
+    );
+    const other = await stranger(fog);
+    other.onReveal = () => undefined;
+    await fog.advance(1000);
+    await fog.advance(1000);
+    assert.equal(other.session?.committed.length, 1);
+    await fog.advance(3_700_000);
+    await fog.advance(5000);
+    assert.deepEqual([await attemptStates(fog.database, job), other.held.size], [[], 0]);
+    assert.equal(other.session?.committed.length, 0);
   },
 
   async 'with a tolerance, numbers that are near agree, and the first of them is accepted'({ open }) {

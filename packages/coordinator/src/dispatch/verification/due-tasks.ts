@@ -51,7 +51,8 @@ export async function tellDueVerifications(dependencies: DueTasksDependencies): 
     const record = row.verification === null ? null : readRecord(row.verification);
     const compare = jobCache.find(row.job_id)?.verification?.compare ?? 'exact';
     if (record === null || compare === 'exact' || !isComparing(record)) {
-      dispatcher.take({ kind: 'verification-due', name, isPlaceable: placeable.has(row.class_id) });
+      const classId = row.class_id;
+      dispatcher.take({ kind: 'verification-due', name, classId, isPlaceable: placeable.has(classId) });
       continue;
     }
     const answers = await compareResults(name, record, compare, dependencies);

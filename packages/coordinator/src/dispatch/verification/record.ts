@@ -30,6 +30,8 @@ export interface VerificationRecord {
   /** Since when it wants a node, and when that is looked at again. Null while it wants none. */
   wantedSince: number | null;
   placeDue: number | null;
+  /** Since when no look has found a node that may take it, and the last of these looks. Null once there was one. */
+  unplaceable: { since: number; seen: number } | null;
   /**
    * Others are asked before those who failed are asked again, so that no single node can spoil a task. A failure of the
    * program counts when as many nodes as make a quorum, of different owners and networks, fail alike.
@@ -46,13 +48,15 @@ export function newRecord(): VerificationRecord {
     reveals: [],
     wantedSince: null,
     placeDue: null,
+    unplaceable: null,
     failures: [],
     adjudicator: null,
   };
 }
 
 export function readRecord(text: string): VerificationRecord {
-  return JSON.parse(text) as VerificationRecord;
+  // Those of an older version lack what has been added since.
+  return { ...newRecord(), ...(JSON.parse(text) as VerificationRecord) };
 }
 
 /** A replica waits for a node, or, when adjudicating, the task for a trusted one that has not spoken yet. */

@@ -43,12 +43,16 @@ export async function leaseVerified(
   const leases = claimed.map(({ task: name, session }, index): [string, ReplicaLease] => {
     const { nodeId, identity, description } = session;
     const task = turn.rows.task(name);
-    const trust = known.get(trustKey(nodeId, wanted[index]?.runtime ?? ''))?.trust ?? unknownNode();
-    const holder = { ...identity, nodeId, name: description.name };
+    const stranger = known.get(trustKey(nodeId, wanted[index]?.runtime ?? ''));
+    const trust = stranger?.trust ?? unknownNode();
+    // What the session says of it may be older than what the database does.
+    const trusted = identity.trusted && stranger === undefined;
+    if (identity.trusted && !trusted) turn.verification.outdated.add(nodeId);
+    const holder = { ...identity, trusted, nodeId, name: description.name };
     const how = task === undefined ? null : turn.verification.leased(task, name, holder, trust);
     if (how === null) refused.push(name);
     const { verification: policy, isCheck } = jobs.get(name.job);
-    if (how === 'verified' && !isCheck && !identity.trusted) {
+    if (how === 'verified' && !isCheck && !trusted) {
       checkable.push({ session, trust, runtime: wanted[index]?.runtime ?? '', share: shareOf(policy) });
     }
     return [attemptKey(name), how ?? 'refused'];

@@ -9,12 +9,14 @@ export type Succeeded = Extract<AttemptReport, { event: 'succeed' }>;
 export interface Witness {
   /** Of the node that reports, raw Ed25519, base64url. */
   publicKey: string;
+  /** Whether it is trusted, now. */
+  isTrusted: boolean;
   /** Digests of the reported outputs that the coordinator does not have. */
   missing: ReadonlySet<string>;
 }
 
 /** Proves nothing. */
-export const NO_WITNESS: Witness = { publicKey: '', missing: new Set() };
+export const NO_WITNESS: Witness = { publicKey: '', isTrusted: false, missing: new Set() };
 
 /** Null when the outputs are not those that the job declares. */
 export function digestOfOutputs(

@@ -1,12 +1,5 @@
 /** What a step of `verifyTask` does to the tasks and attempts of a turn, and whom it tells. */
-import {
-  type AttemptName,
-  FAILURE_REASONS,
-  type JobSpec,
-  parseDuration,
-  type ResultVerdict,
-  type RuntimeName,
-} from '@fog/contract';
+import { type AttemptName, FAILURE_REASONS, type JobSpec, type ResultVerdict, type RuntimeName } from '@fog/contract';
 import {
   type KnownAnswer,
   knownAnswerOf,
@@ -16,11 +9,11 @@ import {
   type VerificationAction,
   type VerificationVerdict,
 } from '@fog/verification';
-import { DISPATCH_LIMITS } from '../../limits.ts';
 import { type Requirements, requirementsOf } from '../requirements.ts';
 import { attemptName } from '../turn-names.ts';
 import type { TurnAttempt, TurnContext, TurnTask } from '../turn-records.ts';
 import type { TurnSteps } from '../turn-steps.ts';
+import { revealPatience } from './patience.ts';
 import type { VerificationRecord } from './record.ts';
 
 export interface Judgement {
@@ -117,8 +110,7 @@ export class StepEffects {
     record: VerificationRecord,
     { round, fences }: Extract<VerificationAction, { kind: 'open-commitments' }>,
   ): void {
-    const { lostAfter } = this.#context.specOf(task.job).spec.disconnect;
-    const due = this.#context.now + parseDuration(lostAfter) + DISPATCH_LIMITS.revealMilliseconds;
+    const due = this.#context.now + revealPatience(this.#context.specOf(task.job));
     record.reveals.push({ round, due });
     for (const fence of fences) {
       const attempt = this.#attempt(task, fence);

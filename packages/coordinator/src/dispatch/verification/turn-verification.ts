@@ -17,7 +17,6 @@ import {
   type FailureReason,
   isTerminal,
   LIMITS,
-  parseDuration,
   TASK_TRANSITIONS,
 } from '@fog/contract';
 import {
@@ -25,7 +24,6 @@ import {
   mayRun,
   type NodeTrust,
   runningOf,
-  type TaskVerificationState,
   TRUSTED_NODE,
   type VerificationEvent,
   type VerificationStep,
@@ -37,6 +35,7 @@ import { type PlacementClass, placementClass, type Requirements, requirementsOf 
 import { attemptName, onAttempt } from '../turn-names.ts';
 import type { FailureRecord, TurnAttempt, TurnContext, TurnTask } from '../turn-records.ts';
 import type { TurnSteps } from '../turn-steps.ts';
+import { beginToWant, commitPatience, grantMissedTime, isGivenUp, wantNoMore } from './patience.ts';
 import {
   exclusionsFrom,
   isDecided,
@@ -50,6 +49,7 @@ import {
 } from './record.ts';
 import { digestOfOutputs, provenDigest, type Succeeded, type Witness } from './result-proof.ts';
 import { StepEffects } from './step-effects.ts';
+import { withoutTrust } from './withdrawn-trust.ts';
 
 /** Who a lease goes to. */
 export interface LeaseHolder {
@@ -60,7 +60,8 @@ export interface LeaseHolder {
   trusted: boolean;
 }
 
-type VerificationInput = Extract<DispatcherInput, { kind: 'verification-due' | 'compared' }>;
+type DueInput = Extract<DispatcherInput, { kind: 'verification-due' }>;
+type VerificationInput = DueInput | Extract<DispatcherInput, { kind: 'compared' }>;
 
 export class TurnVerification {
   /** Tasks whose record, class or wish for a replica has changed. */
@@ -69,6 +70,8 @@ export class TurnVerification {
   readonly committed: TurnAttempt[] = [];
   /** Classes that tasks of this turn were put into. */
   readonly classes = new Map<string, PlacementClass>();
+  /** Nodes whose sessions take them for trusted, which they are no more. */
+  readonly outdated = new Set<string>();
   readonly effects: StepEffects;
   readonly #context: TurnContext;
   readonly #steps: TurnSteps;
@@ -101,9 +104,7 @@ export class TurnVerification {
     const random = this.#context.random();
     const known = holder.trusted ? TRUSTED_NODE : trust;
     this.#tell(task, record, { kind: 'leased', fence: name.fence, nodeId, owner, prefix, trust: known, random });
-    const { timeouts, disconnect } = this.#context.specOf(task.job).spec;
-    const patience = parseDuration(timeouts.attempt) + parseDuration(disconnect.lostAfter);
-    record.commitDue = this.#context.now + patience + DISPATCH_LIMITS.commitSlackMilliseconds;
+    record.commitDue = this.#context.now + commitPatience(this.#context.specOf(task.job));
     return 'verified';
   }
 
@@ -117,6 +118,24 @@ export class TurnVerification {
     this.committed.push(attempt);
     this.#steps.event(attempt.job, { type: 'task.committed', ...onAttempt(attempt, attempt.node) });
     this.#apply(task, record, step);
+  }
+
+  /**
+   * Answers whether the attempt was leased on the word of a node that is trusted no more: then it ends as if it had never
+   * been leased there, whatever it says.
+   */
+  mistrust(task: TurnTask, attempt: TurnAttempt, { isTrusted }: Witness): boolean {
+    if (isTrusted || this.#context.policyOf(task.job) === null) return false;
+    const record = task.verification;
+    if (record !== null && record.adjudicator !== attempt.fence) return false;
+    if (!this.#steps.move(attempt, 'fail')) return false;
+    const { meaning: message } = FAILURE_REASONS['trust-withdrawn'];
+    this.#steps.end(attempt, { reason: 'trust-withdrawn', message, exitCode: null });
+    if (record !== null) {
+      record.adjudicator = null;
+      this.#align(task, record);
+    } else if (this.#steps.isDecisive(task, attempt)) this.#steps.requeue(task, 0);
+    return true;
   }
 
   /** The node shows its result. Answers false where nothing is verified. */
@@ -172,13 +191,14 @@ export class TurnVerification {
     const record = task?.verification;
     if (task === undefined || record == null) return;
     this.changed.add(task);
-    if (input.kind === 'verification-due') return this.#due(task, record, input.isPlaceable);
+    if (input.kind === 'verification-due') return this.#due(task, record, input);
     const { left, right, agree } = input;
     this.#tell(task, record, { kind: 'compared', left, right, agree });
   }
 
-  #due(task: TurnTask, record: VerificationRecord, isPlaceable: boolean): void {
-    const { now } = this.#context;
+  #due(task: TurnTask, record: VerificationRecord, { classId, isPlaceable }: DueInput): void {
+    const { now, listeningSince } = this.#context;
+    grantMissedTime(record, this.#context.specOf(task.job), listeningSince);
     if (record.state.phase === 'accepted') return void this.#tell(task, record, { kind: 'reopened' });
     if (record.commitDue !== null && record.commitDue <= now) {
       record.commitDue = null;
@@ -190,8 +210,10 @@ export class TurnVerification {
     if (record.placeDue === null || record.placeDue > now) return;
     const waited = now - (record.wantedSince ?? now);
     const isOverdue = keepsResults(record) && waited >= DISPATCH_LIMITS.roundPatienceMilliseconds;
-    if (!isPlaceable) return this.#unplaceable(task, record);
-    record.placeDue = now + DISPATCH_LIMITS.roundPatienceMilliseconds;
+    // It wants something else by now, which has not been looked for yet.
+    if (task.classId !== classId) return;
+    if (isGivenUp(record, isPlaceable, this.#context)) return this.#unplaceable(task, record);
+    if (!isPlaceable) return;
     if (!isOverdue) return this.#align(task, record);
     // Shown without waiting for others, the results give their nodes room; then others are asked for again.
     record.wantedSince = null;
@@ -220,6 +242,7 @@ export class TurnVerification {
   #reveal(task: TurnTask, record: VerificationRecord, attempt: TurnAttempt, report: Succeeded, witness: Witness): void {
     const digest = provenDigest(attempt, this.#context.specOf(task.job).spec.task, report, witness);
     const { fence } = attempt;
+    if (!witness.isTrusted) record.state = withoutTrust(record.state, fence);
     const nonce = report.result?.nonce ?? '';
     const step = digest === null ? null : this.#step(task, record, { kind: 'revealed', fence, digest, nonce });
     if (step === null || isRefused(step) || digest === null) {
@@ -353,11 +376,8 @@ export class TurnVerification {
       return this.#steps.failTask(task, 'inconclusive', 'the check has ended without a result');
     }
     const { now } = this.#context;
-    if (!isWanting) record.wantedSince = record.placeDue = null;
-    else if (record.wantedSince === null) {
-      record.wantedSince = now;
-      record.placeDue = now + patienceOf(record.state);
-    }
+    if (!isWanting) wantNoMore(record);
+    else if (record.wantedSince === null) beginToWant(record, now);
     const isAgain = isTerminal(TASK_TRANSITIONS, task.state);
     task.reverifying = isAgain && isWanting;
     if (!isWanting) {
@@ -399,9 +419,4 @@ function isSeconded(first: ReplicaFailure, second: ReplicaFailure): boolean {
     first.reason === second.reason &&
     first.exitCode === second.exitCode
   );
-}
-
-function patienceOf({ phase }: TaskVerificationState): number {
-  const { adjudicatorPatienceMilliseconds, replicaPatienceMilliseconds } = DISPATCH_LIMITS;
-  return phase === 'adjudicating' ? adjudicatorPatienceMilliseconds : replicaPatienceMilliseconds;
 }
