@@ -217,6 +217,15 @@ async function openStores({ options, database, logger, now, fingerprint }: Basis
   };
 }
 
+/** What every agent is told. */
+function welcomeOf({ heartbeat, blobBytes }: CoordinatorOptions['settings']) {
+  return {
+    coordinatorVersion: manifest.version,
+    heartbeatMilliseconds: parseDuration(heartbeat),
+    blobBytes: parseBytes(blobBytes),
+  };
+}
+
 /** The dispatcher with everything around it, and the service in front. */
 async function assembleCore({
   options,
@@ -238,11 +247,7 @@ async function assembleCore({
   const basis = { database, bus, jobs: new JobCache(), classes: new PlacementClasses(), coordinatorId, now, warn };
   const dispatcher = new Dispatcher({
     ...basis,
-    welcome: {
-      coordinatorVersion: manifest.version,
-      heartbeatMilliseconds: parseDuration(settings.heartbeat),
-      blobBytes: parseBytes(settings.blobBytes),
-    },
+    welcome: welcomeOf(settings),
     listening,
     logLimitBytes: parseBytes(settings.logBytes),
     random: unforeseeable,

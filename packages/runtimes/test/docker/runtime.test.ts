@@ -377,11 +377,8 @@ function registerNetwork({ engine, given, shell }: Subject): void {
   it('is the folder, the environment and the program of the forwarder', async () => {
     const hostDirectory = join(given().settings.scratchDirectory, 'forwarder');
     await mkdir(hostDirectory);
-    await writeFile(
-      join(hostDirectory, 'forwarder'),
-      '#!/bin/sh\necho forwarder $1 > /out/forwarded\nshift 2\nexec "$@"\n',
-    );
-    await chmod(join(hostDirectory, 'forwarder'), 0o755);
+    const forwarder = '#!/bin/sh\necho forwarder $1 > /out/forwarded\nshift 2\nexec "$@"\n';
+    await writeFile(join(hostDirectory, 'forwarder'), forwarder, { mode: 0o755 });
     let closed = 0;
     const network: SandboxNetwork = {
       hostDirectory,
