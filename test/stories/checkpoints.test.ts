@@ -157,6 +157,19 @@ describe('native programs with checkpoints', { skip: skipProcess }, () => {
     await assertMoved(job, ['yielded', 'valid']);
     assert.match(await log(job), /restored 1 at ([5-9]|[12]\d)\n/);
   });
+
+  test('the whole fog stops and starts again: it is asked to end, and goes on', async () => {
+    const job = await run(PROCESS(`trap 'exit 1' TERM; ${counter('sleep 0.1', 30)}`));
+    await until('its start', async () => (await log(job)).includes('at 5'));
+    assert.equal(await running.interrupt(), 0);
+    running = await startFog(data, ['--nodes', '3']);
+    fog = await Fog.connect({ dataDirectory: data, environment: {} });
+    const again = fog.job(job.id);
+    assert.equal((await again.wait({ timeoutMilliseconds: 15_000 })).succeeded, true, await log(again));
+    const { attempts, nodeFailures } = await task(again);
+    assert.deepEqual([nodeFailures, ...attempts.map(({ state }) => state)], [0, 'yielded', 'valid']);
+    assert.match(await log(again), /restored 1 at ([5-9]|[12]\d)\n/);
+  });
 });
 
 describe('containers with checkpoints', { skip: skipWithoutDocker() }, () => {

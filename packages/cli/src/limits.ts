@@ -6,6 +6,8 @@ export const CLI_LIMITS = {
   connectMilliseconds: 20_000,
   /** `fog up`: time for a node to stop before it is killed. Together with the next one below 5 s. */
   stopNodeMilliseconds: 2500,
+  /** Of this, what runs gets so much to end, or to write its checkpoint. */
+  stopDrainMilliseconds: 1500,
   stopCoordinatorMilliseconds: 2000,
   /** Pauses before a node that died is started again. */
   restartMilliseconds: 1000,

@@ -161,7 +161,8 @@ function obeySignals(terminal: Terminal, agent: RunningAgent, drainDeadline: str
 function obeyParent(agent: RunningAgent): Disposable {
   const stop = () => void agent.stop();
   const onMessage = (message: unknown) => {
-    if ((message as { type?: unknown } | null)?.type === 'stop') stop();
+    // What can go on elsewhere, or later, gets a moment to say so.
+    if ((message as { type?: unknown } | null)?.type === 'stop') void agent.drain(CLI_LIMITS.stopDrainMilliseconds);
   };
   const ignore = () => undefined;
   process.on('message', onMessage);
