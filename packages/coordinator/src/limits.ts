@@ -132,9 +132,9 @@ export const DISPATCH_LIMITS = {
   leasesPerTask: 5000,
   /** A task whose attempt yielded sooner than this after its start waits for as long, so that none runs in a hot loop. */
   yieldPauseMilliseconds: 1000,
-  /** Pause before a replica that failed is placed again; it doubles with each failure in a row up to the longest. */
-  replicaPauseMilliseconds: 1000,
-  replicaLongestPauseMilliseconds: 60_000,
+  /** Pause before a replica that failed, or a task that its node could not run, is placed again; it doubles with each failure in a row up to the longest. */
+  failurePauseMilliseconds: 1000,
+  failureLongestPauseMilliseconds: 60_000,
   /** A replica that ran this long begins a new row of failures. */
   replicaSteadyMilliseconds: 600_000,
   /** Specifications kept in memory; the rest is read again when needed. */

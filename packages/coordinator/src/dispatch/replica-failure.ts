@@ -19,7 +19,7 @@ export function afterReplicaFailure(
     nodeFailures: nodeFailures + (blame === 'node' ? 1 : 0),
   };
   const inRow = failures.jobFailures + failures.nodeFailures;
-  const { replicaPauseMilliseconds: first, replicaLongestPauseMilliseconds: longest } = DISPATCH_LIMITS;
+  const { failurePauseMilliseconds: first, failureLongestPauseMilliseconds: longest } = DISPATCH_LIMITS;
   return { failures, delayMilliseconds: Math.min(longest, first * 2 ** Math.min(30, inRow - 1)) };
 }
 

@@ -1,5 +1,6 @@
 /** What follows a failed attempt: another try, when, or the end of the task. Pure. */
 import { FAILURE_REASONS, type FailureReason, type JobSpec, LIMITS, parseDuration } from '@fog/contract';
+import { DISPATCH_LIMITS } from '../limits.ts';
 
 export interface Failures {
   jobFailures: number;
@@ -7,11 +8,15 @@ export interface Failures {
 }
 
 export type AfterFailure =
-  | { next: 'retry'; delayMilliseconds: number; failures: Failures }
+  /** `avoidsNode`: any other node rather than that one. */
+  | { next: 'retry'; delayMilliseconds: number; avoidsNode: boolean; failures: Failures }
   | { next: 'fail'; reason: FailureReason; failures: Failures };
 
+/** What a node tried and could not do. */
+const TROUBLE: readonly FailureReason[] = ['sandbox', 'staging', 'image-pull', 'upload'];
+
 /**
- * A failure of the node costs none of `retry.attempts`; it is retried at once elsewhere, up to `LIMITS.nodeFailures`.
+ * A failure of the node costs none of `retry.attempts`; it is retried up to `LIMITS.nodeFailures`.
  * A failure of the job is retried with backoff while attempts are left and its reason and exit code allow it.
  * `random` is in [0, 1).
  */
@@ -26,7 +31,11 @@ export function afterFailure(
     if (failures.nodeFailures >= LIMITS.nodeFailures) {
       return { next: 'fail', reason: 'too-many-node-failures', failures };
     }
-    return { next: 'retry', delayMilliseconds: 0, failures };
+    // Who vanished is no reason to wait; what a node could not do it may not be able to do in a moment either.
+    const isTrouble = TROUBLE.includes(failure.reason);
+    const { failurePauseMilliseconds: first, failureLongestPauseMilliseconds: longest } = DISPATCH_LIMITS;
+    const delayMilliseconds = isTrouble ? Math.min(longest, first * 2 ** before.nodeFailures) : 0;
+    return { next: 'retry', delayMilliseconds, avoidsNode: isTrouble, failures };
   }
   const failures = { ...before, jobFailures: before.jobFailures + 1 };
   const isRetryable = (retry.on as readonly FailureReason[]).includes(failure.reason);
@@ -34,7 +43,8 @@ export function afterFailure(
   if (!isRetryable || isFinalCode || failures.jobFailures >= retry.attempts) {
     return { next: 'fail', reason: failure.reason, failures };
   }
-  return { next: 'retry', delayMilliseconds: backoff(retry.backoff, failures.jobFailures, random), failures };
+  const delayMilliseconds = backoff(retry.backoff, failures.jobFailures, random);
+  return { next: 'retry', delayMilliseconds, avoidsNode: false, failures };
 }
 
 /** Exponential; with full jitter a random part of it (aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter). */

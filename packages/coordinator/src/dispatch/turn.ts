@@ -311,8 +311,11 @@ export class Turn {
     const after = afterFailure(spec.spec.retry, task, { reason, exitCode }, this.#context.random());
     task.jobFailures = after.failures.jobFailures;
     task.nodeFailures = after.failures.nodeFailures;
-    if (after.next === 'retry') this.#requeue(task, after.delayMilliseconds);
-    else this.#failTask(task, after.reason, message, exitCode);
+    if (after.next === 'retry') {
+      const node = after.avoidsNode ? this.rows.attempt(task)?.node : undefined;
+      if (node !== undefined) this.avoiding.push({ task, node });
+      this.#requeue(task, after.delayMilliseconds);
+    } else this.#failTask(task, after.reason, message, exitCode);
   }
 
   /** A replica is kept running: whatever ended its attempt, another follows, rather on another node. */

@@ -48,8 +48,14 @@ test("retry: every reason is either the job's or the node's, and costs according
     );
     const isRetried = blame === 'node' || (RETRYABLE_REASONS as readonly string[]).includes(reason);
     assert.equal(after.next, isRetried ? 'retry' : 'fail', reason);
-    if (after.next === 'retry') assert.equal(after.delayMilliseconds, blame === 'node' ? 0 : 1000, reason);
+    if (after.next !== 'retry') continue;
+    // Who vanished is replaced at once; what a node could not do is tried elsewhere, and a little later.
+    const isTrouble = ['sandbox', 'staging', 'image-pull', 'upload'].includes(reason);
+    assert.equal(after.delayMilliseconds, isTrouble || blame === 'job' ? 1000 : 0, reason);
+    assert.equal(after.avoidsNode, isTrouble, reason);
   }
+  const troubled = afterFailure(retry, { jobFailures: 0, nodeFailures: 7 }, { reason: 'upload', exitCode: null }, 0);
+  assert.equal(troubled.next === 'retry' && troubled.delayMilliseconds, 60_000);
   const last = afterFailure(
     retry,
     { jobFailures: 0, nodeFailures: LIMITS.nodeFailures - 1 },

@@ -119,16 +119,24 @@ await onBothDatabases('dispatcher', {
     assert.equal(only(agent).job, job);
   },
 
-  async 'a failure of the node is retried at once and burns no attempt'({ open }) {
+  async 'what a node could not do is tried a little later and rather elsewhere, and burns no attempt'({ open }) {
     const fog = await open();
-    const agent = await fog.connected();
+    const agents = [await fog.connected(), await fog.connected()];
     const job = await fog.submit({ spec: { retry: { attempts: 1 } } });
     await fog.settle();
-    agent.fail(only(agent), 'sandbox');
+    const first = agents.find(({ held }) => held.size === 1) ?? assert.fail('nobody has it');
+    const second = agents.find((agent) => agent !== first) ?? assert.fail('nobody else');
+    first.fail(only(first), 'image-pull');
     await fog.settle();
-    assert.equal(only(agent).fence, 2);
+    assert.equal(second.held.size, 0, 'not at once');
+    await fog.advance(1000);
+    assert.equal(only(second).fence, 2);
     const task = await taskRow(fog.database, job);
     assert.deepEqual([task.job_failures, task.node_failures], [0, 1]);
+    await second.disconnect();
+    await fog.nodes.remove(second.id);
+    await fog.settle();
+    assert.equal(only(first).fence, 3, 'who vanished is replaced at once, by whoever is there');
   },
 
   async 'too many failures of nodes end the task'({ open }) {
@@ -137,6 +145,7 @@ await onBothDatabases('dispatcher', {
     agent.onLease = (name) => queueMicrotask(() => agent.fail(name, 'upload'));
     const job = await fog.submit();
     await fog.settle();
+    for (let tries = 0; tries < 12; tries += 1) await fog.advance(60_000);
     const task = await taskRow(fog.database, job);
     assert.deepEqual(
       [task.state, task.node_failures, JSON.parse(task.failure ?? '').reason],

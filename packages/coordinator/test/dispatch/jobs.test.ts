@@ -85,6 +85,7 @@ await onBothDatabases('jobs', {
     const [failing] = matching;
     for (const name of failing?.attempts ?? []) failing?.fail(name, 'sandbox');
     await fog.settle();
+    await fog.advance(1000);
     assert.equal(failing?.held.size, 1, 'its node tries again, no other does');
     for (const agent of matching) for (const name of agent.attempts) agent.succeed(name);
     await fog.settle();
