@@ -94,6 +94,7 @@ await onBothDatabases('recovery', {
     assert.deepEqual(second.stopped, [{ attempt: replacement, reason: 'superseded' }]);
     assert.deepEqual(await attemptStates(fog.database, job), ['running', 'superseded']);
     first.report(name, { event: 'fail', reason: 'sandbox', message: 'broken', exitCode: null, ...NO_USE });
+    await fog.settle();
     await fog.advance(2000);
     assert.equal((await attemptStates(fog.database, job)).at(-1), 'leased', 'its failure is followed by another try');
     await assertConsistent(fog.database);
