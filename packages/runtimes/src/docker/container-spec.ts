@@ -150,7 +150,7 @@ function commandOf({ command, args, launcher }: ContainerPlan): Pick<ContainerSp
   return { Entrypoint: launcher.command, Cmd: [...(command ?? Entrypoint ?? []), ...(keepsOwn ? (Cmd ?? []) : args)] };
 }
 
-function hostConfig({ engine, limits, mounts, init }: ContainerPlan): HostConfig {
+function hostConfig({ engine, limits, mounts, init, user }: ContainerPlan): HostConfig {
   const { memoryBytes, diskBytes } = limits;
   return {
     Memory: memoryBytes,
@@ -159,7 +159,9 @@ function hostConfig({ engine, limits, mounts, init }: ContainerPlan): HostConfig
     NanoCpus: limits.milliCpu * 1_000_000,
     PidsLimit: limits.processes,
     ReadonlyRootfs: true,
-    Tmpfs: mounts.some(({ sandboxPath }) => sandboxPath === '/tmp') ? {} : { '/tmp': temporaryFolder(limits, engine) },
+    Tmpfs: mounts.some(({ sandboxPath }) => sandboxPath === '/tmp')
+      ? {}
+      : { '/tmp': temporaryFolder(limits, { engine, user }) },
     Mounts: mounts.map(({ hostPath, sandboxPath, readOnly }) => ({
       Type: 'bind',
       Source: hostPath,
@@ -189,11 +191,17 @@ function hostConfig({ engine, limits, mounts, init }: ContainerPlan): HostConfig
 }
 
 /** In memory, and counted there; a hard limit of bytes and of files besides. */
-function temporaryFolder({ memoryBytes, diskBytes, files }: AttemptLimits, engine: string): string {
+function temporaryFolder(
+  { memoryBytes, diskBytes, files }: AttemptLimits,
+  { engine, user }: Pick<ContainerPlan, 'engine' | 'user'>,
+): string {
   const bytes = Math.max(4096, Math.min(memoryBytes, diskBytes));
-  // Podman does not know the number of files as an option.
-  const inodes = engine === 'podman' ? '' : `,nr_inodes=${files + TMPFS_OWN_INODES}`;
-  return `rw,noexec,nosuid,nodev,mode=1777,size=${bytes}${inodes}`;
+  const common = `rw,noexec,nosuid,nodev,mode=1777,size=${bytes}`;
+  // Podman knows neither the number of files nor owners as options.
+  if (engine === 'podman') return common;
+  const [userId, groupId] = user.split(':');
+  // Where the image has the folder, its mode wins over ours: so it belongs to the program.
+  return `${common},uid=${userId},gid=${groupId},nr_inodes=${files + TMPFS_OWN_INODES}`;
 }
 
 /**

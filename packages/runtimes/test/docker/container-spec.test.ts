@@ -68,7 +68,7 @@ describe('the specification of a container', () => {
     assert.deepEqual([HostConfig.NetworkMode, HostConfig.Privileged, HostConfig.ReadonlyRootfs], ['none', false, true]);
     assert.deepEqual(HostConfig.Ulimits[0], { Name: 'fsize', Soft: 16 * MEBIBYTE + 1, Hard: 16 * MEBIBYTE + 1 });
     assert.deepEqual(HostConfig.Tmpfs, {
-      '/tmp': `rw,noexec,nosuid,nodev,mode=1777,size=${16 * MEBIBYTE},nr_inodes=1001`,
+      '/tmp': `rw,noexec,nosuid,nodev,mode=1777,size=${16 * MEBIBYTE},uid=65534,gid=65534,nr_inodes=1001`,
     });
     assert.deepEqual(HostConfig.LogConfig.Config, { 'max-size': '16m', 'max-file': '2', compress: 'false' });
   });

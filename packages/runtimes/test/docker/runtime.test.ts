@@ -220,7 +220,7 @@ function registerMoreFiles({ engine, given, run, result }: Subject): void {
   });
 }
 
-function registerRunning({ run, started, result }: Subject): void {
+function registerRunning({ engine, run, started, result }: Subject): void {
   it('is nobody, without rights, network or a way to gain any', async () => {
     const script = [
       'id -u; grep -E "^(CapEff|CapBnd|NoNewPrivs|Seccomp):" /proc/self/status | tr "\\t" " "',
@@ -236,6 +236,14 @@ function registerRunning({ run, started, result }: Subject): void {
       assert.match(text, new RegExp(line, 'm'));
     }
     assert.equal(text.trim().split('\n').length, 7, text);
+  });
+
+  it('may write to /tmp, whatever the image has there', async () => {
+    const image = 'fog-test:closed-tmp';
+    await engine().build(image, [], (root) => mkdir(join(root, 'tmp'), { mode: 0o755 }).then(() => undefined));
+    for (const docker of [{}, { image }]) {
+      assertSucceeded(await run('mkdir /tmp/folder && echo x > /tmp/folder/file', { docker }));
+    }
   });
 
   it('keeps to its processor and its processes', async () => {
