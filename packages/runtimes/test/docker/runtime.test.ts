@@ -174,6 +174,14 @@ function registerFiles({ given, run, result }: Subject): void {
 }
 
 function registerMoreFiles({ engine, given, run, result }: Subject): void {
+  it('may be written to /tmp, whatever the image has there', async () => {
+    const image = 'fog-test:closed-tmp';
+    await engine().build(image, [], (root) => mkdir(join(root, 'tmp'), { mode: 0o755 }).then(() => undefined));
+    for (const docker of [{}, { image }]) {
+      assertSucceeded(await run('mkdir /tmp/folder && echo x > /tmp/folder/file', { docker }));
+    }
+  });
+
   it('are delivered as a standard input of many megabytes, read or not', async () => {
     const hostPath = await given().stage.write('large', Buffer.alloc(20 * MEBIBYTE, 'x'));
     const outcome = await run('cat | wc -c > /out/result', { stdin: { hostPath }, outputs: result });
@@ -220,7 +228,7 @@ function registerMoreFiles({ engine, given, run, result }: Subject): void {
   });
 }
 
-function registerRunning({ engine, run, started, result }: Subject): void {
+function registerRunning({ run, started, result }: Subject): void {
   it('is nobody, without rights, network or a way to gain any', async () => {
     const script = [
       'id -u; grep -E "^(CapEff|CapBnd|NoNewPrivs|Seccomp):" /proc/self/status | tr "\\t" " "',
@@ -236,14 +244,6 @@ function registerRunning({ engine, run, started, result }: Subject): void {
       assert.match(text, new RegExp(line, 'm'));
     }
     assert.equal(text.trim().split('\n').length, 7, text);
-  });
-
-  it('may write to /tmp, whatever the image has there', async () => {
-    const image = 'fog-test:closed-tmp';
-    await engine().build(image, [], (root) => mkdir(join(root, 'tmp'), { mode: 0o755 }).then(() => undefined));
-    for (const docker of [{}, { image }]) {
-      assertSucceeded(await run('mkdir /tmp/folder && echo x > /tmp/folder/file', { docker }));
-    }
   });
 
   it('keeps to its processor and its processes', async () => {
