@@ -287,7 +287,15 @@ export class Jobs {
   /** Digests of the files in all input folders: the job needs them as much as the manifests that name them. */
   async #folderEntries(spec: JobSpec): Promise<string[]> {
     const folders = spec.spec.task.inputs.filter((input) => input.type === 'folder').map((input) => input.source);
-    const manifests = await Promise.all([...new Set(folders)].map((digest) => this.#dependencies.readFolder(digest)));
+    const digests = [...new Set(folders)];
+    const manifests = await Promise.all(digests.map((digest) => this.#dependencies.readFolder(digest)));
+    // Manifests name files alone, so there would be nothing at its path.
+    const empty = digests.find((_, index) => manifests[index]?.length === 0);
+    if (empty !== undefined) {
+      const at = spec.spec.task.inputs.findIndex(({ source }) => source === empty);
+      const fault = { path: `spec.task.inputs[${at}].source`, code: 'invalid' as const, message: 'is an empty folder' };
+      throw new FogError('invalid-spec', `${fault.path}: ${fault.message}`, { details: { faults: [fault] } });
+    }
     return manifests.flat().map((entry) => entry.digest);
   }
 

@@ -41,6 +41,8 @@ export interface FogOptions {
   queuedTasks?: number;
   storageFault?: () => FogError | null;
   secrets?: Record<string, string>;
+  /** Files of folder manifests; any other one names itself. */
+  folders?: ReadonlyMap<string, { digest: string }[]>;
   /** What can be read of outputs. */
   blobs?: ReadonlyMap<string, Uint8Array>;
 }
@@ -137,7 +139,7 @@ export class Fog implements AsyncDisposable {
       storageFault: () => options.storageFault?.() ?? null,
       secretNames: async () => new Set(Object.keys(options.secrets ?? {})),
       connectedNodes: allNodes,
-      readFolder: async () => [],
+      readFolder: async (digest) => options.folders?.get(digest) ?? [{ digest }],
       publishStreams: (ids) => bus.publish({ kind: 'streams', ids }),
     });
     const { dispatcher, jobs } = this;

@@ -135,6 +135,16 @@ await onBothDatabases('jobs', {
     assert.equal(await fog.submit({ spec: { count: 2 } }, { key: 'k1' }), first);
   },
 
+  async 'an empty folder is refused: nothing would be at its path'({ open }) {
+    const folders = new Map([[MODULE, []]]);
+    const fog = await open({ folders });
+    const inputs = [{ source: MODULE, path: '/in/folder', type: 'folder' as const }];
+    await assert.rejects(fog.submit({ task: { inputs } }), {
+      code: 'invalid-spec',
+      message: 'spec.task.inputs[0].source: is an empty folder',
+    });
+  },
+
   async 'a blob that is missing, or just being deleted, is refused'({ open }) {
     const fog = await open();
     const other = `sha256:${'b'.repeat(64)}`;

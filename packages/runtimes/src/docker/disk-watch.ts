@@ -14,8 +14,8 @@ export class DiskWatch {
   readonly #limits: Pick<AttemptLimits, 'diskBytes' | 'files'>;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
-  /** Of the last measurement; null before it. */
-  bytes: number | null = null;
+  /** Of the last measurement; null before it. What /tmp holds is memory. */
+  bytes: number | null;
 
   /** Set once the container runs, where its processes can be looked at. */
   processTable: ProcessTable | null = null;
@@ -28,6 +28,7 @@ export class DiskWatch {
     exceeded: (message: string) => void,
   ) {
     this.#roots = roots;
+    this.bytes = roots.length === 0 ? 0 : null;
     this.#limits = limits;
     this.#most = { bytes: limits.diskBytes, files: limits.files + ownEntries };
     this.#exceeded = exceeded;

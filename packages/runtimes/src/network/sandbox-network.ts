@@ -19,6 +19,7 @@ import { NETWORK_LIMITS } from '../limits.ts';
 import type { NetworkPolicy } from '../runtime.ts';
 import { openFrame, parseCommandResult, parseOpening, runFrame } from './control-frames.ts';
 import { EgressProxy, type EgressProxyOptions } from './egress-proxy.ts';
+import { isLoopbackTarget } from './target-policy.ts';
 
 export interface SandboxNetwork {
   /** To be mounted read-only at `sandboxDirectory`. */
@@ -97,9 +98,9 @@ class ForwardedNetwork implements SandboxNetwork {
       ? new EgressProxy({ allow: policy.allow, ...(resolve === undefined ? {} : { resolve }) })
       : null;
     const names = ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY'];
-    this.env = proxies
-      ? { ...Object.fromEntries(names.map((name) => [name, PROXY_ADDRESS])), no_proxy: 'localhost,127.0.0.1' }
-      : {};
+    // Unless targets on the loopback of the node are listed, which are reached through the proxy like all others.
+    const own = policy.allow.some(isLoopbackTarget) ? {} : { no_proxy: 'localhost,127.0.0.1' };
+    this.env = proxies ? { ...Object.fromEntries(names.map((name) => [name, PROXY_ADDRESS])), ...own } : {};
     this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: false }, (socket) => this.#accept(socket));
     this.#server.maxConnections = NETWORK_LIMITS.connections;
   }

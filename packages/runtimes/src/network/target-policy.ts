@@ -54,6 +54,11 @@ export function isInnerAddress(address: string): boolean {
   return INNER.check(address, family === 4 ? 'ipv4' : 'ipv6');
 }
 
+/** Of an entry of the list. */
+export function isLoopbackTarget(entry: string): boolean {
+  return /^(?:localhost:|127\.|\[::1\]:)/i.test(entry);
+}
+
 /** `HOST:PORT` as CONNECT has it, with brackets around IPv6 addresses. Null for anything else. */
 export function parseAuthority(text: string): Target | null {
   const match = /^(?:\[([0-9a-fA-F:.]{2,45})\]|([A-Za-z0-9._-]{1,253})):([0-9]{1,5})$/.exec(text);

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import {
   isInnerAddress,
   isListed,
+  isLoopbackTarget,
   parseAbsoluteForm,
   parseAuthority,
   permittedAddress,
@@ -103,4 +104,11 @@ describe('targets of a sandbox', () => {
       { numRuns: 3000 },
     );
   });
+});
+
+it('knows the entries that lead to the loopback of the node', () => {
+  const entries = ['127.0.0.1:80', 'localhost:*', '[::1]:8080', '127.8.8.8:1'];
+  assert.ok(entries.every(isLoopbackTarget));
+  const others = ['example.org:443', '*.localhost.example:80', '[::2]:80', '12.7.0.1:80'];
+  assert.ok(!others.some(isLoopbackTarget));
 });

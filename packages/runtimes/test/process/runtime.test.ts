@@ -200,7 +200,7 @@ describe('process runtime', { skip: skipProcess }, () => {
       await once(origin.listen(0, '127.0.0.1'), 'listening');
       const { port } = origin.address() as AddressInfo;
       const network = { allow: [`127.0.0.1:${port}`], inbound: false };
-      const script = `[ "$http_proxy" = http://127.0.0.1:3128 ] || exit 9
+      const script = `[ "$http_proxy$no_proxy" = http://127.0.0.1:3128 ] || exit 9
         for target in 127.0.0.1:${port} 127.0.0.1:1; do exec 3<>/dev/tcp/127.0.0.1/3128
         printf "GET http://$target/ HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n" >&3; cat <&3; done; sleep 0.5`;
       const host = new HostRecord();
