@@ -1,5 +1,5 @@
 /** What attempts have left on this machine, looked for from outside of the product. */
-import { readdir } from 'node:fs/promises';
+import { readdir, rmdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { TestEngine } from '../support/docker-engine.ts';
 
@@ -28,12 +28,22 @@ async function folders(scratch: string, nodeId: string): Promise<string[]> {
   return entries.flat().map((name) => `folder ${name} of ${nodeId}`);
 }
 
-/** Groups below that of the node, in each hierarchy of either version. */
-async function controlGroups(nodeId: string): Promise<string[]> {
+/** The group of a node that was killed stays for its next agent. There is none after a run. */
+export async function removeNodeGroups(nodeIds: readonly string[]): Promise<void> {
+  const folders = (await Promise.all(nodeIds.map(groupsOfNode))).flat();
+  await Promise.all(folders.map((folder) => rmdir(folder).catch(() => undefined)));
+}
+
+/** In each hierarchy of either version, whether it is there or not. */
+async function groupsOfNode(nodeId: string): Promise<string[]> {
   const root = '/sys/fs/cgroup';
-  const hierarchies = ['', ...(await readdir(root))].map((name) => join(root, name, `fog-${nodeId}`));
+  return ['', ...(await readdir(root))].map((name) => join(root, name, `fog-${nodeId}`));
+}
+
+/** Groups below that of the node. */
+async function controlGroups(nodeId: string): Promise<string[]> {
   const groups = await Promise.all(
-    hierarchies.map(async (folder) => {
+    (await groupsOfNode(nodeId)).map(async (folder) => {
       const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
       return entries.filter((entry) => entry.isDirectory()).map((entry) => `control group ${join(folder, entry.name)}`);
     }),

@@ -7,7 +7,7 @@ import { openDatabase } from '../../packages/coordinator/src/store/open-database
 import type { TestEngine } from '../support/docker-engine.ts';
 import { Cluster } from './cluster.ts';
 import { askJobs, type Evidence, fetchContents, isDrained, readAgents, readRows } from './evidence.ts';
-import { findLeftovers } from './leftovers.ts';
+import { findLeftovers, removeNodeGroups } from './leftovers.ts';
 import { type LoadResult, persist, runLoad } from './load-client.ts';
 import { REAL_PROGRAMS } from './real-programs.ts';
 import { AGENT_SLOTS, type ProgramDigests, type Schedule } from './schedule.ts';
@@ -138,6 +138,7 @@ async function gather({ cluster, database, patience }: Rest, load: LoadResult, o
   });
   const crashes = [...cluster.crashes];
   await cluster.stop();
+  if (containers !== null) await removeNodeGroups(cluster.agents.map(({ nodeId }) => nodeId));
   const rows = await readRows(database);
   const agents = await readAgents(cluster.agents);
   return { schedule, load, crashes, leftovers, ...rows, answers, nodeAnswers, agents, contents };
