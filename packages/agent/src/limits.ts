@@ -82,6 +82,8 @@ export const AGENT_LIMITS = {
   lastCheckpointPauseMilliseconds: 100,
   /** Tries to let a frozen program go on before the attempt is given up: an engine may be away for a moment. */
   resumeTries: 20,
+  /** Of a pause, before the program is said to run on. */
+  pauseTries: 3,
   resumePauseMilliseconds: 250,
   /** Times that bytes with a wrong digest are fetched or stored again. */
   digestRetries: 1,

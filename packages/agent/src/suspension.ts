@@ -71,7 +71,7 @@ export class Suspension {
   async #standStill(): Promise<void> {
     const running = this.#dependencies.running();
     if (!this.#isOrdered || this.#isSuspended || running === null) return;
-    if (await pause(running)) {
+    if (await this.#pause(running)) {
       this.#isSuspended = true;
       this.#dependencies.suspended();
     } else if (this.#dependencies.running() !== null) this.#dependencies.runsOn();
@@ -84,6 +84,16 @@ export class Suspension {
       this.#isSuspended = false;
       this.#dependencies.resumed();
     } else this.#dependencies.stuck();
+  }
+
+  /** What ends at this moment cannot be paused, and is no more in the next. */
+  async #pause(running: Pick<RunningAttempt, 'pause'>): Promise<boolean> {
+    for (let tries = 1; tries <= AGENT_LIMITS.pauseTries && running.pause !== undefined; tries += 1) {
+      if (await pause(running)) return true;
+      await sleep(AGENT_LIMITS.resumePauseMilliseconds);
+      if (this.#dependencies.running() === null || !this.#isOrdered) return false;
+    }
+    return false;
   }
 
   /** Answers true for a program that goes on, or has ended. */
