@@ -273,8 +273,8 @@ export const PROCESS_LIMITS = {
   watchedDescriptors: 4096,
   /** Processes of ours in a sandbox: bubblewrap's first one, the forwarder and the commands that it runs. */
   ownProcesses: 10,
-  /** Entries of folders that are mounted one by one, since the job has something of its own in the folder. */
-  viewEntries: 4096,
+  /** Entries that are mounted one by one, since the job has something in their folder. bubblewrap takes 9,000 arguments. */
+  viewEntries: 2048,
   /** Folders in folders: each level holds a descriptor of the agent while it is walked. */
   folderDepth: 128,
   /** What the launcher writes when it fails, kept to tell why. */

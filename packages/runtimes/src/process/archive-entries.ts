@@ -80,7 +80,7 @@ class Feeding {
   readonly #signal: AbortSignal;
   readonly #limits: ArchiveLimits;
   #failure: { error: unknown } | null = null;
-  /** Zeros at the end of what was read; an archive ends with two blocks of them. */
+  /** Zeros at the end of what was read, at least so many; an archive ends with two blocks of them. */
   #zeroBytes = 0;
 
   constructor(file: FileHandle, parser: Extract, signal: AbortSignal, limits: ArchiveLimits) {
@@ -138,8 +138,9 @@ class Feeding {
     if (this.readBytes > this.#limits.bytes) {
       throw new ArchiveFault(`has more than the ${this.#limits.bytes} bytes that it may have unpacked`);
     }
-    const last = chunk.findLastIndex((byte) => byte !== 0);
-    this.#zeroBytes = last === -1 ? this.#zeroBytes + chunk.length : chunk.length - 1 - last;
+    const tail = chunk.subarray(-BLOCK_BYTES);
+    const last = tail.findLastIndex((byte) => byte !== 0);
+    this.#zeroBytes = last === -1 ? this.#zeroBytes + tail.length : tail.length - 1 - last;
   }
 
   /** Until the parser takes more, or is ended. */

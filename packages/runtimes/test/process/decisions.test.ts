@@ -76,7 +76,7 @@ describe('what a sandbox sees', () => {
   it('has a bound, however many entries the root has', () => {
     const list = () => Array.from({ length: PROCESS_LIMITS.viewEntries + 1 }, (_, index) => `f${index}`);
     const wide: ViewSource = { ...source, list: () => list().map((name) => ({ name, type: 'file' })) };
-    assert.throws(() => planView(wide, []), /more than 4096 entries beside them in \/$/);
+    assert.throws(() => planView(wide, []), /more than 2048 entries beside them in \/$/);
     const links: ViewSource = { ...source, list: () => list().map((name) => ({ name, type: 'symlink' })) };
     assert.throws(() => planView(links, []), ViewConflict);
   });
