@@ -232,10 +232,12 @@ export const NETWORK_LIMITS = {
 export const ARCHIVE_LIMITS = {
   /** An archive without its compression, headers included: a distribution with a desktop and a compiler. */
   bytes: 4 * 2 ** 30,
-  /** Entries of one archive; a distribution with a desktop has some 150,000. */
+  /** Entries of one archive, and folders that it implies; a distribution with a desktop has some 150,000. */
   entries: 200_000,
   /** Names and targets of links of all entries together: they are in memory while an archive is unpacked. */
   namesBytes: 32 << 20,
+  /** One header of pax or GNU: a path, a target and some attributes. Each is copied and searched. */
+  headerBytes: 16_384,
   /** One name in a folder, in bytes of UTF-8, as in Linux. */
   nameBytes: 255,
   /** One path from the root, in bytes of UTF-8: what a specification can name of it. */

@@ -56,8 +56,9 @@ export async function* archiveEntries(
   const options = { filenameEncoding: 'latin1', highWaterMark: limits.readBytes };
   const parser = extract(options);
   parser.on('error', () => {}); // it comes out of the iterator, too
-  const feeding = new Feeding(file, parser, signal, limits);
   const rules = new EntryRules(limits);
+  boundExtensions(parser, rules);
+  const feeding = new Feeding(file, parser, signal, limits);
   try {
     for await (const entry of feeding.entries()) {
       const known = rules.look(entry.header as Header, feeding.content(entry), entry.offset);
@@ -68,6 +69,27 @@ export async function* archiveEntries(
     parser.destroy();
     await feeding.ended;
   }
+}
+
+/**
+ * tar-stream lets one header of pax or GNU have 4 MiB, copies the records of the last global one for each of an entry,
+ * so that an archive of a few kilobytes could keep it busy for hours, and loses its place where such a header has no
+ * size. It has no hook for them but this.
+ */
+function boundExtensions(parser: Extract, rules: EntryRules): void {
+  const inside = parser as unknown as { _consumeHeader(): boolean; _longHeader: boolean; _header: { size: number } };
+  const consume = inside._consumeHeader;
+  inside._consumeHeader = () => {
+    const goesOn = consume.call(parser);
+    if (!goesOn || !inside._longHeader) return goesOn;
+    try {
+      rules.lookAtExtension(inside._header.size);
+      return true;
+    } catch (fault) {
+      parser.destroy(fault as Error);
+      return false;
+    }
+  };
 }
 
 /** Passes the bytes of an archive on to its parser, no faster than they are taken. */
@@ -113,6 +135,7 @@ class Feeding {
   /** What the parser was ended with, or what it found by itself, which is a fault of the archive. */
   #rethrow(error: unknown): never {
     if (this.#failure !== null) throw this.#failure.error;
+    if (error instanceof ArchiveFault) throw error;
     throw new ArchiveFault(`is damaged after ${this.readBytes} bytes: ${(error as Error).message}`, { cause: error });
   }
 
@@ -193,14 +216,30 @@ function decompressionFault(error: unknown, readBytes: number): unknown {
   return new ArchiveFault(`is damaged after ${readBytes} bytes: ${error.message}`, { cause: error });
 }
 
+/** One of pax, and a long name and a long target of GNU. */
+const EXTENSIONS_PER_ENTRY = 3;
+
 /** Decides over one header after the other. */
 class EntryRules {
   readonly #limits: ArchiveLimits;
   #entries = 0;
+  #extensions = 0;
   #namesBytes = 0;
 
   constructor(limits: ArchiveLimits) {
     this.#limits = limits;
+  }
+
+  /** A header that says more of the next entry, or of all. */
+  lookAtExtension(bytes: number): void {
+    const { entries, headerBytes } = this.#limits;
+    this.#extensions += 1;
+    const most = EXTENSIONS_PER_ENTRY * entries;
+    if (this.#extensions > most) throw new ArchiveFault(`has more than ${most} headers of names and attributes`);
+    if (!isSize(bytes) || bytes === 0) throw new ArchiveFault('is damaged: a header of names has no size');
+    if (bytes > headerBytes) {
+      throw new ArchiveFault(`has a header of ${bytes} bytes of names and attributes: more than ${headerBytes}`);
+    }
   }
 
   /** Null for what is left out. `offset` is where in the archive the header stands. */
@@ -212,6 +251,8 @@ class EntryRules {
     const path = this.#path(name, 'an entry');
     const head = { path, modifiedSeconds: secondsOf(header.mtime) };
     const { size: bytes, mode } = header;
+    // tar-stream takes null, and then waits for ever.
+    if (!isSize(bytes)) throw new ArchiveFault(`is damaged: the size of an entry is no number, ${shown(name)}`);
     switch (header.type) {
       case 'directory':
         return { kind: 'folder', ...head };
@@ -286,6 +327,10 @@ function textOf(latin1: string, pax: string | undefined, what: string): string {
   } catch {
     throw new ArchiveFault(`has ${what} that is not UTF-8: ${shown(latin1)}`);
   }
+}
+
+function isSize(bytes: number | null): boolean {
+  return Number.isSafeInteger(bytes) && Number(bytes) >= 0;
 }
 
 function isSparse({ pax }: Header): boolean {

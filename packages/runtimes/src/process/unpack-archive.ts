@@ -36,7 +36,7 @@ export async function unpackArchive(request: UnpackRequest, limits: ArchiveLimit
   const { archivePath, folder, signal, claim } = request;
   await mkdir(folder);
   try {
-    const tree = new UnpackedTree(folder, claim, limits.entryBytes);
+    const tree = new UnpackedTree(folder, claim, limits);
     for await (const entry of archiveEntries(archivePath, signal, limits)) await tree.add(entry);
     await tree.finish(signal);
     // A power cut must not leave a root that looks complete and has empty files.
@@ -77,13 +77,14 @@ const PROGRAM_MODE = 0o755;
 class UnpackedTree {
   readonly #folder: string;
   readonly #claim: (bytes: number) => void;
-  readonly #entryBytes: number;
+  readonly #limits: ArchiveLimits;
+  #made = 0;
   readonly #root: FolderNode = { kind: 'folder', children: new Map(), modifiedSeconds: 0 };
 
-  constructor(folder: string, claim: (bytes: number) => void, entryBytes: number) {
+  constructor(folder: string, claim: (bytes: number) => void, limits: ArchiveLimits) {
     this.#folder = folder;
     this.#claim = claim;
-    this.#entryBytes = entryBytes;
+    this.#limits = limits;
   }
 
   async add(entry: ArchiveEntry): Promise<void> {
@@ -98,7 +99,7 @@ class UnpackedTree {
     const made = entry.kind === 'hardlink' ? this.#original(entry) : nodeOf(entry);
     if (parent.children.get(name) === made) return; // another name for itself, or for what has this name, too
     await this.#clear(parent, name, path);
-    this.#claim(this.#entryBytes);
+    this.#count();
     const place = this.#hostPath(path);
     if (entry.kind === 'file') await this.#write(place, entry);
     if (entry.kind === 'hardlink' && made.kind === 'file') await link(this.#hostPath(entry.target), place);
@@ -137,13 +138,20 @@ class UnpackedTree {
         folder = child;
         continue;
       }
-      this.#claim(this.#entryBytes);
+      this.#count();
       await mkdir(this.#hostPath(path.slice(0, index + 1)), { mode: 0o700 });
       const made: FolderNode = { kind: 'folder', children: new Map(), modifiedSeconds: 0 };
       folder.children.set(name, made);
       folder = made;
     }
     return folder;
+  }
+
+  #count(): void {
+    const { entries, entryBytes } = this.#limits;
+    this.#made += 1;
+    if (this.#made > entries) throw new ArchiveFault(`has more than ${entries} entries with the folders above them`);
+    this.#claim(entryBytes);
   }
 
   /** Of two entries of one name that are no folders, the later one counts. */

@@ -136,6 +136,40 @@ describe('what is refused', () => {
     await stage.assertRefused(tarArchive([{ name: 'a', bytes: 2 ** 32 }]), /more than the 4294967296 bytes/);
   });
 
+  it('folders that are only implied, more than there may be entries', async () => {
+    const deep = Array.from({ length: 9 }, (_, index) => ({ name: `${index}${'/d'.repeat(20)}` }));
+    await stage.assertRefused(tarArchive(deep), /more than 100 entries with the folders above/, { entries: 100 });
+    assert.ok(stage.claimed <= 100 * 4096);
+  });
+
+  it('headers of names and attributes without end', async () => {
+    const comment = { name: 'pax', type: 'pax', content: '12 comment=\n' } as const;
+    const many = tarArchive(Array.from({ length: 31 }, () => comment));
+    await stage.assertRefused(many, /more than 30 headers of names and attributes/, { entries: 10 });
+    const large = [{ name: 'a', pax: { 'SCHILY.xattr.user.a': 'x'.repeat(17_000) } }];
+    await stage.assertRefused(tarArchive(large), /a header of 17\d+ bytes of names and attributes: more than 16384/);
+    const long = [{ name: 'x', type: 'long-name', content: `a${'/'.repeat(1 << 20)}` } as const, { name: 'a' }];
+    await stage.assertRefused(tarArchive(long), /a header of 1048577 bytes/);
+    await stage.assertRefused(
+      tarArchive([{ ...comment, content: '' }, { name: 'a' }]),
+      /a header of names has no size/,
+    );
+  });
+
+  it('sizes that are no numbers', { timeout: 10_000 }, async () => {
+    for (const [type, message] of [
+      ['file', /the size of an entry is no number, "a"/],
+      ['folder', /the size of an entry is no number/],
+      ['pax', /a header of names has no size/],
+      ['long-name', /a header of names has no size/],
+    ] as const) {
+      const entry = tarEntry({ name: 'a', type, content: 'x' });
+      entry[124] = 0xa4; // neither octal digits nor the mark of a number in bytes
+      withChecksum(entry.subarray(0, 512));
+      await stage.assertRefused(Buffer.concat([entry, tarEntry({ name: 'b', content: 'y' }), END]), message);
+    }
+  });
+
   it('what is no archive, and tells what it is', async () => {
     await stage.assertRefused(Buffer.alloc(0), /ends too early, after 0 bytes/);
     await stage.assertRefused(Buffer.from('just text'), /ends too early/);
