@@ -1,5 +1,6 @@
 /** Verified jobs from their document to their result, with real agents that nobody trusts, of two owners and networks. */
 import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -9,6 +10,7 @@ import { type RunningCoordinator, startCoordinator } from '@fog/coordinator';
 import { Fog } from '@fog/sdk';
 import { skipProcess } from '../../packages/runtimes/test/process/programs.ts';
 import { temporaryFolder } from '../support/fog-process.ts';
+import { tarArchive } from '../support/tar-archive.ts';
 
 const SCRIPT = 'export default ({ args }, ctx) => ({ args, partition: ctx.partition.index, drawn: Math.random() });';
 const COMPARE = `export default ({ files }) =>
@@ -47,7 +49,7 @@ class VerifyingFog implements AsyncDisposable {
   }
 
   /** Until it has ended. */
-  async run(spec: object, files: Record<string, string>): Promise<Job> {
+  async run(spec: object, files: Record<string, string | Uint8Array>): Promise<Job> {
     const job = await new Fog(this.client).run({ kind: 'Job', spec }, { files });
     return (await job.wait({ timeoutMilliseconds: 60_000 })).job;
   }
@@ -79,6 +81,29 @@ describe('verified jobs', { skip: hasIPv6 ? false : 'no ::1 here' }, () => {
     for (const { trusted, trust } of nodes.items) {
       assert.deepEqual([trusted, trust.javascript?.valid, trust.javascript?.standing], [false, 4, 'unknown']);
     }
+  });
+
+  test('programs in a root that their job brings compute the same everywhere', {
+    skip: skipProcess || (existsSync('/bin/busybox') ? false : 'busybox is not installed (Debian: busybox-static)'),
+  }, async () => {
+    await using fog = await VerifyingFog.start();
+    await fog.addNode('olga', '127.0.0.1', ['process']);
+    await fog.addNode('oleg', '[::1]', ['process']);
+    const root = tarArchive([
+      { name: 'bin/busybox', content: readFileSync('/bin/busybox'), mode: 0o755 },
+      { name: 'bin/sh', type: 'symlink', target: 'busybox' },
+      { name: 'etc/', type: 'folder', modifiedSeconds: 1_000_000_000 },
+    ]);
+    const look = '/bin/busybox ls -lnR /bin /etc > /out/result; /bin/busybox stat -c %Y /etc >> /out/result';
+    const task = {
+      runtime: 'process',
+      process: { root: 'rootfs.tar', command: ['/bin/sh', '-c', look] },
+      outputs: [{ name: 'result', path: '/out/result' }],
+    };
+    const job = await fog.run({ task, verification: { mode: 'replicate' } }, { 'rootfs.tar': root });
+    const { items } = await fog.client.call('listTasks', { params: { job: job.id }, query: {} });
+    assert.equal(job.state, 'completed', JSON.stringify(items));
+    assert.deepEqual(items[0]?.attempts.map(({ state }) => state).sort(), ['confirmed', 'valid']);
   });
 
   test('results that differ are compared by the script of their job, on a trusted node', {

@@ -31,6 +31,7 @@ import { usageMeter } from './node-facts.ts';
 import { Outbox } from './outbox.ts';
 import { Reaping } from './reaping.ts';
 import { bindResult } from './result-commitment.ts';
+import type { RootCache } from './root-cache.ts';
 import type { Sessions } from './sessions.ts';
 import { isStaged, programOf, stage } from './staging.ts';
 import type { AgentLog } from './start-agent.ts';
@@ -69,6 +70,7 @@ export interface AgentParts {
   sessions: Sessions;
   transfers: Transfers;
   cache: BlobCache;
+  roots: RootCache;
   journal: Journal;
   held: HeldAttempts;
   log: AgentLog;
@@ -137,7 +139,7 @@ export class Agent implements RunningAgent {
     this.#attempts = new Attempts(
       {
         node,
-        programOf: (group) => programOf(group.spec.spec.task, parts.cache),
+        programOf: (group) => programOf(group.spec.spec.task, parts),
         refusal: (request) => this.#runtime(request.program.runtime).refusal(request),
         attemptDependencies: (group, name, program, checkpoint) =>
           this.#attemptDependencies(group, name, program, checkpoint),
@@ -373,8 +375,8 @@ export class Agent implements RunningAgent {
           ? null
           : { remember: () => held.remember(group, name), forget: () => held.forget(name) },
       trusted: node.policy.trusted,
-      isStaged: () => isStaged(task, cache),
-      stage: (signal) => stage(task, cache, signal),
+      isStaged: () => isStaged(task, this.#parts),
+      stage: (signal) => stage(task, this.#parts, signal),
       checkpoints: createCheckpoints(group.spec, attemptId(name), checkpoint, {
         path: directory.checkpointsPath,
         cache,

@@ -12,6 +12,7 @@ import { chmod, type FileHandle, mkdir, open, readdir, rename, rm, stat } from '
 import { join } from 'node:path';
 import { FogError } from '@fog/contract';
 import { AttemptFailure } from './attempt-failure.ts';
+import { type FlightPlan, Flights } from './flights.ts';
 import { AGENT_LIMITS } from './limits.ts';
 import type { BlobClient, Transfers } from './transfers.ts';
 
@@ -25,13 +26,6 @@ interface Entry extends CachedBlob {
   users: number;
 }
 
-interface Flight {
-  waiting: number;
-  state: 'flying' | 'landed';
-  readonly abort: AbortController;
-  readonly landed: Promise<Entry>;
-}
-
 export interface BlobCacheOptions {
   directory: string;
   /** All files together, those on their way included. */
@@ -43,7 +37,7 @@ export class BlobCache {
   readonly #options: BlobCacheOptions;
   /** Least recently used first. */
   readonly #entries = new Map<string, Entry>();
-  readonly #flights = new Map<string, Flight>();
+  readonly #flights = new Flights<Entry>();
   #usedBytes = 0;
 
   /** Finds what earlier runs left. Unfinished downloads of theirs are dropped: their hash state is gone. */
@@ -84,8 +78,9 @@ export class BlobCache {
    * the coordinator has no such blob, `sandbox` when it cannot be had or there is no room.
    */
   async acquire(digest: string, signal: AbortSignal): Promise<CachedBlob> {
+    for (let it = this.#flights.ending(digest); it !== null; it = this.#flights.ending(digest)) await it;
     const entry = this.#entries.get(digest);
-    if (entry === undefined) return await this.#join(digest, signal);
+    if (entry === undefined) return await this.#fetch(digest, signal);
     this.#entries.delete(digest);
     this.#entries.set(digest, entry);
     entry.users += 1;
@@ -97,49 +92,19 @@ export class BlobCache {
     if (entry !== undefined) entry.users -= 1;
   }
 
-  async #join(digest: string, signal: AbortSignal): Promise<CachedBlob> {
-    signal.throwIfAborted();
-    const flight = this.#flights.get(digest) ?? this.#depart(digest);
-    flight.waiting += 1;
-    const aborted = Promise.withResolvers<never>();
-    let hasLeft = false;
-    const leave = (): void => {
-      hasLeft = true;
-      aborted.reject(signal.reason);
-    };
-    signal.addEventListener('abort', leave);
-    try {
-      return await Promise.race([flight.landed, aborted.promise]);
-    } catch (error) {
-      if (hasLeft && flight.state === 'landed') this.release(digest); // in the same moment
-      flight.waiting -= 1;
-      if (flight.waiting === 0) flight.abort.abort(new FogError('cancelled', 'nobody waits for this blob'));
-      throw error;
-    } finally {
-      signal.removeEventListener('abort', leave);
-    }
-  }
-
-  #depart(digest: string): Flight {
-    const abort = new AbortController();
-    const landing = this.#download(digest, abort.signal);
-    const landed = landing.then(
-      (bytes) => {
-        const entry = { digest, hostPath: this.pathOf(digest), bytes, users: flight.waiting };
-        this.#flights.delete(digest);
+  #fetch(digest: string, signal: AbortSignal): Promise<CachedBlob> {
+    const plan: FlightPlan<Entry> = {
+      fly: async (until) => {
+        const bytes = await this.#download(digest, until);
+        return { digest, hostPath: this.pathOf(digest), bytes, users: 0 };
+      },
+      landed: (entry, waiting) => {
+        entry.users = waiting;
         this.#entries.set(digest, entry);
-        flight.state = 'landed';
-        return entry;
       },
-      (error: unknown) => {
-        this.#flights.delete(digest);
-        throw error;
-      },
-    );
-    landed.catch(() => {}); // those who wait are told; that nobody may wait any more is no fault
-    const flight: Flight = { waiting: 0, state: 'flying', abort, landed };
-    this.#flights.set(digest, flight);
-    return flight;
+      unclaimed: () => this.release(digest),
+    };
+    return this.#flights.join(digest, plan, signal);
   }
 
   /** Answers the size of the blob, which then lies in its place. Failing, it leaves nothing behind. */

@@ -6,6 +6,7 @@
  *     coordinator.json   whose certificate was pinned at the first join
  *     journal.jsonl      what the coordinator has not acknowledged yet
  *     cache/             blobs; may be deleted while no agent runs
+ *     roots/             unpacked roots of native programs; may be deleted, too
  *     held/              attempts that may outlive the agent, one file each
  *     checkpoints/       /checkpoint of running attempts, a folder each
  *     forwarder/         the program that connects sandboxes, compiled at first use
@@ -23,6 +24,7 @@ export interface DataDirectory extends Disposable {
   path: string;
   journalPath: string;
   cachePath: string;
+  rootsPath: string;
   heldPath: string;
   checkpointsPath: string;
   forwarderPath: string;
@@ -47,6 +49,7 @@ export async function openDataDirectory(path: string): Promise<DataDirectory> {
     path: root,
     journalPath: join(root, 'journal.jsonl'),
     cachePath: join(root, 'cache'),
+    rootsPath: join(root, 'roots'),
     heldPath: join(root, 'held'),
     checkpointsPath: join(root, 'checkpoints'),
     forwarderPath: join(root, 'forwarder'),

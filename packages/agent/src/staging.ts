@@ -5,14 +5,21 @@ import type { AttemptRequest, InputFile, Program } from '@fog/runtimes';
 import { AttemptFailure } from './attempt-failure.ts';
 import type { BlobCache, CachedBlob } from './blob-cache.ts';
 import { AGENT_LIMITS } from './limits.ts';
+import type { RootCache } from './root-cache.ts';
 import { forEachAtOnce } from './transfers.ts';
 
 type Cache = Pick<BlobCache, 'acquire' | 'release' | 'has' | 'pathOf'>;
 
+/** What an attempt may find on this machine already. */
+export interface Shelves {
+  cache: Cache;
+  roots: Pick<RootCache, 'acquire' | 'release' | 'has' | 'pathOf'>;
+}
+
 export interface StagedFiles {
   stdin: AttemptRequest['stdin'];
   inputs: InputFile[];
-  /** The blobs may be evicted from then on. Idempotent. */
+  /** The blobs and the root may be evicted from then on. Idempotent. */
   release(): void;
 }
 
@@ -22,10 +29,13 @@ function programDigest(task: TaskSpec): string | null {
 }
 
 /**
- * The program as runtimes want it, whether its blob is here yet or not; null where the specification lacks it. What is
+ * The program as runtimes want it, whether its blob or root is here yet or not; null where the specification lacks it. What is
  * secret of it comes with the attempt.
  */
-export function programOf(task: TaskSpec, cache: Pick<BlobCache, 'pathOf'>): Program | null {
+export function programOf(
+  task: TaskSpec,
+  { cache, roots }: { [Shelf in keyof Shelves]: Pick<Shelves[Shelf], 'pathOf'> },
+): Program | null {
   const { wasm, javascript, docker, kubernetes } = task;
   const network = { allow: task.network === 'none' ? [] : task.network.allow, inbound: isReached(task) };
   if (wasm !== undefined) {
@@ -35,8 +45,9 @@ export function programOf(task: TaskSpec, cache: Pick<BlobCache, 'pathOf'>): Pro
     return { runtime: 'javascript', scriptPath: cache.pathOf(javascript.script), engine: javascript.engine };
   }
   if (task.process !== undefined) {
-    const { command, workingDirectory = '/' } = task.process;
-    return { runtime: 'process', command, rootPath: null, workingDirectory, network };
+    const { command, root, workingDirectory = '/' } = task.process;
+    const rootPath = root === undefined ? null : roots.pathOf(root);
+    return { runtime: 'process', command, rootPath, workingDirectory, network };
   }
   if (docker !== undefined) {
     const { image, pull, command = null, workingDirectory = null } = docker;
@@ -56,7 +67,11 @@ function isReached({ ports = [], health, runtime }: TaskSpec): boolean {
 }
 
 /** Whether nothing has to be fetched, as far as can be told without opening folder manifests. */
-export function isStaged(task: TaskSpec, cache: Pick<BlobCache, 'has'>): boolean {
+export function isStaged(
+  task: TaskSpec,
+  { cache, roots }: { [Shelf in keyof Shelves]: Pick<Shelves[Shelf], 'has'> },
+): boolean {
+  if (task.process?.root !== undefined && !roots.has(task.process.root)) return false;
   return task.inputs.every(({ source }) => cache.has(source)) && [...otherDigests(task)].every((it) => cache.has(it));
 }
 
@@ -67,14 +82,20 @@ function* otherDigests(task: TaskSpec): Generator<string> {
 }
 
 /**
- * Fetches program, standard input and inputs. Throws `AttemptFailure`: `input-missing` when a blob does not exist or
+ * Fetches program, root, standard input and inputs. Throws `AttemptFailure`: `input-missing` when a blob does not exist or
  * is not what the specification says, `sandbox` when it cannot be had. Nothing stays acquired when it throws.
  */
-export async function stage(task: TaskSpec, cache: Cache, signal: AbortSignal): Promise<StagedFiles> {
-  const { acquire, release } = acquisitions(cache);
+export async function stage(task: TaskSpec, { cache, roots }: Shelves, signal: AbortSignal): Promise<StagedFiles> {
+  const { acquire, release: releaseBlobs } = acquisitions(cache);
+  const root = acquisitions(roots);
+  const release = (): void => {
+    releaseBlobs();
+    root.release();
+  };
   try {
     const program = programDigest(task);
     if (program !== null) await acquire(program, 'the program', signal);
+    if (task.process?.root !== undefined) await root.acquire(task.process.root, 'the root', signal);
     let stdin: StagedFiles['stdin'] = null;
     if (task.stdin !== undefined) {
       stdin =
@@ -106,14 +127,17 @@ export async function stageFolder(
   }
 }
 
-/** Blobs that are kept from eviction until all of them are released. */
-function acquisitions(cache: Cache): { acquire: Acquire; release: () => void } {
+/** What is kept from eviction until all of it is released. */
+function acquisitions<Kept>(shelf: {
+  acquire(digest: string, signal: AbortSignal): Promise<Kept>;
+  release(digest: string): void;
+}): { acquire: Acquire<Kept>; release: () => void } {
   const held: string[] = [];
-  const acquire: Acquire = async (digest, what, until) => {
+  const acquire: Acquire<Kept> = async (digest, what, until) => {
     try {
-      const blob = await cache.acquire(digest, until);
+      const kept = await shelf.acquire(digest, until);
       held.push(digest);
-      return blob;
+      return kept;
     } catch (error) {
       if (error instanceof AttemptFailure) {
         throw new AttemptFailure(error.reason, `${what}: ${error.message}`, { cause: error });
@@ -122,12 +146,12 @@ function acquisitions(cache: Cache): { acquire: Acquire; release: () => void } {
     }
   };
   const release = (): void => {
-    for (const digest of held.splice(0)) cache.release(digest);
+    for (const digest of held.splice(0)) shelf.release(digest);
   };
   return { acquire, release };
 }
 
-type Acquire = (digest: string, what: string, until: AbortSignal) => Promise<CachedBlob>;
+type Acquire<Kept = CachedBlob> = (digest: string, what: string, until: AbortSignal) => Promise<Kept>;
 
 async function stageInputs(inputs: readonly JobInput[], acquire: Acquire, signal: AbortSignal): Promise<InputFile[]> {
   const files: InputFile[] = [];

@@ -11,6 +11,7 @@ import { HeldAttempts } from './held-attempts.ts';
 import { loadIdentity } from './identity.ts';
 import { Journal } from './journal.ts';
 import { nodeCapacity, nodeLabels, nodeName, readMachine } from './node-facts.ts';
+import { RootCache } from './root-cache.ts';
 import { createRuntimes, probeRuntimes } from './runtime-set.ts';
 import { Sessions } from './sessions.ts';
 import { Transfers } from './transfers.ts';
@@ -50,6 +51,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const sessions = new Sessions();
   const transfers = new Transfers({ session: (signal) => sessions.wait(signal), random: Math.random });
   const cache = await openCache(directory, options.settings, transfers);
+  const roots = await openRoots(directory, options.settings, cache);
   const journal = await Journal.open(directory.journalPath, {
     onDurable: () => agent?.journalIsDurable(),
     onWriteError: (error) => log('error', 'the journal cannot be written; trying again', { error: String(error) }),
@@ -94,6 +96,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     sessions,
     transfers,
     cache,
+    roots,
     journal,
     held: await HeldAttempts.open(directory.heldPath),
     log,
@@ -111,13 +114,19 @@ function checkUrl(url: string): void {
 }
 
 async function openCache(directory: DataDirectory, settings: AgentSettings, transfers: Transfers): Promise<BlobCache> {
+  const capacityBytes = parseBytes(settings.cache);
+  return await usable(directory.cachePath, (path) => BlobCache.open({ directory: path, capacityBytes, transfers }));
+}
+
+async function openRoots(directory: DataDirectory, settings: AgentSettings, blobs: BlobCache): Promise<RootCache> {
+  const capacityBytes = parseBytes(settings.roots);
+  return await usable(directory.rootsPath, (path) => RootCache.open({ directory: path, capacityBytes, blobs }));
+}
+
+async function usable<T>(path: string, open: (path: string) => Promise<T>): Promise<T> {
   try {
-    return await BlobCache.open({
-      directory: directory.cachePath,
-      capacityBytes: parseBytes(settings.cache),
-      transfers,
-    });
+    return await open(path);
   } catch (cause) {
-    throw new FogError('data-directory', `cannot use ${directory.cachePath}: ${(cause as Error).message}`, { cause });
+    throw new FogError('data-directory', `cannot use ${path}: ${(cause as Error).message}`, { cause });
   }
 }

@@ -6,58 +6,13 @@ import { test } from 'node:test';
 import { decodeFolderManifest, encodeFolderManifest, FogError, parseJobSpec, type TaskSpec } from '@fog/contract';
 import type { AttemptOutput } from '@fog/runtimes';
 import { AttemptFailure } from '../src/attempt-failure.ts';
-import { BlobCache } from '../src/blob-cache.ts';
 import { AGENT_LIMITS } from '../src/limits.ts';
-import { Sessions } from '../src/sessions.ts';
+import { RootCache } from '../src/root-cache.ts';
 import { stage } from '../src/staging.ts';
-import { type BlobClient, Transfers } from '../src/transfers.ts';
 import { uploadOutputs } from '../src/uploads.ts';
 import { startSite, temporaryFolder } from './agent-under-test.ts';
+import { BlobShelf, bodyOf, cacheAt, failsWith, never } from './blob-shelf.ts';
 import { digestOf, JOB, leaseGroup, problem } from './fake-coordinator.ts';
-
-function bodyOf(...chunks: Uint8Array[]): ReadableStream<Uint8Array> {
-  return ReadableStream.from(chunks) as ReadableStream<Uint8Array>;
-}
-
-/** A coordinator's blobs behind the client interface. */
-class BlobShelf implements BlobClient {
-  readonly blobs = new Map<string, Buffer>();
-  readonly gets: { digest: string; offset: number }[] = [];
-  alter: (bytes: Buffer) => ReadableStream<Uint8Array> = (bytes) => bodyOf(bytes);
-
-  add(bytes: Buffer): string {
-    const digest = digestOf(bytes);
-    this.blobs.set(digest, bytes);
-    return digest;
-  }
-
-  async getBlob(digest: string, options: { offset?: number } = {}): Promise<ReadableStream<Uint8Array>> {
-    const offset = options.offset ?? 0;
-    this.gets.push({ digest, offset });
-    const bytes = this.blobs.get(digest);
-    if (bytes === undefined) throw new FogError('blob-not-found', 'no such blob');
-    return this.alter(bytes.subarray(offset));
-  }
-
-  async putBlob(): Promise<void> {}
-
-  async blobOffset(): Promise<{ complete: boolean; offset: number }> {
-    return { complete: false, offset: 0 };
-  }
-}
-
-async function cacheAt(directory: string, capacityBytes: number, shelf: BlobShelf): Promise<BlobCache> {
-  const sessions = new Sessions();
-  sessions.opened(shelf);
-  const transfers = new Transfers({ session: (signal) => sessions.wait(signal), random: () => 0 });
-  return await BlobCache.open({ directory, capacityBytes, transfers });
-}
-
-const never = new AbortController().signal;
-
-function failsWith(reason: string, message: RegExp): (error: unknown) => boolean {
-  return (error) => error instanceof AttemptFailure && error.reason === reason && message.test(error.message);
-}
 
 test('fetches a blob once for all who want it, read-only, and finds it after a restart', async () => {
   await using folder = await temporaryFolder();
@@ -202,11 +157,13 @@ test('stages program, standard input, files and folders', async () => {
     Buffer.from(encodeFolderManifest([{ path: 'sub/1.txt', digest: shelf.add(one), bytes: one.length }])),
   );
   const cache = await cacheAt(folder.path, 1 << 20, shelf);
+  const roots = await RootCache.open({ directory: join(folder.path, 'roots'), capacityBytes: 0, blobs: cache });
+  const shelves = { cache, roots };
   const inputs = [
     { source, path: '/in/data', type: 'folder' },
     { source: shelf.add(Buffer.from('file')), path: '/in/file' },
   ];
-  const staged = await stage(taskOf({ inputs, stdin: { text: 'hi' } }), cache, never);
+  const staged = await stage(taskOf({ inputs, stdin: { text: 'hi' } }), shelves, never);
   const found = await Promise.all(
     staged.inputs.map(async ({ sandboxPath, hostPath }) => [sandboxPath, await readFile(hostPath, 'utf8')]),
   );
@@ -218,22 +175,25 @@ test('stages program, standard input, files and folders', async () => {
   staged.release();
   const missing = { source: `sha256:${'1'.repeat(64)}`, path: '/in/gone' };
   await assert.rejects(
-    stage(taskOf({ inputs: [missing] }), cache, never),
+    stage(taskOf({ inputs: [missing] }), shelves, never),
     failsWith('input-missing', /^input \/in\/gone: blob sha256:1+ does not exist$/),
   );
   const file = { source: shelf.add(Buffer.from('file')), path: '/in/file', type: 'folder' };
   await assert.rejects(
-    stage(taskOf({ inputs: [file] }), cache, never),
+    stage(taskOf({ inputs: [file] }), shelves, never),
     failsWith('input-missing', /not a folder manifest/),
   );
   const lying = encodeFolderManifest([{ path: 'a', digest: digestOf(one), bytes: 99 }]);
   const liar = { source: shelf.add(Buffer.from(lying)), path: '/in', type: 'folder' };
-  await assert.rejects(stage(taskOf({ inputs: [liar] }), cache, never), failsWith('input-missing', /manifest says 99/));
+  await assert.rejects(
+    stage(taskOf({ inputs: [liar] }), shelves, never),
+    failsWith('input-missing', /manifest says 99/),
+  );
   const clash = [
     { source, path: '/in', type: 'folder' },
     { source: digestOf(one), path: '/in/sub' },
   ];
-  await assert.rejects(stage(taskOf({ inputs: clash }), cache, never), failsWith('input-missing', /which is a file/));
+  await assert.rejects(stage(taskOf({ inputs: clash }), shelves, never), failsWith('input-missing', /which is a file/));
 });
 
 test('outputs with names that cannot be stored are refused before a byte is sent', async () => {

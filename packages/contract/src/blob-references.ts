@@ -1,6 +1,6 @@
 /**
- * The places of a specification that name a blob: `wasm.module`, `javascript.script`, `inputs[].source`, `stdin.source`
- * and `verification.compare.script`.
+ * The places of a specification that name a blob: `wasm.module`, `javascript.script`, `process.root`,
+ * `inputs[].source`, `stdin.source` and `verification.compare.script`.
  *
  * The coordinator takes digests alone. Where a person writes, a file may stand there (an input also a folder), which
  * the SDK uploads. Addresses elsewhere are part of the language, but not built.
@@ -24,6 +24,7 @@ export function blobReferences(document: unknown): BlobReference[] {
   const places: { owner: Record<string, unknown> | null; key: string; path: string; takesFolder: boolean }[] = [
     { owner: recordIn(task, 'wasm'), key: 'module', path: 'spec.task.wasm.module', takesFolder: false },
     { owner: recordIn(task, 'javascript'), key: 'script', path: 'spec.task.javascript.script', takesFolder: false },
+    { owner: recordIn(task, 'process'), key: 'root', path: 'spec.task.process.root', takesFolder: false },
     { owner: recordIn(task, 'stdin'), key: 'source', path: 'spec.task.stdin.source', takesFolder: false },
     { owner: compare, key: 'script', path: 'spec.verification.compare.script', takesFolder: false },
   ];

@@ -124,7 +124,12 @@ const javascriptSchema = z.strictObject({
 
 const commandSchema = z.array(z.string().min(1)).min(1).max(LIMITS.arguments);
 const processSchema = z.strictObject({
-  command: commandSchema.meta({ description: 'Program and first arguments, looked up on the node; args follow' }),
+  command: commandSchema.meta({ description: 'Program and first arguments, looked up in its root; args follow' }),
+  root: blobDigest.optional().meta({
+    description:
+      'The root file system, a tar archive, plain or gzip: a file relative to this one, which is uploaded, or the ' +
+      'digest of a blob; left out, the programs of the node are seen',
+  }),
   workingDirectory: sandboxPath.optional(),
 });
 const imageText = z

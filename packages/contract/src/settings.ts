@@ -56,6 +56,7 @@ export const agentSettingsSchema = z.strictObject({
   memory: bytesText.optional().meta({ description: 'Memory to offer; default: three quarters' }),
   disk: bytesText.default('10Gi').meta({ description: 'Disk that attempts may fill' }),
   cache: bytesText.default('5Gi').meta({ description: 'Blobs kept for later attempts' }),
+  roots: bytesText.default('5Gi').meta({ description: 'Unpacked roots of native programs kept for later attempts' }),
   runtimes: z
     .array(z.enum(['wasm', 'javascript', 'process', 'docker']))
     .default(['wasm', 'javascript', 'process', 'docker'])

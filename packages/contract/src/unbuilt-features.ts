@@ -17,7 +17,6 @@ interface UnbuiltFeature {
 const UNBUILT: readonly UnbuiltFeature[] = [
   { path: 'kind', values: ['Cron', 'Service'] },
   { path: 'metadata.namespace', when: (value) => value !== 'default' },
-  { path: 'spec.task.process.root' },
   { path: 'spec.task.resources.gpu', when: (value) => value !== 0 },
   { path: 'spec.task.wasm.deterministic', when: (value) => value !== true },
   { path: 'spec.disconnect.reconcile', values: ['best-score', 'longest-running'] },

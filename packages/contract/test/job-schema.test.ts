@@ -44,6 +44,9 @@ test('the published schema describes what a user may write', () => {
   assert.deepEqual(names(inner?.properties ?? {}), names({ ...parsed.spec, ...others }));
   for (const name of Object.keys(parsed.spec.task)) assert.ok(task?.properties?.[name], name);
   assert.match(task?.properties?.javascript?.properties?.script?.description ?? '', /file/);
+  const root = task?.properties?.process?.properties?.root;
+  assert.match(root?.description ?? '', /tar archive.*file/);
+  assert.ok(new RegExp(root?.pattern ?? '').test('./rootfs.tar.gz'));
 });
 
 test('every pattern of it is one that editors can compile', () => {

@@ -133,6 +133,10 @@ test('containers and native programs: images, commands, credentials and targets 
   assert.deepEqual(faultsOf(spec({}, { ...program, process: { command: [] } })).faults, {
     'spec.task.process.command': 'invalid',
   });
+  const rooted = (root: unknown) => spec({}, { ...program, process: { command: ['sh'], root } });
+  assert.deepEqual(parseJobSpec(rooted(DIGEST)).spec.task.process, { command: ['sh'], root: DIGEST });
+  assert.deepEqual(faultsOf(rooted('./rootfs.tar')).faults, { 'spec.task.process.root': 'invalid' });
+  assert.deepEqual(faultsOf(rooted('https://x/rootfs.tar')).faults, { 'spec.task.process.root': 'unsupported' });
   const pod = { runtime: 'kubernetes', wasm: undefined, kubernetes: { image: 'busybox' } };
   parseJobSpec(spec({}, { ...pod, outputs: [{ name: 'out', path: '/dev/stdout' }] }));
   const asked = { stdin: { text: '' }, outputs: [{ name: 'out', path: '/out/a' }], network: { allow: targets } };

@@ -7,6 +7,7 @@ export { createKubernetesRuntime, type KubernetesOptions } from './kubernetes/in
 export { type LongTimerDependencies, PROCESS_TIMER, startLongTimer } from './long-timer.ts';
 export { type NetworkOpener, networkOpener } from './network/network-opener.ts';
 export { createProcessRuntime, type ProcessRuntimeOptions } from './process/index.ts';
+export { ArchiveFault, unpackArchive } from './process/unpack-archive.ts';
 export { removeTree } from './remove-tree.ts';
 export * from './runtime.ts';
 export { createWasmRuntime } from './wasm/index.ts';

@@ -228,6 +228,32 @@ export const NETWORK_LIMITS = {
   idleMilliseconds: 300_000,
 } as const;
 
+/** Archives of root file systems that jobs bring along. */
+export const ARCHIVE_LIMITS = {
+  /** An archive without its compression, headers included: a distribution with a desktop and a compiler. */
+  bytes: 4 * 2 ** 30,
+  /** Entries of one archive, and folders that it implies; a distribution with a desktop has some 150,000. */
+  entries: 200_000,
+  /** Names and targets of links of all entries together: they are in memory while an archive is unpacked. */
+  namesBytes: 32 << 20,
+  /** One header of pax or GNU: a path, a target and some attributes. Each is copied and searched. */
+  headerBytes: 16_384,
+  /** One name in a folder, in bytes of UTF-8, as in Linux. */
+  nameBytes: 255,
+  /** One path from the root, in bytes of UTF-8: what a specification can name of it. */
+  pathBytes: 1024,
+  /** Levels of folders: each costs a lookup, and those who measure or remove a tree a descriptor. */
+  pathDepth: 128,
+  /** The target of a symbolic link, in bytes of UTF-8, as in Linux. */
+  targetBytes: 4095,
+  /** What an entry counts beside its bytes: a block and an inode, so that empty files cannot fill a disk either. */
+  entryBytes: 4096,
+  /** Compressed bytes read at a time. */
+  readBytes: 64 * 1024,
+  /** Characters of a name that a message repeats. */
+  shownCharacters: 120,
+} as const;
+
 /** Native programs under bubblewrap. */
 export const PROCESS_LIMITS = {
   /** bubblewrap and the program's own libraries; less would fail in confusing ways. */
@@ -249,6 +275,8 @@ export const PROCESS_LIMITS = {
   watchedDescriptors: 4096,
   /** Processes of ours in a sandbox: bubblewrap's first one, the forwarder and the commands that it runs. */
   ownProcesses: 10,
+  /** Entries that are mounted one by one, since the job has something in their folder. bubblewrap takes 9,000 arguments. */
+  viewEntries: 2048,
   /** Folders in folders: each level holds a descriptor of the agent while it is walked. */
   folderDepth: 128,
   /** What the launcher writes when it fails, kept to tell why. */

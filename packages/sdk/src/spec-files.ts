@@ -134,7 +134,7 @@ function requireFolderPlace({ text, takesFolder }: BlobReference): void {
 function copyToReferences(document: unknown): unknown {
   if (!isRecord(document)) return document;
   const copy = { ...document };
-  for (const block of ['wasm', 'javascript', 'stdin']) copyAlong(copy, ['spec', 'task', block]);
+  for (const block of ['wasm', 'javascript', 'process', 'stdin']) copyAlong(copy, ['spec', 'task', block]);
   copyAlong(copy, ['spec', 'verification', 'compare']);
   const task = recordIn(recordIn(copy, 'spec'), 'task');
   if (task !== null && Array.isArray(task.inputs)) {

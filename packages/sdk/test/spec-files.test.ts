@@ -45,6 +45,23 @@ describe('files of a specification', () => {
     assert.deepEqual(document, before, 'the document of the caller is untouched');
   });
 
+  test('the root of a native program is one of them, and no folder', async () => {
+    const server = new BlobServer();
+    const document = {
+      kind: 'Job',
+      spec: { task: { runtime: 'process', process: { command: ['a'], root: 'main.js' } } },
+    };
+    const before = structuredClone(document);
+    const uploaded = parseJobSpec(await uploadSpecFiles(server.client, document, { baseDirectory: base }));
+    assert.equal(uploaded.spec.task.process?.root, text('export default () => 1'));
+    assert.deepEqual(document, before, 'the document of the caller is untouched');
+    document.spec.task.process.root = 'data';
+    await assert.rejects(
+      checkSpec(document, { baseDirectory: base }),
+      /process\.root: data is a folder; a file is needed/,
+    );
+  });
+
   test('contents given by name go before files', async () => {
     const server = new BlobServer();
     const document = spec({ javascript: { script: 'main.js' } });

@@ -150,6 +150,9 @@ await onBothDatabases('jobs', {
     const other = `sha256:${'b'.repeat(64)}`;
     const request = fog.submit({ task: { inputs: [{ source: other, path: '/in' }] } });
     await assert.rejects(request, { code: 'blob-not-found', details: { digests: [other] } });
+    const process = { command: ['a'], root: other };
+    const rooted = fog.submit({ task: { runtime: 'process', wasm: undefined, process } });
+    await assert.rejects(rooted, { code: 'blob-not-found', details: { digests: [other] } });
     await fog.database.write((writer) => writer.updateTable('blobs').set({ stored_at: -1 }).execute());
     await assert.rejects(fog.submit(), { code: 'blob-not-found', details: { digests: [MODULE] } });
     assert.equal(fog.dispatcher.hints.size, 0, 'nothing is hinted at');

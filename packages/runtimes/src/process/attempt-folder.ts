@@ -9,13 +9,14 @@
  *       net/                      socket and forwarder
  *       files/                    large outputs, which the caller gets
  */
-import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
 import { chmod, copyFile, lchown, link, mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { removeTree } from '../remove-tree.ts';
 import type { AttemptRequest, ProcessProgram } from '../runtime.ts';
 import { stagedPath } from './launch.ts';
 import {
+  existsIn,
   HOST_PARENTS,
   hostSource,
   isHostVisible,
@@ -196,27 +197,24 @@ function rootSource(rootPath: string): ViewSource {
   return {
     hostPath,
     readLink: (path) => readlinkSync(hostPath(path)),
+    typeOf: (path) => {
+      try {
+        return typeOf(lstatSync(hostPath(path)));
+      } catch {
+        return null;
+      }
+    },
     list: (path) =>
       readdirSync(hostPath(path), { withFileTypes: true }).map((entry): RootEntry => {
-        const type = entry.isSymbolicLink()
-          ? 'symlink'
-          : entry.isDirectory()
-            ? 'folder'
-            : entry.isFile()
-              ? 'file'
-              : 'other';
-        return { name: entry.name, type };
+        return { name: entry.name, type: typeOf(entry) };
       }),
   };
 }
 
-function existsIn(source: ViewSource, path: string): boolean {
-  try {
-    lstatSync(source.hostPath(path));
-    return true;
-  } catch {
-    return false;
-  }
+function typeOf(entry: Pick<Stats, 'isSymbolicLink' | 'isDirectory' | 'isFile'>): RootEntry['type'] {
+  if (entry.isSymbolicLink()) return 'symlink';
+  if (entry.isDirectory()) return 'folder';
+  return entry.isFile() ? 'file' : 'other';
 }
 
 /** The bytes of the arguments for bubblewrap in an open file that no other process can open. */

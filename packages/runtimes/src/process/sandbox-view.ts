@@ -8,6 +8,7 @@
  * bubblewrap would follow that while it still sees the host.
  */
 import { posix } from 'node:path';
+import { PROCESS_LIMITS } from '../limits.ts';
 
 export interface RootEntry {
   name: string;
@@ -22,9 +23,11 @@ export interface SandboxView {
 }
 
 export interface ViewSource {
-  /** Entries of a folder of the root, by its absolute path inside. */
+  /** Entries of a folder of the root, by its absolute path inside. No part of that may be a link. */
   list(sandboxPath: string): RootEntry[];
   readLink(sandboxPath: string): string;
+  /** Null where there is nothing. */
+  typeOf(sandboxPath: string): RootEntry['type'] | null;
   hostPath(sandboxPath: string): string;
 }
 
@@ -62,10 +65,43 @@ export function planView(
         if (type === 'symlink') throw new ViewConflict(`${path} is a link here`);
       } else if (type === 'symlink') view.symlinks.push({ target: source.readLink(path), sandboxPath: path });
       else view.readOnlyBinds.push({ hostPath: source.hostPath(path), sandboxPath: path });
+      if (view.readOnlyBinds.length + view.symlinks.length > PROCESS_LIMITS.viewEntries) {
+        throw new ViewConflict(`there are more than ${PROCESS_LIMITS.viewEntries} entries beside them in ${folder}`);
+      }
     }
   };
   visit('/');
   return view;
+}
+
+/** Symbolic links that Linux follows on the way to one path. */
+const MOST_LINKS = 40;
+
+/** Whether there is something at this path as a program sees it: links lead nowhere but into the root. */
+export function existsIn(source: ViewSource, sandboxPath: string): boolean {
+  const left = sandboxPath.split('/');
+  let here = '/';
+  let links = 0;
+  for (let name = left.shift(); name !== undefined; name = left.shift()) {
+    if (name === '' || name === '.') continue;
+    if (name === '..') {
+      here = posix.dirname(here);
+      continue;
+    }
+    const path = posix.join(here, name);
+    const type = source.typeOf(path);
+    if (type === null || (type !== 'folder' && type !== 'symlink' && left.length > 0)) return false;
+    if (type !== 'symlink') {
+      here = path;
+      continue;
+    }
+    links += 1;
+    if (links > MOST_LINKS) return false;
+    const target = source.readLink(path);
+    left.unshift(...target.split('/'));
+    if (target.startsWith('/')) here = '/';
+  }
+  return true;
 }
 
 /** Of the host: programs, libraries and what they need to start and to trust certificates. No user's data. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -258,6 +258,21 @@ describe('attacks on the process runtime', { skip: skipProcess }, () => {
       assertSucceeded(await runAttempt(runtime, stage.request({ program }), host));
       assert.equal(host.text('stdout'), '65534 65534 65534\n');
     });
+  });
+
+  it('links of a root that lead to the host tell nothing of it', async () => {
+    const root = join(folder, 'linked-root');
+    await mkdir(root);
+    await symlink('/etc', join(root, 'host'));
+    await symlink('../../../../../../../etc', join(root, 'up'));
+    const messages = new Set<string>();
+    for (const workingDirectory of ['/host/ssl', '/host/no-such-folder', '/up/ssl', '/up/no-such-folder']) {
+      const program = processProgram(['/bin/a'], { rootPath: root, workingDirectory });
+      const outcome = await runAttempt(runtime, stage.request({ program }));
+      assertFailed(outcome, 'rejected');
+      messages.add(outcome.message.replace(/\/(host|up)/, '/LINK'));
+    }
+    assert.deepEqual([...messages].length, 1);
   });
 
   describe('outputs that lead elsewhere', () => {

@@ -1,7 +1,9 @@
 /** The pure core of the process runtime: views, command lines, control groups, ends. */
 import assert from 'node:assert/strict';
+import { posix } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { PROCESS_LIMITS } from '../../src/limits.ts';
 import {
   cgroupName,
   cgroupSettings,
@@ -14,6 +16,7 @@ import { explainEnd, parseStatus, type SandboxEnd } from '../../src/process/endi
 import { attemptIdentity, launchCommand } from '../../src/process/launch.ts';
 import { launcherPath } from '../../src/process/sandbox-process.ts';
 import {
+  existsIn,
   HOST_PARENTS,
   hostSource,
   planView,
@@ -43,6 +46,7 @@ const TREE: Readonly<Record<string, Readonly<Record<string, RootEntry['type']>>>
 const source: ViewSource = {
   list: (folder) => Object.entries(TREE[folder] ?? {}).map(([name, type]) => ({ name, type })),
   readLink: () => 'usr/bin',
+  typeOf: (path) => (path === '/' ? 'folder' : (TREE[posix.dirname(path)]?.[posix.basename(path)] ?? null)),
   hostPath: (path) => `/images/1${path}`,
 };
 const bound = (places: string[]) => planView(source, places).readOnlyBinds.map(({ sandboxPath }) => sandboxPath);
@@ -67,6 +71,34 @@ describe('what a sandbox sees', () => {
     assert.deepEqual(planView(source, ['/usr/share/data/in.txt']).folders, ['/usr', '/usr/share']);
     assert.deepEqual(bound(['/usr/share/x']).includes('/usr/share/x'), false, 'an input takes the place');
     for (const place of ['/bin/x', '/init/x', '/bin']) assert.throws(() => planView(source, [place]), ViewConflict);
+  });
+
+  it('has a bound, however many entries the root has', () => {
+    const list = () => Array.from({ length: PROCESS_LIMITS.viewEntries + 1 }, (_, index) => `f${index}`);
+    const wide: ViewSource = { ...source, list: () => list().map((name) => ({ name, type: 'file' })) };
+    assert.throws(() => planView(wide, []), /more than 2048 entries beside them in \/$/);
+    const links: ViewSource = { ...source, list: () => list().map((name) => ({ name, type: 'symlink' })) };
+    assert.throws(() => planView(links, []), ViewConflict);
+  });
+
+  it('looks for a path as a program would: links stay in the root', () => {
+    const links: Readonly<Record<string, string>> = {
+      '/bin': '../../usr/bin',
+      '/usr/up': '..',
+      '/etc/out': '/home/user',
+      '/host': '/root',
+      '/loop': '/loop',
+    };
+    const linked: ViewSource = {
+      ...source,
+      typeOf: (path) => (Object.hasOwn(links, path) ? 'symlink' : source.typeOf(path)),
+      readLink: (path) => links[path] ?? '',
+    };
+    const there = ['/', '/usr/share', '/bin', '/bin/../share/x', '/usr/up/etc/out', '/usr/up/usr/up/home'];
+    for (const path of there) assert.equal(existsIn(linked, path), true, path);
+    for (const path of ['/srv', '/bin/x', '/init/x', '/host', '/host/x', '/loop', '/loop/x']) {
+      assert.equal(existsIn(linked, path), false, path);
+    }
   });
 
   it('of the host shows programs and harmless settings alone', () => {
