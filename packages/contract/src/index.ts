@@ -25,3 +25,4 @@ export * from './tunnels.ts';
 export * from './units.ts';
 export * from './untyped-document.ts';
 export * from './verification-policy.ts';
+export * from './wording.ts';

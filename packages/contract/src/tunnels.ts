@@ -16,6 +16,7 @@
  * Anything else is a violation and ends it.
  */
 import { z } from 'zod';
+import { FogError } from './errors.ts';
 import { jobIdSchema, nameSchema } from './identifiers.ts';
 
 /** GET, upgraded to a WebSocket, with the token of the session; the id is good once, for some seconds, for one node. */
@@ -62,7 +63,10 @@ export interface PortAddress {
 const PORT_PATH = /^\/v1\/(job|deployment)s\/([^/]+)\/ports\/([^/]+)\/(?:(http)(\/.*)?|(tunnel))$/;
 const REPLICA_PATTERN = /^\d{1,7}$/;
 
-/** Reads the path and query of a request as they came; null for what is no published port. */
+/**
+ * Reads the path and query of a request as they came; null for what is no published port. Throws `invalid-request` for
+ * one with a `replica` that is no number, or with several.
+ */
 export function parsePortAddress(url: string): PortAddress | null {
   const [path = '', ...queries] = url.split('?');
   const match = PORT_PATH.exec(path);
@@ -72,7 +76,10 @@ export function parsePortAddress(url: string): PortAddress | null {
   if (match === null || !id.success || !name.success) return null;
   const pairs = queries.length === 0 ? [] : queries.join('?').split('&');
   const chosen = pairs.filter((pair) => pair.startsWith('replica=')).map((pair) => pair.slice('replica='.length));
-  if (chosen.length > 1 || chosen.some((text) => !REPLICA_PATTERN.test(text))) return null;
+  if (chosen.length > 1 || chosen.some((text) => !REPLICA_PATTERN.test(text))) {
+    const what = chosen.length > 1 ? 'is given more than once' : 'is not the number of a replica';
+    throw new FogError('invalid-request', `replica ${what}`, { hint: 'write ?replica=0, or leave it out' });
+  }
   const query = pairs.filter((pair) => !pair.startsWith('replica=')).join('&');
   return {
     owner: { kind, id: id.data },

@@ -10,7 +10,7 @@ import {
 } from '@fog/contract';
 import type { JobCache } from '../dispatch/job-cache.ts';
 import { hurdleOf, type PlacementNode, placementClass, requirementsOf } from '../dispatch/requirements.ts';
-import type { OutcomeRecord } from '../dispatch/turn-records.ts';
+import { failureText } from '../dispatch/turn-records.ts';
 import type { Reader } from '../store/database.ts';
 import { type ReplicaRow, type RevisionWithJob, readReplicas, readRevisions } from '../store/deployment-rows.ts';
 import type { DeploymentRow } from '../store/tables.ts';
@@ -88,9 +88,7 @@ export function lastGoodOf(revisions: readonly RevisionWithJob[]): RevisionWithJ
 
 /** The last failure of a replica, for people. */
 export function lastFailure({ lastOutcome }: ReplicaRow): string | null {
-  if (lastOutcome === null) return null;
-  const { reason, message } = JSON.parse(lastOutcome) as OutcomeRecord;
-  return [reason, message].filter((part) => part).join(': ') || null;
+  return failureText(lastOutcome);
 }
 
 function policyOf(spec: JobSpec): ControlledDeployment['update'] {
