@@ -136,7 +136,7 @@ describe('fog up', () => {
     ]);
     server.close();
     for (const { code, stderr } of [second, taken, unusable]) {
-      assert.notEqual(code, 0);
+      assert.equal(code, 2, 'its user can mend that');
       assert.match(stderr, sentences);
     }
     assert.match(second.stderr, /is in use by the fog at http:\/\/127\.0\.0\.1:\d+ \(process \d+\)/);
@@ -199,6 +199,7 @@ describe('commands', () => {
     assert.equal((await inFog(['job', 'wait', id, '--timeout', '100ms'])).code, 124);
     assert.equal((await inFog(['job', 'cancel', id])).code, 0);
     assert.equal((await inFog(['job', 'wait', id])).code, 130);
+    assert.equal((await inFog(['job', 'suspend', id])).code, 2, 'it has ended');
     assert.equal((await inFog(['job', 'get', 'j000000000000000000'])).code, 2);
     for (const command of ['outputs', 'logs', 'events']) {
       assert.match((await inFog(['job', command, id, '--task', '9'])).stderr, /has no task 9/);
@@ -240,7 +241,7 @@ describe('commands', () => {
     const asAlice = (args: string[]) => fog(args, { environment: { FOG_URL: ready.url, FOG_TOKEN: token } });
     assert.equal((await asAlice(['node', 'ls'])).code, 0);
     const forbidden = await asAlice(['token', 'ls', '--json']);
-    assert.deepEqual([forbidden.code, JSON.parse(forbidden.stderr).code], [125, 'forbidden']);
+    assert.deepEqual([forbidden.code, JSON.parse(forbidden.stderr).code], [2, 'forbidden']);
     const { items } = await json(['token', 'ls']);
     const { id } = items.find((item: { principal: string }) => item.principal === 'alice');
     assert.equal((await inFog(['token', 'revoke', id])).code, 0);
@@ -284,7 +285,7 @@ describe('fog node join', () => {
 
   test('what cannot be a token is refused with a sentence', async () => {
     const { code, stderr } = await inFog(['node', 'join', ready.url, '--token', 'x', '--data', join(folder, 'y')]);
-    assert.equal(code, 125);
+    assert.equal(code, 2);
     assert.match(stderr, /^fog: this is not a fog token\n/);
   });
 });

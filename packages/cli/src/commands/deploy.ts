@@ -25,8 +25,8 @@ FILE is a job of type: service or daemon, in YAML or JSON ("-" reads it from sta
 name of the deployment. Files that it names are uploaded; their paths are relative to FILE. Another specification than
 the one that runs becomes a new revision, which replaces the replicas of the old one step by step.
 
-Exit code: 0 when the revision is up, 1 when it failed or was given up, 124 timed out, 130 no longer waited for,
-2 wrong usage or specification, 125 fog itself failed. Ctrl-C ends the wait; the update goes on.
+Exit code: 0 when the revision is up, 1 when it failed or was given up, 124 timed out, 130 no longer waited for;
+2 and 125 as in "fog run --help". Ctrl-C ends the wait; the update goes on.
 
 Examples:
   $ fog deploy web.yaml

@@ -25,7 +25,9 @@ FILE is a job in YAML or JSON ("-" reads it from standard input), or a program: 
 Files that it names are uploaded; their paths are relative to FILE.
 
 Exit code: 0 when every task succeeded, else that of the failed task with the lowest number (1 if it has none),
-124 timed out, 130 cancelled, 2 wrong usage or specification, 125 fog itself failed.
+124 timed out, 130 cancelled. Of every command: 2 for what you can mend (wrong usage or specification, no such thing, a
+state or token that does not allow it, a taken address or folder), 125 when fog itself failed (it cannot be reached, is
+full or broken, or has another version).
 Ctrl-C cancels the job; a second one leaves at once.
 
 Examples:
