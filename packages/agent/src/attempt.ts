@@ -9,6 +9,7 @@ import {
   type HeldAttempt,
   isLongRunning,
   type LeaseGroup,
+  LIMITS,
   type TaskOutput,
   type UsageSample,
   type YieldReason,
@@ -425,7 +426,11 @@ export class Attempt {
   }
 
   #facts(): Pick<TerminalReport, 'usage' | 'engine' | 'logBytes'> {
-    return { usage: usageOf(this.#usage), engine: this.#engine.slice(0, 64), logBytes: this.log.totalBytes };
+    return {
+      usage: usageOf(this.#usage),
+      engine: this.#engine.slice(0, LIMITS.engineBytes),
+      logBytes: this.log.totalBytes,
+    };
   }
 
   /** A line of ours for the author of the job. */
