@@ -29,6 +29,9 @@ export const CLI_LIMITS = {
   problemBytes: 65_536,
   /** A result that `fog run` prints; more is downloaded. */
   printedResultBytes: 64 << 10,
+  /** How often it is asked why a task waits, and how long a wait for room is not worth a word. */
+  askWhyMilliseconds: 1000,
+  quietWaitMilliseconds: 10_000,
   /** Smallest time between two drawings of the progress line. */
   drawMilliseconds: 100,
 } as const;

@@ -192,6 +192,11 @@ describe('commands', () => {
     assert.match(nowhere.stdout, /os == plan9: excludes 2 nodes/);
     const id = (await inFog(['job', 'run', 'nowhere.yaml', '-d'])).stdout.trim();
     assert.match((await inFog(['job', 'get', id])).stdout, /waits for a node[\s\S]*os == plan9: excludes 2 nodes/);
+    const why = 'no node can run it; os == plan9: excludes 2 of 2';
+    assert.ok((await inFog(['job', 'get', id])).stdout.includes(`Task 0: ${why}.`), 'the same as job why');
+    const waited = await inFog(['run', 'nowhere.yaml', '--timeout', '4s']);
+    assert.equal(waited.code, 124);
+    assert.equal(waited.stderr.split(`waits: ${why}; fog job why j`).length, 2, 'once');
     assert.match(
       (await inFog(['job', 'why', id])).stdout,
       /why it waits +no node can run it; os == plan9: excludes 2 of 2/,

@@ -1,6 +1,7 @@
 /** A submitted job: what happens to it, its end, its outputs. */
 import {
   type AttemptSample,
+  type Explanation,
   type FogClient,
   FogError,
   isTerminal,
@@ -134,6 +135,20 @@ export class JobHandle {
       yield* page.items;
       cursor = page.next ?? undefined;
     } while (cursor !== undefined);
+  }
+
+  /** Why a task waits, and why it is where it is; without a partition the first that waits, else task 0. */
+  async explain(partition?: number, signal?: AbortSignal): Promise<Explanation & { partition: number }> {
+    const chosen = partition ?? (await this.#firstQueued(signal)) ?? 0;
+    const params = { job: this.id, partition: chosen };
+    const found = await retried(() => this.#client.call('explainTask', { params }, abortable(signal)), signal);
+    return { partition: chosen, ...found };
+  }
+
+  async #firstQueued(signal: AbortSignal | undefined): Promise<number | undefined> {
+    const parts = { params: { job: this.id }, query: { state: 'queued', limit: 1 } } as const;
+    const { items } = await retried(() => this.#client.call('listTasks', parts, abortable(signal)), signal);
+    return items[0]?.partition;
   }
 
   /** What the attempts of a task used over time, oldest first; `fence` picks one of them. */

@@ -1,6 +1,6 @@
 /** `fog deploy FILE`, `fog scale`, `fog rollback`: what changes a deployment, and the wait for it. */
 import { type Deployment, parseDuration } from '@fog/contract';
-import type { Fog, RolloutResult } from '@fog/sdk';
+import type { DeploymentHandle, Fog, RolloutResult } from '@fog/sdk';
 import type { Command } from 'commander';
 import { EXIT } from '../exit-code.ts';
 import { replicasText, rolloutProgressText } from '../output/deployment-text.ts';
@@ -9,7 +9,7 @@ import { safeText } from '../output/table.ts';
 import { coloursOf, note, type Terminal, writeJson, writeLine } from '../terminal.ts';
 import { type CommonOptions, connect, wholeNumber, withConnection } from './command-context.ts';
 import { readJobSource } from './job-source.ts';
-import { Interrupt } from './run.ts';
+import { Interrupt, tellWaiting } from './run.ts';
 
 export interface OwnerOptions extends CommonOptions {
   principal?: string;
@@ -100,9 +100,12 @@ async function follow(
   interrupt.onSignal(() => stop.abort());
   let seen = deployed;
   const line = new ProgressLine(terminal, () => rolloutProgressText(seen, Date.now()));
+  const waiting = new AbortController();
+  const handle = fog.deployment(name, options.principal);
   if (!options.json) line.start();
+  const told = options.json ? null : tellWaitingReplica(fog, handle, line, waiting.signal);
   try {
-    const result = await fog.deployment(name, options.principal).wait(revision, {
+    const result = await handle.wait(revision, {
       signal: stop.signal,
       timeoutMilliseconds,
       onProgress: (deployment) => {
@@ -112,8 +115,29 @@ async function follow(
     line.stop();
     await showResult(terminal, result, revision, options);
   } finally {
+    waiting.abort();
+    await told;
     line.stop();
   }
+}
+
+/** Only for the eye: why the first replica of the current revision that waits does so. */
+async function tellWaitingReplica(
+  fog: Fog,
+  handle: DeploymentHandle,
+  line: ProgressLine,
+  signal: AbortSignal,
+): Promise<void> {
+  await tellWaiting(signal, async (waits) => {
+    const { replicas, revision, revisions } = await handle.get(signal);
+    const job = revisions.find((each) => each.revision === revision)?.job;
+    const waiting = replicas.find((replica) => replica.job === job && replica.state === 'queued' && !replica.leaving);
+    const explanation = waiting === undefined ? null : await fog.job(waiting.job).explain(waiting.partition, signal);
+    const message = waits.take(explanation?.waiting ?? null, Date.now());
+    if (message === null || waiting === undefined) return;
+    const { partition } = waiting;
+    line.say(`replica ${partition} waits: ${message}; fog job why ${waiting.job} --task ${partition}`);
+  });
 }
 
 async function showResult(

@@ -310,7 +310,10 @@ await onBothDatabases('deployments', {
     assert.equal((await get(fog)).state, 'rolling-out');
     await fog.advance(600_000);
     const failed = await get(fog);
-    assert.deepEqual([failed.state, failed.reason], ['failed', '0 of 2 replicas are available, and no more for 10m']);
+    assert.deepEqual(
+      [failed.state, failed.reason],
+      ['failed', '0 of 2 replicas available, and no more for 10m; 2 replicas wait: no node has joined this fog'],
+    );
     await willing(fog);
     await fog.settle();
     assert.equal((await until(fog, ['stable'])).reason, null, 'it came up after all');
