@@ -17,6 +17,8 @@ export const CLI_LIMITS = {
   /** Rows that a person reads; `--all` shows the rest. */
   shownTasks: 50,
   shownJobs: 50,
+  /** Of a reason in a table: a page that a health check got must not push the other columns apart. */
+  whyCharacters: 100,
   /** Outputs downloaded at a time: those of a job with many tasks are mostly small. */
   concurrentOutputs: 8,
   /** `fog forward`: connections at a time; a replica takes 64. */

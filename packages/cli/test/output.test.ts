@@ -202,6 +202,11 @@ describe('what people read', () => {
     assert.ok(lines.includes(`logs        fog job logs -f ${job}`));
     const [, row] = replicaListText([replica, { ...replica, leaving: true }], 10_000, plain).split('\n');
     assert.match(row ?? '', /^4 +3 +ready +2s ago +attic +1 +2 +exit-code: code 3$/);
+    const page = `unhealthy: status 404: <html>\n<body>${'x'.repeat(900)}`;
+    const cut = replicaListText([{ ...replica, message: page }], 10_000, plain).split('\n');
+    assert.equal(cut.length, 2, 'one line each');
+    assert.match(cut[1] ?? '', /unhealthy: status 404: <html> <body>x+\.\.\.$/);
+    assert.ok((cut[1] ?? '').length < 180);
     assert.match(
       revisionListText(deployment.revisions, 10_000, plain),
       /\n3 \(1 again\) +rolling-out +j0+1 +10s ago +alice$/,

@@ -159,5 +159,6 @@ async function showResult(
     return;
   }
   await note(terminal, `${colours.red(`revision ${revision} of ${name} ${outcome}`)}: ${safeText(result.reason)}`);
+  if (outcome === 'failed') await note(terminal, `  its replicas are tried on: "fog scale ${name} 0" ends that`);
   await note(terminal, `  see "fog rollout status ${name}" and "fog rollout history ${name}"`);
 }

@@ -96,9 +96,10 @@ await onBothDatabases('deployments', {
     const before = await deployed(fog, service());
     await deploy(fog, service({}, ['fails']));
     await fog.settle();
-    await until(fog, ['rolling-back']);
+    const why = 'replica 0 failed 3 times in a row: exit-code: as told';
+    assert.equal((await until(fog, ['rolling-back'])).reason, why);
     const after = await until(fog, ['stable']);
-    assert.match(after.reason ?? '', /^replica 0 failed 3 times in a row: exit-code: as told$/);
+    assert.deepEqual([after.reason, after.revisions[1]?.reason], [null, why], 'nothing is wrong any more');
     assert.deepEqual(
       after.revisions.map(({ state, of, job }) => [state, of, job === before.revisions[0]?.job]),
       [
@@ -223,6 +224,8 @@ await onBothDatabases('deployments', {
     await fog.advance(61_000);
     await fog.advance(2000);
     assert.deepEqual([one.held.size, two.held.size], [1, 1]);
+    const [replica] = (await get(fog)).replicas;
+    assert.deepEqual([replica?.ready, replica?.failures, replica?.message], [true, 1, null], 'it does well');
     await one.connect();
     assert.deepEqual([one.held.size, two.held.size], [0, 1]);
     await until(fog, ['stable']);
