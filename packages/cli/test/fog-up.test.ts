@@ -206,8 +206,9 @@ describe('commands', () => {
     assert.equal((await inFog(['job', 'wait', id])).code, 130);
     assert.equal((await inFog(['job', 'suspend', id])).code, 2, 'it has ended');
     assert.equal((await inFog(['job', 'get', 'j000000000000000000'])).code, 2);
-    for (const command of ['outputs', 'logs', 'events']) {
-      assert.match((await inFog(['job', command, id, '--task', '9'])).stderr, /has no task 9/);
+    for (const command of ['outputs', 'logs', 'events', 'top', 'why']) {
+      const { code, stderr } = await inFog(['job', command, id, '--task', '9']);
+      assert.deepEqual([code, /has no task 9/.test(stderr)], [2, true], command);
     }
     assert.match((await inFog(['status'])).stdout, /nodes +2 connected[\s\S]*database +sqlite/);
   });
@@ -267,6 +268,8 @@ describe('commands', () => {
     assert.equal((await inFog(['node', 'drain', 'node-2', '--deadline', '5s'])).code, 0);
     await until(() => !isAlive(pid));
     await until(() => running.stderr().includes('node-2: was drained'));
+    const back = await inFog(['node', 'uncordon', 'node-2']);
+    assert.match(back.stderr, /^node node-2 was drained: it comes back with the next "fog up"/);
   });
 });
 

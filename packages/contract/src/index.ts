@@ -17,6 +17,7 @@ export * from './node-description.ts';
 export * from './resources.ts';
 export * from './routes.ts';
 export * from './sandbox-path.ts';
+export * from './service-rules.ts';
 export * from './settings.ts';
 export * from './spec-faults.ts';
 export * from './states.ts';

@@ -90,7 +90,7 @@ export function rolloutOutcome(deployment: Deployment, revision: number): Rollou
       return null;
     case 'stable':
       // Another count of the same specification is no new revision. A node that is away keeps its daemon waiting.
-      return type === 'daemon' || available >= wanted ? { outcome: 'stable' } : null;
+      return type === 'daemon' || available === wanted ? { outcome: 'stable' } : null;
     case 'failed':
     case 'rolled-back':
       return { outcome: found.state, reason: found.reason ?? found.state };

@@ -49,6 +49,7 @@ test('a revision comes out in one of four ways', () => {
   assert.equal(outcome(['rolling-out'], 1), null);
   assert.deepEqual(outcome(['stable'], 1), { outcome: 'stable' });
   assert.equal(outcome(['stable'], 1, { available: 1 }), null, 'it was only scaled, and more are on the way');
+  assert.equal(outcome(['stable'], 1, { available: 3 }), null, 'it was only scaled, and one still has to leave');
   assert.deepEqual(outcome(['stable'], 1, { available: 1, type: 'daemon' }), { outcome: 'stable' });
   assert.deepEqual(outcome(['failed'], 1), { outcome: 'failed', reason: 'it failed' });
   assert.deepEqual(outcome(['rolling-out', 'rolled-back'], 1), { outcome: 'rolled-back', reason: 'it failed' });

@@ -50,7 +50,7 @@ export function addDeployCommands(program: Command, terminal: Terminal): void {
     .description('keep a service or daemon running, or update it')
     .addHelpText('after', HELP);
   withWait(deploy).action(async (file: string, options: WaitOptions) => {
-    const { document, baseDirectory } = await readJobSource(terminal, file, []);
+    const { document, baseDirectory } = await readJobSource(terminal, file, [], { isDeployed: true });
     const fog = await connect(terminal, options);
     using interrupt = new Interrupt();
     const deployed = await fog.deploy(document as Record<string, unknown>, {
@@ -71,13 +71,15 @@ export function addDeployCommands(program: Command, terminal: Terminal): void {
   });
   const scale = program
     .command('scale <name> <replicas>')
-    .description('keep this many replicas of a service running, until a deploy names another count');
-  withOwner(scale).action(async (name: string, replicas: string, options: OwnerOptions) => {
+    .description(
+      'keep this many replicas of a service running, until a deploy names another count; exits as "fog deploy"',
+    );
+  withWait(scale).action(async (name: string, replicas: string, options: WaitOptions) => {
     const wanted = wholeNumber(0)(replicas);
     const fog = await connect(terminal, options);
+    using interrupt = new Interrupt();
     const scaled = await fog.deployment(name, options.principal).scale(wanted);
-    if (options.json) await writeJson(terminal, scaled);
-    else await note(terminal, `deployment ${name}: ${replicasText(scaled)}`);
+    await follow(terminal, fog, scaled, interrupt, options);
   });
 }
 

@@ -1,5 +1,5 @@
 /** What is asked of deployments: each command changes rows under their lock, and the controller does the rest. */
-import { FogError, type JobSpec, newId, parseJobSpec } from '@fog/contract';
+import { deploymentNameFaults, FogError, type JobSpec, newId, parseJobSpec } from '@fog/contract';
 import { sql } from 'kysely';
 import { type Jobs, jobOf } from '../dispatch/jobs.ts';
 import { DEPLOYMENT_LIMITS } from '../limits.ts';
@@ -224,7 +224,7 @@ function noSuchDeployment({ name }: DeploymentKey): never {
 }
 
 function deployableSpec(document: unknown, name: string): JobSpec {
-  const spec = parseJobSpec(document);
+  const spec = parseJobSpec(document, deploymentNameFaults(document));
   const { type } = spec.spec;
   if (type !== 'service' && type !== 'daemon') {
     throw new FogError('invalid-request', `a job of type: ${type} has an end, it cannot be deployed`, {

@@ -90,6 +90,16 @@ await onBothDatabases('deployments', {
     assert.deepEqual((await eventTypes(fog.database, old.id)).at(-1), 'job.cancelled');
   },
 
+  'a service without a name is refused, also where the deployment has that of jobs without one': async ({ open }) => {
+    const fog = await open();
+    const { metadata, ...nameless } = service();
+    assert.equal(metadata?.name, 'web');
+    await assert.rejects(fog.deployments.deploy(ALICE, { name: 'job' }, nameless), {
+      code: 'invalid-spec',
+      message: 'metadata.name: is required: it is the name of the deployment',
+    });
+  },
+
   'a bad update goes back by itself, and says why': async ({ open }) => {
     const fog = await open();
     await willing(fog);
