@@ -1,4 +1,5 @@
 import {
+  counted,
   type FailureReason,
   FogError,
   formatDuration,
@@ -194,7 +195,7 @@ export class SupervisedRun implements RunningAttempt {
   #checked({ status, message, failures }: HealthState): void {
     this.#report(status, message);
     if (status !== 'unhealthy') return;
-    this.#run?.kill('unhealthy', `Its health check failed ${failures} times in a row: ${message}`);
+    this.#run?.kill('unhealthy', `Its health check failed ${counted(failures, 'time')} in a row: ${message}`);
   }
 
   #runEnded({ usage }: AttemptOutcome): void {

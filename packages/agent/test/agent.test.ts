@@ -168,7 +168,7 @@ test('declines what its owner, its runtimes or its capacity do not allow', async
   assert.equal(await declined(4), 'engine v8 needs a sandbox');
   runtime.refused = null;
   coordinator.lease(leaseGroup([5, 6, 7, 8, 9]));
-  assert.match(await declined(9), /all 4 slots are taken/);
+  assert.match(await declined(9), /no slot of 4 is free/);
   await coordinator.until(() => runtime.attempts.length === 4);
   assert.deepEqual(coordinator.violations, []);
 });

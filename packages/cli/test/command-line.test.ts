@@ -29,6 +29,8 @@ describe('usage', () => {
       assert.notEqual(stderr, '');
     }
     assert.match((await fog(['job', 'lss'])).stderr, /^fog: unknown command 'lss'\n {2}hint: Did you mean ls\?\n$/);
+    assert.match((await fog(['job', 'logs'])).stderr, /hint: see "fog job logs --help"\n$/);
+    assert.match((await fog(['deploy', 'a', 'b'])).stderr, /hint: see "fog deploy --help"\n$/);
     assert.match((await fog(['token', 'create', '--scope', 'x'])).stderr, /Allowed choices are admin, submit/);
   });
 

@@ -291,6 +291,15 @@ describe('fog node join', () => {
     assert.equal((await inFog(['node', 'get', 'attic'])).code, 2);
   });
 
+  test('a node that is refused is told so once', async () => {
+    const created = await json(['token', 'create', '--scope', 'node', '--principal', 'eve']);
+    assert.equal((await inFog(['token', 'revoke', created.id])).code, 0);
+    const args = ['node', 'join', ready.url, '--token', created.token, '--data', join(folder, 'eve')];
+    const { code, stderr } = await inFog(args);
+    assert.equal(code, 2);
+    assert.match(stderr, /^fog: [^\n]+\n( {2}hint: [^\n]+\n)?$/);
+  });
+
   test('what cannot be a token is refused with a sentence', async () => {
     const { code, stderr } = await inFog(['node', 'join', ready.url, '--token', 'x', '--data', join(folder, 'y')]);
     assert.equal(code, 2);

@@ -1,6 +1,7 @@
 /** `fog job`: what was submitted, what became of it. */
 import { resolve } from 'node:path';
 import {
+  counted,
   JOB_STATES,
   type JobState,
   jobSpecJsonSchema,
@@ -148,8 +149,8 @@ function addOutputs(job: Command, terminal: Terminal): void {
       for (const file of files) await writeLine(terminal, safeText(file.path));
       const kept = files.filter((file) => file.kept).length;
       const keptText = kept === 0 ? '' : `, ${kept} of them there already`;
-      await note(terminal, `${files.length} files, verified${keptText}`);
-      if (tasks.length < total) await note(terminal, `${total - tasks.length} tasks have no outputs (yet)`);
+      await note(terminal, `${counted(files.length, 'file')}, verified${keptText}`);
+      if (tasks.length < total) await note(terminal, `${counted(total - tasks.length, 'task')} without outputs (yet)`);
     }
   });
 }

@@ -1,5 +1,5 @@
 /** `fog node`: the computers of the fog, seen from the coordinator. */
-import { FogError, type Node, nodeIdSchema, parseDuration } from '@fog/contract';
+import { counted, FogError, type Node, nodeIdSchema, parseDuration } from '@fog/contract';
 import type { Fog } from '@fog/sdk';
 import type { Command } from 'commander';
 import { eventLine } from '../output/event-text.ts';
@@ -57,7 +57,8 @@ function addChanges(node: Command, terminal: Terminal): void {
     const { id } = await findNode(fog, name);
     const drained = await fog.client.call('drainNode', { params: { node: id }, body: { deadline: options.deadline } });
     if (options.json) await writeJson(terminal, drained);
-    else await note(terminal, `node ${drained.name} is draining, ${drained.running.length} attempts run`);
+    else
+      await note(terminal, `node ${drained.name} is draining, it runs ${counted(drained.running.length, 'attempt')}`);
   });
   for (const cordoned of [true, false]) {
     const command = node

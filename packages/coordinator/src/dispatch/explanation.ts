@@ -43,7 +43,7 @@ function waitingOf(
     return { reason: 'retry', message: `it is tried again in ${formatDuration(task.notBefore - now)}${after}` };
   }
   if (plan.nodes.length === 0) return { reason: 'no-node', message: noNodeText(plan) };
-  const front = ahead === null ? 'very many tasks are' : ahead === 1 ? '1 task is' : `${ahead} tasks are`;
+  const front = ahead === null ? 'very many tasks are' : counted(ahead, 'task is', 'tasks are');
   const queue = ahead === 0 ? '' : `; ${front} in front of it`;
   if (plan.nodes.every(({ freeSlots }) => freeSlots === 0)) {
     return { reason: 'no-room', message: `${noRoomText(plan.nodes.length)}${queue}` };

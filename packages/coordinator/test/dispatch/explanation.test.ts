@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Attempt, Plan, TaskWithAttempts } from '@fog/contract';
 import { explainTask } from '../../src/dispatch/explanation.ts';
+import { hurdleOf, type PlacementNode, placementClass, type Requirements } from '../../src/dispatch/requirements.ts';
 
 const NODE = { id: `n${'0'.repeat(32)}`, name: 'attic', slots: 2 };
 const ATTEMPT: Attempt = {
@@ -89,6 +90,39 @@ describe('why a task waits', () => {
   it('only a queued task waits', () => {
     assert.equal(explain({ task: { ...TASK, state: 'running' } }).waiting, null);
   });
+});
+
+it('what keeps a node out reads well before "excludes 2 nodes"', () => {
+  const capacity = { slots: 1, milliCpu: 1000, memoryBytes: 1 << 30, diskBytes: 1 << 30 };
+  const description = { capacity, labels: {}, policy: { accept: ['alice'], trusted: [] }, runtimes: {} };
+  const node = {
+    ...{ id: NODE.id, owner: 'bob', prefix: '', trusted: false, state: 'connected', cordoned: false },
+    description: description as unknown as PlacementNode['description'],
+  } as const;
+  const requirements = {
+    ...{ runtime: 'wasm', engine: null, submitter: 'alice', constraints: [], node: null },
+    ...{ milliCpu: 1, memoryBytes: 1, diskBytes: 1 },
+  } as const;
+  const hurdle = (on: Partial<PlacementNode>, change: Partial<Requirements> = {}) =>
+    hurdleOf(placementClass({ ...requirements, ...change }), { ...node, ...on })?.constraint;
+  assert.deepEqual(
+    [
+      hurdle({ state: 'unknown' }),
+      hurdle({ cordoned: true }),
+      hurdle({}, { submitter: 'carol' }),
+      hurdle({}, { trustedOnly: true }),
+      hurdle({}, { node: 'another' }),
+      hurdle({}),
+    ],
+    [
+      'not connected',
+      'cordoned',
+      'does not accept jobs of carol',
+      'not trusted',
+      'not the node of the task',
+      'no runtime wasm',
+    ],
+  );
 });
 
 describe('why a task is where it is', () => {
