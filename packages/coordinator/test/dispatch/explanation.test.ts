@@ -95,14 +95,24 @@ describe('why a task waits', () => {
 it('what keeps a node out reads well before "excludes 2 nodes"', () => {
   const capacity = { slots: 1, milliCpu: 1000, memoryBytes: 1 << 30, diskBytes: 1 << 30 };
   const description = { capacity, labels: {}, policy: { accept: ['alice'], trusted: [] }, runtimes: {} };
-  const node = {
-    ...{ id: NODE.id, owner: 'bob', prefix: '', trusted: false, state: 'connected', cordoned: false },
+  const node: PlacementNode = {
+    id: NODE.id,
+    owner: 'bob',
+    prefix: '',
+    trusted: false,
+    state: 'connected',
+    cordoned: false,
     description: description as unknown as PlacementNode['description'],
-  } as const;
-  const requirements = {
-    ...{ runtime: 'wasm', engine: null, submitter: 'alice', constraints: [], node: null },
-    ...{ milliCpu: 1, memoryBytes: 1, diskBytes: 1 },
-  } as const;
+  };
+  const needs = { milliCpu: 1, memoryBytes: 1, diskBytes: 1 };
+  const requirements: Requirements = {
+    runtime: 'wasm',
+    engine: null,
+    submitter: 'alice',
+    constraints: [],
+    node: null,
+    ...needs,
+  };
   const hurdle = (on: Partial<PlacementNode>, change: Partial<Requirements> = {}) =>
     hurdleOf(placementClass({ ...requirements, ...change }), { ...node, ...on })?.constraint;
   assert.deepEqual(
