@@ -4,6 +4,7 @@ import {
   type Explanation,
   type FogClient,
   FogError,
+  formatDuration,
   isTerminal,
   JOB_TRANSITIONS,
   type Job,
@@ -83,11 +84,15 @@ export class JobHandle {
       return await this.result(job, limit);
     } catch (error) {
       if (limit.aborted && !options.signal?.aborted) {
-        throw new FogError('timed-out', `job ${this.id} has not ended within ${options.timeoutMilliseconds} ms`, {
-          cause: error,
-          details: { job: this.id },
-          hint: 'the job goes on; wait again or cancel it',
-        });
+        throw new FogError(
+          'timed-out',
+          `job ${this.id} has not ended within ${formatDuration(options.timeoutMilliseconds ?? 0)}`,
+          {
+            cause: error,
+            details: { job: this.id },
+            hint: 'the job goes on; wait again or cancel it',
+          },
+        );
       }
       throw error;
     }

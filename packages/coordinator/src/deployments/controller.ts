@@ -238,6 +238,9 @@ function changeOf(
   return canGoBack ? { event: 'roll-back', to: lastGood.revision, reason } : { event: 'fail', reason };
 }
 
+/** Of what a replica said, in the reason of a failure. */
+const CAUSE_CHARACTERS = 120;
+
 /** Why the current revision cannot come up, or null while it may. */
 function failureOf(view: ControlledDeployment, counts: ReplicaCounts, now: number): string | null {
   const { current, update } = view;
@@ -248,7 +251,7 @@ function failureOf(view: ControlledDeployment, counts: ReplicaCounts, now: numbe
     null,
   );
   if (current.mostAvailable === 0 && (failing?.jobFailures ?? 0) >= DEPLOYMENT_LIMITS.hopelessFailures) {
-    const why = failing?.why == null ? '' : `: ${oneLine(failing.why)}`;
+    const why = failing?.why == null ? '' : `: ${oneLine(failing.why, CAUSE_CHARACTERS)}`;
     return `replica ${failing?.partition} failed ${counted(failing?.jobFailures ?? 0, 'time')} in a row${why}`;
   }
   if (now - current.progressAt < update.deadlineMilliseconds) return null;
@@ -265,7 +268,7 @@ function missingText(view: ControlledDeployment, fresh: readonly ControlledRepli
     .filter(({ condition, why }) => why !== null && condition !== 'ready')
     .toSorted((left, right) => right.jobFailures - left.jobFailures)[0];
   const causes = [
-    ...(failing?.why == null ? [] : [`replica ${failing.partition}: ${oneLine(failing.why)}`]),
+    ...(failing?.why == null ? [] : [`replica ${failing.partition}: ${oneLine(failing.why, CAUSE_CHARACTERS)}`]),
     ...(waiting === 0 ? [] : [`${counted(waiting, 'replica waits', 'replicas wait')}: ${view.whyNoPlace}`]),
   ];
   if (causes.length > 0) return causes.join('; ');

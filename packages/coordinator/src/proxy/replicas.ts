@@ -37,6 +37,9 @@ export function inTurn(ready: readonly Replica[], turn: number): Replica[] {
   return [...ready.slice(first), ...ready.slice(0, first)];
 }
 
+/** Of what a replica said of itself. */
+const SAID_CHARACTERS = 100;
+
 /** One sentence on replicas none of which is ready; `tasks` has those without an attempt as well. */
 export function whyNotReady(replicas: readonly Replica[], tasks: readonly ServiceTask[]): string {
   const attempted = new Set(replicas.map(nameOf));
@@ -56,11 +59,11 @@ function nameOf({ job, partition }: Pick<Replica, 'job' | 'partition'>): string 
 function conditionOf({ state, nodeState, health }: Replica): string {
   if (state === 'lost' || nodeState !== 'connected') return 'on a node that is cut off';
   if (state !== 'running') return state;
-  const why = health?.status === 'unhealthy' && health.message !== '' ? ` (${oneLine(health.message)})` : '';
-  return `${health?.status ?? 'starting'}${why}`;
+  if (health === null || health.status === 'healthy') return health?.status ?? 'starting';
+  return `${health.status}${health.message === '' ? '' : ` (${oneLine(health.message, SAID_CHARACTERS)})`}`;
 }
 
 function waitOf({ pauses, failure }: ServiceTask): string {
   if (!pauses) return 'waiting for a node';
-  return `in its pause after a failure${failure === null ? '' : ` (${oneLine(failure)})`}`;
+  return `in its pause after a failure${failure === null ? '' : ` (${oneLine(failure, SAID_CHARACTERS)})`}`;
 }

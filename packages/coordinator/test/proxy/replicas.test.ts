@@ -59,6 +59,7 @@ test('why none is ready is said in one sentence', () => {
     replica({ state: 'preparing', health: null }),
     replica({ health: null }),
     replica({ health: health('starting') }),
+    replica({ partition: 9, health: health('starting', 'status 404') }),
     replica({ health: health('unhealthy', 'status 500') }),
     replica({ state: 'lost' }),
     replica({ nodeState: 'unknown' }),
@@ -66,6 +67,6 @@ test('why none is ready is said in one sentence', () => {
   const tasks = [task({ job: 'j000000000000000001' })];
   assert.equal(
     whyNotReady(several, tasks),
-    '1 preparing, 2 starting, 1 unhealthy (status 500), 2 on a node that is cut off',
+    '1 preparing, 2 starting, 1 starting (status 404), 1 unhealthy (status 500), 2 on a node that is cut off',
   );
 });
