@@ -69,7 +69,7 @@ test('the wait tells of progress and ends with the outcome, the time, or the sig
   const endless = new DeploymentHandle(client([deployment(['rolling-out'])]), 'web');
   await assert.rejects(endless.wait(1, { timeoutMilliseconds: 20 }), {
     code: 'timed-out',
-    message: 'revision 1 of web has not come up within 20 ms',
+    message: 'revision 1 of web has not come up within 20ms',
     hint: 'the update goes on: fog rollout status web',
   });
   await assert.rejects(endless.wait(1, { signal: AbortSignal.timeout(20) }), { code: 'cancelled' });
