@@ -18,6 +18,7 @@
 import { z } from 'zod';
 import { FogError } from './errors.ts';
 import { jobIdSchema, nameSchema } from './identifiers.ts';
+import { oneLine } from './wording.ts';
 
 /** GET, upgraded to a WebSocket, with the token of the session; the id is good once, for some seconds, for one node. */
 export const AGENT_TUNNEL_PATH = '/v1/agent/tunnels/:id';
@@ -76,9 +77,11 @@ export function parsePortAddress(url: string): PortAddress | null {
   if (match === null || !id.success || !name.success) return null;
   const pairs = queries.length === 0 ? [] : queries.join('?').split('&');
   const chosen = pairs.filter((pair) => pair.startsWith('replica=')).map((pair) => pair.slice('replica='.length));
-  if (chosen.length > 1 || chosen.some((text) => !REPLICA_PATTERN.test(text))) {
-    const what = chosen.length > 1 ? 'is given more than once' : 'is not the number of a replica';
-    throw new FogError('invalid-request', `replica ${what}`, { hint: 'write ?replica=0, or leave it out' });
+  const wrong = chosen.find((text) => !REPLICA_PATTERN.test(text));
+  if (chosen.length > 1 || wrong !== undefined) {
+    const what =
+      wrong === undefined ? 'replica is given twice' : `"${oneLine(wrong, 40)}" is not the number of a replica`;
+    throw new FogError('invalid-request', what, { hint: 'write ?replica=0, or leave it out' });
   }
   const query = pairs.filter((pair) => !pair.startsWith('replica=')).join('&');
   return {

@@ -1,6 +1,6 @@
 /** `fog deploy FILE`, `fog scale`, `fog rollback`: what changes a deployment, and the wait for it. */
 import { type Deployment, parseDuration } from '@fog/contract';
-import type { DeploymentHandle, Fog, RolloutResult } from '@fog/sdk';
+import type { Fog, RolloutResult } from '@fog/sdk';
 import type { Command } from 'commander';
 import { EXIT } from '../exit-code.ts';
 import { replicasText, rolloutProgressText } from '../output/deployment-text.ts';
@@ -103,11 +103,10 @@ async function follow(
   let seen = deployed;
   const line = new ProgressLine(terminal, () => rolloutProgressText(seen, Date.now()));
   const waiting = new AbortController();
-  const handle = fog.deployment(name, options.principal);
   if (!options.json) line.start();
-  const told = options.json ? null : tellWaitingReplica(fog, handle, line, waiting.signal);
+  const told = options.json ? null : tellWaitingReplica(fog, () => seen, line, waiting.signal);
   try {
-    const result = await handle.wait(revision, {
+    const result = await fog.deployment(name, options.principal).wait(revision, {
       signal: stop.signal,
       timeoutMilliseconds,
       onProgress: (deployment) => {
@@ -126,19 +125,17 @@ async function follow(
 /** Only for the eye: why the first replica of the current revision that waits does so. */
 async function tellWaitingReplica(
   fog: Fog,
-  handle: DeploymentHandle,
+  seen: () => Deployment,
   line: ProgressLine,
   signal: AbortSignal,
 ): Promise<void> {
   await tellWaiting(signal, async (waits) => {
-    const { replicas, revision, revisions } = await handle.get(signal);
+    const { revision, revisions } = seen();
     const job = revisions.find((each) => each.revision === revision)?.job;
-    const waiting = replicas.find((replica) => replica.job === job && replica.state === 'queued' && !replica.leaving);
-    const explanation = waiting === undefined ? null : await fog.job(waiting.job).explain(waiting.partition, signal);
-    const message = waits.take(explanation?.waiting ?? null, Date.now());
-    if (message === null || waiting === undefined) return;
-    const { partition } = waiting;
-    line.say(`replica ${partition} waits: ${message}; fog job why ${waiting.job} --task ${partition}`);
+    if (job === undefined) return;
+    const { partition, waiting } = await fog.job(job).explain(undefined, signal);
+    const message = waits.take(waiting, Date.now());
+    if (message !== null) line.say(`replica ${partition} waits: ${message}; fog job why ${job} --task ${partition}`);
   });
 }
 

@@ -18,7 +18,8 @@ const PROGRAMS: Readonly<Record<string, 'javascript' | 'wasm'>> = {
 
 /**
  * Reads FILE: `-` is a specification on standard input; `.js`, `.mjs` and `.wasm` become a job of one task with
- * `args`. `isDeployed`: it needs a name. Throws `invalid-spec` or `unsupported` with all faults, files that do not exist included.
+ * `args`. `isDeployed`: it needs a name. Throws `invalid-spec` or `unsupported` with all faults, files that do not exist
+ * included.
  */
 export async function readJobSource(
   terminal: Terminal,

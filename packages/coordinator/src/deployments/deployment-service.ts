@@ -181,7 +181,7 @@ function toReplica(
   const held = state === 'queued' ? null : attempt;
   const health = readHealth(held?.health ?? null);
   const node = held?.node ?? pinned;
-  const said = health?.message ?? '';
+  const said = health === null || health.status === 'healthy' ? '' : health.message;
   return {
     job,
     partition,

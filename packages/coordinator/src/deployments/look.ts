@@ -126,7 +126,8 @@ function hasHealthCheck({ spec }: JobSpec): boolean {
 
 function toControlled(replica: ReplicaRow): ControlledReplica {
   const { job, partition, pinned, condition, since, leaving, jobFailures, attempt } = replica;
-  const said = condition === 'starting' ? readHealth(attempt?.health ?? null)?.message : undefined;
+  const health = condition === 'starting' ? readHealth(attempt?.health ?? null) : null;
+  const said = health === null || health.status === 'healthy' ? '' : health.message;
   return {
     job,
     partition,

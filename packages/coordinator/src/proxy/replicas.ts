@@ -19,8 +19,8 @@ export interface Replica {
 export interface ServiceTask {
   job: string;
   partition: number;
-  /** Queued, and in its pause after a failure. */
-  pauses: boolean;
+  /** What a queued one waits for: a node, or the end of its pause after a failure; null of one that is placed. */
+  waitsFor: 'node' | 'pause' | null;
   /** Its last failure; null unless there are failures in a row. */
   failure: string | null;
 }
@@ -63,7 +63,8 @@ function conditionOf({ state, nodeState, health }: Replica): string {
   return `${health.status}${health.message === '' ? '' : ` (${oneLine(health.message, SAID_CHARACTERS)})`}`;
 }
 
-function waitOf({ pauses, failure }: ServiceTask): string {
-  if (!pauses) return 'waiting for a node';
+function waitOf({ waitsFor, failure }: ServiceTask): string {
+  if (waitsFor === null) return 'starting';
+  if (waitsFor === 'node') return 'waiting for a node';
   return `in its pause after a failure${failure === null ? '' : ` (${oneLine(failure, SAID_CHARACTERS)})`}`;
 }

@@ -130,7 +130,8 @@ async function readTasks(reader: Reader, id: string): Promise<ServiceTask[]> {
     .limit(LIMITS.replicas)
     .execute();
   return rows.map(({ partition, state, parked, last_outcome: outcome }) => {
-    return { job: id, partition, pauses: state === 'queued' && parked === 1, failure: failureText(outcome) };
+    const waitsFor = state !== 'queued' ? null : parked === 1 ? 'pause' : 'node';
+    return { job: id, partition, waitsFor, failure: failureText(outcome) };
   });
 }
 

@@ -27,7 +27,7 @@ const spec = parseJobSpec({
     },
   },
 });
-const taskOf = ({ partition }: Replica) => ({ job: JOB, partition, pauses: false, failure: null });
+const taskOf = ({ partition }: Replica) => ({ job: JOB, partition, waitsFor: null, failure: null });
 const job = { id: JOB, spec, endedAt: null, submitter: 'alice' } as Job;
 
 describe('a request to a published port', () => {
@@ -120,7 +120,7 @@ describe('a request to a published port', () => {
   }
 
   test('for a replica that there is not is 404, for one that pauses 503 with its failure, for no number 400', async () => {
-    waiting = [{ job: JOB, partition: 1, pauses: true, failure: 'ended: exit code 0' }];
+    waiting = [{ job: JOB, partition: 1, waitsFor: 'pause', failure: 'ended: exit code 0' }];
     const missing = await ask(`${PATH}&replica=7`);
     assert.deepEqual([missing.status, missing.body], [404, `job ${JOB} has no replica 7`]);
     const pausing = await ask(`${PATH}&replica=1`);
@@ -129,7 +129,7 @@ describe('a request to a published port', () => {
       [503, `replica 1 of job ${JOB} is not ready: 1 in its pause after a failure (ended: exit code 0)`],
     );
     const wrong = await ask(`${PATH}&replica=x`);
-    assert.deepEqual([wrong.status, wrong.body], [400, 'replica is not the number of a replica']);
+    assert.deepEqual([wrong.status, wrong.body], [400, '"x" is not the number of a replica']);
   });
 
   test('is passed on to the coordinator that holds the link, for this replica, with the token', async () => {

@@ -43,11 +43,17 @@ test('each gets its turn', () => {
 
 test('why none is ready is said in one sentence', () => {
   assert.equal(whyNotReady([], []), 'it has none at the moment');
-  const task = (change: Partial<ServiceTask>) => ({ job: 'j1', partition: 0, pauses: false, failure: null, ...change });
+  const task = (change: Partial<ServiceTask>) => ({
+    job: 'j1',
+    partition: 0,
+    waitsFor: 'node' as const,
+    failure: null,
+    ...change,
+  });
   const waiting = [
     task({}),
-    task({ partition: 1, pauses: true }),
-    task({ partition: 2, pauses: true, failure: `ended: <html>\n${'x'.repeat(500)}` }),
+    task({ partition: 1, waitsFor: 'pause' }),
+    task({ partition: 2, waitsFor: 'pause', failure: `ended: <html>\n${'x'.repeat(500)}` }),
   ];
   const why = whyNotReady([], waiting);
   assert.match(

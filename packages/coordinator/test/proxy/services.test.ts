@@ -113,8 +113,8 @@ await onBothDatabases('services', {
     await fog.settle();
     const { tasks, replicas } = await new Services(fog.database).find(ALICE, { kind: 'deployment', id: 'web' });
     assert.deepEqual(
-      [replicas, tasks.map(({ partition, pauses, failure }) => [partition, pauses, failure])],
-      [[], [[0, true, 'exit-code: as told']]],
+      [replicas, tasks.map(({ partition, waitsFor, failure }) => [partition, waitsFor, failure])],
+      [[], [[0, 'pause', 'exit-code: as told']]],
     );
   },
 
