@@ -84,7 +84,8 @@ describe('a service', { skip: skipProcess }, () => {
     await until('another takes its place', ({ state, available }) => state === 'stable' && available === 2);
     assert.deepEqual([sleepers().length, sleepers().includes(victim)], [2, false]);
 
-    assert.equal((await fog('scale', 'web', '3')).code, 0);
+    const scaled = await fog('scale', 'web', '3');
+    assert.deepEqual([scaled.code, /is up: 3 of 3 replicas available/.test(scaled.stderr)], [0, true], scaled.stderr);
     await until('it is scaled', ({ state, available }) => state === 'stable' && available === 3);
 
     const updated = await fog('deploy', write('two.json', sleeping, { priority: 60 }), '--json');

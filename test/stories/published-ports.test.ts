@@ -132,11 +132,8 @@ describe('published ports', { skip: skipProcess || skipPerl }, () => {
     assert.match((await problem(await ask(web('/', 'nothing')))).join(), /^404,not-found.*publishes web, raw, closed/);
     assert.match((await problem(await ask(web('/', 'raw')))).join(), /^409,conflict.*does not speak HTTP.*fog forward/);
     assert.match((await problem(await ask(web('/', 'closed')))).join(), /^503,unavailable.*Nobody listens on port 9/);
-    assert.match(
-      (await problem(await ask(web('/?replica=7')))).join(),
-      /^503,unavailable,replica 7 of job .* is not ready/,
-    );
-    assert.equal((await problem(await ask(web('/?replica=x'))))[1], 'not-found');
+    assert.match((await problem(await ask(web('/?replica=7')))).join(), /^404,not-found,job .* has no replica 7/);
+    assert.equal((await problem(await ask(web('/?replica=x'))))[1], 'invalid-request');
     assert.equal((await problem(await ask(`/v1/jobs/j${'0'.repeat(18)}/ports/web/http/`)))[1], 'not-found');
     assert.match((await problem(await ask(`/v1/jobs/${job}/ports/raw/tunnel`))).join(), /a tunnel is a WebSocket/);
   });

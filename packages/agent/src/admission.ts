@@ -77,7 +77,7 @@ export function addLoad(load: Load, demand: Demand, sign: 1 | -1 = 1): Load {
 /** Why another attempt does not fit, or null. */
 export function overload(capacity: Capacity, load: Load, demand: Demand): string | null {
   const sum = addLoad(load, demand);
-  if (sum.slots > capacity.slots) return `all ${capacity.slots} slots are taken`;
+  if (sum.slots > capacity.slots) return `no slot of ${capacity.slots} is free`;
   for (const [what, name] of [
     ['milliCpu', 'thousandths of a processor'],
     ['memoryBytes', 'bytes of memory'],

@@ -258,7 +258,8 @@ export class Agent implements RunningAgent {
 
   #refused(error: FogError): void {
     this.#refusal = error;
-    this.#parts.log('error', `the coordinator refused this node: ${error.message}`, { code: error.code });
+    // Whoever waits for `closed` is told with it.
+    this.#parts.log('info', `the coordinator refused this node: ${error.message}`, { code: error.code });
     void this.#end({ reason: 'refused', error });
   }
 

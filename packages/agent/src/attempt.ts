@@ -9,6 +9,7 @@ import {
   type HeldAttempt,
   isLongRunning,
   type LeaseGroup,
+  LIMITS,
   type TaskOutput,
   type UsageSample,
   type YieldReason,
@@ -278,7 +279,7 @@ export class Attempt {
     this.#running = null;
     this.#aliveMilliseconds = null;
     this.#usage = outcome.usage;
-    this.#engine = outcome.engine;
+    this.#engine = outcome.engine.slice(0, LIMITS.engineBytes);
     let outputs: readonly AttemptOutput[] = outcome.status === 'succeeded' ? outcome.outputs : [];
     try {
       const yields = this.migration.yieldAfter(outcome, this.#departure());
@@ -425,7 +426,7 @@ export class Attempt {
   }
 
   #facts(): Pick<TerminalReport, 'usage' | 'engine' | 'logBytes'> {
-    return { usage: usageOf(this.#usage), engine: this.#engine.slice(0, 64), logBytes: this.log.totalBytes };
+    return { usage: usageOf(this.#usage), engine: this.#engine, logBytes: this.log.totalBytes };
   }
 
   /** A line of ours for the author of the job. */

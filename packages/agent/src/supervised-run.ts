@@ -1,4 +1,5 @@
 import {
+  counted,
   type FailureReason,
   FogError,
   formatDuration,
@@ -182,15 +183,19 @@ export class SupervisedRun implements RunningAttempt {
     this.#watch = new HealthWatch(isTakenOver ? adoptedHealth() : startedHealth(this.#timer.now()), {
       policy,
       check: () => checkHealth(health, this, policy.timeoutMilliseconds),
-      checked: (state) => this.#checked(state),
+      // While it is starting, too: what the first check found may be all that is known when an update is given up.
+      // But of a run that was taken over the coordinator knows better.
+      checked: (state) => {
+        if (state.status !== 'starting' || !isTakenOver) this.#checked(state);
+      },
       timer: this.#timer,
     });
   }
 
   #checked({ status, message, failures }: HealthState): void {
-    if (status !== 'starting') this.#report(status, message);
+    this.#report(status, message);
     if (status !== 'unhealthy') return;
-    this.#run?.kill('unhealthy', `Its health check failed ${failures} times in a row: ${message}`);
+    this.#run?.kill('unhealthy', `Its health check failed ${counted(failures, 'time')} in a row: ${message}`);
   }
 
   #runEnded({ usage }: AttemptOutcome): void {

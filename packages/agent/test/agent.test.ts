@@ -11,6 +11,19 @@ import { FakeRuntime } from './fake-runtime.ts';
 
 const settings = agentSettingsSchema.parse({ name: 'tested' });
 
+test('the name of an engine is told whole, an image with its digest too', async () => {
+  await using site = await startSite();
+  const { coordinator, runtime, agent } = site;
+  const engine = `docker.io/library/python@sha256:${'a'.repeat(64)}`;
+  runtime.behaviour = (attempt) => attempt.succeed([], engine);
+  await agent.connected();
+  coordinator.lease(leaseGroup([0]));
+  await coordinator.until(() => coordinator.ending(0) !== undefined, 'the outcome');
+  const ending = coordinator.ending(0);
+  assert(ending?.event === 'succeed');
+  assert.deepEqual([ending.engine, coordinator.violations], [engine, []]);
+});
+
 test('joins, runs a leased attempt and reports it with its log', async () => {
   await using site = await startSite();
   const { coordinator, runtime, agent } = site;
@@ -155,7 +168,7 @@ test('declines what its owner, its runtimes or its capacity do not allow', async
   assert.equal(await declined(4), 'engine v8 needs a sandbox');
   runtime.refused = null;
   coordinator.lease(leaseGroup([5, 6, 7, 8, 9]));
-  assert.match(await declined(9), /all 4 slots are taken/);
+  assert.match(await declined(9), /no slot of 4 is free/);
   await coordinator.until(() => runtime.attempts.length === 4);
   assert.deepEqual(coordinator.violations, []);
 });

@@ -34,8 +34,8 @@ export class FakeAttempt implements RunningAttempt {
     this.#settle = resolve;
   }
 
-  succeed(outputs: AttemptOutput[] = []): void {
-    this.#settle({ status: 'succeeded', exitCode: 0, outputs, usage, engine: 'fake' });
+  succeed(outputs: AttemptOutput[] = [], engine = 'fake'): void {
+    this.#settle({ status: 'succeeded', exitCode: 0, outputs, usage, engine });
   }
 
   fail(reason: FailureReason, message: string, exitCode: number | null = null): void {

@@ -245,6 +245,15 @@ describe('its health', () => {
     assert.equal(it.runs.length, 2);
   });
 
+  test('that fails from the start is told with the first check, and once', async () => {
+    const it = supervise({ health: check });
+    it.last().isListening = false;
+    await it.timer.advance(1000);
+    assert.deepEqual(it.reports, [{ status: 'starting', message: 'nobody listens', restarts: 0 }]);
+    await it.timer.advance(10_000);
+    assert.deepEqual(it.told(), ['starting 0', 'unhealthy 0', 'starting 1']);
+  });
+
   test('of a run that was taken over is told once it is known, without a start period', async () => {
     const it = supervise({ health: { ...check, startPeriod: '1h' }, isAdopted: true });
     it.last().isListening = false;

@@ -3,9 +3,10 @@
  *
  *     0    every task succeeded, or the command did what was asked
  *     n    the exit code of the failed task with the lowest number; 1 where it has none
- *     2    wrong usage, such as the name of something that does not exist, or a fault in the specification
+ *     2    what the caller can mend: wrong usage, a fault in the specification, the name of something that does not exist,
+ *          a state that does not allow it, a token that does not, an address or a folder that is taken
  *     124  timed out
- *     125  fog itself failed
+ *     125  fog itself failed: it cannot be reached, is full or broken, or speaks another version
  *     130  cancelled
  */
 import type { ErrorCode, FailureReason, FogError, JobState } from '@fog/contract';
@@ -18,15 +19,38 @@ const TIME_LIMITS: readonly (FailureReason | null)[] = [
   'queue-timeout',
   'total-timeout',
 ];
-const USAGE_ERRORS: readonly ErrorCode[] = [
-  'invalid-spec',
-  'unsupported',
-  'invalid-request',
-  'invalid-configuration',
-  'idempotency-mismatch',
-  'not-found',
-  'blob-not-found',
-];
+
+/** Of every code, so that a new one cannot be forgotten. */
+const ERROR_EXITS: Readonly<Record<ErrorCode, number>> = {
+  'invalid-spec': EXIT.usage,
+  'invalid-request': EXIT.usage,
+  unsupported: EXIT.usage,
+  unauthenticated: EXIT.usage,
+  forbidden: EXIT.usage,
+  'not-found': EXIT.usage,
+  conflict: EXIT.usage,
+  'idempotency-mismatch': EXIT.usage,
+  'blob-not-found': EXIT.usage,
+  'body-too-large': EXIT.usage,
+  'not-serialisable': EXIT.usage,
+  'function-not-self-contained': EXIT.usage,
+  'runtime-unavailable': EXIT.usage,
+  'port-taken': EXIT.usage,
+  'data-directory': EXIT.usage,
+  'unsupported-platform': EXIT.usage,
+  'invalid-configuration': EXIT.usage,
+  'task-failed': EXIT.taskFailed,
+  'timed-out': EXIT.timedOut,
+  cancelled: EXIT.cancelled,
+  unavailable: EXIT.fogFailed,
+  'too-many-requests': EXIT.fogFailed,
+  'storage-full': EXIT.fogFailed,
+  'blob-digest-mismatch': EXIT.fogFailed,
+  'blob-offset-mismatch': EXIT.fogFailed,
+  'protocol-version': EXIT.fogFailed,
+  'protocol-violation': EXIT.fogFailed,
+  internal: EXIT.fogFailed,
+};
 
 /** The exit code of a job that has ended; `failedTask` is the one with the lowest number. */
 export function jobExitCode(
@@ -43,9 +67,6 @@ export function jobExitCode(
   return TIME_LIMITS.includes(failedTask?.reason ?? job.reason) ? EXIT.timedOut : EXIT.taskFailed;
 }
 
-export function errorExitCode(error: FogError): number {
-  if (USAGE_ERRORS.includes(error.code)) return EXIT.usage;
-  if (error.code === 'timed-out') return EXIT.timedOut;
-  if (error.code === 'cancelled') return EXIT.cancelled;
-  return EXIT.fogFailed;
+export function errorExitCode({ code }: FogError): number {
+  return ERROR_EXITS[code];
 }

@@ -19,6 +19,8 @@ export const CLI_LIMITS = {
   /** Rows that a person reads; `--all` shows the rest. */
   shownTasks: 50,
   shownJobs: 50,
+  /** Of a reason in a table: a page that a health check got must not push the other columns apart. */
+  whyCharacters: 100,
   /** Outputs downloaded at a time: those of a job with many tasks are mostly small. */
   concurrentOutputs: 8,
   /** `fog forward`: connections at a time; a replica takes 64. */
@@ -31,6 +33,9 @@ export const CLI_LIMITS = {
   problemBytes: 65_536,
   /** A result that `fog run` prints; more is downloaded. */
   printedResultBytes: 64 << 10,
+  /** How often it is asked why a task waits, and how long a wait for room is not worth a word. */
+  askWhyMilliseconds: 1000,
+  quietWaitMilliseconds: 10_000,
   /** Smallest time between two drawings of the progress line. */
   drawMilliseconds: 100,
 } as const;

@@ -59,8 +59,13 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
   const asJson = args.includes('--json');
   const program = buildProgram(terminal);
   const usage: string[] = [];
+  let failing = program;
   forEachCommand(program, (command) => {
-    command.exitOverride().configureOutput({
+    const exit = (error: CommanderError) => {
+      failing = command;
+      throw error;
+    };
+    command.exitOverride(exit).configureOutput({
       writeOut: (text) => void terminal.stdout.write(text),
       writeErr: (text) => void usage.push(text),
     });
@@ -69,7 +74,9 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
     await program.parseAsync([...args], { from: 'user' });
     return terminal.exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return usageExit(terminal, error, usage.join(''), asJson);
+    if (error instanceof CommanderError) {
+      return usageExit(terminal, error, { usage: usage.join(''), command: commandLine(failing) }, asJson);
+    }
     const fault = FogError.from(error);
     await writeError(terminal, fault, asJson);
     if (fault.code === 'internal' && terminal.environment.FOG_DEBUG && error instanceof Error) {
@@ -80,7 +87,12 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
 }
 
 /** Asked for help or the version: fine. Anything else is wrong usage, in one sentence. */
-async function usageExit(terminal: Terminal, error: CommanderError, usage: string, asJson: boolean): Promise<number> {
+async function usageExit(
+  terminal: Terminal,
+  error: CommanderError,
+  { usage, command }: { usage: string; command: string },
+  asJson: boolean,
+): Promise<number> {
   if (error.exitCode === 0) return EXIT.ok;
   if (error.code === 'commander.help') {
     terminal.stderr.write(usage);
@@ -88,9 +100,14 @@ async function usageExit(terminal: Terminal, error: CommanderError, usage: strin
   }
   const message = (usage || error.message).replace(/^error: /, '').trim();
   const [sentence, ...hints] = message.split('\n').map((line) => line.trim());
-  const hint = hints.join(' ').replace(/^\((.*)\)$/, '$1') || 'see "fog --help"';
+  const hint = hints.join(' ').replace(/^\((.*)\)$/, '$1') || `see "${command} --help"`;
   await writeError(terminal, new FogError('invalid-request', sentence ?? message, { hint }), asJson);
   return EXIT.usage;
+}
+
+/** `fog job logs`. */
+function commandLine(command: Command): string {
+  return command.parent === null ? command.name() : `${commandLine(command.parent)} ${command.name()}`;
 }
 
 function forEachCommand(command: Command, visit: (command: Command) => void): void {

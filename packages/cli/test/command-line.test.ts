@@ -21,12 +21,16 @@ describe('usage', () => {
     const help = await fog(['run', '--help']);
     assert.equal(help.code, 0);
     assert.match(help.stdout, /Exit code: 0 when every task succeeded/);
+    const trusted = await fog(['token', 'create', '--scope', 'submit', '--trusted']);
+    assert.deepEqual([trusted.code, /--trusted is for --scope node/.test(trusted.stderr)], [2, true]);
     for (const args of [['run'], ['nonsense'], ['job', 'get'], ['up', '--nodes', 'x'], ['token', 'create'], []]) {
       const { code, stderr } = await fog(args);
       assert.equal(code, 2, args.join(' '));
       assert.notEqual(stderr, '');
     }
     assert.match((await fog(['job', 'lss'])).stderr, /^fog: unknown command 'lss'\n {2}hint: Did you mean ls\?\n$/);
+    assert.match((await fog(['job', 'logs'])).stderr, /hint: see "fog job logs --help"\n$/);
+    assert.match((await fog(['deploy', 'a', 'b'])).stderr, /hint: see "fog deploy --help"\n$/);
     assert.match((await fog(['token', 'create', '--scope', 'x'])).stderr, /Allowed choices are admin, submit/);
   });
 
@@ -50,6 +54,20 @@ describe('usage', () => {
     assert.equal((await fog(['run', 'broken.yaml'], { workingDirectory: folder })).code, 2);
     assert.match((await fog(['run', 'none.yaml'], { workingDirectory: folder })).stderr, /there is no file none.yaml/);
     assert.equal((await fog(['plan', '-'], { stdin: 'kind: Job\nspec: {}\n' })).code, 2);
+  });
+
+  test('no words of the system or the validator: folders, missing and empty files', async () => {
+    const refused = async (args: string[], stdin = '') => {
+      const { code, stderr } = await fog(args, { workingDirectory: folder, stdin, environment: { FOG_DATA: folder } });
+      return [code, stderr];
+    };
+    assert.deepEqual(await refused(['run', '.']), [2, 'fog: . is a folder, and a file is needed\n']);
+    assert.deepEqual(await refused(['run', '-']), [
+      2,
+      'fog: the document: must be fields (key: value), and is empty\n',
+    ]);
+    const join = ['node', 'join', 'http://127.0.0.1:1', '--token-file', 'none.txt'];
+    assert.deepEqual(await refused(join), [2, 'fog: there is no file none.txt\n']);
   });
 
   test('files that do not exist are told with the other faults, and addresses are not taken for files', async () => {
@@ -85,6 +103,14 @@ describe('usage', () => {
     const batch = service.replace('service', 'batch');
     const deployed = await fog(['deploy', '-'], { stdin: batch, environment });
     assert.deepEqual([deployed.code, /hint: submit it: fog run FILE/.test(deployed.stderr)], [2, true]);
+    const nameless = await fog(['deploy', '-'], {
+      stdin: service.replace('metadata: { name: web }\n', ''),
+      environment,
+    });
+    assert.deepEqual(
+      [nameless.code, nameless.stderr],
+      [2, 'fog: metadata.name: is required: it is the name of the deployment\n'],
+    );
     const limited = await fog(['deploy', '-'], { stdin: `${service}  retry: { attempts: 2 }\n`, environment });
     assert.match(limited.stderr, /spec\.retry: cannot be set for type: service, which is kept running/);
     for (const args of [

@@ -24,17 +24,19 @@ test('a failed job has the exit code of its failed task, 1 where there is none',
   assert.equal(jobExitCode(job('failed'), null), 1);
 });
 
-test('errors: usage and specification 2, time 124, cancelled 130, everything else 125', () => {
-  const special: Record<string, number> = {
-    'invalid-spec': 2,
-    unsupported: 2,
-    'invalid-request': 2,
-    'invalid-configuration': 2,
-    'idempotency-mismatch': 2,
-    'not-found': 2,
-    'blob-not-found': 2,
+test('errors: what the caller can mend is 2, time 124, cancelled 130, what is wrong with fog 125', () => {
+  const others: Record<string, number> = {
+    'task-failed': 1,
     'timed-out': 124,
     cancelled: 130,
+    unavailable: 125,
+    'too-many-requests': 125,
+    'storage-full': 125,
+    'blob-digest-mismatch': 125,
+    'blob-offset-mismatch': 125,
+    'protocol-version': 125,
+    'protocol-violation': 125,
+    internal: 125,
   };
-  for (const code of ERROR_CODES) assert.equal(errorExitCode(new FogError(code, 'x')), special[code] ?? 125, code);
+  for (const code of ERROR_CODES) assert.equal(errorExitCode(new FogError(code, 'x')), others[code] ?? 2, code);
 });

@@ -136,7 +136,7 @@ describe('fog up', () => {
     ]);
     server.close();
     for (const { code, stderr } of [second, taken, unusable]) {
-      assert.notEqual(code, 0);
+      assert.equal(code, 2, 'its user can mend that');
       assert.match(stderr, sentences);
     }
     assert.match(second.stderr, /is in use by the fog at http:\/\/127\.0\.0\.1:\d+ \(process \d+\)/);
@@ -192,6 +192,11 @@ describe('commands', () => {
     assert.match(nowhere.stdout, /os == plan9: excludes 2 nodes/);
     const id = (await inFog(['job', 'run', 'nowhere.yaml', '-d'])).stdout.trim();
     assert.match((await inFog(['job', 'get', id])).stdout, /waits for a node[\s\S]*os == plan9: excludes 2 nodes/);
+    const why = 'no node can run it; os == plan9: excludes 2 of 2';
+    assert.ok((await inFog(['job', 'get', id])).stdout.includes(`Task 0: ${why}.`), 'the same as job why');
+    const waited = await inFog(['run', 'nowhere.yaml', '--timeout', '4s']);
+    assert.equal(waited.code, 124);
+    assert.equal(waited.stderr.split(`waits: ${why}; fog job why j`).length, 2, 'once');
     assert.match(
       (await inFog(['job', 'why', id])).stdout,
       /why it waits +no node can run it; os == plan9: excludes 2 of 2/,
@@ -199,9 +204,11 @@ describe('commands', () => {
     assert.equal((await inFog(['job', 'wait', id, '--timeout', '100ms'])).code, 124);
     assert.equal((await inFog(['job', 'cancel', id])).code, 0);
     assert.equal((await inFog(['job', 'wait', id])).code, 130);
+    assert.equal((await inFog(['job', 'suspend', id])).code, 2, 'it has ended');
     assert.equal((await inFog(['job', 'get', 'j000000000000000000'])).code, 2);
-    for (const command of ['outputs', 'logs', 'events']) {
-      assert.match((await inFog(['job', command, id, '--task', '9'])).stderr, /has no task 9/);
+    for (const command of ['outputs', 'logs', 'events', 'top', 'why']) {
+      const { code, stderr } = await inFog(['job', command, id, '--task', '9']);
+      assert.deepEqual([code, /has no task 9/.test(stderr)], [2, true], command);
     }
     assert.match((await inFog(['status'])).stdout, /nodes +2 connected[\s\S]*database +sqlite/);
   });
@@ -240,7 +247,7 @@ describe('commands', () => {
     const asAlice = (args: string[]) => fog(args, { environment: { FOG_URL: ready.url, FOG_TOKEN: token } });
     assert.equal((await asAlice(['node', 'ls'])).code, 0);
     const forbidden = await asAlice(['token', 'ls', '--json']);
-    assert.deepEqual([forbidden.code, JSON.parse(forbidden.stderr).code], [125, 'forbidden']);
+    assert.deepEqual([forbidden.code, JSON.parse(forbidden.stderr).code], [2, 'forbidden']);
     const { items } = await json(['token', 'ls']);
     const { id } = items.find((item: { principal: string }) => item.principal === 'alice');
     assert.equal((await inFog(['token', 'revoke', id])).code, 0);
@@ -261,6 +268,8 @@ describe('commands', () => {
     assert.equal((await inFog(['node', 'drain', 'node-2', '--deadline', '5s'])).code, 0);
     await until(() => !isAlive(pid));
     await until(() => running.stderr().includes('node-2: was drained'));
+    const back = await inFog(['node', 'uncordon', 'node-2']);
+    assert.match(back.stderr, /^node node-2 was drained: it comes back with the next "fog up"/);
   });
 });
 
@@ -282,9 +291,18 @@ describe('fog node join', () => {
     assert.equal((await inFog(['node', 'get', 'attic'])).code, 2);
   });
 
+  test('a node that is refused is told so once', async () => {
+    const created = await json(['token', 'create', '--scope', 'node', '--principal', 'eve']);
+    assert.equal((await inFog(['token', 'revoke', created.id])).code, 0);
+    const args = ['node', 'join', ready.url, '--token', created.token, '--data', join(folder, 'eve')];
+    const { code, stderr } = await inFog(args);
+    assert.equal(code, 2);
+    assert.match(stderr, /^fog: [^\n]+\n( {2}hint: [^\n]+\n)?$/);
+  });
+
   test('what cannot be a token is refused with a sentence', async () => {
     const { code, stderr } = await inFog(['node', 'join', ready.url, '--token', 'x', '--data', join(folder, 'y')]);
-    assert.equal(code, 125);
+    assert.equal(code, 2);
     assert.match(stderr, /^fog: this is not a fog token\n/);
   });
 });

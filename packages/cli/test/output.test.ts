@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { Writable } from 'node:stream';
 import { describe, test } from 'node:test';
 import type {
   Attempt,
   Deployment,
+  Explanation,
   Job,
   JobEventRecord,
   LogRecord,
@@ -24,12 +26,54 @@ import { JobProgress } from '../src/output/job-progress.ts';
 import { countsText, reasonText, taskListText } from '../src/output/job-text.ts';
 import { agoText, momentText } from '../src/output/moments.ts';
 import { planText } from '../src/output/plan-text.ts';
+import { ProgressLine } from '../src/output/progress-line.ts';
 import { renderFields, renderTable, safeText } from '../src/output/table.ts';
 import { usageRows, usageText } from '../src/output/usage-text.ts';
+import { WaitingNote } from '../src/output/waiting-note.ts';
+import type { Terminal } from '../src/terminal.ts';
 import { nodeShare } from '../src/up/node-share.ts';
 
 const plain = pc.createColors(false);
 const noTasks = { queued: 0, scheduled: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0, expired: 0 };
+
+describe('why something waits', () => {
+  const waiting = (reason: NonNullable<Explanation['waiting']>['reason'], message = reason as string) => {
+    return { reason, message, ahead: 0 };
+  };
+
+  test('is told at once where no node can run it, and again when the reason changes', () => {
+    const note = new WaitingNote();
+    assert.equal(note.take(waiting('no-node', 'no node has joined'), 0), 'no node has joined');
+    assert.equal(note.take(waiting('no-node', 'no node has joined'), 1000), null);
+    assert.equal(note.take(waiting('no-node', 'gpu: excludes 1'), 2000), 'gpu: excludes 1');
+  });
+
+  test('is told after ten seconds without room, once, whatever the counts in it are', () => {
+    const note = new WaitingNote();
+    assert.equal(note.take(waiting('no-room'), 0), null);
+    assert.equal(note.take(null, 5000), null);
+    assert.equal(note.take(waiting('no-room'), 6000), null);
+    assert.equal(note.take(waiting('no-room'), 15_999), null);
+    assert.equal(note.take(waiting('no-room', '3 tasks are in front'), 16_000), '3 tasks are in front');
+    assert.equal(note.take(waiting('no-room', '2 tasks are in front'), 17_000), null);
+    assert.equal(note.take(waiting('retry'), 18_000), 'retry');
+  });
+
+  test('stands above the progress line', () => {
+    const written: string[] = [];
+    const stderr = Object.assign(new Writable({ write: (chunk, _, done) => done(void written.push(String(chunk))) }), {
+      isTTY: true,
+      columns: 40,
+    });
+    const line = new ProgressLine({ stderr, environment: {} } as Terminal, () => 'job j1');
+    line.say('before');
+    line.start();
+    line.say('waits: no room');
+    line.stop();
+    const clear = '\r\u001b[K';
+    assert.equal(written.join(''), `before\n${clear}job j1${clear}waits: no room\n${clear}job j1${clear}`);
+  });
+});
 
 describe('what people read', () => {
   test('tables have columns and no lines', () => {
@@ -152,19 +196,24 @@ describe('what people read', () => {
       ],
     };
     const progress = rolloutProgressText(deployment, 10_000);
-    assert.equal(progress, 'web  rolling-back  2 of 3 replicas available, 1 more ready, 1 of revision 3  6.0s');
+    assert.equal(progress, 'web  rolling-back  2 of 3 replicas available, 1 more ready, 1 of revision 3  6s');
     const lines = deploymentText(deployment, 10_000, plain).split('\n');
     assert.ok(lines.includes('why         replica 9 failed 3 times in a row'));
     assert.ok(lines.includes(`logs        fog job logs -f ${job}`));
     const [, row] = replicaListText([replica, { ...replica, leaving: true }], 10_000, plain).split('\n');
-    assert.match(row ?? '', /^4 +3 +ready +2\.0s ago +attic +1 +2 +exit-code: code 3$/);
+    assert.match(row ?? '', /^4 +3 +ready +2s ago +attic +1 +2 +exit-code: code 3$/);
+    const page = `unhealthy: status 404: <html>\n<body>${'x'.repeat(900)}`;
+    const cut = replicaListText([{ ...replica, message: page }], 10_000, plain).split('\n');
+    assert.equal(cut.length, 2, 'one line each');
+    assert.match(cut[1] ?? '', /unhealthy: status 404: <html> <body>x+\.\.\.$/);
+    assert.ok((cut[1] ?? '').length < 180);
     assert.match(
       revisionListText(deployment.revisions, 10_000, plain),
       /\n3 \(1 again\) +rolling-out +j0+1 +10s ago +alice$/,
     );
     assert.match(
       deploymentListText([deployment], 10_000, plain),
-      /\nweb +service +rolling-back +3 +2 +3 +6\.0s ago +alice$/,
+      /\nweb +service +rolling-back +3 +2 +3 +6s ago +alice$/,
     );
     assert.match(deploymentListText([], 0, plain), /fog deploy FILE/);
   });
@@ -197,8 +246,8 @@ describe('what people read', () => {
     assert.equal(reasonText('oom'), 'oom: the attempt needed more memory than it asked for');
     assert.equal(reasonText('exit-code', 'code 3'), 'exit-code: code 3');
     assert.equal(agoText(0, 3_723_000), '1h2m ago');
-    assert.equal(agoText(5000, 0), 'in 5.0s');
-    assert.equal(momentText(0, 1000), '1970-01-01 00:00:00 UTC (1.0s ago)');
+    assert.equal(agoText(5000, 0), 'in 5s');
+    assert.equal(momentText(0, 1000), '1970-01-01 00:00:00 UTC (1s ago)');
     assert.equal(momentText(null, 0), '-');
   });
 

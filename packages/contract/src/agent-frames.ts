@@ -99,7 +99,11 @@ export const revealedResultSchema = z.strictObject({
 });
 export type RevealedResult = z.infer<typeof revealedResultSchema>;
 
-const outcomeFields = { usage: usageSchema, engine: z.string().max(64), logBytes: z.int().nonnegative() };
+const outcomeFields = {
+  usage: usageSchema,
+  engine: z.string().max(LIMITS.engineBytes),
+  logBytes: z.int().nonnegative(),
+};
 
 export const HEALTH_STATUSES = ['starting', 'healthy', 'unhealthy'] as const;
 /** How the program of a service or daemon does. */

@@ -30,7 +30,8 @@ export const DEPLOYMENT_TRANSITIONS: Readonly<
   // Fewer replicas are available than are wanted.
   degraded: { ...ASKED, scale: 'degraded', recover: 'stable' },
   'rolling-back': { ...ASKED, scale: 'rolling-back', finish: 'stable', fail: 'failed' },
-  // Nothing is replaced any more. Another size is another try; it may come up after all.
+  // Nothing is added or exchanged any more, but what there is is tried on and may come up after all. Another size is
+  // another try.
   failed: { ...ASKED, scale: 'rolling-out', finish: 'stable' },
   removing: {},
 };
@@ -59,7 +60,7 @@ export const deploymentSummarySchema = z.strictObject({
   principal: nameSchema,
   type: z.enum(['service', 'daemon']),
   state: deploymentStateSchema,
-  /** Why it failed or went back. */
+  /** Why it failed or goes back; null in every other state. */
   reason: z.string().nullable(),
   /** Number of the current revision. */
   revision: z.int().min(1),
@@ -109,7 +110,7 @@ export const replicaSchema = z.strictObject({
   restarts: count,
   /** Failures in a row; each has it placed again. */
   failures: count,
-  /** What its health check, or its last failure, says. */
+  /** What its health check, or its last failure, says; null of one that is ready. */
   message: z.string().nullable(),
 });
 export type Replica = z.infer<typeof replicaSchema>;

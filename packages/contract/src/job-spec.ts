@@ -12,7 +12,7 @@ import { FogError } from './errors.ts';
 import { blobDigest, nameSchema } from './identifiers.ts';
 import { LIMITS } from './limits.ts';
 import { isSandboxPath, SANDBOX_PATH_PATTERN } from './sandbox-path.ts';
-import { issueFaults, pathText, type SpecFault } from './spec-faults.ts';
+import { issueFaults, issueText, pathText, type SpecFault } from './spec-faults.ts';
 import { DISCONNECT_DEFAULTS, RETRY_DEFAULTS, RUNTIMES, ruleFaults, TIMEOUT_DEFAULTS } from './spec-rules.ts';
 import { RETRYABLE_REASONS } from './states.ts';
 import { unbuiltFaults } from './unbuilt-features.ts';
@@ -32,7 +32,7 @@ function quantity(pattern: RegExp, parse: (text: string) => number, what: string
     .meta({ description: `Quantity of ${what}` });
 }
 
-const DURATION_FAULT = 'must be a quantity of duration: 500ms, 30s, 10m, 1h30m or 7d';
+const DURATION_FAULT = 'must be a duration: 500ms, 30s, 10m, 1h30m or 7d';
 const durationText = z
   .string(DURATION_FAULT)
   .regex(withNonZeroDigit(DURATION_PATTERN), { error: DURATION_FAULT, abort: true })
@@ -58,16 +58,20 @@ function isPositive(parse: (text: string) => number, text: string): boolean {
   }
 }
 
-const sandboxPath = z
-  .string()
-  .max(LIMITS.pathBytes)
-  .refine(isSandboxPath, 'must be an absolute path without empty, "." or ".." parts, such as /in/data.csv')
-  .meta({ description: 'Absolute path inside the sandbox', pattern: SANDBOX_PATH_PATTERN.source });
+function sandboxPath(example: string) {
+  return z
+    .string()
+    .max(LIMITS.pathBytes)
+    .refine(isSandboxPath, `must be an absolute path without empty, "." or ".." parts, such as ${example}`)
+    .meta({ description: 'Absolute path inside the sandbox', pattern: SANDBOX_PATH_PATTERN.source });
+}
+const workingDirectory = sandboxPath('/data');
 
 /** [REGISTRY[:PORT]/]NAME[:TAG][@sha256:DIGEST]; source: the grammar of github.com/distribution/reference. */
 const IMAGE_PATTERN =
   /^(?=.{1,512}$)(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]+)?\/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/;
 /** HOST:PORT; the host may begin with `*.`, the port may be `*`. */
+const TARGET_FAULT = 'must be HOST:PORT, such as api.example.org:443, *.example.org:443 or api.example.org:*';
 const TARGET_PATTERN = /^(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?:(?:[0-9]{1,5}|\*)$/;
 
 const constraintText = z
@@ -93,7 +97,7 @@ const labelsSchema = z
 
 export const inputSchema = z.strictObject({
   source: blobDigest,
-  path: sandboxPath,
+  path: sandboxPath('/in/data.csv'),
   type: z.enum(['file', 'folder']).default('file').meta({ description: 'folder: the blob is a folder manifest' }),
 });
 export type JobInput = z.infer<typeof inputSchema>;
@@ -130,7 +134,7 @@ const processSchema = z.strictObject({
       'The root file system, a tar archive, plain or gzip: a file relative to this one, which is uploaded, or the ' +
       'digest of a blob; left out, the programs of the node are seen',
   }),
-  workingDirectory: sandboxPath.optional(),
+  workingDirectory: workingDirectory.optional(),
 });
 const imageText = z
   .string()
@@ -140,7 +144,7 @@ const dockerSchema = z.strictObject({
   image: imageText,
   pull: z.enum(['missing', 'always', 'never']).default('missing'),
   command: commandSchema.optional().meta({ description: 'Replaces the entrypoint of the image; args follow' }),
-  workingDirectory: sandboxPath.optional(),
+  workingDirectory: workingDirectory.optional(),
   credentials: z
     .strictObject({ secret: nameSchema })
     .optional()
@@ -150,7 +154,7 @@ const dockerSchema = z.strictObject({
 const kubernetesSchema = z.strictObject({
   image: imageText,
   command: commandSchema.optional().meta({ description: 'Replaces the entrypoint of the image; args follow' }),
-  workingDirectory: sandboxPath.optional(),
+  workingDirectory: workingDirectory.optional(),
 });
 
 const portNumber = z.int().min(1).max(65_535);
@@ -190,7 +194,9 @@ export type HealthSpec = z.infer<typeof healthSchema>;
 const networkSchema = z.union(
   [
     z.literal('none'),
-    z.strictObject({ allow: z.array(z.string().regex(TARGET_PATTERN)).min(1).max(LIMITS.networkTargets) }),
+    z.strictObject({
+      allow: z.array(z.string().regex(TARGET_PATTERN, TARGET_FAULT)).min(1).max(LIMITS.networkTargets),
+    }),
   ],
   { error: 'must be none, or { allow: [HOST:PORT, ...] } such as api.example.org:443 or *.example.org:443' },
 );
@@ -231,7 +237,7 @@ const taskSchema = z.strictObject({
     .default([])
     .meta({ description: 'Files and folders that the program finds in its sandbox' }),
   outputs: z
-    .array(z.strictObject({ name: nameSchema, path: sandboxPath }))
+    .array(z.strictObject({ name: nameSchema, path: sandboxPath('/out/result') }))
     .max(LIMITS.outputs)
     .default([])
     .meta({ description: 'Files and folders to keep; the program must write each of them' }),
@@ -379,7 +385,7 @@ export function updatePolicy({ spec }: JobSpec): UpdatePolicy {
  */
 export function parseJobSpec(document: unknown, found: readonly SpecFault[] = []): JobSpec {
   const { faults: unbuilt, rest } = unbuiltFaults(document);
-  const result = jobFieldsSchema.safeParse(rest);
+  const result = jobFieldsSchema.safeParse(rest, { error: issueText });
   const isTold = new Set(unbuilt.map(({ path }) => path));
   const fields = result.success ? [] : result.error.issues.flatMap(issueFaults).filter(({ path }) => !isTold.has(path));
   const rules = ruleFaults(rest).map(({ path, message }): SpecFault => {

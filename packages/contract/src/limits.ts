@@ -54,6 +54,8 @@ export const LIMITS = {
   /** The log of a program that is kept running may grow by so many bytes in this time, for ever. */
   serviceLogBytes: 1 << 20,
   serviceLogMilliseconds: 600_000,
+  /** What ran an attempt: an image with its digest fits. */
+  engineBytes: 256,
   /** One message about a failure or progress: read by people. */
   messageBytes: 4096,
   /** Items of one page of an answer. */

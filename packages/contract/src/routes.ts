@@ -341,13 +341,15 @@ export const ROUTES = {
     path: '/v1/tokens',
     summary: 'Create a token; its text is shown this once',
     scopes: [],
-    body: z.strictObject({
-      scope: scopeSchema,
-      principal: nameSchema.optional(),
-      /** With scope `node`: the nodes that join with it are trusted. */
-      trusted: z.boolean().default(false),
-      expires: z.string().regex(DURATION_PATTERN, 'must be a duration such as 30d').optional(),
-    }),
+    body: z
+      .strictObject({
+        scope: scopeSchema,
+        principal: nameSchema.optional(),
+        /** With scope `node`: the nodes that join with it are trusted. */
+        trusted: z.boolean().default(false),
+        expires: z.string().regex(DURATION_PATTERN, 'must be a duration such as 30d').optional(),
+      })
+      .refine(({ scope, trusted }) => scope === 'node' || !trusted, { path: ['trusted'], error: 'is for scope: node' }),
     response: createdTokenSchema,
   },
   listTokens: {

@@ -1,6 +1,13 @@
 /** What must hold between the fields of a service or daemon; see spec-rules.ts. Pure, never throws. */
+import type { SpecFault } from './spec-faults.ts';
 import type { RuleFault } from './spec-rules.ts';
 import { isRecord, recordIn } from './untyped-document.ts';
+
+/** Of a service or daemon that is to be deployed: it is deployed under its name, and gets none by itself. */
+export function deploymentNameFaults(document: unknown): SpecFault[] {
+  if (recordIn(document, 'metadata')?.name !== undefined) return [];
+  return [{ path: 'metadata.name', code: 'missing', message: 'is required: it is the name of the deployment' }];
+}
 
 const CHECKS = ['http', 'tcp', 'command'] as const;
 

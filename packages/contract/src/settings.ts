@@ -6,6 +6,7 @@ import { parse as parseToml } from 'smol-toml';
 import { z } from 'zod';
 import { FogError } from './errors.ts';
 import { nameSchema } from './identifiers.ts';
+import { issueText } from './spec-faults.ts';
 import { BYTES_PATTERN, DURATION_PATTERN } from './units.ts';
 
 const bytesText = z.string().regex(BYTES_PATTERN, 'must be a quantity of bytes such as 50Gi');
@@ -119,7 +120,7 @@ export function loadSettings<Table extends SettingsTable>(
       origins[key] = 'flag';
     }
   }
-  const result = schema.safeParse(raw);
+  const result = schema.safeParse(raw, { error: issueText });
   if (!result.success) throw configurationError(table, result.error, origins, sources.file?.path);
   const settings = result.data as z.infer<(typeof TABLES)[Table]>;
   const effective = Object.entries(schema.shape).map(([key, field]) => ({
@@ -164,6 +165,22 @@ function fromText(text: string, field: z.ZodType): unknown {
   return text;
 }
 
+/** How a list or a map is written in a variable. */
+function formText(shape: Readonly<Record<string, z.ZodType>>, key: string): string {
+  const field = shape[key];
+  const kind = field === undefined ? '' : kindOf(field);
+  if (kind === 'record') return '; write key=value,key=value';
+  if (kind !== 'array') return '';
+  const usual: unknown = field?.safeParse(undefined).data;
+  const names = Array.isArray(usual) ? usual.filter((name) => name !== '*') : [];
+  return `; write ${names.length > 0 ? names.join(',') : 'alice,bob'}`;
+}
+
+/** Of a key of a map, and not the number of an entry. */
+function isName(part: string): boolean {
+  return !/^\d+$/.test(part);
+}
+
 function kindOf(field: z.ZodType): string {
   let inner: z.ZodType = field;
   while (inner instanceof z.ZodDefault || inner instanceof z.ZodOptional) inner = inner.unwrap() as z.ZodType;
@@ -176,14 +193,19 @@ function configurationError(
   origins: Record<string, SettingOrigin>,
   path: string | undefined,
 ): FogError {
-  const faults = error.issues.flatMap((issue) => {
-    const keys = issue.code === 'unrecognized_keys' ? issue.keys : [String(issue.path[0])];
-    return keys.map((key) => {
-      const origin = origins[key];
-      const place =
-        origin === 'environment' ? settingVariable(table, key) : origin === 'file' ? `${path}: ${table}.${key}` : key;
-      return `${place}: ${issue.code === 'unrecognized_keys' ? 'unknown setting' : issue.message}`;
-    });
+  const messages = new Map<string, string>();
+  for (const issue of error.issues) {
+    const [key, ...inside] = issue.path.map(String);
+    if (issue.code === 'unrecognized_keys') for (const unknown of issue.keys) messages.set(unknown, 'unknown setting');
+    // One entry of a list that is wrong is told, and not each of them.
+    else if (key !== undefined && !messages.has(key))
+      messages.set(key, [...inside.filter(isName), issue.message].join(': '));
+  }
+  const faults = [...messages].map(([key, message]) => {
+    const origin = origins[key];
+    if (origin === 'environment')
+      return `${settingVariable(table, key)}: ${message}${formText(TABLES[table].shape, key)}`;
+    return `${origin === 'file' ? `${path}: ${table}.${key}` : key}: ${message}`;
   });
   return new FogError('invalid-configuration', faults.join('; '), { details: { faults } });
 }

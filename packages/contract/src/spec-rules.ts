@@ -10,7 +10,7 @@ import { LIMITS } from './limits.ts';
 import { isSandboxPath } from './sandbox-path.ts';
 import { serviceFaults } from './service-rules.ts';
 import { RETRYABLE_REASONS } from './states.ts';
-import { parseDuration } from './units.ts';
+import { formatDuration, parseDuration } from './units.ts';
 import { isRecord, recordIn } from './untyped-document.ts';
 
 export const RUNTIMES = ['wasm', 'javascript', 'process', 'docker', 'kubernetes'] as const;
@@ -162,7 +162,7 @@ function checkpointFaults({ checkpoint, runtime, inputs }: Record<string, unknow
   if (why) faults.push({ path: ['checkpoint'], message: `is not offered by runtime: ${runtime}, ${why}` });
   const every = isRecord(checkpoint) ? durationOf(checkpoint.every) : null;
   if (every !== null && every < LIMITS.checkpointEveryMilliseconds) {
-    const message = `must be at least ${LIMITS.checkpointEveryMilliseconds} ms`;
+    const message = `must be at least ${formatDuration(LIMITS.checkpointEveryMilliseconds)}`;
     faults.push({ path: ['checkpoint', 'every'], message });
   }
   for (const [index, input] of (Array.isArray(inputs) ? inputs : []).entries()) {

@@ -16,7 +16,9 @@
  * Anything else is a violation and ends it.
  */
 import { z } from 'zod';
+import { FogError } from './errors.ts';
 import { jobIdSchema, nameSchema } from './identifiers.ts';
+import { oneLine } from './wording.ts';
 
 /** GET, upgraded to a WebSocket, with the token of the session; the id is good once, for some seconds, for one node. */
 export const AGENT_TUNNEL_PATH = '/v1/agent/tunnels/:id';
@@ -62,7 +64,10 @@ export interface PortAddress {
 const PORT_PATH = /^\/v1\/(job|deployment)s\/([^/]+)\/ports\/([^/]+)\/(?:(http)(\/.*)?|(tunnel))$/;
 const REPLICA_PATTERN = /^\d{1,7}$/;
 
-/** Reads the path and query of a request as they came; null for what is no published port. */
+/**
+ * Reads the path and query of a request as they came; null for what is no published port. Throws `invalid-request` for
+ * one with a `replica` that is no number, or with several.
+ */
 export function parsePortAddress(url: string): PortAddress | null {
   const [path = '', ...queries] = url.split('?');
   const match = PORT_PATH.exec(path);
@@ -72,7 +77,12 @@ export function parsePortAddress(url: string): PortAddress | null {
   if (match === null || !id.success || !name.success) return null;
   const pairs = queries.length === 0 ? [] : queries.join('?').split('&');
   const chosen = pairs.filter((pair) => pair.startsWith('replica=')).map((pair) => pair.slice('replica='.length));
-  if (chosen.length > 1 || chosen.some((text) => !REPLICA_PATTERN.test(text))) return null;
+  const wrong = chosen.find((text) => !REPLICA_PATTERN.test(text));
+  if (chosen.length > 1 || wrong !== undefined) {
+    const what =
+      wrong === undefined ? 'replica is given twice' : `"${oneLine(wrong, 40)}" is not the number of a replica`;
+    throw new FogError('invalid-request', what, { hint: 'write ?replica=0, or leave it out' });
+  }
   const query = pairs.filter((pair) => !pair.startsWith('replica=')).join('&');
   return {
     owner: { kind, id: id.data },

@@ -70,10 +70,10 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
-/** 5400000 -> `'1h30m'`; below a second `'250ms'`; seconds with one decimal under ten. */
+/** 5400000 -> `'1h30m'`; below a second `'250ms'`; seconds with one decimal under ten, `'8s'` where that is 0. */
 export function formatDuration(milliseconds: number): string {
   if (milliseconds < 1000) return `${Math.round(milliseconds)}ms`;
-  if (milliseconds < 10_000) return `${(milliseconds / 1000).toFixed(1)}s`;
+  if (milliseconds < 10_000) return `${(milliseconds / 1000).toFixed(1).replace('.0', '')}s`;
   let rest = Math.round(milliseconds / 1000);
   let text = '';
   for (const [unit, seconds] of [

@@ -73,6 +73,24 @@ test('every fault is named with its place', () => {
   );
 });
 
+test('a list or map that is wrong is told once, with the entry, and how it is written', () => {
+  const told = (environment: Record<string, string>) => {
+    try {
+      loadSettings('agent', { environment });
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return null;
+  };
+  assert.equal(
+    told({ FOG_AGENT_RUNTIMES: '["wasm","javascript"]' }),
+    'FOG_AGENT_RUNTIMES: must be one of wasm, javascript, process, docker, not "["wasm""; write wasm,javascript,process,docker',
+  );
+  assert.equal(told({ FOG_AGENT_LABELS: 'gpu' }), 'FOG_AGENT_LABELS: gpu: is required; write key=value,key=value');
+  assert.match(told({ FOG_AGENT_ACCEPT: '-x' }) ?? '', /^FOG_AGENT_ACCEPT: .*; write alice,bob$/);
+  assert.equal(told({ FOG_AGENT_SLOTS: 'many' }), 'FOG_AGENT_SLOTS: must be a number');
+});
+
 test('files that are no settings are refused', () => {
   for (const text of [
     '[coordinator',

@@ -265,7 +265,7 @@ test('of two shapes that a field may have, the faults are those of the one that 
   ]);
   assert.deepEqual(withStdin({}), ['spec.task.stdin invalid must be either { text: ... } or { source: ... }']);
   assert.deepEqual(withStdin(5), ['spec.task.stdin invalid must be either { text: ... } or { source: ... }']);
-  assert.match(withStdin({ source: 5 }).join(), /^spec\.task\.stdin\.source invalid [^;]*expected string/);
+  assert.match(withStdin({ source: 5 }).join(), /^spec\.task\.stdin\.source invalid must be text, not 5$/);
 });
 
 test('checkpoints are for programs that write files, in a folder of their own, and not all the time', () => {
@@ -276,7 +276,7 @@ test('checkpoints are for programs that write files, in a folder of their own, a
   assert.deepEqual(faults({ ...program, checkpoint: {} }), []);
   assert.deepEqual(faults({ ...program, checkpoint: { every: '1s', grace: '1m' } }), []);
   assert.deepEqual(faults({ ...program, checkpoint: { every: '999ms' } }), [
-    'spec.task.checkpoint.every invalid must be at least 1000 ms',
+    'spec.task.checkpoint.every invalid must be at least 1s',
   ]);
   for (const [runtime, block] of [
     ['wasm', { module: DIGEST }],
@@ -316,4 +316,47 @@ test('verification: offered where results can be compared, and lost replicas rep
   ]) {
     assert.match(pathsOf(refused).join(), /^spec\.verification(\.maxReplicas)?$/);
   }
+});
+
+test('what the validator finds is told in our words', () => {
+  const told = (change: (document: Document) => void) => {
+    const document = valid();
+    change(document);
+    return faultsOf(document).map(({ path, message }) => `${path}: ${message}`);
+  };
+  const cases: [change: (it: Document) => void, ...faults: string[]][] = [
+    [(it) => Object.assign(it, { spec: [] }), 'spec: must be fields (key: value), not a list'],
+    [(it) => Object.assign(it, { spec: null }), 'spec: must be fields (key: value), and is empty'],
+    [(it) => Object.assign(it, { kind: 'Jobs' }), 'kind: must be Job, not "Jobs"'],
+    [(it) => Object.assign(it.spec, { priority: 101 }), 'spec.priority: must be at most 100'],
+    [(it) => Object.assign(it.spec, { priority: 1.5 }), 'spec.priority: must be a whole number, not 1.5'],
+    [
+      (it) => Object.assign(it.spec, { type: 'batsh' }),
+      'spec.type: must be one of batch, ops, service, daemon, not "batsh"',
+    ],
+    [(it) => Object.assign(it.spec.task, { args: 'a b' }), 'spec.task.args: must be a list, not "a b"'],
+    [
+      (it) => Object.assign(it.spec.timeouts, { queue: 'soon' }),
+      'spec.timeouts.queue: must be a duration: 500ms, 30s, 10m, 1h30m or 7d',
+    ],
+    [
+      (it) => {
+        it.spec.timeouts = {};
+        it.spec.task.network = { allow: ['example.org:443', 'example.org', 'x:1'] };
+        Object.assign(it.spec.task, { runtime: 'process', process: { command: ['x'] }, javascript: undefined });
+      },
+      'spec.task.network.allow[1]: must be HOST:PORT, such as api.example.org:443, *.example.org:443 or api.example.org:*',
+    ],
+    [
+      (it) => Object.assign(it.spec.task.outputs[0], { path: 'out' }),
+      'spec.task.outputs[0].path: must be an absolute path without empty, "." or ".." parts, such as /out/result',
+    ],
+    [(it) => Object.assign(it.spec.task.javascript, { script: undefined }), 'spec.task.javascript.script: is required'],
+  ];
+  for (const [change, ...faults] of cases) assert.deepEqual(told(change), faults);
+  const every = { runtime: 'process', process: { command: ['x'] }, checkpoint: { every: '10ms' } };
+  assert.deepEqual(
+    faultsOf({ kind: 'Job', spec: { task: every } }).map(({ message }) => message),
+    ['must be at least 1s'],
+  );
 });

@@ -42,14 +42,21 @@ test('what is no published port is none', () => {
     `/v1/deployments/a b/ports/web/http/`,
     `/v1/nodes/${JOB}/ports/web/http/`,
     `/v1/jobs/${JOB}/ports/web/tunnel/more`,
-    `/v1/jobs/${JOB}/ports/web/http/?replica=1&replica=2`,
-    `/v1/jobs/${JOB}/ports/web/http/?replica=-1`,
     `http://elsewhere/v1/jobs/${JOB}/ports/web/http/`,
   ];
   for (const path of paths) assert.equal(parsePortAddress(path), null, path);
 });
 
-test('property: no path is taken for another, and none throws', () => {
+test('a replica that is no number, or given twice, is a fault of the request and no other path', () => {
+  for (const query of ['replica=x', 'replica=-1', 'replica=', 'replica=1&replica=2', 'a=b&replica=12345678']) {
+    assert.throws(() => parsePortAddress(`/v1/jobs/${JOB}/ports/web/http/?${query}`), {
+      code: 'invalid-request',
+      message: /is not the number of a replica$|^replica is given twice$/,
+    });
+  }
+});
+
+test('property: no path is taken for another, and none throws but for its replica', () => {
   const part = fc.oneof(
     fc.constantFrom(
       'v1',
@@ -72,7 +79,13 @@ test('property: no path is taken for another, and none throws', () => {
   fc.assert(
     fc.property(fc.array(part, { maxLength: 9 }), fc.constantFrom('/', '?', '&', ''), (parts, joint) => {
       const url = `/${parts.join('/')}${joint}${parts.join('&')}`;
-      const address = parsePortAddress(url);
+      let address: ReturnType<typeof parsePortAddress>;
+      try {
+        address = parsePortAddress(url);
+      } catch (error) {
+        assert.match((error as Error).message, /replica$|^replica is given twice$/);
+        return;
+      }
       if (address === null) return;
       assert.ok(url.startsWith(portPath(address.owner, address.name, address.kind)));
       assert.ok(address.target.startsWith('/'));

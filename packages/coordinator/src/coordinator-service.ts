@@ -88,7 +88,7 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
     getTask: (caller, job, partition) => readVisibleTask(dependencies, caller, { job, partition }),
     explainTask: (caller, task) => readExplanation(dependencies, caller, task),
     async taskSamples(caller, task, request) {
-      await visibleJob(caller, task.job);
+      await readVisibleTask(dependencies, caller, task);
       return await listSamples(database, task, request);
     },
     async jobEvents(caller, id, request) {

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   type CoordinatorSettings,
   type CreatedToken,
+  counted,
   ENDPOINT_FILE,
   type Endpoint,
   FogError,
@@ -372,7 +373,7 @@ function writeEndpoint(path: string, endpoint: Endpoint): void {
 function readiness(connected: number, expected: number, storageFault: FogError | null) {
   if (storageFault !== null) return { ready: false as const, reason: storageFault.message };
   if (connected >= expected) return { ready: true as const, nodes: connected };
-  return { ready: false as const, reason: `${connected} of ${expected} nodes are connected` };
+  return { ready: false as const, reason: `${connected} of ${counted(expected, 'node')} connected` };
 }
 
 /** The token that a node got with its welcome; good until its next session. */

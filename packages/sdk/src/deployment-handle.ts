@@ -1,6 +1,6 @@
 /** A deployment: what it is doing, how it is changed, and how an update of it comes out. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Deployment, type FogClient, FogError } from '@fog/contract';
+import { type Deployment, type FogClient, FogError, formatDuration } from '@fog/contract';
 import { abortable, abortedBy } from './abort-signals.ts';
 import type { WaitOptions } from './job-handle.ts';
 import { SDK_LIMITS } from './limits.ts';
@@ -71,7 +71,9 @@ export class DeploymentHandle {
     } catch (cause) {
       if (!limit.aborted) throw cause;
       const isLate = !options.signal?.aborted;
-      const why = isLate ? `has not come up within ${options.timeoutMilliseconds} ms` : 'is no longer waited for';
+      const why = isLate
+        ? `has not come up within ${formatDuration(options.timeoutMilliseconds ?? 0)}`
+        : 'is no longer waited for';
       throw new FogError(isLate ? 'timed-out' : 'cancelled', `revision ${revision} of ${this.name} ${why}`, {
         cause,
         hint: `the update goes on: fog rollout status ${this.name}`,
@@ -90,7 +92,7 @@ export function rolloutOutcome(deployment: Deployment, revision: number): Rollou
       return null;
     case 'stable':
       // Another count of the same specification is no new revision. A node that is away keeps its daemon waiting.
-      return type === 'daemon' || available >= wanted ? { outcome: 'stable' } : null;
+      return type === 'daemon' || available === wanted ? { outcome: 'stable' } : null;
     case 'failed':
     case 'rolled-back':
       return { outcome: found.state, reason: found.reason ?? found.state };

@@ -75,7 +75,7 @@ export class Fog {
    */
   async deploy(spec: RunSpec, options: DeployOptions = {}): Promise<Deployment> {
     const { files, signal, principal, baseDirectory = process.cwd() } = options;
-    const parsed = await checkSpec(spec, { baseDirectory, files, signal });
+    const parsed = await checkSpec(spec, { baseDirectory, files, signal, isDeployed: true });
     if (!isLongRunning(parsed)) {
       throw new FogError('invalid-request', `a job of type: ${parsed.spec.type} has an end, it cannot be deployed`, {
         hint: 'submit it: fog run FILE',

@@ -1,8 +1,10 @@
 /** A submitted job: what happens to it, its end, its outputs. */
 import {
   type AttemptSample,
+  type Explanation,
   type FogClient,
   FogError,
+  formatDuration,
   isTerminal,
   JOB_TRANSITIONS,
   type Job,
@@ -82,11 +84,15 @@ export class JobHandle {
       return await this.result(job, limit);
     } catch (error) {
       if (limit.aborted && !options.signal?.aborted) {
-        throw new FogError('timed-out', `job ${this.id} has not ended within ${options.timeoutMilliseconds} ms`, {
-          cause: error,
-          details: { job: this.id },
-          hint: 'the job goes on; wait again or cancel it',
-        });
+        throw new FogError(
+          'timed-out',
+          `job ${this.id} has not ended within ${formatDuration(options.timeoutMilliseconds ?? 0)}`,
+          {
+            cause: error,
+            details: { job: this.id },
+            hint: 'the job goes on; wait again or cancel it',
+          },
+        );
       }
       throw error;
     }
@@ -134,6 +140,20 @@ export class JobHandle {
       yield* page.items;
       cursor = page.next ?? undefined;
     } while (cursor !== undefined);
+  }
+
+  /** Why a task waits, and why it is where it is; without a partition the first that waits, else task 0. */
+  async explain(partition?: number, signal?: AbortSignal): Promise<Explanation & { partition: number }> {
+    const chosen = partition ?? (await this.#firstQueued(signal)) ?? 0;
+    const params = { job: this.id, partition: chosen };
+    const found = await retried(() => this.#client.call('explainTask', { params }, abortable(signal)), signal);
+    return { partition: chosen, ...found };
+  }
+
+  async #firstQueued(signal: AbortSignal | undefined): Promise<number | undefined> {
+    const parts = { params: { job: this.id }, query: { state: 'queued', limit: 1 } } as const;
+    const { items } = await retried(() => this.#client.call('listTasks', parts, abortable(signal)), signal);
+    return items[0]?.partition;
   }
 
   /** What the attempts of a task used over time, oldest first; `fence` picks one of them. */

@@ -10,6 +10,7 @@ import { resolve } from 'node:path';
 import {
   type BlobReference,
   blobReferences,
+  deploymentNameFaults,
   type FogClient,
   FogError,
   isFileName,
@@ -29,6 +30,8 @@ export interface SpecFilesOptions {
   /** Contents by the name that the specification uses, before any file of that name. A string is its text. */
   files?: Readonly<Record<string, string | Uint8Array>> | undefined;
   signal?: AbortSignal | undefined;
+  /** It is to be deployed, so it needs a name. */
+  isDeployed?: boolean | undefined;
 }
 
 /**
@@ -59,7 +62,7 @@ export async function checkSpec(document: unknown, options: SpecFilesOptions): P
     await checkReference(reference, options);
     return STAND_IN;
   });
-  return parseJobSpec(copy, faults);
+  return parseJobSpec(copy, options.isDeployed ? [...deploymentNameFaults(document), ...faults] : faults);
 }
 
 /**

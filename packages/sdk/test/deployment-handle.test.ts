@@ -49,6 +49,7 @@ test('a revision comes out in one of four ways', () => {
   assert.equal(outcome(['rolling-out'], 1), null);
   assert.deepEqual(outcome(['stable'], 1), { outcome: 'stable' });
   assert.equal(outcome(['stable'], 1, { available: 1 }), null, 'it was only scaled, and more are on the way');
+  assert.equal(outcome(['stable'], 1, { available: 3 }), null, 'it was only scaled, and one still has to leave');
   assert.deepEqual(outcome(['stable'], 1, { available: 1, type: 'daemon' }), { outcome: 'stable' });
   assert.deepEqual(outcome(['failed'], 1), { outcome: 'failed', reason: 'it failed' });
   assert.deepEqual(outcome(['rolling-out', 'rolled-back'], 1), { outcome: 'rolled-back', reason: 'it failed' });
@@ -68,7 +69,7 @@ test('the wait tells of progress and ends with the outcome, the time, or the sig
   const endless = new DeploymentHandle(client([deployment(['rolling-out'])]), 'web');
   await assert.rejects(endless.wait(1, { timeoutMilliseconds: 20 }), {
     code: 'timed-out',
-    message: 'revision 1 of web has not come up within 20 ms',
+    message: 'revision 1 of web has not come up within 20ms',
     hint: 'the update goes on: fog rollout status web',
   });
   await assert.rejects(endless.wait(1, { signal: AbortSignal.timeout(20) }), { code: 'cancelled' });

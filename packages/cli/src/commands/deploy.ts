@@ -9,7 +9,7 @@ import { safeText } from '../output/table.ts';
 import { coloursOf, note, type Terminal, writeJson, writeLine } from '../terminal.ts';
 import { type CommonOptions, connect, wholeNumber, withConnection } from './command-context.ts';
 import { readJobSource } from './job-source.ts';
-import { Interrupt } from './run.ts';
+import { Interrupt, tellWaiting } from './run.ts';
 
 export interface OwnerOptions extends CommonOptions {
   principal?: string;
@@ -25,8 +25,8 @@ FILE is a job of type: service or daemon, in YAML or JSON ("-" reads it from sta
 name of the deployment. Files that it names are uploaded; their paths are relative to FILE. Another specification than
 the one that runs becomes a new revision, which replaces the replicas of the old one step by step.
 
-Exit code: 0 when the revision is up, 1 when it failed or was given up, 124 timed out, 130 no longer waited for,
-2 wrong usage or specification, 125 fog itself failed. Ctrl-C ends the wait; the update goes on.
+Exit code: 0 when the revision is up, 1 when it failed or was given up, 124 timed out, 130 no longer waited for;
+2 and 125 as in "fog run --help". Ctrl-C ends the wait; the update goes on.
 
 Examples:
   $ fog deploy web.yaml
@@ -50,7 +50,7 @@ export function addDeployCommands(program: Command, terminal: Terminal): void {
     .description('keep a service or daemon running, or update it')
     .addHelpText('after', HELP);
   withWait(deploy).action(async (file: string, options: WaitOptions) => {
-    const { document, baseDirectory } = await readJobSource(terminal, file, []);
+    const { document, baseDirectory } = await readJobSource(terminal, file, [], { isDeployed: true });
     const fog = await connect(terminal, options);
     using interrupt = new Interrupt();
     const deployed = await fog.deploy(document as Record<string, unknown>, {
@@ -71,13 +71,15 @@ export function addDeployCommands(program: Command, terminal: Terminal): void {
   });
   const scale = program
     .command('scale <name> <replicas>')
-    .description('keep this many replicas of a service running, until a deploy names another count');
-  withOwner(scale).action(async (name: string, replicas: string, options: OwnerOptions) => {
+    .description(
+      'keep this many replicas of a service running, until a deploy names another count; exits as "fog deploy"',
+    );
+  withWait(scale).action(async (name: string, replicas: string, options: WaitOptions) => {
     const wanted = wholeNumber(0)(replicas);
     const fog = await connect(terminal, options);
+    using interrupt = new Interrupt();
     const scaled = await fog.deployment(name, options.principal).scale(wanted);
-    if (options.json) await writeJson(terminal, scaled);
-    else await note(terminal, `deployment ${name}: ${replicasText(scaled)}`);
+    await follow(terminal, fog, scaled, interrupt, options);
   });
 }
 
@@ -100,7 +102,9 @@ async function follow(
   interrupt.onSignal(() => stop.abort());
   let seen = deployed;
   const line = new ProgressLine(terminal, () => rolloutProgressText(seen, Date.now()));
+  const waiting = new AbortController();
   if (!options.json) line.start();
+  const told = options.json ? null : tellWaitingReplica(fog, () => seen, line, waiting.signal);
   try {
     const result = await fog.deployment(name, options.principal).wait(revision, {
       signal: stop.signal,
@@ -112,8 +116,27 @@ async function follow(
     line.stop();
     await showResult(terminal, result, revision, options);
   } finally {
+    waiting.abort();
+    await told;
     line.stop();
   }
+}
+
+/** Only for the eye: why the first replica of the current revision that waits does so. */
+async function tellWaitingReplica(
+  fog: Fog,
+  seen: () => Deployment,
+  line: ProgressLine,
+  signal: AbortSignal,
+): Promise<void> {
+  await tellWaiting(signal, async (waits) => {
+    const { revision, revisions } = seen();
+    const job = revisions.find((each) => each.revision === revision)?.job;
+    if (job === undefined) return;
+    const { partition, waiting } = await fog.job(job).explain(undefined, signal);
+    const message = waits.take(waiting, Date.now());
+    if (message !== null) line.say(`replica ${partition} waits: ${message}; fog job why ${job} --task ${partition}`);
+  });
 }
 
 async function showResult(
@@ -135,5 +158,6 @@ async function showResult(
     return;
   }
   await note(terminal, `${colours.red(`revision ${revision} of ${name} ${outcome}`)}: ${safeText(result.reason)}`);
+  if (outcome === 'failed') await note(terminal, `  its replicas are tried on: "fog scale ${name} 0" ends that`);
   await note(terminal, `  see "fog rollout status ${name}" and "fog rollout history ${name}"`);
 }

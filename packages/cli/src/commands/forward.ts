@@ -1,5 +1,5 @@
 /** `fog forward`: reach a published port of a service from this machine. */
-import { FogClient, FogError, jobIdSchema, type PortOwner, portPath } from '@fog/contract';
+import { FogClient, FogError, jobIdSchema, oneLine, type PortOwner, portPath } from '@fog/contract';
 import { pinnedConnection } from '@fog/contract/node';
 import { findCoordinator } from '@fog/sdk';
 import { type Command, Option } from 'commander';
@@ -52,7 +52,9 @@ async function forward(
   });
   const { fetch, tls } = await pinnedConnection(url, fingerprint);
   const owner: PortOwner = { kind: jobIdSchema.safeParse(service).success ? 'job' : 'deployment', id: service };
-  await checkPort(new FogClient({ url, token, fetch }), owner, port);
+  const client = new FogClient({ url, token, fetch });
+  await checkPort(client, owner, port);
+  if (options.replica !== undefined) await checkReplica(client, owner, options.replica);
   const replica = options.replica === undefined ? '' : `?replica=${options.replica}`;
   await using forwarding = new PortForward({
     url: url.replace(/\/+$/, ''),
@@ -81,9 +83,23 @@ async function checkPort(client: FogClient, { kind, id }: PortOwner, name: strin
   });
 }
 
+/** One that does not exist would refuse every connection. */
+async function checkReplica(client: FogClient, { kind, id }: PortOwner, replica: number): Promise<void> {
+  if (kind === 'job') {
+    await client.call('getTask', { params: { job: id, partition: replica } });
+    return;
+  }
+  const { revision, replicas } = await client.call('getDeployment', { params: { name: id } });
+  const numbers = replicas.filter((each) => each.revision === revision).map(({ partition }) => partition);
+  if (numbers.includes(replica)) return;
+  throw new FogError('not-found', `deployment ${id} has no replica ${replica}`, {
+    hint: numbers.length === 0 ? 'it has none at the moment' : `it has ${oneLine(numbers.join(', '))}`,
+  });
+}
+
 /** Whose specification is that of the deployment now. */
 async function currentJob(client: FogClient, name: string): Promise<string> {
-  const { revision, revisions } = await client.call('getDeployment', { params: { name } });
+  const { revision, revisions } = await client.call('getDeployment', { params: { name }, query: { replicas: 'none' } });
   const current = revisions.find((candidate) => candidate.revision === revision);
   if (current === undefined) throw new FogError('internal', `deployment ${name} has no revision ${revision}`);
   return current.job;

@@ -1,8 +1,8 @@
 /** What `fog run` and `fog plan` take: a specification in YAML or JSON, or a program as it is. */
-import { readFile } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { FogError, readSpecText } from '@fog/contract';
 import { checkSpec } from '@fog/sdk';
+import { readGivenFile } from '../given-files.ts';
 import { readAll, type Terminal } from '../terminal.ts';
 
 export interface JobSource {
@@ -18,9 +18,15 @@ const PROGRAMS: Readonly<Record<string, 'javascript' | 'wasm'>> = {
 
 /**
  * Reads FILE: `-` is a specification on standard input; `.js`, `.mjs` and `.wasm` become a job of one task with
- * `args`. Throws `invalid-spec` or `unsupported` with all faults, files that do not exist included.
+ * `args`. `isDeployed`: it needs a name. Throws `invalid-spec` or `unsupported` with all faults, files that do not exist
+ * included.
  */
-export async function readJobSource(terminal: Terminal, file: string, args: readonly string[]): Promise<JobSource> {
+export async function readJobSource(
+  terminal: Terminal,
+  file: string,
+  args: readonly string[],
+  { isDeployed = false } = {},
+): Promise<JobSource> {
   const path = resolve(terminal.workingDirectory, file);
   const runtime = PROGRAMS[extname(file).toLowerCase()];
   if (runtime === undefined && args.length > 0) {
@@ -30,22 +36,17 @@ export async function readJobSource(terminal: Terminal, file: string, args: read
   }
   const source: JobSource =
     runtime === undefined
-      ? { document: await readSpec(terminal, file, path), baseDirectory: dirname(path) }
+      ? { document: await readSpec(terminal, file), baseDirectory: dirname(path) }
       : { document: programSpec(runtime, path, args), baseDirectory: dirname(path) };
-  await checkSpec(source.document, { baseDirectory: source.baseDirectory });
+  await checkSpec(source.document, { baseDirectory: source.baseDirectory, isDeployed });
   return source;
 }
 
-async function readSpec(terminal: Terminal, file: string, path: string): Promise<unknown> {
-  if (file === '-') return readSpecText(new TextDecoder().decode(await readAll(terminal.stdin)));
-  try {
-    return readSpecText(await readFile(path, 'utf8'));
-  } catch (cause) {
-    if (cause instanceof FogError) throw cause;
-    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-    const message = missing ? `there is no file ${file}` : `cannot read ${file}: ${(cause as Error).message}`;
-    throw new FogError('invalid-request', message, { cause });
-  }
+async function readSpec(terminal: Terminal, file: string): Promise<unknown> {
+  const isStdin = file === '-';
+  return readSpecText(
+    isStdin ? new TextDecoder().decode(await readAll(terminal.stdin)) : await readGivenFile(terminal, file),
+  );
 }
 
 function programSpec(runtime: 'javascript' | 'wasm', path: string, args: readonly string[]): unknown {

@@ -1,6 +1,4 @@
 /** `fog job why`: why a task waits, or runs where it does. */
-import type { TaskWithAttempts } from '@fog/contract';
-import type { Fog } from '@fog/sdk';
 import type { Command } from 'commander';
 import { explanationText } from '../output/explanation-text.ts';
 import { type Terminal, writeJson, writeLine } from '../terminal.ts';
@@ -13,17 +11,11 @@ export function addWhy(job: Command, terminal: Terminal): void {
     .option('--task <n>', 'this task; otherwise the first that waits, or task 0', wholeNumber(0));
   withConnection(command).action(async (id: string, options: CommonOptions & { task?: number }) => {
     const fog = await connect(terminal, options);
-    const partition = options.task ?? (await firstQueued(fog, id))?.partition ?? 0;
-    const explanation = await fog.client.call('explainTask', { params: { job: id, partition } });
+    const { partition, ...explanation } = await fog.job(id).explain(options.task);
     if (options.json) await writeJson(terminal, { job: id, partition, ...explanation });
     else {
       await writeLine(terminal, `Task ${partition} of ${id}:`);
       await writeLine(terminal, explanationText(explanation, stdoutColours(terminal)));
     }
   });
-}
-
-async function firstQueued(fog: Fog, job: string): Promise<TaskWithAttempts | undefined> {
-  for await (const task of fog.job(job).tasks({ state: 'queued' })) return task;
-  return undefined;
 }

@@ -1,6 +1,7 @@
 /** `fog job`: what was submitted, what became of it. */
 import { resolve } from 'node:path';
 import {
+  counted,
   JOB_STATES,
   type JobState,
   jobSpecJsonSchema,
@@ -90,7 +91,15 @@ function addGet(job: Command, terminal: Terminal): void {
       if (tasks.length >= most) break;
     }
     const isWaiting = found.tasks.queued > 0 && found.endedAt === null;
-    const plan = isWaiting ? await fog.client.call('plan', { body: { spec: found.spec } }).catch(() => null) : null;
+    // What holds for the first task that waits, as "fog job why" tells it: a verified one may need other nodes than its
+    // job does.
+    const why = isWaiting
+      ? await fog
+          .job(id)
+          .explain()
+          .catch(() => null)
+      : null;
+    const plan = why === null ? null : why.plan;
     if (options.json) {
       await writeJson(terminal, { job: found, tasks, plan });
       return;
@@ -103,7 +112,10 @@ function addGet(job: Command, terminal: Terminal): void {
     if (tasks.some((task) => task.outputs.length > 0)) {
       await writeLine(terminal, `\n${outputListText(tasks, colours)}`);
     }
-    if (plan !== null) await writeLine(terminal, `\n${countsText(found.tasks)}. ${planText(plan, colours)}`);
+    if (why === null || why.waiting === null) return;
+    const others = found.tasks.queued === 1 ? '' : `, the first of ${found.tasks.queued} that wait`;
+    await writeLine(terminal, `\nTask ${why.partition}${others}: ${safeText(why.waiting.message)}.`);
+    await writeLine(terminal, planText(why.plan, colours));
   });
 }
 
@@ -137,8 +149,8 @@ function addOutputs(job: Command, terminal: Terminal): void {
       for (const file of files) await writeLine(terminal, safeText(file.path));
       const kept = files.filter((file) => file.kept).length;
       const keptText = kept === 0 ? '' : `, ${kept} of them there already`;
-      await note(terminal, `${files.length} files, verified${keptText}`);
-      if (tasks.length < total) await note(terminal, `${total - tasks.length} tasks have no outputs (yet)`);
+      await note(terminal, `${counted(files.length, 'file')}, verified${keptText}`);
+      if (tasks.length < total) await note(terminal, `${counted(total - tasks.length, 'task')} without outputs (yet)`);
     }
   });
 }

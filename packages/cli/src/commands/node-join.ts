@@ -5,13 +5,13 @@
  * then the parent alone decides about the end, over the channel between the two, and a parent that died counts as
  * one that said stop.
  */
-import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { RunningAgent } from '@fog/agent';
 import { FogError, parseDuration } from '@fog/contract';
 import { defaultDataDirectory, findCoordinator, readEndpoint } from '@fog/sdk';
 import type { Command } from 'commander';
 import { EXIT, errorExitCode } from '../exit-code.ts';
+import { readGivenFile } from '../given-files.ts';
 import { CLI_LIMITS } from '../limits.ts';
 import { configFileOf, readSettings } from '../settings-files.ts';
 import { onStopSignals } from '../signals.ts';
@@ -112,23 +112,13 @@ async function findJoin(
   fogData: string,
 ): Promise<{ url: string; token: string | undefined }> {
   const fromFile =
-    options.tokenFile === undefined
-      ? undefined
-      : (await readTokenFile(resolve(terminal.workingDirectory, options.tokenFile))).trim();
+    options.tokenFile === undefined ? undefined : (await readGivenFile(terminal, options.tokenFile)).trim();
   const token = options.token ?? fromFile ?? (terminal.environment.FOG_TOKEN || undefined);
   if (url !== undefined && token === undefined) {
     const endpoint = await readEndpoint(fogData);
     if (endpoint?.url !== url) return { url, token: undefined };
   }
   return findCoordinator({ url, token, dataDirectory: fogData, environment: terminal.environment });
-}
-
-async function readTokenFile(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new FogError('invalid-request', `cannot read the token: ${(cause as Error).message}`, { cause });
-  }
 }
 
 function tellWhenConnected(

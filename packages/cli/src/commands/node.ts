@@ -1,5 +1,5 @@
 /** `fog node`: the computers of the fog, seen from the coordinator. */
-import { FogError, type Node, nodeIdSchema, parseDuration } from '@fog/contract';
+import { counted, FogError, type Node, nodeIdSchema, parseDuration } from '@fog/contract';
 import type { Fog } from '@fog/sdk';
 import type { Command } from 'commander';
 import { eventLine } from '../output/event-text.ts';
@@ -47,7 +47,9 @@ function addGet(node: Command, terminal: Terminal): void {
 function addChanges(node: Command, terminal: Terminal): void {
   const drain = node
     .command('drain <node>')
-    .description('place nothing new on a node and let it finish what runs; it then leaves until it is started again')
+    .description(
+      'place nothing new on a node and let it finish what runs; it then ends until "fog up" or "fog node join" starts it again',
+    )
     .option('--deadline <duration>', 'time for what runs; the rest is placed elsewhere', '10m');
   withConnection(drain).action(async (name: string, options: CommonOptions & { deadline: string }) => {
     parseDuration(options.deadline);
@@ -55,7 +57,8 @@ function addChanges(node: Command, terminal: Terminal): void {
     const { id } = await findNode(fog, name);
     const drained = await fog.client.call('drainNode', { params: { node: id }, body: { deadline: options.deadline } });
     if (options.json) await writeJson(terminal, drained);
-    else await note(terminal, `node ${drained.name} is draining, ${drained.running.length} attempts run`);
+    else
+      await note(terminal, `node ${drained.name} is draining, it runs ${counted(drained.running.length, 'attempt')}`);
   });
   for (const cordoned of [true, false]) {
     const command = node
@@ -63,13 +66,10 @@ function addChanges(node: Command, terminal: Terminal): void {
       .description(cordoned ? 'place nothing new on a node' : 'place work on a node again');
     withConnection(command).action(async (name: string, options: CommonOptions) => {
       const fog = await connect(terminal, options);
-      const { id } = await findNode(fog, name);
-      const changed = await fog.client.call('cordonNode', { params: { node: id }, body: { cordoned } });
+      const found = await findNode(fog, name);
+      const changed = await fog.client.call('cordonNode', { params: { node: found.id }, body: { cordoned } });
       if (options.json) await writeJson(terminal, changed);
-      else {
-        const when = changed.state === 'connected' ? '' : ', once it is connected';
-        await note(terminal, `node ${changed.name} is ${cordoned ? 'cordoned' : `open for work${when}`}`);
-      }
+      else await note(terminal, cordoned ? `node ${changed.name} is cordoned` : openText(changed, found.draining));
     });
   }
   for (const trusted of [true, false]) {
@@ -102,6 +102,14 @@ function addChanges(node: Command, terminal: Terminal): void {
       await note(terminal, `node ${found.name} is removed${hint}`);
     }
   });
+}
+
+/** A node that drains ends in any case. */
+function openText({ name, state }: Node, wasDraining: boolean): string {
+  if (wasDraining) {
+    return `node ${name} was drained: it comes back with the next "fog up" if it is one of those, else by "fog node join" on its computer`;
+  }
+  return `node ${name} is open for work${state === 'connected' ? '' : ', once it is connected'}`;
 }
 
 function allNodes(fog: Fog): Promise<Node[]> {

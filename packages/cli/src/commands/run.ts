@@ -9,6 +9,7 @@ import { writeError } from '../output/errors.ts';
 import { JobProgress } from '../output/job-progress.ts';
 import { countsText, reasonText } from '../output/job-text.ts';
 import { ProgressLine } from '../output/progress-line.ts';
+import { WaitingNote } from '../output/waiting-note.ts';
 import { onStopSignals } from '../signals.ts';
 import { coloursOf, note, type Terminal, write, writeJson, writeLine } from '../terminal.ts';
 import { type CommonOptions, connect, withConnection } from './command-context.ts';
@@ -25,7 +26,9 @@ FILE is a job in YAML or JSON ("-" reads it from standard input), or a program: 
 Files that it names are uploaded; their paths are relative to FILE.
 
 Exit code: 0 when every task succeeded, else that of the failed task with the lowest number (1 if it has none),
-124 timed out, 130 cancelled, 2 wrong usage or specification, 125 fog itself failed.
+124 timed out, 130 cancelled. Of every command: 2 for what you can mend (wrong usage or specification, no such thing, a
+state or token that does not allow it, a taken address or folder), 125 when fog itself failed (it cannot be reached, is
+full or broken, or has another version).
 Ctrl-C cancels the job; a second one leaves at once.
 
 Examples:
@@ -117,7 +120,10 @@ export async function waitWithProgress(
     else handle.cancel().catch((error: unknown) => stop.abort(error));
   });
   if (!settings.isQuiet) line.start();
-  const watched = watch(handle, progress, watching.signal);
+  const watched = Promise.all([
+    watch(handle, progress, watching.signal),
+    settings.isQuiet ? null : tellWaits(handle, progress, line, watching.signal),
+  ]);
   try {
     return await handle.wait({ signal: stop.signal, timeoutMilliseconds: settings.timeoutMilliseconds });
   } catch (cause) {
@@ -139,6 +145,30 @@ async function watch(handle: JobHandle, progress: JobProgress, signal: AbortSign
     for await (const record of handle.events({ signal })) progress.take(record);
   } catch {
     await pause(0);
+  }
+}
+
+/** As above: what cannot be asked is not told. */
+async function tellWaits(
+  handle: JobHandle,
+  progress: JobProgress,
+  line: ProgressLine,
+  signal: AbortSignal,
+): Promise<void> {
+  await tellWaiting(signal, async (waits) => {
+    const explanation = progress.waits ? await handle.explain(undefined, signal) : null;
+    const message = waits.take(explanation?.waiting ?? null, Date.now());
+    if (message !== null) line.say(`waits: ${message}; fog job why ${handle.id}`);
+  });
+}
+
+/** Calls back again and again until the signal. What is thrown counts as nothing to tell. */
+export async function tellWaiting(signal: AbortSignal, ask: (waits: WaitingNote) => Promise<void>): Promise<void> {
+  const waits = new WaitingNote();
+  for (;;) {
+    await pause(CLI_LIMITS.askWhyMilliseconds, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return;
+    await ask(waits).catch(() => undefined);
   }
 }
 

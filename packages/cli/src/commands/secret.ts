@@ -1,9 +1,8 @@
 /** `fog secret`: values that jobs get in their environment and nobody can read back. */
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import type { Command } from 'commander';
+import { readGivenFile } from '../given-files.ts';
 import { agoText } from '../output/moments.ts';
 import { renderTable } from '../output/table.ts';
 import { note, readAll, type Terminal, write, writeJson, writeLine } from '../terminal.ts';
@@ -56,7 +55,7 @@ export function addSecretCommands(program: Command, terminal: Terminal): void {
 
 /** A file as it is; typed or piped text without the line break at its end. */
 async function readValue(terminal: Terminal, name: string, file: string | undefined): Promise<string> {
-  if (file !== undefined) return readFile(resolve(terminal.workingDirectory, file), 'utf8');
+  if (file !== undefined) return readGivenFile(terminal, file);
   if (!terminal.stdin.isTTY) return new TextDecoder().decode(await readAll(terminal.stdin)).replace(/\r?\n$/, '');
   await write(terminal.stderr, `value of ${name} (not shown): `);
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });

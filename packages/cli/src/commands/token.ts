@@ -1,5 +1,5 @@
 /** `fog token`: who may do what. */
-import { SCOPES, type Scope } from '@fog/contract';
+import { FogError, parseDuration, SCOPES, type Scope } from '@fog/contract';
 import { type Command, Option } from 'commander';
 import { agoText, momentText } from '../output/moments.ts';
 import { renderTable } from '../output/table.ts';
@@ -32,6 +32,10 @@ export function addTokenCommands(program: Command, terminal: Terminal): void {
     .option('--trusted', 'with scope node: results of the nodes that join with it are accepted as they are')
     .addHelpText('after', HELP);
   withConnection(create).action(async ({ scope, principal, expires, trusted, ...options }: CreateOptions) => {
+    if (trusted && scope !== 'node') {
+      throw new FogError('invalid-request', '--trusted is for --scope node: only nodes have results to trust');
+    }
+    if (expires !== undefined) parseDuration(expires);
     const { client } = await connect(terminal, options);
     const body = {
       scope,

@@ -75,8 +75,11 @@ export class PortForward implements AsyncDisposable {
     });
     const refused = Promise.withResolvers<never>();
     socket.once('unexpected-response', (_request, response) => {
-      readProblem(response).then(refused.reject, refused.reject);
-      response.once('close', () => socket.terminate());
+      // To end the WebSocket is an error of its own, so only what was read of the answer may be told before.
+      void readProblem(response)
+        .catch((cause: unknown) => connectionFault(url, cause))
+        .then(refused.reject)
+        .finally(() => socket.terminate());
     });
     socket.once('error', (cause) => refused.reject(connectionFault(url, cause)));
     client.once('close', () => refused.reject(new FogError('cancelled', 'the client has gone')));

@@ -1,5 +1,14 @@
 /** Deployments, replicas and revisions for people. */
-import { type Deployment, type DeploymentSummary, formatDuration, type Replica, type Revision } from '@fog/contract';
+import {
+  counted,
+  type Deployment,
+  type DeploymentSummary,
+  formatDuration,
+  oneLine,
+  type Replica,
+  type Revision,
+} from '@fog/contract';
+import { CLI_LIMITS } from '../limits.ts';
 import type { Colours } from '../terminal.ts';
 import { stateText } from './job-text.ts';
 import { agoText, momentText } from './moments.ts';
@@ -8,7 +17,7 @@ import { renderFields, renderTable } from './table.ts';
 /** `2 of 3 replicas available`. */
 export function replicasText({ available, wanted, ready }: DeploymentSummary): string {
   const starting = ready > available ? `, ${ready - available} more ready` : '';
-  return `${available} of ${wanted} replicas available${starting}`;
+  return `${available} of ${counted(wanted, 'replica')} available${starting}`;
 }
 
 /** `web  rolling-out  2 of 3 replicas available, 1 of revision 4  12s`. */
@@ -47,7 +56,7 @@ export function deploymentText(deployment: Deployment, nowMilliseconds: number, 
       ['of', deployment.principal],
       ['type', deployment.type],
       ['state', stateText(deployment.state, colours)],
-      ['why', deployment.reason],
+      ['why', deployment.reason === null ? null : oneLine(deployment.reason)],
       ['revision', String(deployment.revision)],
       ['replicas', replicasText(deployment)],
       ['created', momentText(deployment.createdAt, nowMilliseconds)],
@@ -69,7 +78,7 @@ export function replicaListText(replicas: readonly Replica[], nowMilliseconds: n
       replica.nodeName ?? '-',
       String(replica.restarts),
       String(replica.failures),
-      replica.message ?? '',
+      oneLine(replica.message ?? '', CLI_LIMITS.whyCharacters),
     ]),
     colours,
   );
@@ -84,7 +93,7 @@ export function revisionListText(revisions: readonly Revision[], nowMilliseconds
       revision.job,
       agoText(revision.createdAt, nowMilliseconds),
       revision.by,
-      revision.reason ?? '',
+      oneLine(revision.reason ?? '', CLI_LIMITS.whyCharacters),
     ]),
     colours,
   );

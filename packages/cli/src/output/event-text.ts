@@ -1,6 +1,6 @@
 /** Events and log records for people. */
 import type { JobEventData, JobEventRecord, LogRecord, NodeEventRecord } from '@fog/contract';
-import { formatBytes, formatDuration, YIELD_REASONS } from '@fog/contract';
+import { counted, formatBytes, formatDuration, YIELD_REASONS } from '@fog/contract';
 import type { Colours } from '../terminal.ts';
 import { safeText } from './table.ts';
 
@@ -18,7 +18,7 @@ export function eventLine(record: JobEventRecord | NodeEventRecord, colours: Col
 function jobDetail(data: JobEventData): string {
   switch (data.type) {
     case 'job.submitted':
-      return `${data.name}, ${data.tasks} tasks, by ${data.by}`;
+      return `${data.name}, ${counted(data.tasks, 'task')}, by ${data.by}`;
     case 'job.cancelled':
     case 'job.suspended':
     case 'job.resumed':
@@ -39,7 +39,7 @@ function jobDetail(data: JobEventData): string {
       return `${formatDuration(data.wallMilliseconds)} in ${data.engine}, ${formatBytes(bytes)} of outputs`;
     }
     case 'task.verified':
-      return `by ${data.by}, ${data.results} ${data.results === 1 ? 'result' : 'results'}`;
+      return `by ${data.by}, ${counted(data.results, 'result')}`;
     case 'attempt.judged':
       return data.verdict;
     case 'task.corrected': {
@@ -51,7 +51,7 @@ function jobDetail(data: JobEventData): string {
     case 'attempt.health':
       return [data.status, data.message].filter((part) => part !== '').join(': ');
     case 'task.checkpointed':
-      return `${formatBytes(data.checkpoint.bytes)} in ${data.checkpoint.files} files`;
+      return `${formatBytes(data.checkpoint.bytes)} in ${counted(data.checkpoint.files, 'file')}`;
     case 'task.yielded':
       return YIELD_REASONS[data.reason];
     case 'attempt.failed':

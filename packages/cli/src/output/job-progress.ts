@@ -40,6 +40,12 @@ export class JobProgress {
     this.#phases.set(data.partition, after);
   }
 
+  /** Tasks wait and none is on a node. */
+  get waits(): boolean {
+    const { running, done, failed } = this.#counts;
+    return running === 0 && done + failed < this.#total;
+  }
+
   /** `job j1 3/10 done, 2 running, 5 waiting  4.2s`. */
   text(nowMilliseconds: number): string {
     const { running, done, failed } = this.#counts;

@@ -1,12 +1,14 @@
 /** Jobs, tasks and attempts for people. */
 import {
   type Attempt,
+  counted,
   FAILURE_REASONS,
   type FailureReason,
   formatBytes,
   formatDuration,
   type Job,
   type JobSummary,
+  oneLine,
   type TaskCounts,
   type TaskWithAttempts,
   type VerificationPolicy,
@@ -88,7 +90,7 @@ export function jobText(job: Job, nowMilliseconds: number, colours: Colours): st
 function verifiedText({ verification }: TaskWithAttempts): string {
   if (verification === null) return '';
   const { phase, acceptedBy, replicas, requested } = verification;
-  const count = `${replicas} ${replicas === 1 ? 'replica' : 'replicas'}`;
+  const count = counted(replicas, 'replica');
   if (phase === 'adjudicating') return `${count} could not agree: a trusted node decides`;
   if (phase === 'undecided') return `${count}, undecided`;
   if (phase === 'collecting' && acceptedBy === null) {
@@ -102,7 +104,7 @@ function verifiedText({ verification }: TaskWithAttempts): string {
 }
 
 function verificationText({ mode, quorum, maxReplicas }: VerificationPolicy): string {
-  return mode === 'none' ? 'no' : `${mode}, quorum of ${quorum}, at most ${maxReplicas} replicas`;
+  return mode === 'none' ? 'no' : `${mode}, quorum of ${quorum}, at most ${counted(maxReplicas, 'replica')}`;
 }
 
 /** One row an attempt; a task without one has a row of its own. */
@@ -115,7 +117,7 @@ export function taskListText(tasks: readonly TaskWithAttempts[], nowMilliseconds
       ...(index === 0 ? taskCells : ['', '']),
       ...attemptCells(attempt, nowMilliseconds, colours),
     ]);
-    const decided = [reasonText(task.reason, task.message), verifiedText(task)]
+    const decided = [oneLine(reasonText(task.reason, task.message)), verifiedText(task)]
       .filter((part) => part !== '')
       .join('; ');
     const last = task.attempts.at(-1);
@@ -155,7 +157,7 @@ function attemptCells(attempt: Attempt, nowMilliseconds: number, colours: Colour
     stateText(attempt.state, colours),
     spanText(from, attempt.endedAt ?? nowMilliseconds),
     usedText(attempt),
-    [progress, healthText(attempt), reason, reason.includes(exitCode) ? '' : exitCode]
+    [progress, healthText(attempt), oneLine(reason), reason.includes(exitCode) ? '' : exitCode]
       .filter((part) => part !== '')
       .join('; '),
   ];
@@ -165,7 +167,8 @@ function attemptCells(attempt: Attempt, nowMilliseconds: number, colours: Colour
 function healthText({ health, endedAt }: Attempt): string {
   if (health === null) return '';
   const { status, message, restarts } = health;
-  const present = endedAt !== null ? '' : message === '' || status === 'healthy' ? status : `${status}: ${message}`;
+  const isClear = message === '' || status === 'healthy';
+  const present = endedAt !== null ? '' : isClear ? status : `${status}: ${oneLine(message)}`;
   const often = restarts === 0 ? '' : `restarted ${restarts === 1 ? 'once' : `${restarts} times`}`;
   return [present, often].filter((part) => part !== '').join(', ');
 }

@@ -1,5 +1,5 @@
 /** Nodes for people. */
-import { formatBytes, type Node } from '@fog/contract';
+import { counted, formatBytes, type Node } from '@fog/contract';
 import type { Colours } from '../terminal.ts';
 import { stateText } from './job-text.ts';
 import { agoText, momentText } from './moments.ts';
@@ -84,7 +84,7 @@ function trustFields({ trust }: Node): [string, string][] {
 }
 
 function amounts({ slots, milliCpu, memoryBytes, diskBytes }: Node['free']): string {
-  return `${slots} slots, ${cores(milliCpu)} cpu, ${formatBytes(memoryBytes)} memory, ${formatBytes(diskBytes)} disk`;
+  return `${counted(slots, 'slot')}, ${cores(milliCpu)} cpu, ${formatBytes(memoryBytes)} memory, ${formatBytes(diskBytes)} disk`;
 }
 
 function cores(milliCpu: number): string {

@@ -1,5 +1,5 @@
 /** Where a job would run, for people. */
-import type { Plan } from '@fog/contract';
+import { counted, type Plan } from '@fog/contract';
 import type { Colours } from '../terminal.ts';
 import { renderTable, safeText } from './table.ts';
 
@@ -10,12 +10,12 @@ export function planText(plan: Plan, colours: Colours): string {
     return 'No node has joined this fog: a job would wait.\nStart one with "fog node join URL --token T".';
   }
   if (plan.nodes.length === 0) {
-    lines.push(colours.bold(`None of ${count(plan.nodesKnown, 'node')} can run it:`), exclusionLines(plan, colours));
+    lines.push(colours.bold(`None of ${counted(plan.nodesKnown, 'node')} can run it:`), exclusionLines(plan, colours));
     return lines.join('\n');
   }
   const slots = plan.nodes.reduce((sum, node) => sum + node.slots, 0);
   lines.push(
-    colours.bold(`${plan.nodes.length} of ${count(plan.nodesKnown, 'node')} can run ${tasks}, ${slots} at a time:`),
+    colours.bold(`${plan.nodes.length} of ${counted(plan.nodesKnown, 'node')} can run ${tasks}, ${slots} at a time:`),
     renderTable(
       ['node', 'at a time', 'free now', 'id'],
       plan.nodes.map((node) => [node.name, String(node.slots), String(node.freeSlots), node.id]),
@@ -30,12 +30,8 @@ export function planText(plan: Plan, colours: Colours): string {
 export function exclusionLines(plan: Plan, colours: Colours): string {
   return plan.excluded
     .map(({ constraint, nodes, hint }) => {
-      const line = `  ${safeText(constraint)}: excludes ${count(nodes, 'node')}`;
+      const line = `  ${safeText(constraint)}: excludes ${counted(nodes, 'node')}`;
       return hint === undefined ? line : `${line}\n    ${colours.dim('hint:')} ${safeText(hint)}`;
     })
     .join('\n');
-}
-
-function count(amount: number, what: string): string {
-  return `${amount} ${what}${amount === 1 ? '' : 's'}`;
 }

@@ -24,6 +24,13 @@ export class ProgressLine {
     this.#timer.unref();
   }
 
+  /** Writes a line of its own above it. */
+  say(text: string): void {
+    const clear = this.#isDrawn ? '\r\u001b[K' : '';
+    this.#terminal.stderr.write(`${clear}${safeText(text)}\n`);
+    if (this.#isDrawn) this.#draw();
+  }
+
   /** Takes the line away. */
   stop(): void {
     if (this.#timer !== null) clearInterval(this.#timer);

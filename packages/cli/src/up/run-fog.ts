@@ -9,7 +9,7 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { EffectiveSetting } from '@fog/contract';
+import { counted, type EffectiveSetting } from '@fog/contract';
 import { startCoordinator } from '@fog/coordinator';
 import { connectClient } from '@fog/sdk';
 import { EXIT } from '../exit-code.ts';
@@ -77,7 +77,7 @@ export async function runFog(terminal: Terminal, plan: FogPlan): Promise<void> {
     const connected = await nodes.connected(CLI_LIMITS.connectMilliseconds, stopping.signal);
     if (!stopping.signal.aborted) {
       if (connected.length < plan.nodes) {
-        await note(terminal, `${plan.nodes - connected.length} of ${plan.nodes} nodes are not connected yet`);
+        await note(terminal, `${plan.nodes - connected.length} of ${counted(plan.nodes, 'node')} not connected yet`);
       }
       await plan.ready({ url, dataDirectory, nodes: connected });
     }

@@ -101,9 +101,8 @@ async function saveOutcome(writer: Writer, look: Look, decision: Decision, now: 
   const state: DeploymentState | null = change === null ? null : afterEvent(row, change.event);
   if (state === null && !isProgress && hasCounts(row, decision)) return;
   await saveDeployment(writer, row, {
-    ...(state === null ? {} : { state, updated_at: now }),
-    // Why it went back stays to be read once it has come to rest.
-    ...(reason === null && row.state !== 'failed' ? {} : { reason }),
+    // Why it went back is told by the revision that was left, once it has come to rest.
+    ...(state === null ? {} : { state, reason, updated_at: now }),
     ...counts,
     ...(isProgress ? { most_available: counts.updated, progress_at: now } : {}),
   });

@@ -12,7 +12,15 @@
  * An old replica gives way to an available new one first of all. Only where the nodes have no room for one more, up to
  * `maxUnavailable` old ones go before. A daemon has one place a node, so there the old one always goes first.
  */
-import { type DeploymentEvent, type DeploymentState, formatDuration, LIMITS, type RevisionState } from '@fog/contract';
+import {
+  counted,
+  type DeploymentEvent,
+  type DeploymentState,
+  formatDuration,
+  LIMITS,
+  oneLine,
+  type RevisionState,
+} from '@fog/contract';
 import { DEPLOYMENT_LIMITS } from '../limits.ts';
 import type { ReplicaCondition } from './replica-condition.ts';
 
@@ -31,7 +39,7 @@ export interface ControlledReplica extends ReplicaName {
   leaving: boolean;
   /** Failures of the job in a row. */
   jobFailures: number;
-  /** Its last failure, for people. */
+  /** Its last failure, or what its health check says of one that is not ready yet; for people. */
   why: string | null;
 }
 
@@ -60,6 +68,8 @@ export interface ControlledDeployment {
   nodes: readonly ControlledNode[];
   /** Of a service: a connected node suits the current revision, full or not. */
   hasPlace: boolean;
+  /** Why replicas that wait find no place, for people. */
+  whyNoPlace: string;
 }
 
 export interface ReplicaCounts {
@@ -228,6 +238,9 @@ function changeOf(
   return canGoBack ? { event: 'roll-back', to: lastGood.revision, reason } : { event: 'fail', reason };
 }
 
+/** Of what a replica said, in the reason of a failure. */
+const CAUSE_CHARACTERS = 120;
+
 /** Why the current revision cannot come up, or null while it may. */
 function failureOf(view: ControlledDeployment, counts: ReplicaCounts, now: number): string | null {
   const { current, update } = view;
@@ -237,13 +250,33 @@ function failureOf(view: ControlledDeployment, counts: ReplicaCounts, now: numbe
     (worst, replica) => (replica.jobFailures > (worst?.jobFailures ?? 0) ? replica : worst),
     null,
   );
-  const why = failing?.why == null ? '' : `: ${failing.why}`;
   if (current.mostAvailable === 0 && (failing?.jobFailures ?? 0) >= DEPLOYMENT_LIMITS.hopelessFailures) {
-    return `replica ${failing?.partition} failed ${failing?.jobFailures} times in a row${why}`;
+    const why = failing?.why == null ? '' : `: ${oneLine(failing.why, CAUSE_CHARACTERS)}`;
+    return `replica ${failing?.partition} failed ${counted(failing?.jobFailures ?? 0, 'time')} in a row${why}`;
   }
   if (now - current.progressAt < update.deadlineMilliseconds) return null;
   const { updated, wanted } = counts;
-  return `${updated} of ${wanted} replicas are available, and no more for ${formatDuration(update.deadlineMilliseconds)}${why}`;
+  const since = formatDuration(update.deadlineMilliseconds);
+  return `${updated} of ${counted(wanted, 'replica')} available, and no more for ${since}; ${missingText(view, fresh, now)}`;
+}
+
+/** What keeps the replicas of the current revision that are not available from it: never empty. */
+function missingText(view: ControlledDeployment, fresh: readonly ControlledReplica[], now: number): string {
+  const missing = fresh.filter((replica) => !isAvailable(view, replica, now));
+  const waiting = missing.filter(({ condition }) => condition === 'waiting').length;
+  const failing = missing
+    .filter(({ condition, why }) => why !== null && condition !== 'ready')
+    .toSorted((left, right) => right.jobFailures - left.jobFailures)[0];
+  const causes = [
+    ...(failing?.why == null ? [] : [`replica ${failing.partition}: ${oneLine(failing.why, CAUSE_CHARACTERS)}`]),
+    ...(waiting === 0 ? [] : [`${counted(waiting, 'replica waits', 'replicas wait')}: ${view.whyNoPlace}`]),
+  ];
+  if (causes.length > 0) return causes.join('; ');
+  const [first] = missing;
+  if (first === undefined) return 'there is no room for more beside those that run';
+  return first.condition === 'ready'
+    ? `replica ${first.partition} has not been ready for long enough`
+    : `replica ${first.partition} has not become ready`;
 }
 
 /** While an update is under way, the job that it may return to is kept even without replicas. */

@@ -181,7 +181,7 @@ function toReplica(
   const held = state === 'queued' ? null : attempt;
   const health = readHealth(held?.health ?? null);
   const node = held?.node ?? pinned;
-  const said = health === null || condition === 'ready' ? '' : health.message;
+  const said = health === null || health.status === 'healthy' ? '' : health.message;
   return {
     job,
     partition,
@@ -195,6 +195,6 @@ function toReplica(
     nodeName: node === null ? null : (names.get(node) ?? node),
     restarts: health?.restarts ?? 0,
     failures: replica.jobFailures + replica.nodeFailures,
-    message: said || lastFailure(replica),
+    message: condition === 'ready' ? null : said || lastFailure(replica),
   };
 }

@@ -1,5 +1,5 @@
 /** What is asked of deployments: each command changes rows under their lock, and the controller does the rest. */
-import { FogError, type JobSpec, newId, parseJobSpec } from '@fog/contract';
+import { counted, deploymentNameFaults, FogError, type JobSpec, newId, parseJobSpec } from '@fog/contract';
 import { sql } from 'kysely';
 import { type Jobs, jobOf } from '../dispatch/jobs.ts';
 import { DEPLOYMENT_LIMITS } from '../limits.ts';
@@ -71,7 +71,9 @@ export class Deployments {
       }
       const room = queueRoom();
       if (replicas - row.wanted > room) {
-        throw new FogError('too-many-requests', `the queue has room for ${room} more tasks`, { details: { room } });
+        throw new FogError('too-many-requests', `the queue has room for ${counted(room, 'more task')}`, {
+          details: { room },
+        });
       }
       await refuseTooManyReplicas(writer, key, replicas);
       await this.#again(writer, row, await readRevisions(writer, key), replicas, row.named_count);
@@ -224,7 +226,7 @@ function noSuchDeployment({ name }: DeploymentKey): never {
 }
 
 function deployableSpec(document: unknown, name: string): JobSpec {
-  const spec = parseJobSpec(document);
+  const spec = parseJobSpec(document, deploymentNameFaults(document));
   const { type } = spec.spec;
   if (type !== 'service' && type !== 'daemon') {
     throw new FogError('invalid-request', `a job of type: ${type} has an end, it cannot be deployed`, {

@@ -8,9 +8,16 @@ import {
   TASK_TRANSITIONS,
   updatePolicy,
 } from '@fog/contract';
+import { noNodeText, noRoomText } from '../dispatch/explanation.ts';
 import type { JobCache } from '../dispatch/job-cache.ts';
-import { hurdleOf, type PlacementNode, placementClass, requirementsOf } from '../dispatch/requirements.ts';
-import type { OutcomeRecord } from '../dispatch/turn-records.ts';
+import {
+  hurdleOf,
+  type PlacementClass,
+  type PlacementNode,
+  placementClass,
+  requirementsOf,
+} from '../dispatch/requirements.ts';
+import { failureText } from '../dispatch/turn-records.ts';
 import type { Reader } from '../store/database.ts';
 import { type ReplicaRow, type RevisionWithJob, readReplicas, readRevisions } from '../store/deployment-rows.ts';
 import type { DeploymentRow } from '../store/tables.ts';
@@ -88,9 +95,7 @@ export function lastGoodOf(revisions: readonly RevisionWithJob[]): RevisionWithJ
 
 /** The last failure of a replica, for people. */
 export function lastFailure({ lastOutcome }: ReplicaRow): string | null {
-  if (lastOutcome === null) return null;
-  const { reason, message } = JSON.parse(lastOutcome) as OutcomeRecord;
-  return [reason, message].filter((part) => part).join(': ') || null;
+  return failureText(lastOutcome);
 }
 
 function policyOf(spec: JobSpec): ControlledDeployment['update'] {
@@ -120,8 +125,19 @@ function hasHealthCheck({ spec }: JobSpec): boolean {
 }
 
 function toControlled(replica: ReplicaRow): ControlledReplica {
-  const { job, partition, pinned, condition, since, leaving, jobFailures } = replica;
-  return { job, partition, node: pinned, condition, since, leaving, jobFailures, why: lastFailure(replica) };
+  const { job, partition, pinned, condition, since, leaving, jobFailures, attempt } = replica;
+  const health = condition === 'starting' ? readHealth(attempt?.health ?? null) : null;
+  const said = health === null || health.status === 'healthy' ? '' : health.message;
+  return {
+    job,
+    partition,
+    node: pinned,
+    condition,
+    since,
+    leaving,
+    jobFailures,
+    why: lastFailure(replica) ?? (said || null),
+  };
 }
 
 async function placesOf(
@@ -129,16 +145,31 @@ async function placesOf(
   spec: JobSpec,
   replicas: readonly ControlledReplica[],
   { nodes }: LookDependencies,
-): Promise<Pick<ControlledDeployment, 'nodes' | 'hasPlace'>> {
+): Promise<Pick<ControlledDeployment, 'nodes' | 'hasPlace' | 'whyNoPlace'>> {
   const isDaemon = row.type === 'daemon';
   // Of a service only whether there is a place at all, and only when a replica has not found one.
-  if (!isDaemon && !replicas.some((replica) => replica.condition === 'waiting')) return { nodes: [], hasPlace: true };
+  if (!isDaemon && !replicas.some((replica) => replica.condition === 'waiting')) {
+    return { nodes: [], hasPlace: true, whyNoPlace: '' };
+  }
   const placement = placementClass(requirementsOf(spec, row.principal));
-  const suitable = (await nodes()).filter((node) => {
+  const known = await nodes();
+  const suitable = known.filter((node) => {
     return hurdleOf(placement, { ...node, state: 'connected', cordoned: false }) === null;
   });
   const places = suitable.map(({ id, state, cordoned }) => {
     return { id, connected: state === 'connected', takesWork: state === 'connected' && !cordoned };
   });
-  return { nodes: isDaemon ? places : [], hasPlace: places.some((place) => place.takesWork) };
+  const hasPlace = places.some((place) => place.takesWork);
+  const whyNoPlace = isDaemon ? 'their nodes have no room, or are away' : noPlaceText(placement, known);
+  return { nodes: isDaemon ? places : [], hasPlace, whyNoPlace };
+}
+
+function noPlaceText(placement: PlacementClass, nodes: readonly PlacementNode[]): string {
+  const hurdles = nodes.map((node) => hurdleOf(placement, node)?.constraint ?? null);
+  const suitable = hurdles.filter((hurdle) => hurdle === null).length;
+  if (suitable > 0) return noRoomText(suitable);
+  const counts = [...Map.groupBy(hurdles, (hurdle) => hurdle ?? '')].map(([constraint, these]) => {
+    return { constraint, nodes: these.length };
+  });
+  return noNodeText({ nodesKnown: nodes.length, excluded: counts.sort((left, right) => right.nodes - left.nodes) });
 }

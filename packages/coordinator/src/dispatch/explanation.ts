@@ -1,5 +1,6 @@
 /** Why a task waits, and why it was placed where it is, in words. Pure. */
 import {
+  counted,
   type Explanation,
   FAILURE_REASONS,
   formatDuration,
@@ -35,24 +36,33 @@ function waitingOf(
   now: number,
 ): { reason: (typeof WAITING_REASONS)[number]; message: string } {
   const last = task.attempts.at(-1);
-  if (task.suspended) return { reason: 'suspended', message: 'it is suspended until it is resumed: fog job resume ID' };
+  if (task.suspended)
+    return { reason: 'suspended', message: `it is suspended until it is resumed: fog job resume ${task.job}` };
   if (task.notBefore !== null && task.notBefore > now) {
     const after = last?.reason == null ? '' : ` after ${last.reason}: ${FAILURE_REASONS[last.reason].meaning}`;
     return { reason: 'retry', message: `it is tried again in ${formatDuration(task.notBefore - now)}${after}` };
   }
-  const [first] = plan.excluded;
-  if (plan.nodesKnown === 0) return { reason: 'no-node', message: 'no node has joined this fog' };
-  if (plan.nodes.length === 0) {
-    const what = first === undefined ? '' : `; ${first.constraint}: excludes ${first.nodes} of ${plan.nodesKnown}`;
-    return { reason: 'no-node', message: `no node can run it${what}` };
-  }
-  const front = ahead === null ? 'very many tasks are' : ahead === 1 ? '1 task is' : `${ahead} tasks are`;
-  const nodes =
-    plan.nodes.length === 1 ? 'the node that suits it has' : `the ${plan.nodes.length} nodes that suit have`;
+  if (plan.nodes.length === 0) return { reason: 'no-node', message: noNodeText(plan) };
+  const front = ahead === null ? 'very many tasks are' : counted(ahead, 'task is', 'tasks are');
+  const queue = ahead === 0 ? '' : `; ${front} in front of it`;
   if (plan.nodes.every(({ freeSlots }) => freeSlots === 0)) {
-    return { reason: 'no-room', message: `${nodes} no room; ${front} in front of it` };
+    return { reason: 'no-room', message: `${noRoomText(plan.nodes.length)}${queue}` };
   }
-  return { reason: 'next', message: `${nodes} room; ${front} in front of it` };
+  const nodes = plan.nodes.length === 1 ? 'the node that suits has' : `the ${plan.nodes.length} nodes that suit have`;
+  return { reason: 'next', message: `${nodes} room${queue || ', and it is the next'}` };
+}
+
+/** Why no node suits: what keeps most of them out. */
+export function noNodeText({ nodesKnown, excluded }: Pick<Plan, 'nodesKnown' | 'excluded'>): string {
+  if (nodesKnown === 0) return 'no node has joined this fog';
+  const [first] = excluded;
+  return `no node can run it${first === undefined ? '' : `; ${first.constraint}: excludes ${first.nodes} of ${nodesKnown}`}`;
+}
+
+export function noRoomText(suitable: number): string {
+  return suitable === 1
+    ? 'the node that suits has no room'
+    : `none of the ${counted(suitable, 'node')} that suit has room`;
 }
 
 function placedOf(task: TaskWithAttempts, suitable: number | null): Explanation['placed'] {

@@ -1,5 +1,6 @@
 /** Submitting, spreading out and closing jobs. */
 import {
+  counted,
   type Digest,
   FogError,
   isLongRunning,
@@ -114,7 +115,9 @@ export class Jobs {
     await this.#checkSecrets(spec, principal);
     const room = this.#dependencies.queueRoom();
     if (tasks > room) {
-      throw new FogError('too-many-requests', `the queue has room for ${room} more tasks`, { details: { room } });
+      throw new FogError('too-many-requests', `the queue has room for ${counted(room, 'more task')}`, {
+        details: { room },
+      });
     }
     return await this.#folderEntries(spec);
   }

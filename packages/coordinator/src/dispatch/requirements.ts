@@ -100,6 +100,7 @@ export interface PlacementNode {
 }
 
 export interface Hurdle {
+  /** A constraint of the job that is not met, or what is so of the node: it reads well before "excludes 2 nodes". */
   constraint: string;
   hint?: string;
 }
@@ -108,17 +109,17 @@ export interface Hurdle {
 export function hurdleOf(placement: PlacementClass, node: PlacementNode): Hurdle | null {
   const { requirements } = placement;
   const { description } = node;
-  if (requirements.node !== null && requirements.node !== node.id) return { constraint: 'is the node of the task' };
-  if (node.state !== 'connected') return { constraint: 'node is connected' };
-  if (node.cordoned) return { constraint: 'node is not cordoned', hint: 'fog node uncordon NAME' };
+  if (requirements.node !== null && requirements.node !== node.id) return { constraint: 'not the node of the task' };
+  if (node.state !== 'connected') return { constraint: 'not connected' };
+  if (node.cordoned) return { constraint: 'cordoned', hint: 'fog node uncordon NAME' };
   if (!policyIncludes(description.policy.accept, requirements.submitter)) {
-    return { constraint: `node accepts jobs of ${requirements.submitter}` };
+    return { constraint: `does not accept jobs of ${requirements.submitter}` };
   }
   if (requirements.trustedOnly === true && !node.trusted) {
-    return { constraint: 'node is trusted', hint: 'fog node trust NAME' };
+    return { constraint: 'not trusted', hint: 'fog node trust NAME' };
   }
   if (requirements.excluded !== undefined && isExcluded(node, requirements.excluded)) {
-    return { constraint: 'node is of another owner and network than the other replicas' };
+    return { constraint: 'of the owner or network of another replica' };
   }
   return (
     runtimeHurdle(requirements, description) ?? labelHurdle(placement, node) ?? sizeHurdle(requirements, description)
@@ -148,13 +149,13 @@ export function capacityFor(needs: Needs, free: Capacity): number {
 
 function runtimeHurdle(requirements: Requirements, description: NodeDescription): Hurdle | null {
   const probe = description.runtimes[requirements.runtime];
-  if (probe === undefined) return { constraint: `runtime ${requirements.runtime}` };
+  if (probe === undefined) return { constraint: `no runtime ${requirements.runtime}` };
   if (!probe.available) {
     const constraint = `runtime ${requirements.runtime}: ${probe.reason}`;
     return probe.hint === undefined ? { constraint } : { constraint, hint: probe.hint };
   }
   const feature = requirements.engine === null ? null : probe.features[requirements.engine];
-  if (feature === undefined) return { constraint: `engine ${requirements.engine}` };
+  if (feature === undefined) return { constraint: `no engine ${requirements.engine}` };
   const isStranger = !policyIncludes(description.policy.trusted, requirements.submitter);
   if (requirements.engine === 'v8' && isStranger && feature?.startsWith('trusted only')) {
     return { constraint: `engine v8 for jobs of ${requirements.submitter}: ${feature}` };
@@ -176,7 +177,7 @@ function labelsOf({ description, owner, trusted }: PlacementNode): Record<string
 }
 
 function sizeHurdle(requirements: Requirements, { capacity }: NodeDescription): Hurdle | null {
-  if (capacity.slots < 1) return { constraint: 'slots' };
+  if (capacity.slots < 1) return { constraint: 'offers no slots' };
   for (const dimension of ['milliCpu', 'memoryBytes', 'diskBytes'] as const) {
     if (requirements[dimension] > capacity[dimension]) {
       const name = { milliCpu: 'cpu', memoryBytes: 'memory', diskBytes: 'disk' }[dimension];

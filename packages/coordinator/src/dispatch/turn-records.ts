@@ -66,6 +66,13 @@ export interface OutcomeRecord extends Partial<FailureRecord> {
   digest?: string;
 }
 
+/** Of a stored outcome (JSON of OutcomeRecord) why its attempt failed, for people; null where it tells no failure. */
+export function failureText(outcome: string | null): string | null {
+  if (outcome === null) return null;
+  const { reason, message } = JSON.parse(outcome) as OutcomeRecord;
+  return [reason, message].filter((part) => part).join(': ') || null;
+}
+
 export interface TurnLog extends AttemptName {
   stream: 'stdout' | 'stderr';
   text: string;

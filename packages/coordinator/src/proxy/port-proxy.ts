@@ -6,7 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { FogError, type PortAddress, type PortSpec, parsePortAddress, portPath } from '@fog/contract';
+import { FogError, oneLine, type PortAddress, type PortSpec, parsePortAddress, portPath } from '@fog/contract';
 import { relay, TunnelStream } from '@fog/contract/node';
 import type { WebSocket } from 'ws';
 import { type Authenticate, requireScope } from '../access/bearer.ts';
@@ -136,16 +136,16 @@ export class PortProxy {
     return caller;
   }
 
-  /** Tries ready replicas in turn. Throws `unavailable` with the reason when none can be reached. */
+  /** Tries ready replicas in turn. Throws `unavailable` with the reason when none can be reached, and `not-found`. */
   async #route({ caller, address, service, ports }: Admitted, incoming: IncomingMessage): Promise<Route> {
     const { services, tunnels, isHere, coordinatorId } = this.#dependencies;
-    const asked = askedOf(service, address);
+    const { replicas: asked, tasks } = askedOf(service, address);
     const ready = asked.filter((replica) => ports.has(replica.job) && isReady(replica, hasCheck(service, replica)));
     if (ready.length === 0) {
       const { replica } = address;
       const what =
         replica === null ? `no replica of ${service.title} is` : `replica ${replica} of ${service.title} is not`;
-      throw notReady(`${what} ready: ${whyNotReady(asked)}`, address);
+      throw notReady(`${what} ready: ${whyNotReady(asked, tasks)}`, address);
     }
     let last: unknown;
     for (const replica of inTurn(ready, this.#nextTurn(service.title)).slice(0, PROXY_LIMITS.connectTries)) {
@@ -217,10 +217,17 @@ export class PortProxy {
   }
 }
 
-/** Those that may answer, ready or not. */
-function askedOf({ jobs, replicas }: Service, { replica: chosen }: PortAddress): Replica[] {
-  if (chosen === null) return replicas;
-  return replicas.filter(({ job, partition }) => partition === chosen && job === jobs[0]?.id);
+/** Those that may answer, ready or not. Throws `not-found` for a replica that there is not. */
+function askedOf(service: Service, { replica: chosen }: PortAddress): Pick<Service, 'replicas' | 'tasks'> {
+  if (chosen === null) return service;
+  const isChosen = ({ job, partition }: { job: string; partition: number }) =>
+    partition === chosen && job === service.jobs[0]?.id;
+  const tasks = service.tasks.filter(isChosen);
+  if (tasks.length > 0) return { replicas: service.replicas.filter(isChosen), tasks };
+  const numbers = service.tasks.filter(({ job }) => job === service.jobs[0]?.id).map(({ partition }) => partition);
+  throw new FogError('not-found', `${service.title} has no replica ${chosen}`, {
+    hint: numbers.length === 0 ? 'it has none at the moment' : `it has ${oneLine(numbers.join(', '))}`,
+  });
 }
 
 function hasCheck({ jobs }: Service, replica: Replica): boolean {

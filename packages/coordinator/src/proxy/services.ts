@@ -5,15 +5,18 @@ import {
   type HealthReport,
   isLongRunning,
   type Job,
+  LIMITS,
   type PortOwner,
   type PortSpec,
 } from '@fog/contract';
+import { sql } from 'kysely';
+import { failureText } from '../dispatch/turn-records.ts';
 import { PROXY_LIMITS } from '../limits.ts';
 import type { Caller } from '../service.ts';
 import type { Database, Reader } from '../store/database.ts';
 import { readJob } from '../store/job-queries.ts';
 import { IS_LIVE } from '../store/live-attempts.ts';
-import type { Replica } from './replicas.ts';
+import type { Replica, ServiceTask } from './replicas.ts';
 
 export interface Service {
   /** As messages name it. */
@@ -22,6 +25,8 @@ export interface Service {
   jobs: Job[];
   /** Attempts that may be alive, by partition. */
   replicas: Replica[];
+  /** Its tasks that have not ended, by partition. */
+  tasks: ServiceTask[];
 }
 
 export class Services {
@@ -94,7 +99,8 @@ async function readService(reader: Reader, owner: PortOwner, principal: string):
   const jobs = (await Promise.all(ids.map((id) => readJob(reader, id)))).filter((job) => job !== null);
   if (jobs.length === 0) return null;
   const replicas = await Promise.all(jobs.map(({ id }) => readReplicas(reader, id)));
-  return { title: `${owner.kind} ${owner.id}`, jobs, replicas: replicas.flat() };
+  const tasks = await Promise.all(jobs.map(({ id }) => readTasks(reader, id)));
+  return { title: `${owner.kind} ${owner.id}`, jobs, replicas: replicas.flat(), tasks: tasks.flat() };
 }
 
 /** Jobs of the revisions that may have replicas, the newest first. */
@@ -109,6 +115,24 @@ async function openRevisions(reader: Reader, principal: string, name: string): P
     .orderBy('revision', 'desc')
     .execute();
   return [...new Set(rows.map(({ id }) => id))];
+}
+
+async function readTasks(reader: Reader, id: string): Promise<ServiceTask[]> {
+  const lastOutcome = sql<string | null>`CASE WHEN job_failures + node_failures > 0 THEN (
+    SELECT o.outcome FROM attempts o WHERE o.job_id = tasks.job_id AND o.partition = tasks.partition
+    AND o.outcome IS NOT NULL ORDER BY o.fence DESC LIMIT 1) END`;
+  const rows = await reader
+    .selectFrom('tasks')
+    .select(['partition', 'state', 'parked', lastOutcome.as('last_outcome')])
+    .where('job_id', '=', id)
+    .where('state', 'in', ['queued', 'scheduled', 'running'])
+    .orderBy('partition')
+    .limit(LIMITS.replicas)
+    .execute();
+  return rows.map(({ partition, state, parked, last_outcome: outcome }) => {
+    const waitsFor = state !== 'queued' ? null : parked === 1 ? 'pause' : 'node';
+    return { job: id, partition, waitsFor, failure: failureText(outcome) };
+  });
 }
 
 async function readReplicas(reader: Reader, id: string): Promise<Replica[]> {

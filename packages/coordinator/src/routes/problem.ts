@@ -42,12 +42,13 @@ export function faultsOf(error: z.core.$ZodError): RequestFault[] {
   });
 }
 
-/** `invalid-request` with `details.faults`. `place` says which part of the request it was. */
-export function invalidRequest(place: string, faults: RequestFault[]): FogError {
+/** `invalid-request` with `details.faults`. `place` says which part of the request it was, where no path
+ * does; `given` is what stands there, where that says more. */
+export function invalidRequest(place: string, faults: RequestFault[], given?: string): FogError {
   const first = faults[0] ?? { path: '', message: 'is not valid' };
   const others = faults.length <= 1 ? '' : ` (and ${faults.length - 1} more)`;
-  const subject = first.path === '' ? place : `${place}: ${first.path}`;
-  return new FogError('invalid-request', `${subject}: ${first.message}${others}`, { details: { faults } });
+  const subject = given ?? `${first.path === '' ? place : first.path}:`;
+  return new FogError('invalid-request', `${subject} ${first.message}${others}`, { details: { faults } });
 }
 
 /** What Fastify itself refuses, in our words. */

@@ -7,7 +7,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { FogError, ROUTES, type RouteDefinition, type RouteName } from '@fog/contract';
+import { FogError, isRecord, issueText, oneLine, ROUTES, type RouteDefinition, type RouteName } from '@fog/contract';
 import fastify, {
   type FastifyInstance,
   type FastifyReply,
@@ -164,8 +164,13 @@ const PLACES: Readonly<Record<string, string>> = { querystring: 'query', params:
 function validator(schema: z.ZodType, part: string) {
   const place = PLACES[part] ?? part;
   return (data: unknown) => {
-    const result = schema.safeParse(data);
-    return result.success ? { value: result.data } : { error: invalidRequest(place, faultsOf(result.error)) };
+    const result = schema.safeParse(data, { error: issueText });
+    if (result.success) return { value: result.data };
+    const faults = faultsOf(result.error);
+    // A part of the path is known to the caller by what stands there: `"x" is not a job id`.
+    const given = part === 'params' && isRecord(data) ? data[faults[0]?.path ?? ''] : undefined;
+    const subject = typeof given === 'string' ? `"${oneLine(given)}"` : undefined;
+    return { error: invalidRequest(place, faults, subject) };
   };
 }
 
@@ -270,7 +275,8 @@ async function answerStream(
   }
   // A browser reconnects to the same address, so its header is newer than the query.
   const header = request.headers['last-event-id'];
-  const last = header === undefined || header === '' ? undefined : lastEventIdSchema.safeParse(header);
+  const last =
+    header === undefined || header === '' ? undefined : lastEventIdSchema.safeParse(header, { error: issueText });
   if (last?.success === false) throw invalidRequest('Last-Event-ID', faultsOf(last.error));
   await streams.run(
     {

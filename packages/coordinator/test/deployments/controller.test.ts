@@ -96,7 +96,10 @@ describe('a service', () => {
     world.pass(DEADLINE);
     world.look();
     assert.equal(world.state, 'failed');
-    assert.match(world.reason ?? '', /^0 of 3 replicas are available, and no more for 10m/);
+    assert.match(
+      world.reason ?? '',
+      /^0 of 3 replicas available, and no more for 10m; 3 replicas wait: no node can run it$/,
+    );
     world.places = 3;
     world.run(10);
     assert.deepEqual([world.state, world.current.state], ['stable', 'stable']);
@@ -104,6 +107,30 @@ describe('a service', () => {
     world.run(40);
     world.scale(2);
     assert.notEqual(world.state, 'failed');
+  });
+
+  test('that failed by its deadline always tells what was in the way', () => {
+    const failed = (change: Partial<FakeWorld['replicas'][number]>, places = 1000) => {
+      const world = new FakeWorld({ wanted: 1, places });
+      world.deploy(true);
+      world.look();
+      Object.assign(world.replicas[0] ?? assert.fail(), change);
+      world.now += DEADLINE;
+      world.look();
+      assert.equal(world.state, 'failed');
+      return world.reason?.split('; ').slice(1).join('; ');
+    };
+    const page = `status 404: <html>\n${'x'.repeat(900)}`;
+    const said = failed({ condition: 'starting', why: page }) ?? '';
+    assert.match(said, /^replica 0: status 404: <html> x+\.\.\.$/);
+    assert.ok(said.length < 250, said);
+    assert.equal(failed({}), '1 replica waits: none of the nodes that suit has room');
+    assert.equal(failed({}, 0), '1 replica waits: no node can run it');
+    assert.equal(failed({ condition: 'starting' }), 'replica 0 has not become ready');
+    assert.equal(
+      failed({ condition: 'ready', since: 1_000_000 + DEADLINE }),
+      'replica 0 has not been ready for long enough',
+    );
   });
 
   test('progress puts the deadline off; scaling up and down converges', () => {

@@ -90,15 +90,26 @@ await onBothDatabases('deployments', {
     assert.deepEqual((await eventTypes(fog.database, old.id)).at(-1), 'job.cancelled');
   },
 
+  'a service without a name is refused, also where the deployment has that of jobs without one': async ({ open }) => {
+    const fog = await open();
+    const { metadata, ...nameless } = service();
+    assert.equal(metadata?.name, 'web');
+    await assert.rejects(fog.deployments.deploy(ALICE, { name: 'job' }, nameless), {
+      code: 'invalid-spec',
+      message: 'metadata.name: is required: it is the name of the deployment',
+    });
+  },
+
   'a bad update goes back by itself, and says why': async ({ open }) => {
     const fog = await open();
     await willing(fog);
     const before = await deployed(fog, service());
     await deploy(fog, service({}, ['fails']));
     await fog.settle();
-    await until(fog, ['rolling-back']);
+    const why = 'replica 0 failed 3 times in a row: exit-code: as told';
+    assert.equal((await until(fog, ['rolling-back'])).reason, why);
     const after = await until(fog, ['stable']);
-    assert.match(after.reason ?? '', /^replica 0 failed 3 times in a row: exit-code: as told$/);
+    assert.deepEqual([after.reason, after.revisions[1]?.reason], [null, why], 'nothing is wrong any more');
     assert.deepEqual(
       after.revisions.map(({ state, of, job }) => [state, of, job === before.revisions[0]?.job]),
       [
@@ -223,6 +234,8 @@ await onBothDatabases('deployments', {
     await fog.advance(61_000);
     await fog.advance(2000);
     assert.deepEqual([one.held.size, two.held.size], [1, 1]);
+    const [replica] = (await get(fog)).replicas;
+    assert.deepEqual([replica?.ready, replica?.failures, replica?.message], [true, 1, null], 'it does well');
     await one.connect();
     assert.deepEqual([one.held.size, two.held.size], [0, 1]);
     await until(fog, ['stable']);
@@ -310,7 +323,10 @@ await onBothDatabases('deployments', {
     assert.equal((await get(fog)).state, 'rolling-out');
     await fog.advance(600_000);
     const failed = await get(fog);
-    assert.deepEqual([failed.state, failed.reason], ['failed', '0 of 2 replicas are available, and no more for 10m']);
+    assert.deepEqual(
+      [failed.state, failed.reason],
+      ['failed', '0 of 2 replicas available, and no more for 10m; 2 replicas wait: no node has joined this fog'],
+    );
     await willing(fog);
     await fog.settle();
     assert.equal((await until(fog, ['stable'])).reason, null, 'it came up after all');

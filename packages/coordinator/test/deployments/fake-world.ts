@@ -118,6 +118,7 @@ export class FakeWorld {
       replicas: structuredClone(this.replicas),
       nodes: this.nodes,
       hasPlace: this.places > 0,
+      whyNoPlace: this.places > 0 ? 'none of the nodes that suit has room' : 'no node can run it',
     };
   }
 

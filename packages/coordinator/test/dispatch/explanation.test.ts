@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Attempt, Plan, TaskWithAttempts } from '@fog/contract';
 import { explainTask } from '../../src/dispatch/explanation.ts';
+import { hurdleOf, type PlacementNode, placementClass, type Requirements } from '../../src/dispatch/requirements.ts';
 
 const NODE = { id: `n${'0'.repeat(32)}`, name: 'attic', slots: 2 };
 const ATTEMPT: Attempt = {
@@ -40,6 +41,7 @@ const TASK: TaskWithAttempts = {
 };
 const PLAN: Plan = { tasks: 1, nodesKnown: 3, nodes: [{ ...NODE, freeSlots: 1 }], excluded: [] };
 const EMPTY = { ...PLAN, nodes: [] };
+const SEVERAL = { ...PLAN, nodes: [0, 1].map(() => ({ ...NODE, freeSlots: 0 })) };
 const FULL = { ...PLAN, nodes: [{ ...NODE, freeSlots: 0 }] };
 
 const explain = (part: Partial<Parameters<typeof explainTask>[0]>) =>
@@ -51,10 +53,15 @@ describe('why a task waits', () => {
       'its pause is not over',
       { task: { ...TASK, notBefore: 3000, attempts: [ATTEMPT] } },
       'retry',
-      /in 2\.0s after oom: /,
+      /in 2s after oom: /,
     ],
-    ['its pause is over', { task: { ...TASK, notBefore: 999, attempts: [ATTEMPT] } }, 'next', /room; 0 tasks are/],
-    ['it is suspended', { task: { ...TASK, suspended: true } }, 'suspended', /fog job resume/],
+    [
+      'its pause is over',
+      { task: { ...TASK, notBefore: 999, attempts: [ATTEMPT] } },
+      'next',
+      /has room, and it is the next$/,
+    ],
+    ['it is suspended', { task: { ...TASK, suspended: true } }, 'suspended', /: fog job resume j000000000000000000$/],
     ['there is no node', { plan: { ...EMPTY, nodesKnown: 0 } }, 'no-node', /^no node has joined this fog$/],
     [
       'no node suits',
@@ -62,8 +69,14 @@ describe('why a task waits', () => {
       'no-node',
       /^no node can run it; gpu: excludes 3 of 3$/,
     ],
-    ['all are busy', { plan: FULL, ahead: 1 }, 'no-room', /^the node that suits it has no room; 1 task is in front/],
-    ['others are in front', { ahead: 7 }, 'next', /^the node that suits it has room; 7 tasks are in front of it$/],
+    [
+      'all are busy',
+      { plan: FULL, ahead: 1 },
+      'no-room',
+      /^the node that suits has no room; 1 task is in front of it$/,
+    ],
+    ['all of several are busy', { plan: SEVERAL }, 'no-room', /^none of the 2 nodes that suit has room$/],
+    ['others are in front', { ahead: 7 }, 'next', /^the node that suits has room; 7 tasks are in front of it$/],
     ['the queue is long', { plan: FULL, ahead: null }, 'no-room', /; very many tasks are in front of it$/],
   ];
   for (const [what, part, reason, message] of cases) {
@@ -77,6 +90,49 @@ describe('why a task waits', () => {
   it('only a queued task waits', () => {
     assert.equal(explain({ task: { ...TASK, state: 'running' } }).waiting, null);
   });
+});
+
+it('what keeps a node out reads well before "excludes 2 nodes"', () => {
+  const capacity = { slots: 1, milliCpu: 1000, memoryBytes: 1 << 30, diskBytes: 1 << 30 };
+  const description = { capacity, labels: {}, policy: { accept: ['alice'], trusted: [] }, runtimes: {} };
+  const node: PlacementNode = {
+    id: NODE.id,
+    owner: 'bob',
+    prefix: '',
+    trusted: false,
+    state: 'connected',
+    cordoned: false,
+    description: description as unknown as PlacementNode['description'],
+  };
+  const needs = { milliCpu: 1, memoryBytes: 1, diskBytes: 1 };
+  const requirements: Requirements = {
+    runtime: 'wasm',
+    engine: null,
+    submitter: 'alice',
+    constraints: [],
+    node: null,
+    ...needs,
+  };
+  const hurdle = (on: Partial<PlacementNode>, change: Partial<Requirements> = {}) =>
+    hurdleOf(placementClass({ ...requirements, ...change }), { ...node, ...on })?.constraint;
+  assert.deepEqual(
+    [
+      hurdle({ state: 'unknown' }),
+      hurdle({ cordoned: true }),
+      hurdle({}, { submitter: 'carol' }),
+      hurdle({}, { trustedOnly: true }),
+      hurdle({}, { node: 'another' }),
+      hurdle({}),
+    ],
+    [
+      'not connected',
+      'cordoned',
+      'does not accept jobs of carol',
+      'not trusted',
+      'not the node of the task',
+      'no runtime wasm',
+    ],
+  );
 });
 
 describe('why a task is where it is', () => {

@@ -11,7 +11,7 @@ import type { TunnelStream } from '@fog/contract/node';
 import fc from 'fast-check';
 import { refuseUpgrade } from '../../src/proxy/http-forward.ts';
 import { PortProxy } from '../../src/proxy/port-proxy.ts';
-import type { Replica } from '../../src/proxy/replicas.ts';
+import type { Replica, ServiceTask } from '../../src/proxy/replicas.ts';
 
 const JOB = 'j000000000000000001';
 const PATH = `/v1/jobs/${JOB}/ports/web/http/page?x=1`;
@@ -27,12 +27,14 @@ const spec = parseJobSpec({
     },
   },
 });
+const taskOf = ({ partition }: Replica) => ({ job: JOB, partition, waitsFor: null, failure: null });
 const job = { id: JOB, spec, endedAt: null, submitter: 'alice' } as Job;
 
 describe('a request to a published port', () => {
   let server: Server;
   let peer: Server;
   let replicas: Replica[] = [];
+  let waiting: ServiceTask[] = [];
   let here = new Set<string>();
   const tried: number[] = [];
   /** What a program does with its connections; null while it cannot be reached. */
@@ -42,7 +44,10 @@ describe('a request to a published port', () => {
 
   const proxy = new PortProxy({
     authenticate: async () => ({ scope: 'submit', principal: 'alice' }),
-    services: { find: async () => ({ title: `job ${JOB}`, jobs: [job], replicas }), forget: () => {} },
+    services: {
+      find: async () => ({ title: `job ${JOB}`, jobs: [job], replicas, tasks: [...replicas.map(taskOf), ...waiting] }),
+      forget: () => {},
+    },
     tunnels: {
       open: async ({ attempt }) => {
         tried.push(attempt.partition);
@@ -90,6 +95,7 @@ describe('a request to a published port', () => {
     here = new Set();
     program = null;
     replicas = [replica(0, 'n1')];
+    waiting = [];
   });
 
   const url = (of: Server) => `http://127.0.0.1:${(of.address() as AddressInfo).port}`;
@@ -112,6 +118,19 @@ describe('a request to a published port', () => {
     const [answer] = (await once(asked, 'response')) as [IncomingMessage];
     return { status: answer.statusCode, headers: answer.headers, body: await text(answer) };
   }
+
+  test('for a replica that there is not is 404, for one that pauses 503 with its failure, for no number 400', async () => {
+    waiting = [{ job: JOB, partition: 1, waitsFor: 'pause', failure: 'ended: exit code 0' }];
+    const missing = await ask(`${PATH}&replica=7`);
+    assert.deepEqual([missing.status, missing.body], [404, `job ${JOB} has no replica 7`]);
+    const pausing = await ask(`${PATH}&replica=1`);
+    assert.deepEqual(
+      [pausing.status, pausing.body],
+      [503, `replica 1 of job ${JOB} is not ready: 1 in its pause after a failure (ended: exit code 0)`],
+    );
+    const wrong = await ask(`${PATH}&replica=x`);
+    assert.deepEqual([wrong.status, wrong.body], [400, '"x" is not the number of a replica']);
+  });
 
   test('is passed on to the coordinator that holds the link, for this replica, with the token', async () => {
     const answer = await ask(PATH, { 'x-own': '1' }, 'a body');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { inTurn, isReady, type Replica, whyNotReady } from '../../src/proxy/replicas.ts';
+import { inTurn, isReady, type Replica, type ServiceTask, whyNotReady } from '../../src/proxy/replicas.ts';
 
 const replica = (change: Partial<Replica> = {}): Replica => ({
   job: 'j000000000000000001',
@@ -42,14 +42,37 @@ test('each gets its turn', () => {
 });
 
 test('why none is ready is said in one sentence', () => {
-  assert.equal(whyNotReady([]), 'waiting for a node');
+  assert.equal(whyNotReady([], []), 'it has none at the moment');
+  const task = (change: Partial<ServiceTask>) => ({
+    job: 'j1',
+    partition: 0,
+    waitsFor: 'node' as const,
+    failure: null,
+    ...change,
+  });
+  const waiting = [
+    task({}),
+    task({ partition: 1, waitsFor: 'pause' }),
+    task({ partition: 2, waitsFor: 'pause', failure: `ended: <html>\n${'x'.repeat(500)}` }),
+  ];
+  const why = whyNotReady([], waiting);
+  assert.match(
+    why,
+    /^1 waiting for a node, 1 in its pause after a failure, 1 in its pause after a failure \(ended: <ht/,
+  );
+  assert.ok(why.length < 400 && !why.includes('\n'), why);
   const several = [
     replica({ state: 'preparing', health: null }),
     replica({ health: null }),
     replica({ health: health('starting') }),
+    replica({ partition: 9, health: health('starting', 'status 404') }),
     replica({ health: health('unhealthy', 'status 500') }),
     replica({ state: 'lost' }),
     replica({ nodeState: 'unknown' }),
   ];
-  assert.equal(whyNotReady(several), '1 preparing, 2 starting, 1 unhealthy (status 500), 2 on a node that is cut off');
+  const tasks = [task({ job: 'j000000000000000001' })];
+  assert.equal(
+    whyNotReady(several, tasks),
+    '1 preparing, 2 starting, 1 starting (status 404), 1 unhealthy (status 500), 2 on a node that is cut off',
+  );
 });

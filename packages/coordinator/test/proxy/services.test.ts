@@ -106,6 +106,18 @@ await onBothDatabases('services', {
     assert.throws(() => publishedPorts(ended, 'web'), { code: 'conflict' });
   },
 
+  async 'a replica that pauses after a failure is known as such, with the failure'({ open }) {
+    const fog = await open();
+    await willing(fog);
+    await deploy(fog, service({ count: 1 }, ['fails']));
+    await fog.settle();
+    const { tasks, replicas } = await new Services(fog.database).find(ALICE, { kind: 'deployment', id: 'web' });
+    assert.deepEqual(
+      [replicas, tasks.map(({ partition, waitsFor, failure }) => [partition, waitsFor, failure])],
+      [[], [[0, 'pause', 'exit-code: as told']]],
+    );
+  },
+
   async 'a deployment is reached over the replicas of all its revisions, by its owner alone'({ open }) {
     const fog = await open();
     const owner = { kind: 'deployment', id: 'web' } as const;
@@ -114,8 +126,8 @@ await onBothDatabases('services', {
     await deploy(fog, serving(81));
     await fog.settle();
     const services = new Services(fog.database);
-    const { jobs, replicas } = await services.find(ALICE, owner);
-    const ports = publishedPorts({ title: 'deployment web', jobs, replicas }, 'web');
+    const { jobs, replicas, tasks } = await services.find(ALICE, owner);
+    const ports = publishedPorts({ title: 'deployment web', jobs, replicas, tasks }, 'web');
     assert.deepEqual(
       jobs.map(({ id }) => ports.get(id)?.port),
       [81, 80],

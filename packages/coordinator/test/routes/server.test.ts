@@ -151,7 +151,14 @@ test('bad input gets a problem that names every fault', async () => {
     assert.match(String(answer.headers['content-type']), /^application\/problem\+json/);
   }
   const get = async (url: string) => (await it.server.inject({ url, headers: { authorization } })).json();
-  assert.deepEqual((await get('/v1/jobs?limit=0')).details.faults[0].path, 'limit');
+  const trusted = await post({ scope: 'submit', trusted: true });
+  assert.deepEqual([trusted.statusCode, trusted.json().detail], [400, 'trusted: is for scope: node']);
+  assert.equal((await get('/v1/jobs/x')).detail, '"x" is not a job id');
+  const scale = await it.server.inject({
+    ...{ method: 'POST', url: '/v1/deployments/web/scale', headers: { authorization }, payload: { replicas: 10_001 } },
+  });
+  assert.equal(scale.json().detail, 'replicas: must be at most 10000');
+  assert.deepEqual((await get('/v1/jobs?limit=0')).details.faults, [{ path: 'limit', message: 'must be at least 1' }]);
   assert.deepEqual((await get('/v1/jobs?colour=red')).details.faults, [{ path: 'colour', message: 'is unknown' }]);
   assert.deepEqual((await get('/v1/status?colour=red')).details.faults, [{ path: 'colour', message: 'is unknown' }]);
   assert.equal((await get('/v1/tokens?cursor=zzz')).code, 'invalid-request');

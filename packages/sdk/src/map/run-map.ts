@@ -11,7 +11,7 @@
  *   until the item at fault is alone; what nodes make fail the fog repeats by itself.
  * - Each outstanding batch is followed on one event stream, so its end is known when it is durable, without polling.
  */
-import { FAILURE_REASONS, type FailureReason, type FogClient, FogError, type Plan } from '@fog/contract';
+import { counted, FAILURE_REASONS, type FailureReason, type FogClient, FogError, type Plan } from '@fog/contract';
 import { SDK_LIMITS } from '../limits.ts';
 import { uploadBytes } from '../upload.ts';
 import { type EncodedItem, encodeBatch, type ItemError } from './batch-frames.ts';
@@ -304,7 +304,8 @@ function nowhere(plan: Plan | null): FogError {
   const excluded = plan?.excluded ?? [];
   const why = excluded.map(({ constraint, nodes }) => `${constraint} (${nodes})`).join(', ');
   const known = plan?.nodesKnown ?? 0;
-  const message = known === 0 ? 'no node has joined the fog' : `none of ${known} nodes can run the function: ${why}`;
+  const message =
+    known === 0 ? 'no node has joined the fog' : `none of ${counted(known, 'node')} can run the function: ${why}`;
   const hint = excluded.find((exclusion) => exclusion.hint !== undefined)?.hint ?? 'see "fog node ls"';
   return new FogError('unavailable', message, { details: { nodesKnown: known, excluded }, hint });
 }
