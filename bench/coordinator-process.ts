@@ -1,6 +1,6 @@
 /** A coordinator in a process of its own, so that its memory and processor time are its own. */
 import { loadSettings } from '../packages/contract/src/index.ts';
-import { type RunningCoordinator, startCoordinator } from '../packages/coordinator/src/index.ts';
+import { type RunningCoordinator, spareMemory, startCoordinator } from '../packages/coordinator/src/index.ts';
 import { ChildProgram, serveParent } from './child-program.ts';
 
 export interface CoordinatorProcessOptions {
@@ -53,6 +53,7 @@ if (import.meta.main) {
       environment: {},
       flags: { listen: '127.0.0.1:0', databaseUrl },
     });
+    spareMemory();
     running = await startCoordinator({
       dataDirectory,
       settings,

@@ -10,7 +10,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { counted, type EffectiveSetting } from '@fog/contract';
-import { startCoordinator } from '@fog/coordinator';
+import { spareMemory, startCoordinator } from '@fog/coordinator';
 import { connectClient } from '@fog/sdk';
 import { EXIT } from '../exit-code.ts';
 import { CLI_LIMITS } from '../limits.ts';
@@ -51,6 +51,7 @@ export async function runFog(terminal: Terminal, plan: FogPlan): Promise<void> {
   const configFile = configFileOf(dataDirectory);
   const { settings } = await readSettings('coordinator', terminal, configFile, plan.flags);
   const agent = await readSettings('agent', terminal, configFile, {});
+  spareMemory();
   const coordinator = await startCoordinator({
     dataDirectory,
     settings,
