@@ -1,10 +1,6 @@
 /**
- * Verified blobs on this machine, by digest, the least recently used ones dropped when space is short.
- *
- *     absent -> downloading (one flight, however many wait) -> cached -> in use <-> idle -> evicted
- *
- * Files are read-only under `sha256/ab/<hex>`, the place that sandboxes may read. Bytes on their way lie under
- * `partial/`, out of their reach, and go on where a broken connection left them.
+ * Verified blobs on this machine. Files are read-only under `sha256/ab/<hex>`, the place that sandboxes may read. Bytes
+ * on their way lie under `partial/`, out of their reach, and go on where a broken connection left them.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { unlinkSync } from 'node:fs';
@@ -12,19 +8,9 @@ import { chmod, type FileHandle, mkdir, open, readdir, rename, rm, stat } from '
 import { join } from 'node:path';
 import { FogError } from '@fog/contract';
 import { AttemptFailure } from './attempt-failure.ts';
-import { type FlightPlan, Flights } from './flights.ts';
+import { type Cached, DiskCache } from './disk-cache.ts';
 import { AGENT_LIMITS } from './limits.ts';
 import type { BlobClient, Transfers } from './transfers.ts';
-
-export interface CachedBlob {
-  digest: string;
-  hostPath: string;
-  bytes: number;
-}
-
-interface Entry extends CachedBlob {
-  users: number;
-}
 
 export interface BlobCacheOptions {
   directory: string;
@@ -35,10 +21,7 @@ export interface BlobCacheOptions {
 
 export class BlobCache {
   readonly #options: BlobCacheOptions;
-  /** Least recently used first. */
-  readonly #entries = new Map<string, Entry>();
-  readonly #flights = new Flights<Entry>();
-  #usedBytes = 0;
+  readonly #cache: DiskCache;
 
   /** Finds what earlier runs left. Unfinished downloads of theirs are dropped: their hash state is gone. */
   static async open(options: BlobCacheOptions): Promise<BlobCache> {
@@ -52,6 +35,17 @@ export class BlobCache {
 
   private constructor(options: BlobCacheOptions) {
     this.#options = options;
+    this.#cache = new DiskCache({
+      capacityBytes: options.capacityBytes,
+      what: { plural: 'blobs', setting: 'agent.cache' },
+      drop: ({ hostPath }) => {
+        try {
+          unlinkSync(hostPath);
+        } catch {
+          // gone already
+        }
+      },
+    });
   }
 
   /** Where sandboxes read. */
@@ -60,11 +54,11 @@ export class BlobCache {
   }
 
   get usedBytes(): number {
-    return this.#usedBytes;
+    return this.#cache.usedBytes;
   }
 
   has(digest: string): boolean {
-    return this.#entries.has(digest);
+    return this.#cache.has(digest);
   }
 
   /** Where the blob lies, or will lie. */
@@ -74,43 +68,21 @@ export class BlobCache {
   }
 
   /**
-   * The blob, fetched if need be, kept from eviction until `release`. Throws `AttemptFailure`: `input-missing` when
-   * the coordinator has no such blob, `sandbox` when it cannot be had or there is no room.
+   * The blob, fetched if need be, kept from being dropped until `release`. Throws `AttemptFailure`: `input-missing` when
+   * the coordinator has no such blob, `staging` when it cannot be had or there is no room.
    */
-  async acquire(digest: string, signal: AbortSignal): Promise<CachedBlob> {
-    for (let it = this.#flights.ending(digest); it !== null; it = this.#flights.ending(digest)) await it;
-    const entry = this.#entries.get(digest);
-    if (entry === undefined) return await this.#fetch(digest, signal);
-    this.#entries.delete(digest);
-    this.#entries.set(digest, entry);
-    entry.users += 1;
-    return entry;
+  async acquire(digest: string, signal: AbortSignal): Promise<Cached> {
+    return await this.#cache.acquire(digest, (until) => this.#download(digest, until), signal);
   }
 
   release(digest: string): void {
-    const entry = this.#entries.get(digest);
-    if (entry !== undefined) entry.users -= 1;
+    this.#cache.release(digest);
   }
 
-  #fetch(digest: string, signal: AbortSignal): Promise<CachedBlob> {
-    const plan: FlightPlan<Entry> = {
-      fly: async (until) => {
-        const bytes = await this.#download(digest, until);
-        return { digest, hostPath: this.pathOf(digest), bytes, users: 0 };
-      },
-      landed: (entry, waiting) => {
-        entry.users = waiting;
-        this.#entries.set(digest, entry);
-      },
-      unclaimed: () => this.release(digest),
-    };
-    return this.#flights.join(digest, plan, signal);
-  }
-
-  /** Answers the size of the blob, which then lies in its place. Failing, it leaves nothing behind. */
-  async #download(digest: string, signal: AbortSignal): Promise<number> {
+  /** Failing, it leaves nothing behind. */
+  async #download(digest: string, signal: AbortSignal): Promise<Cached> {
     const partial = join(this.#options.directory, 'partial', digest.slice('sha256:'.length));
-    const download = new PartialBlob(digest, await open(partial, 'w', 0o600), (bytes) => this.#reserve(bytes));
+    const download = new PartialBlob(digest, await open(partial, 'w', 0o600), (bytes) => this.#cache.reserve(bytes));
     try {
       await this.#options.transfers.run(
         (client, tryFor) => download.goOn(client, tryFor),
@@ -122,60 +94,29 @@ export class BlobCache {
       await chmod(partial, 0o400);
       await mkdir(join(this.pathOf(digest), '..'), { recursive: true, mode: 0o700 });
       await rename(partial, this.pathOf(digest));
-      this.#usedBytes -= download.reservedBytes - download.bytes;
-      return download.bytes;
+      this.#cache.giveBack(download.reservedBytes - download.bytes);
+      return { digest, hostPath: this.pathOf(digest), bytes: download.bytes };
     } catch (error) {
-      this.#usedBytes -= download.reservedBytes;
+      this.#cache.giveBack(download.reservedBytes);
       await download.file.close().catch(() => {});
       await rm(partial, { force: true }).catch(() => {});
       throw downloadFailure(digest, error);
     }
   }
 
-  /** Makes room by dropping idle blobs. Throws when what is in use leaves none. */
-  #reserve(bytes: number): void {
-    this.#usedBytes += bytes;
-    for (const [digest, entry] of this.#entries) {
-      if (this.#usedBytes <= this.#options.capacityBytes) return;
-      if (entry.users > 0) continue;
-      this.#entries.delete(digest);
-      this.#usedBytes -= entry.bytes;
-      try {
-        unlinkSync(entry.hostPath); // at once, for the same blob may be fetched again at any time
-      } catch {
-        // gone already
-      }
-    }
-    if (this.#usedBytes <= this.#options.capacityBytes) return;
-    this.#usedBytes -= bytes;
-    throw new AttemptFailure(
-      'staging',
-      `the blobs in use do not fit into the cache of the node (${this.#options.capacityBytes} bytes, setting agent.cache)`,
-    );
-  }
-
   async #scan(): Promise<void> {
-    const found: (Entry & { usedMilliseconds: number })[] = [];
+    const found: (Cached & { usedMilliseconds: number })[] = [];
     for (const folder of await readdir(this.readableFolder)) {
       for (const name of await readdir(join(this.readableFolder, folder)).catch(() => [])) {
         const digest = `sha256:${name}`;
-        const facts = await stat(this.pathOf(digest)).catch(() => null);
+        const hostPath = this.pathOf(digest);
+        const facts = await stat(hostPath).catch(() => null);
         if (facts === null || !/^[0-9a-f]{64}$/.test(name)) continue;
-        found.push({
-          digest,
-          hostPath: this.pathOf(digest),
-          bytes: facts.size,
-          users: 0,
-          usedMilliseconds: facts.mtimeMs,
-        });
+        found.push({ digest, hostPath, bytes: facts.size, usedMilliseconds: facts.mtimeMs });
       }
     }
     found.sort((left, right) => left.usedMilliseconds - right.usedMilliseconds);
-    for (const { digest, hostPath, bytes } of found) {
-      this.#entries.set(digest, { digest, hostPath, bytes, users: 0 });
-      this.#usedBytes += bytes;
-    }
-    this.#reserve(0);
+    this.#cache.adopt(found);
   }
 }
 

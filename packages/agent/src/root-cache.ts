@@ -1,13 +1,10 @@
 /**
- * Unpacked root file systems of native programs, by the digest of their archive, the least recently used ones dropped
- * when space is short.
- *
- *     absent -> fetched and unpacked (one flight, however many wait) -> kept -> in use <-> idle -> evicted
+ * Unpacked root file systems of native programs, by the digest of their archive.
  *
  *     <directory>/<hex>/tree          the root, which sandboxes see read-only
  *     <directory>/<hex>/facts.json    what it takes up
  *     <directory>/partial-<hex>/      on its way; removed at the next start
- *     <directory>/evicted-<n>/        being removed, the same
+ *     <directory>/dropped-<n>/        being removed, the same
  */
 import { renameSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, stat } from 'node:fs/promises';
@@ -16,18 +13,8 @@ import { ArchiveFault, removeTree, unpackArchive } from '@fog/runtimes';
 import { z } from 'zod';
 import { AttemptFailure } from './attempt-failure.ts';
 import type { BlobCache } from './blob-cache.ts';
+import { type Cached, DiskCache } from './disk-cache.ts';
 import { syncFolder, writeFileDurably } from './durable-file.ts';
-import { type FlightPlan, Flights } from './flights.ts';
-
-export interface UnpackedRoot {
-  hostPath: string;
-}
-
-interface Entry extends UnpackedRoot {
-  /** As the unpacker counts them. */
-  bytes: number;
-  users: number;
-}
 
 export interface RootCacheOptions {
   directory: string;
@@ -41,11 +28,8 @@ const factsSchema = z.strictObject({ bytes: z.int().nonnegative() });
 
 export class RootCache {
   readonly #options: RootCacheOptions;
-  /** Least recently used first. */
-  readonly #entries = new Map<string, Entry>();
-  readonly #flights = new Flights<Entry>();
-  #usedBytes = 0;
-  #evictions = 0;
+  readonly #cache: DiskCache;
+  #dropped = 0;
 
   /** Finds what earlier runs left, and removes what is not complete. */
   static async open(options: RootCacheOptions): Promise<RootCache> {
@@ -57,14 +41,19 @@ export class RootCache {
 
   private constructor(options: RootCacheOptions) {
     this.#options = options;
+    this.#cache = new DiskCache({
+      capacityBytes: options.capacityBytes,
+      what: { plural: 'roots', setting: 'agent.roots' },
+      drop: ({ digest }) => this.#drop(digest),
+    });
   }
 
   get usedBytes(): number {
-    return this.#usedBytes;
+    return this.#cache.usedBytes;
   }
 
   has(digest: string): boolean {
-    return this.#entries.has(digest);
+    return this.#cache.has(digest);
   }
 
   /** Where the root lies, or will lie. */
@@ -73,45 +62,26 @@ export class RootCache {
   }
 
   /**
-   * The root, fetched and unpacked if need be, kept from eviction until `release`. Throws `AttemptFailure`:
+   * The root, fetched and unpacked if need be, kept from being dropped until `release`. Throws `AttemptFailure`:
    * `input-missing` when there is no such archive, or one that breaks a rule; `staging` when it cannot be had or there
    * is no room.
    */
-  async acquire(digest: string, signal: AbortSignal): Promise<UnpackedRoot> {
-    for (let it = this.#flights.ending(digest); it !== null; it = this.#flights.ending(digest)) await it;
-    const entry = this.#entries.get(digest);
-    if (entry === undefined) return await this.#make(digest, signal);
-    this.#entries.delete(digest);
-    this.#entries.set(digest, entry);
-    entry.users += 1;
-    return entry;
+  async acquire(digest: string, signal: AbortSignal): Promise<Cached> {
+    return await this.#cache.acquire(digest, (until) => this.#unpack(digest, until), signal);
   }
 
   release(digest: string): void {
-    const entry = this.#entries.get(digest);
-    if (entry !== undefined) entry.users -= 1;
-  }
-
-  #make(digest: string, signal: AbortSignal): Promise<UnpackedRoot> {
-    const plan: FlightPlan<Entry> = {
-      fly: (until) => this.#unpack(digest, until),
-      landed: (entry, waiting) => {
-        entry.users = waiting;
-        this.#entries.set(digest, entry);
-      },
-      unclaimed: () => this.release(digest),
-    };
-    return this.#flights.join(digest, plan, signal);
+    this.#cache.release(digest);
   }
 
   /** Failing, it leaves nothing behind. */
-  async #unpack(digest: string, signal: AbortSignal): Promise<Entry> {
+  async #unpack(digest: string, signal: AbortSignal): Promise<Cached> {
     const { directory, blobs } = this.#options;
     const archive = await blobs.acquire(digest, signal);
     const partial = join(directory, `partial-${hexOf(digest)}`);
     let bytes = 0;
     const claim = (more: number): void => {
-      this.#reserve(more);
+      this.#cache.reserve(more);
       bytes += more;
     };
     try {
@@ -121,40 +91,24 @@ export class RootCache {
       signal.throwIfAborted();
       await rename(partial, this.#folderOf(digest));
       await syncFolder(directory);
-      return { hostPath: this.pathOf(digest), bytes, users: 0 };
+      return { digest, hostPath: this.pathOf(digest), bytes };
     } catch (error) {
       await removeTree(partial);
       await removeTree(this.#folderOf(digest));
-      this.#usedBytes -= bytes;
+      this.#cache.giveBack(bytes);
       throw unpackingFailure(error);
     } finally {
       blobs.release(digest);
     }
   }
 
-  /** Makes room by dropping idle roots. Throws when what is in use leaves none. */
-  #reserve(bytes: number): void {
-    this.#usedBytes += bytes;
-    for (const [digest, entry] of this.#entries) {
-      if (this.#usedBytes <= this.#options.capacityBytes) return;
-      if (entry.users === 0) this.#evict(digest, entry);
-    }
-    if (this.#usedBytes <= this.#options.capacityBytes) return;
-    this.#usedBytes -= bytes;
-    const most = `${this.#options.capacityBytes} bytes, setting agent.roots`;
-    throw new AttemptFailure('staging', `the roots in use do not fit into what the node keeps of them (${most})`);
-  }
-
-  /** Out of the way at once, for the same root may be wanted again; a large one takes a while to be gone. */
-  #evict(digest: string, entry: Entry): void {
-    this.#entries.delete(digest);
-    this.#usedBytes -= entry.bytes;
-    const folder = this.#folderOf(digest);
-    const evicted = join(this.#options.directory, `evicted-${this.#evictions}`);
-    this.#evictions += 1;
+  /** A large one takes a while to be gone. */
+  #drop(digest: string): void {
+    const dropped = join(this.#options.directory, `dropped-${this.#dropped}`);
+    this.#dropped += 1;
     try {
-      renameSync(folder, evicted);
-      void removeTree(evicted);
+      renameSync(this.#folderOf(digest), dropped);
+      void removeTree(dropped);
     } catch {
       // gone already
     }
@@ -166,18 +120,14 @@ export class RootCache {
 
   async #scan(): Promise<void> {
     const { directory } = this.#options;
-    const found: { digest: string; bytes: number; madeMilliseconds: number }[] = [];
+    const found: (Cached & { madeMilliseconds: number })[] = [];
     for (const name of await readdir(directory)) {
       const facts = /^[0-9a-f]{64}$/.test(name) ? await readFacts(join(directory, name)) : null;
       if (facts === null) await removeTree(join(directory, name));
-      else found.push({ digest: `sha256:${name}`, ...facts });
+      else found.push({ digest: `sha256:${name}`, hostPath: this.pathOf(`sha256:${name}`), ...facts });
     }
     found.sort((left, right) => left.madeMilliseconds - right.madeMilliseconds);
-    for (const { digest, bytes } of found) {
-      this.#entries.set(digest, { hostPath: this.pathOf(digest), bytes, users: 0 });
-      this.#usedBytes += bytes;
-    }
-    this.#reserve(0);
+    this.#cache.adopt(found);
   }
 }
 

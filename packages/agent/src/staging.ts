@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { decodeFolderManifest, FogError, type FolderEntry, type JobInput, LIMITS, type TaskSpec } from '@fog/contract';
 import type { AttemptRequest, InputFile, Program } from '@fog/runtimes';
 import { AttemptFailure } from './attempt-failure.ts';
-import type { BlobCache, CachedBlob } from './blob-cache.ts';
+import type { BlobCache } from './blob-cache.ts';
+import type { Cached } from './disk-cache.ts';
 import { AGENT_LIMITS } from './limits.ts';
 import type { RootCache } from './root-cache.ts';
 import { forEachAtOnce } from './transfers.ts';
@@ -19,7 +20,7 @@ export interface Shelves {
 export interface StagedFiles {
   stdin: AttemptRequest['stdin'];
   inputs: InputFile[];
-  /** The blobs and the root may be evicted from then on. Idempotent. */
+  /** The blobs and the root may be dropped from then on. Idempotent. */
   release(): void;
 }
 
@@ -127,13 +128,10 @@ export async function stageFolder(
   }
 }
 
-/** What is kept from eviction until all of it is released. */
-function acquisitions<Kept>(shelf: {
-  acquire(digest: string, signal: AbortSignal): Promise<Kept>;
-  release(digest: string): void;
-}): { acquire: Acquire<Kept>; release: () => void } {
+/** What is kept from being dropped until all of it is released. */
+function acquisitions(shelf: Pick<Cache, 'acquire' | 'release'>): { acquire: Acquire; release: () => void } {
   const held: string[] = [];
-  const acquire: Acquire<Kept> = async (digest, what, until) => {
+  const acquire: Acquire = async (digest, what, until) => {
     try {
       const kept = await shelf.acquire(digest, until);
       held.push(digest);
@@ -151,7 +149,7 @@ function acquisitions<Kept>(shelf: {
   return { acquire, release };
 }
 
-type Acquire<Kept = CachedBlob> = (digest: string, what: string, until: AbortSignal) => Promise<Kept>;
+type Acquire = (digest: string, what: string, until: AbortSignal) => Promise<Cached>;
 
 async function stageInputs(inputs: readonly JobInput[], acquire: Acquire, signal: AbortSignal): Promise<InputFile[]> {
   const files: InputFile[] = [];
@@ -179,7 +177,7 @@ async function stageInputs(inputs: readonly JobInput[], acquire: Acquire, signal
   return files;
 }
 
-async function readManifest(blob: CachedBlob, what: string): Promise<FolderEntry[]> {
+async function readManifest(blob: Cached, what: string): Promise<FolderEntry[]> {
   if (blob.bytes > LIMITS.folderManifestBytes) {
     throw new AttemptFailure('input-missing', `${what} is no folder manifest: it has ${blob.bytes} bytes`);
   }

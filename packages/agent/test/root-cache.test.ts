@@ -40,7 +40,7 @@ function archiveOf(content: string, more: TarEntry[] = []): Buffer {
 async function settled(directory: string): Promise<string[]> {
   for (;;) {
     const names = await readdir(directory);
-    if (!names.some((name) => name.startsWith('evicted-'))) return names.sort();
+    if (!names.some((name) => name.startsWith('dropped-'))) return names.sort();
     await pause(5);
   }
 }
@@ -64,8 +64,8 @@ test('a root is fetched and unpacked once for all who want it, and kept over a r
   assert.equal((await roots.acquire(digest, never)).hostPath, first.hostPath);
 
   await mkdir(join(directory, `partial-${hex(digest)}`, 'tree'), { recursive: true });
-  await mkdir(join(directory, 'evicted-7', 'tree', 'closed'), { recursive: true });
-  await chmod(join(directory, 'evicted-7', 'tree', 'closed'), 0);
+  await mkdir(join(directory, 'dropped-7', 'tree', 'closed'), { recursive: true });
+  await chmod(join(directory, 'dropped-7', 'tree', 'closed'), 0);
   await mkdir(join(directory, 'f'.repeat(64)));
   await writeFile(join(directory, 'f'.repeat(64), 'facts.json'), 'cut of');
   const again = await restarted();
