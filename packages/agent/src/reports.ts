@@ -6,7 +6,9 @@ import type { SecretMask } from './secret-mask.ts';
 
 /** The message without secrets, at most `LIMITS.messageBytes` bytes of UTF-8. */
 export function reportText(message: string, secrets: SecretMask): string {
-  const text = secrets.text(message);
+  // Runtimes cut what a program says at the same length: it may end with the beginning of a secret.
+  const isCut = message.length >= LIMITS.messageBytes;
+  const text = secrets.text(isCut ? message.replace(/[\uD800-\uDBFF]$/, '') : message, { isCut });
   const bytes = Buffer.from(text);
   if (bytes.length <= LIMITS.messageBytes) return text;
   return bytes.toString('utf8', 0, characterBoundary(bytes, LIMITS.messageBytes));

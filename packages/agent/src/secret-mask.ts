@@ -79,11 +79,12 @@ export class SecretMask {
     return new MaskedStream(this);
   }
 
-  /** A whole text. */
-  text(text: string): string {
+  /** A whole text; or a cut one, of which is left out what it ends with where that may be the beginning of a secret. */
+  text(text: string, { isCut = false } = {}): string {
     if (this.isEmpty) return text;
     const stream = this.stream();
-    return Buffer.concat([stream.push(Buffer.from(text)), stream.end()]).toString();
+    const certain = stream.push(Buffer.from(text));
+    return Buffer.concat(isCut ? [certain] : [certain, stream.end()]).toString();
   }
 
   /** The state after one more byte. */
