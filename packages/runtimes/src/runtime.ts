@@ -219,7 +219,7 @@ export interface RuntimeSettings {
   slots: number;
   /** Folders a sandboxed process may read: the blob cache. */
   readablePaths: readonly string[];
-  /** A folder for temporary files of attempts. What is left in it by an earlier agent belongs to `adopt` and `reap`. */
+  /** For temporary files of attempts, of this runtime alone. What an earlier agent left belongs to `adopt` and `reap`. */
   scratchDirectory: string;
   /** Labels what outlives the agent, so that no other agent of this machine takes or removes it. */
   nodeId: string;

@@ -150,11 +150,15 @@ export class AttemptFolder {
 export async function attemptFolders(scratchDirectory: string): Promise<{ path: string; attemptId: string }[]> {
   const names = await readdir(scratchDirectory).catch(() => []);
   return names
-    .filter((name) => name.startsWith(PREFIX))
+    .filter(isAttemptFolder)
     .map((name) => ({ path: join(scratchDirectory, name), attemptId: decodeName(name.slice(PREFIX.length)) }));
 }
 
-function decodeName(name: string): string {
+export function isAttemptFolder(name: string): boolean {
+  return name.startsWith(PREFIX);
+}
+
+export function decodeName(name: string): string {
   try {
     return decodeURIComponent(name);
   } catch {

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type FailureReason, FogError, type UsageSample } from '@fog/contract';
+import type { FolderOwner } from '../folder-owner.ts';
 import { DOCKER_LIMITS } from '../limits.ts';
 import type { NetworkOpener } from '../network/network-opener.ts';
 import type { SandboxNetwork } from '../network/sandbox-network.ts';
@@ -39,6 +40,7 @@ export interface DockerAttemptDependencies {
   host: AttemptHost;
   access: EngineAccess;
   scratchDirectory: string;
+  owner: FolderOwner;
   nodeId: string;
   network: NetworkOpener | null;
 }
@@ -279,7 +281,7 @@ export class DockerAttempt implements RunningAttempt {
     const state = await stateAfterEnd(this.#engine, this.#containerId ?? '', exitCode, this.#abort.signal);
     const tooMuch = (await this.#disk?.check()) ?? null;
     if (tooMuch !== null) throw new AttemptFailed('output-too-large', tooMuch);
-    const { request, scratchDirectory } = this.#dependencies;
+    const { request, scratchDirectory, owner } = this.#dependencies;
     const end = {
       status: state.Status,
       exitCode,
@@ -292,8 +294,8 @@ export class DockerAttempt implements RunningAttempt {
     };
     const failure = judgeEnd(end, request.limits);
     if (failure !== null) return this.#fail(failure);
-    const results = join(scratchDirectory, encodeURIComponent(request.attemptId));
-    this.#collection = new OutputCollection(request, this.#writable, results);
+    const folder = join(scratchDirectory, encodeURIComponent(request.attemptId));
+    this.#collection = new OutputCollection(request, this.#writable, { folder, owner });
     this.#succeed(await this.#collection.collect());
   }
 

@@ -5,6 +5,7 @@
  * time, processes and disk, and runs as nobody. It outlives the agent: the next one adopts it by its labels.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { FolderOwner } from '../folder-owner.ts';
 import { DOCKER_LIMITS } from '../limits.ts';
 import { networkOutlook } from '../network/forwarder-binary.ts';
 import type { NetworkOpener } from '../network/network-opener.ts';
@@ -17,7 +18,7 @@ import type {
   RuntimeSettings,
   TaskRuntime,
 } from '../runtime.ts';
-import { attemptFolders } from './attempt-folder.ts';
+import { attemptFolders, decodeName, isAttemptFolder } from './attempt-folder.ts';
 import { ATTEMPT_LABEL, NODE_LABEL } from './container-spec.ts';
 import { DockerAttempt } from './docker-attempt.ts';
 import { EngineAccess } from './engine-access.ts';
@@ -38,6 +39,7 @@ class DockerRuntime implements TaskRuntime {
   readonly #access: EngineAccess;
   /** From their start until nothing is left of them. */
   readonly #attempts = new Set<DockerAttempt>();
+  readonly #owner = new FolderOwner();
   #closed = false;
 
   constructor(settings: RuntimeSettings, options: DockerOptions) {
@@ -109,7 +111,12 @@ class DockerRuntime implements TaskRuntime {
 
   async reap(): Promise<void> {
     // What starts meanwhile is active before it has a container or a folder: so it is asked for after each look.
-    const folders = await attemptFolders(this.#settings.scratchDirectory);
+    const { scratchDirectory } = this.#settings;
+    await this.#owner.removeOthers(
+      scratchDirectory,
+      (name) => isAttemptFolder(name) || this.#isActive(decodeName(name)),
+    );
+    const folders = await attemptFolders(scratchDirectory);
     try {
       const engine = this.#access.engine();
       const containers = await engine.listContainers({ [NODE_LABEL]: this.#settings.nodeId });
@@ -144,7 +151,15 @@ class DockerRuntime implements TaskRuntime {
   #attempt(request: AttemptRequest, host: AttemptHost): DockerAttempt {
     const { scratchDirectory, nodeId } = this.#settings;
     const network = this.#options.network ?? null;
-    const attempt = new DockerAttempt({ request, host, access: this.#access, scratchDirectory, nodeId, network });
+    const attempt = new DockerAttempt({
+      request,
+      host,
+      access: this.#access,
+      scratchDirectory,
+      owner: this.#owner,
+      nodeId,
+      network,
+    });
     this.#attempts.add(attempt);
     void attempt.cleaned.then(() => this.#attempts.delete(attempt));
     return attempt;

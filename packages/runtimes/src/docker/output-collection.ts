@@ -8,6 +8,7 @@
 import { constants } from 'node:fs';
 import { copyFile, type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join, posix } from 'node:path';
+import type { FolderOwner } from '../folder-owner.ts';
 import { DOCKER_LIMITS } from '../limits.ts';
 import type { AttemptOutput, AttemptRequest, InputFile, OutputFile, OutputRequest } from '../runtime.ts';
 import type { WritableFolder } from './attempt-folder.ts';
@@ -21,16 +22,18 @@ export class OutputCollection {
   readonly #request: Pick<AttemptRequest, 'inputs' | 'outputs'>;
   readonly #writable: readonly WritableFolder[];
   readonly #resultsFolder: string;
+  readonly #owner: FolderOwner;
   #results = 0;
 
   constructor(
     request: Pick<AttemptRequest, 'inputs' | 'outputs'>,
     writable: readonly WritableFolder[],
-    resultsFolder: string,
+    results: { folder: string; owner: FolderOwner },
   ) {
     this.#request = request;
     this.#writable = writable;
-    this.#resultsFolder = resultsFolder;
+    this.#resultsFolder = results.folder;
+    this.#owner = results.owner;
   }
 
   /** Throws AttemptFailed with output-missing or output-invalid. */
@@ -130,7 +133,10 @@ export class OutputCollection {
   }
 
   async #nextResult(): Promise<string> {
-    await mkdir(this.#resultsFolder, { recursive: true, mode: 0o700 });
+    if (this.#results === 0) {
+      await mkdir(this.#resultsFolder, { recursive: true, mode: 0o700 });
+      await this.#owner.mark(this.#resultsFolder);
+    }
     this.#results += 1;
     return join(this.#resultsFolder, String(this.#results - 1));
   }

@@ -2,7 +2,7 @@
  * The folder of one attempt on this machine, and what bubblewrap is told of it.
  *
  *     <scratch>/<attempt>/        0711, so that the attempt's own id may pass
- *       process-attempt           marks it as one of this runtime, for reap()
+ *       owner                     marks it as one of this runtime, for reap()
  *       root/                     the writable root of the sandbox, of the attempt's own id
  *       settings/                 passwd and the like
  *       in/                       inputs, where the agent is root: its cache is closed to the attempt's id
@@ -12,6 +12,7 @@
 import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
 import { chmod, copyFile, lchown, link, mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
+import { FolderOwner } from '../folder-owner.ts';
 import { removeTree } from '../remove-tree.ts';
 import type { AttemptRequest, ProcessProgram } from '../runtime.ts';
 import { stagedPath } from './launch.ts';
@@ -27,8 +28,6 @@ import {
   type ViewSource,
 } from './sandbox-view.ts';
 import { openFolder, walkTree } from './tree-walk.ts';
-
-const MARK = 'process-attempt';
 
 export interface PreparedFolder {
   view: SandboxView;
@@ -46,20 +45,22 @@ export class AttemptFolder {
   readonly networkPath: string;
   /** Of the attempt, where the agent is root. */
   readonly #id: number | null;
+  readonly #owner: FolderOwner;
 
-  constructor(scratchDirectory: string, attemptId: string, id: number | null) {
+  constructor(scratchDirectory: string, attemptId: string, { id, owner }: { id: number | null; owner: FolderOwner }) {
     this.path = join(scratchDirectory, encodeURIComponent(attemptId));
     this.rootPath = join(this.path, 'root');
     this.filesPath = join(this.path, 'files');
     this.networkPath = join(this.path, 'net');
     this.#id = id;
+    this.#owner = owner;
   }
 
   /** Rejects with ViewConflict for places that the root cannot have, and with what the file system says. */
   async prepare(request: AttemptRequest, program: ProcessProgram): Promise<PreparedFolder> {
     await mkdir(this.path, { recursive: true });
     await chmod(this.path, this.#id === null ? 0o700 : 0o711);
-    await writeFile(join(this.path, MARK), '');
+    await this.#owner.mark(this.path);
     await mkdir(this.rootPath, { mode: 0o700 });
     const source = rootSource(program.rootPath ?? '/');
     const folders = [...new Set([...request.outputs.map(({ sandboxPath }) => posix.dirname(sandboxPath)), '/tmp'])];
@@ -147,13 +148,13 @@ export class AttemptFolder {
     if (this.#id !== null) await chmod(this.networkPath, 0o711);
   }
 
-  /** All but `files`, when `keepFiles`. Never rejects. */
+  /** All but `files` and the mark, when `keepFiles`. Never rejects. */
   async remove(keepFiles: boolean): Promise<void> {
-    if (!keepFiles) return removeTree(this.path);
     const names = await readdir(this.path).catch((): string[] => []);
-    for (const name of names) if (name !== 'files') await removeTree(join(this.path, name));
-    // Empty where all outputs were small.
-    if (!names.includes('files')) await removeTree(this.path);
+    // There are none where all outputs were small.
+    if (!keepFiles || !names.includes('files')) return removeTree(this.path);
+    const kept = ['files', FolderOwner.mark];
+    for (const name of names) if (!kept.includes(name)) await removeTree(join(this.path, name));
   }
 }
 
@@ -176,19 +177,6 @@ async function ownTree(path: string, id: number): Promise<void> {
     await folder.chown(id, id);
   } finally {
     await folder.close();
-  }
-}
-
-/** Removes folders of attempts that are not in use. */
-export async function removeLeftovers(scratchDirectory: string, inUse: ReadonlySet<string>): Promise<void> {
-  const used = new Set([...inUse].map(encodeURIComponent));
-  for (const name of await readdir(scratchDirectory).catch((): string[] => [])) {
-    const path = join(scratchDirectory, name);
-    const isOurs = await stat(join(path, MARK)).then(
-      () => true,
-      () => false,
-    );
-    if (isOurs && !used.has(name)) await removeTree(path);
   }
 }
 

@@ -7,6 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { FolderOwner } from '../folder-owner.ts';
 import { PROCESS_LIMITS } from '../limits.ts';
 import { networkOutlook } from '../network/forwarder-binary.ts';
 import { networkOpener } from '../network/network-opener.ts';
@@ -18,7 +19,6 @@ import type {
   RuntimeSettings,
   TaskRuntime,
 } from '../runtime.ts';
-import { removeLeftovers } from './attempt-folder.ts';
 import { type CgroupHierarchy, findCgroups, leftoverCgroups, releaseCgroups } from './cgroups.ts';
 import { attemptIdentity } from './launch.ts';
 import { type LauncherProbe, probeLauncher } from './probe.ts';
@@ -38,6 +38,7 @@ class ProcessRuntime implements TaskRuntime {
   readonly #usesCgroups: boolean;
   readonly #attempts = new Map<string, ProcessAttempt>();
   readonly #cleaning = new Set<Promise<void>>();
+  readonly #owner = new FolderOwner();
   #cgroups: CgroupHierarchy | null | undefined;
   #launcher: Promise<LauncherProbe> | undefined;
   /** What the probe found, for decisions that cannot wait. */
@@ -84,6 +85,7 @@ class ProcessRuntime implements TaskRuntime {
       program: program.runtime === 'process' ? program : NO_PROGRAM,
       host,
       scratchDirectory: this.#settings.scratchDirectory,
+      owner: this.#owner,
       cgroups: this.#hierarchy(),
       identity: this.#identity(request.attemptId),
       forbidUserNamespaces: () => this.#probeLauncher().then((found) => found.available && found.forbidUserNamespaces),
@@ -102,7 +104,9 @@ class ProcessRuntime implements TaskRuntime {
     const hierarchy = this.#hierarchy();
     const groups = hierarchy === null ? [] : leftoverCgroups(hierarchy, inUse);
     await Promise.all(groups.map((group) => group.remove()));
-    await removeLeftovers(this.#settings.scratchDirectory, inUse);
+    await this.#owner.removeOthers(this.#settings.scratchDirectory, (name) =>
+      [...this.#attempts.keys()].some((attemptId) => encodeURIComponent(attemptId) === name),
+    );
   }
 
   async close(): Promise<void> {

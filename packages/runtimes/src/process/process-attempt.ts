@@ -10,6 +10,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type FailureReason, FogError, type UsageSample } from '@fog/contract';
+import type { FolderOwner } from '../folder-owner.ts';
 import { PROCESS_LIMITS } from '../limits.ts';
 import type { NetworkOpener } from '../network/network-opener.ts';
 import type { SandboxNetwork } from '../network/sandbox-network.ts';
@@ -40,6 +41,7 @@ export interface ProcessAttemptDependencies {
   program: ProcessProgram;
   host: AttemptHost;
   scratchDirectory: string;
+  owner: FolderOwner;
   cgroups: CgroupHierarchy | null;
   /** Of the attempt, where the agent is root. */
   identity: number | null;
@@ -71,8 +73,8 @@ export class ProcessAttempt implements RunningAttempt {
 
   constructor(dependencies: ProcessAttemptDependencies) {
     this.#dependencies = dependencies;
-    const { request, scratchDirectory, identity } = dependencies;
-    this.#folder = new AttemptFolder(scratchDirectory, request.attemptId, identity);
+    const { request, scratchDirectory, owner, identity } = dependencies;
+    this.#folder = new AttemptFolder(scratchDirectory, request.attemptId, { id: identity, owner });
     const { runMilliseconds } = request.limits;
     const message = `The program ran longer than its limit of ${runMilliseconds} ms.`;
     this.#clock = new RunClock(runMilliseconds, () => this.#stop({ reason: 'timeout', message, exitCode: null }));

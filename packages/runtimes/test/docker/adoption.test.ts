@@ -1,6 +1,7 @@
 /** Agents and engines that die while containers run, for real. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -175,9 +176,11 @@ function registerOthers({ engine, given }: Subject): void {
     const folders = async () =>
       (await readdir(given().settings.scratchDirectory)).filter((name) => name.startsWith('docker-'));
     assert.ok((await engine().containers()) >= 1 && (await folders()).length >= 1);
+    const results = join(given().settings.scratchDirectory, 'j1.0.1');
+    await mkdir(results);
     await given().runtime.reap?.();
     assert.equal(await engine().containers(), 0);
-    assert.deepEqual(await folders(), []);
+    assert.deepEqual([await folders(), existsSync(results)], [[], false], 'large outputs of a dead agent, too');
     await given().runtime.reap?.();
   });
 }

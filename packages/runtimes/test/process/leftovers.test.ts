@@ -128,13 +128,13 @@ describe('process runtime: leftovers', { skip: skipProcess }, () => {
     }
     const left = await leftovers(settings.nodeId, settings.scratchDirectory);
     assert.equal(left.processes, 0);
-    assert.deepEqual(left.files, ['left', 'unrelated']);
+    assert.deepEqual(left.files, ['left', 'without-mark']);
     if (hierarchy !== null) assert.ok(left.groups.length >= 1);
     const next = createProcessRuntime(settings);
     await next.reap?.();
     await next.close();
     const reaped = await leftovers(settings.nodeId, settings.scratchDirectory);
-    assert.deepEqual([reaped.groups, reaped.files], [[], ['unrelated']]);
+    assert.deepEqual([reaped.groups, reaped.files], [[], []]);
   });
 });
 
@@ -143,7 +143,7 @@ const AGENT_PROGRAM = `
   import { mkdirSync } from 'node:fs';
   const { settings, mark, index } = JSON.parse(process.env.FOG_TEST);
   const { createProcessRuntime } = await import(index);
-  mkdirSync(settings.scratchDirectory + '/unrelated');
+  mkdirSync(settings.scratchDirectory + '/without-mark');
   createProcessRuntime(settings).start({
     attemptId: 'left',
     program: { runtime: 'process', command: ['sh', '-c', 'echo begun; sleep 100', mark], rootPath: null,
