@@ -129,7 +129,8 @@ export class EngineClient {
         reject,
       );
     });
-    return promise;
+    const limit = setTimeout(() => outgoing.destroy(new Error('no answer')), DOCKER_LIMITS.engineAnswerMilliseconds);
+    return promise.finally(() => clearTimeout(limit));
   }
 
   async #answer(call: Call, agent: Agent): Promise<IncomingMessage> {

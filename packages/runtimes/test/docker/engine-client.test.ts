@@ -11,6 +11,7 @@ import {
   EngineUnreachable,
   socketCandidates,
 } from '../../src/docker/engine-client.ts';
+import { DOCKER_LIMITS } from '../../src/limits.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -31,7 +32,8 @@ describe('the engine client', () => {
       else if (request.url === '/version') response.end(JSON.stringify({ MinAPIVersion: leastVersion }));
       else answer(request, response);
     });
-    server.on('upgrade', (_request, socket) => {
+    server.on('upgrade', (request, socket) => {
+      if (request.url?.endsWith('/mute')) return;
       socket.write('HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\nfirst ');
       socket.on('data', (data) => socket.write(data));
       socket.on('end', () => socket.end(' last'));
@@ -112,6 +114,17 @@ describe('the engine client', () => {
     let text = '';
     for await (const chunk of connection) text += chunk;
     assert.equal(text, 'first echo last');
+  });
+
+  it('waits no longer for a connection in both directions than for an answer', async (t) => {
+    const client = new EngineClient(socketPath);
+    await client.apiVersion();
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const opened = client.hijack({ method: 'POST', path: '/mute' });
+    await new Promise((resolve) => setImmediate(resolve));
+    t.mock.timers.tick(DOCKER_LIMITS.engineAnswerMilliseconds);
+    await assert.rejects(opened, EngineUnreachable);
+    client.close();
   });
 
   it('looks for sockets where Docker and Podman have them, or where it is told', () => {
