@@ -106,8 +106,11 @@ const FAST: Scale = {
   // A coordinator that is gone is found out by the others, or its successor, after 30 s.
   patienceMilliseconds: 45_000,
 };
-/** Sandboxes and containers take their time, and more of it while others start. */
-const MIXED: Scale = { ...FAST, lostAfter: '2s', loadMilliseconds: 2500, patienceMilliseconds: 90_000 };
+/**
+ * Sandboxes and containers take their time, and more of it while others start. A call that a restarted engine never
+ * answers is given up after a minute, and there may be two in a row.
+ */
+const MIXED: Scale = { ...FAST, lostAfter: '2s', loadMilliseconds: 2500, patienceMilliseconds: 240_000 };
 const REAL_TIME: Scale = {
   heartbeat: '15s',
   lostAfter: '60s',
