@@ -8,12 +8,12 @@ import { join } from 'node:path';
 import { removeTree } from './remove-tree.ts';
 
 export class FolderOwner {
-  /** Name of the mark within a folder. */
-  static readonly mark = 'owner';
+  /** Of the file that marks a folder. */
+  static readonly fileName = 'owner';
   readonly #token = randomUUID();
 
   async mark(path: string): Promise<void> {
-    await writeFile(join(path, FolderOwner.mark), this.#token);
+    await writeFile(join(path, FolderOwner.fileName), this.#token);
   }
 
   /**
@@ -23,7 +23,7 @@ export class FolderOwner {
   async removeOthers(scratchDirectory: string, isKept: (name: string) => boolean): Promise<void> {
     for (const name of await readdir(scratchDirectory).catch((): string[] => [])) {
       const path = join(scratchDirectory, name);
-      const token = await readFile(join(path, FolderOwner.mark), 'utf8').catch(() => null);
+      const token = await readFile(join(path, FolderOwner.fileName), 'utf8').catch(() => null);
       if (token !== this.#token && !isKept(name)) await removeTree(path);
     }
   }

@@ -153,7 +153,7 @@ export class AttemptFolder {
     const names = await readdir(this.path).catch((): string[] => []);
     // There are none where all outputs were small.
     if (!keepFiles || !names.includes('files')) return removeTree(this.path);
-    const kept = ['files', FolderOwner.mark];
+    const kept = ['files', FolderOwner.fileName];
     for (const name of names) if (!kept.includes(name)) await removeTree(join(this.path, name));
   }
 }
