@@ -158,18 +158,25 @@ export class Attempts {
     this.#startWaiting();
   }
 
-  /** Takes over an attempt of an earlier agent, before any session. Answers whether it was still there. */
+  /**
+   * Takes over an attempt of an earlier agent, before any session. Answers whether it was still there; rejects with what
+   * kept the runtime from looking, and then holds nothing of it.
+   */
   async adopt(group: LeaseGroup, name: AttemptName): Promise<boolean> {
     const program = this.#dependencies.programOf(group);
     if (program === null || this.#reported.has(attemptKey(name))) return false;
     const attempt = this.#create(group, name, demandOf(group.spec), program, null);
-    const isThere = await attempt.adopt();
-    if (isThere) {
-      this.#used = addLoad(this.#used, attempt.demand);
-      void this.#run(attempt);
-    } else {
-      this.#live.delete(attempt.key);
-      this.#committed = addLoad(this.#committed, attempt.demand, -1);
+    let isThere = false;
+    try {
+      isThere = await attempt.adopt();
+    } finally {
+      if (isThere) {
+        this.#used = addLoad(this.#used, attempt.demand);
+        void this.#run(attempt);
+      } else {
+        this.#live.delete(attempt.key);
+        this.#committed = addLoad(this.#committed, attempt.demand, -1);
+      }
     }
     return isThere;
   }

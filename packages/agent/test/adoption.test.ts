@@ -40,6 +40,21 @@ test('an attempt that still runs is taken over and reported; one that is gone is
   assert.deepEqual(await readdir(join(site.folder, 'held')), []);
 });
 
+test('an attempt whose runtime cannot look for it is not held: its task is placed anew', async () => {
+  await using site = await startSite();
+  await site.agent.stop();
+  const held = await HeldAttempts.open(join(site.folder, 'held'));
+  await held.remember(leaseGroup([0]), name(0));
+  const runtime = new OutlivingRuntime();
+  runtime.adopt = () => Promise.reject(new Error('the engine is away'));
+  await site.restart(runtime);
+  await site.agent.connected();
+  assert.deepEqual(site.coordinator.hellos.at(-1)?.attempts, []);
+  assert.deepEqual(await readdir(join(site.folder, 'held')), []);
+  site.coordinator.lease(leaseGroup([0]));
+  await site.coordinator.until(() => runtime.attempts.length === 1, 'the same attempt can be leased again');
+});
+
 test('a running attempt is remembered without secrets until it has ended', async () => {
   await using site = await startSite({ runtime: new OutlivingRuntime() });
   await site.agent.connected();
