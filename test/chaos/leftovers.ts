@@ -1,5 +1,5 @@
 /** What attempts have left on this machine, looked for from outside of the product. */
-import { readdir, rmdir } from 'node:fs/promises';
+import { readdir, readFile, rmdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { TestEngine } from '../support/docker-engine.ts';
 
@@ -15,6 +15,7 @@ export async function findLeftovers(
   );
   for (const { directory, nodeId } of agents) {
     found.push(...(await folders(join(directory, 'scratch'), nodeId)), ...(await controlGroups(nodeId)));
+    found.push(...(await orphans(nodeId)));
   }
   return found;
 }
@@ -26,6 +27,20 @@ async function folders(scratch: string, nodeId: string): Promise<string[]> {
     engines.map(async (engine) => (await readdir(join(scratch, engine))).map((name) => join(engine, name))),
   );
   return entries.flat().map((name) => `folder ${name} of ${nodeId}`);
+}
+
+/** Processes of sandboxes, which name their node in their environment, that have no parent any more. */
+async function orphans(nodeId: string): Promise<string[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
+      if (!environment.split('\0').includes(`FOG_NODE=${nodeId}`)) return [];
+      const status = await readFile(`/proc/${pid}/status`, 'latin1').catch(() => '');
+      return /^PPid:\s+1$/m.test(status) ? [`process ${pid} of ${nodeId}`] : [];
+    }),
+  );
+  return found.flat();
 }
 
 /** The group of a node that was killed stays for its next agent. There is none after a run. */

@@ -47,6 +47,8 @@ export class FrameChild implements PooledChild {
       env,
       stdio: ['pipe', 'pipe', 'pipe'],
       windowsHide: true,
+      // A group of its own: what is inside a sandbox that is only being made is in it, and ends with it.
+      detached: process.platform !== 'win32',
       ...(cwd === undefined ? {} : { cwd }),
     });
     const { stdin, stdout, stderr } = this.#process;
@@ -98,7 +100,14 @@ export class FrameChild implements PooledChild {
   }
 
   kill(): void {
-    if (!this.#hasEnded) this.#process.kill('SIGKILL');
+    const { pid } = this.#process;
+    if (this.#hasEnded || pid === undefined) return;
+    try {
+      if (process.platform === 'win32') this.#process.kill('SIGKILL');
+      else process.kill(-pid, 'SIGKILL');
+    } catch {
+      // It has ended, and its exit is about to be told.
+    }
   }
 
   /**

@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { type ChildCommand, FrameChild } from '../child-process.ts';
 import { JAVASCRIPT_LIMITS } from '../limits.ts';
 import { bubblewrapCommand, nodeReadOnlyPaths } from '../process/bubblewrap.ts';
+import { markOfNode } from '../process/orphans.ts';
+import type { RuntimeSettings } from '../runtime.ts';
 import type { ShelvedChild } from './child-shelf.ts';
 import type { JavascriptEngine } from './engine-choice.ts';
 
@@ -89,10 +91,10 @@ function quickjsArguments(readablePaths: readonly string[]): string[] {
   ];
 }
 
-/** The environment is empty. */
+/** The environment of the child is empty; that of a sandbox around it names the node. */
 export function childCommand(
   engine: JavascriptEngine,
-  readablePaths: readonly string[],
+  { readablePaths, nodeId }: Pick<RuntimeSettings, 'readablePaths' | 'nodeId'>,
   memoryBytes: number,
 ): ChildCommand {
   if (engine === 'quickjs') return { command: process.execPath, args: quickjsArguments(readablePaths), env: {} };
@@ -105,5 +107,5 @@ export function childCommand(
     env: {},
     workingDirectory: '/',
   });
-  return { ...sandboxed, env: {} };
+  return { ...sandboxed, env: markOfNode(nodeId) };
 }

@@ -9,6 +9,7 @@
 import { statSync } from 'node:fs';
 import { JAVASCRIPT_LIMITS } from '../limits.ts';
 import { type BubblewrapProbe, probeBubblewrap } from '../process/bubblewrap.ts';
+import { killOrphans } from '../process/orphans.ts';
 import type {
   AttemptHost,
   AttemptOutcome,
@@ -97,6 +98,11 @@ class JavascriptRuntime implements TaskRuntime {
     return attempt;
   }
 
+  /** Attempts die with the agent; a sandbox that was being made may not. */
+  async reap(): Promise<void> {
+    killOrphans(this.#settings.nodeId);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     for (const attempt of [...this.#unsettled]) attempt.kill('drained', 'The runtime was closed.');
@@ -148,7 +154,7 @@ class JavascriptRuntime implements TaskRuntime {
   #startChild(key: string): JavascriptChild {
     const kind = this.#kinds.get(key);
     if (kind === undefined) throw new Error(`no kind of process is called ${key}`);
-    return new JavascriptChild(key, childCommand(kind.engine, this.#settings.readablePaths, kind.memoryBytes));
+    return new JavascriptChild(key, childCommand(kind.engine, this.#settings, kind.memoryBytes));
   }
 
   async #probeSandbox(): Promise<BubblewrapProbe> {

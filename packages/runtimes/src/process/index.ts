@@ -21,6 +21,7 @@ import type {
 } from '../runtime.ts';
 import { type CgroupHierarchy, findCgroups, leftoverCgroups, releaseCgroups } from './cgroups.ts';
 import { attemptIdentity } from './launch.ts';
+import { killOrphans } from './orphans.ts';
 import { type LauncherProbe, probeLauncher } from './probe.ts';
 import { ProcessAttempt } from './process-attempt.ts';
 
@@ -85,6 +86,7 @@ class ProcessRuntime implements TaskRuntime {
       program: program.runtime === 'process' ? program : NO_PROGRAM,
       host,
       scratchDirectory: this.#settings.scratchDirectory,
+      nodeId: this.#settings.nodeId,
       owner: this.#owner,
       cgroups: this.#hierarchy(),
       identity: this.#identity(request.attemptId),
@@ -100,6 +102,7 @@ class ProcessRuntime implements TaskRuntime {
   }
 
   async reap(): Promise<void> {
+    killOrphans(this.#settings.nodeId);
     const inUse = new Set(this.#attempts.keys());
     const hierarchy = this.#hierarchy();
     const groups = hierarchy === null ? [] : leftoverCgroups(hierarchy, inUse);

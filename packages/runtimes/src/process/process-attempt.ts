@@ -41,6 +41,7 @@ export interface ProcessAttemptDependencies {
   program: ProcessProgram;
   host: AttemptHost;
   scratchDirectory: string;
+  nodeId: string;
   owner: FolderOwner;
   cgroups: CgroupHierarchy | null;
   /** Of the attempt, where the agent is root. */
@@ -216,6 +217,7 @@ export class ProcessAttempt implements RunningAttempt {
         argumentsDescriptor: argumentsHandle.fd,
         pipes,
         cgroup: this.#cgroup,
+        nodeId: this.#dependencies.nodeId,
         onBegin: (initPid) => this.#began(initPid),
         onOutput: (stream, chunk) => {
           if (this.#phase === 'running') host.log(stream, chunk);

@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PROCESS_LIMITS } from '../limits.ts';
 import type { AttemptCgroup } from './cgroups.ts';
 import { parseStatus } from './ending.ts';
+import { markOfNode } from './orphans.ts';
 import type { OutputPipes } from './output-pipes.ts';
 import { startTime } from './process-tree.ts';
 
@@ -23,6 +24,7 @@ export interface SandboxProcessOptions {
   argumentsDescriptor: number;
   pipes: OutputPipes;
   cgroup: AttemptCgroup | null;
+  nodeId: string;
   onBegin(initPid: number): void;
   onOutput(stream: 'stdout' | 'stderr', data: Uint8Array): void;
 }
@@ -54,7 +56,7 @@ export class SandboxProcess {
     try {
       this.#process = spawn(options.command, options.args, {
         // bubblewrap's first process keeps it where the program can read it.
-        env: { PATH: launcherPath(process.env.PATH ?? '') },
+        env: { PATH: launcherPath(process.env.PATH ?? ''), ...markOfNode(options.nodeId) },
         cwd: '/',
         stdio: [options.stdin, ...pipes.writers, 'pipe', options.argumentsDescriptor, ...coverInherited(nothing)],
         detached: true,
