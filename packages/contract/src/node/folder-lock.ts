@@ -11,11 +11,13 @@ import { makeFolder } from './make-folder.ts';
 
 const SQLITE_BUSY = 5;
 
+export type LockedBy = 'coordinator' | 'agent' | 'mix-network' | 'mix-node' | 'mix-authority';
+
 /**
  * Makes the folder (0700) and holds `FOLDER/WHO.lock` until it is disposed of.
  * Throws `data-directory` when the folder cannot be used, or another `who` uses it.
  */
-export function lockFolder(folder: string, who: 'coordinator' | 'agent'): Disposable {
+export function lockFolder(folder: string, who: LockedBy): Disposable {
   let lock: DatabaseSync | undefined;
   try {
     makeFolder(folder, 0o700);

@@ -2,6 +2,7 @@
 export * from './folder-lock.ts';
 export * from './http-fetch.ts';
 export * from './make-folder.ts';
+export * from './network-prefix.ts';
 export * from './pinned-connection.ts';
 export * from './relay.ts';
 export * from './tunnel-stream.ts';

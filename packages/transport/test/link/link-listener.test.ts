@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  dialLink,
+  type Link,
+  type LinkListenerOptions,
+  listenForLinks,
+  MemoryNetwork,
+  type Transport,
+  tcpTransport,
+} from '@fog/transport';
+import { HandshakeGate } from '../../src/link/handshake-gate.ts';
+import { collect, INITIATOR, NETWORK_ID, PACKET_BYTES, RESPONDER, settled } from './link-stage.ts';
+
+async function listening(transport: Transport, changes: Partial<LinkListenerOptions<string>> = {}) {
+  const links: Link<string>[] = [];
+  const failures: string[] = [];
+  const listener = await listenForLinks<string>({
+    transport,
+    address: transport.name === 'tcp' ? '127.0.0.1:0' : '',
+    networkId: NETWORK_ID,
+    static: RESPONDER,
+    packetBytes: PACKET_BYTES,
+    admit: (_key, remoteAddress) => ({ admitted: true, context: remoteAddress }),
+    onLink: (link) => links.push(link),
+    onFailure: (fault) => failures.push(fault),
+    ...changes,
+  });
+  return { listener, links, failures };
+}
+
+function dialling(transport: Transport, address: string, changes: object = {}): Promise<Link> {
+  const common = { networkId: NETWORK_ID, packetBytes: PACKET_BYTES };
+  return dialLink({ transport, address, ...common, static: INITIATOR, remoteStatic: RESPONDER.publicKey, ...changes });
+}
+
+test('over TCP many packets cross both ways, intact', async () => {
+  const { listener, links } = await listening(tcpTransport);
+  const near = await dialling(tcpTransport, listener.address);
+  const far = links[0] as Link<string>;
+  assert.match(far.context, /^127\.0\.0\.1:\d+$/);
+  assert.equal(listener.links, 1);
+  const [back, there] = [collect(near), collect(far)];
+  const packets = Array.from({ length: 20_000 }, () => randomBytes(PACKET_BYTES));
+  for (const [index, packet] of packets.entries()) {
+    assert.equal(near.sendPacket(packet), 'sent');
+    assert.equal(far.sendPacket(packet), 'sent');
+    if (index % 500 === 0) await settled(1);
+  }
+  near.close('done');
+  assert.equal((await there.ended).by, 'peer');
+  await back.ended;
+  assert.deepEqual(there.packets, packets);
+  await settled();
+  assert.equal(listener.links, 0);
+  await listener.close();
+  await assert.rejects(dialling(tcpTransport, listener.address), { code: 'unavailable' });
+});
+
+test('over the bound a stranger is told so, and there is room again when a handshake is over', async () => {
+  const network = new MemoryNetwork();
+  const limits = { handshakesPerPrefix: 2 };
+  const { listener, failures, links } = await listening(network.transportOf('node'), { limits });
+  const address = listener.address;
+  const silent = [await network.transportOf('one').dial(address), await network.transportOf('one').dial(address)];
+  assert.equal(listener.handshakes, 2);
+  const refused = { code: 'too-many-requests', details: { cause: 'busy' }, retryable: true };
+  await assert.rejects(dialling(network.transportOf('one'), address), refused);
+  const other = await dialling(network.transportOf('two'), address);
+  assert.equal(links.length, 1);
+  for (const stream of silent) stream.destroy();
+  await settled();
+  const again = await dialling(network.transportOf('one'), address);
+  assert.deepEqual(failures, ['busy', 'cut', 'cut']);
+  assert.deepEqual([listener.handshakes, listener.links], [0, 2]);
+  for (const link of [other, again, ...links]) link.destroy();
+  await settled();
+  assert.equal(listener.links, 0);
+  await listener.close();
+});
+
+test('links of one listener are bounded, those under way included', () => {
+  const gate = new HandshakeGate({ handshakes: 3, handshakesPerPrefix: 2, links: 4 });
+  assert.deepEqual(
+    ['a', 'a', 'a', 'b', 'c'].map((prefix) => gate.enter(prefix)),
+    [true, true, false, true, false],
+  );
+  gate.leave('a');
+  gate.linkOpened();
+  assert.ok(gate.enter('a'));
+  gate.leave('b');
+  gate.linkOpened();
+  assert.equal(gate.enter('c'), false, 'two links and two handshakes');
+  gate.linkClosed();
+  assert.ok(gate.enter('c'));
+  assert.deepEqual([gate.handshakes, gate.links], [3, 1]);
+});
+
+test('a listener that closes ends handshakes, and leaves links alone', async () => {
+  const network = new MemoryNetwork();
+  const { listener, failures, links } = await listening(network.transportOf('node'));
+  const near = await dialling(network.transportOf('one'), listener.address);
+  const silent = await network.transportOf('two').dial(listener.address);
+  await listener.close();
+  await settled();
+  assert.deepEqual(failures, ['cancelled']);
+  assert.ok(silent.destroyed);
+  const [{ packets }] = [collect(links[0] as Link<string>)];
+  near.sendPacket(randomBytes(PACKET_BYTES));
+  await settled();
+  assert.equal(packets.length, 1);
+  near.destroy();
+});
+
+test('an abort of the listener ends it', async () => {
+  const abort = new AbortController();
+  const { listener, failures } = await listening(tcpTransport, { signal: abort.signal });
+  const stream = await tcpTransport.dial(listener.address);
+  while (listener.handshakes === 0) await sleep(1);
+  abort.abort();
+  while (failures.length === 0) await sleep(1);
+  assert.deepEqual(failures, ['cancelled']);
+  stream.destroy();
+  await assert.rejects(dialling(tcpTransport, listener.address), { code: 'unavailable' });
+});
