@@ -1,0 +1,411 @@
+/**
+ * A client of the mix network as a program: mix-client-core.ts with a clock, a link to a gateway and the directory.
+ *
+ *     starting --consensus--> connecting --> connected --cut--> connecting ...
+ *                                                '--close--> closed
+ *
+ * It sends as long as it is connected, whether it has something to say or not: an observer of its link sees three
+ * Poisson streams of packets of one size (see ../mixing/cover-streams.ts).
+ */
+import { randomFillSync } from 'node:crypto';
+import { FogError } from '@fog/contract';
+import { chooseBackend, geometryOf, nodePrimitives, type Outcome, readOutcome } from '@fog/sphinx';
+import { dialLink, formatTcpAddress, generateKeyPair, type Link, type Transport } from '@fog/transport';
+import type { Consensus } from '../directory/documents.ts';
+import { type Genesis, networkIdOf } from '../directory/genesis.ts';
+import { ConsensusFollower } from '../directory-service/consensus-follower.ts';
+import { DirectoryClient } from '../directory-service/directory-client.ts';
+import { ClientStreams, type SendEvent } from '../mixing/cover-streams.ts';
+import { drawDelayMilliseconds } from '../mixing/exponential.ts';
+import { RandomNumbers } from '../mixing/random-numbers.ts';
+import type { SendingPlan } from '../mixing/sending-plan.ts';
+import { clientRecipient } from '../node/mailboxes.ts';
+import type { Destination } from './client-session.ts';
+import { CLIENT_LIMITS } from './limits.ts';
+import { type ClientEffect, type MessageReference, MixClientCore } from './mix-client-core.ts';
+import type { NetworkNode, NetworkView } from './network-view.ts';
+import { type Journey, PacketJourneys } from './packet-journeys.ts';
+import type { PrivacyLevel } from './path-selection.ts';
+import { deliveryOf, sphinxPackets } from './sphinx-packets.ts';
+import { viewOfConsensus } from './view-of-consensus.ts';
+
+export interface MixClientProgramOptions {
+  genesis: Genesis;
+  transport: Transport;
+  /** Level of cover packets, and of messages unless they say otherwise. */
+  level: PrivacyLevel;
+  /** What may be sent in an hour; default: no limit. Cover is lowered first, see `plan`. */
+  bytesPerHour?: number | null;
+  /** Id of the gateway (hex). Default: one that is drawn. */
+  gateway?: string;
+  /** Is told what becomes of its loops. */
+  loops?: LoopWatch;
+  /** Remembers which packets carried a message, see `traced`; for networks marked `test` alone. */
+  keepsJourneys?: boolean;
+  log?(level: 'info' | 'warn', message: string, details: Record<string, unknown>): void;
+}
+
+export interface LoopWatch {
+  /** `relays`: ids of the path, hex; the gateway is the first and the last. */
+  sent(token: string, relays: readonly string[]): void;
+  returned(token: string): void;
+  /** The link to the gateway is gone: what was under way may not come back for that reason. */
+  cut(): void;
+}
+
+export interface Request {
+  /** Id of the service node (hex). Default: any node that the consensus lists as one. */
+  node?: string;
+  service: string;
+  bytes: Uint8Array;
+  level?: PrivacyLevel;
+  /** Exchanges of different isolation cannot be told to be of one sender. */
+  isolation?: string;
+  answerWithinMilliseconds?: number;
+}
+
+export interface TracedAnswer {
+  bytes: Uint8Array;
+  /** Null unless the client keeps journeys. */
+  journey: Journey | null;
+}
+
+interface Pending {
+  resolve(answer: TracedAnswer): void;
+  reject(error: unknown): void;
+}
+
+export class MixClient implements AsyncDisposable {
+  readonly #options: MixClientProgramOptions;
+  readonly #follower: ConsensusFollower;
+  readonly #random = new RandomNumbers(randomFillSync);
+  readonly #stopping = new AbortController();
+  /** Made for this run alone: nobody can tell that two runs are of one person. */
+  readonly #linkKey = generateKeyPair();
+  readonly #streams: ClientStreams;
+  readonly #pending = new Map<string, Pending>();
+  readonly #connected = Promise.withResolvers<void>();
+  readonly #journeys: PacketJourneys | null;
+  #core: MixClientCore | null = null;
+  #gateway: NetworkNode | null = null;
+  /** Where the reply blocks lead that the core has made. */
+  #coreGateway: Uint8Array | null = null;
+  #link: Link | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #failures = 0;
+  #isConnecting = false;
+  readonly counters = { sent: 0, loopsSent: 0, loopsReturned: 0, withoutPath: 0, malformedDeliveries: 0 };
+
+  constructor(options: MixClientProgramOptions) {
+    this.#options = options;
+    const { genesis, bytesPerHour = null, keepsJourneys = false } = options;
+    if (keepsJourneys && !genesis.test) {
+      throw new FogError('invalid-configuration', 'journeys of packets are kept on a network marked test only');
+    }
+    this.#journeys = keepsJourneys ? new PacketJourneys() : null;
+    const { traffic } = genesis;
+    const packetBytes = geometryOf(genesis.geometry).packetBytes;
+    const rates = {
+      payload: 1000 / traffic.clientPayloadIntervalMilliseconds,
+      loop: 1000 / traffic.clientLoopIntervalMilliseconds,
+      drop: 1000 / traffic.clientDropIntervalMilliseconds,
+    };
+    this.#streams = new ClientStreams(rates, { bytesPerHour, packetBytes }, performance.now(), this.#random);
+    this.#connected.promise.catch(() => {});
+    this.#follower = new ConsensusFollower({
+      genesis,
+      directory: new DirectoryClient(genesis, this.#stopping.signal),
+      changed: () => this.#viewChanged(),
+      missing: (reason) => this.#log('warn', 'no consensus of this epoch', { reason }),
+      skewed: (error) => this.#connected.reject(error),
+    });
+  }
+
+  /** Resolves when packets can be sent. Rejects with the signal's reason, or when this machine's clock is wrong. */
+  async connected(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const aborted = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+    await Promise.race([this.#connected.promise, aborted]);
+  }
+
+  /** What is sent at which rates, and what of it the budget has lowered. */
+  get plan(): SendingPlan {
+    return this.#streams.plan;
+  }
+
+  /** Answers that were not understood, by cause. */
+  get strayReplies(): Readonly<MixClientCore['counters']> | null {
+    return this.#core?.counters ?? null;
+  }
+
+  get consensus(): Consensus | null {
+    return this.#follower.present;
+  }
+
+  /** `none` on a network marked `test`. */
+  get anonymity(): 'mixed' | 'none' {
+    return this.#options.genesis.test ? 'none' : 'mixed';
+  }
+
+  /**
+   * Sends a message to a service and resolves with its answer. Rejects with `unavailable` (the level cannot be met, or
+   * nobody is reached), `timed-out`, `too-many-requests` or `body-too-large`.
+   */
+  async request(request: Request): Promise<Uint8Array> {
+    return (await this.traced(request)).bytes;
+  }
+
+  /** As `request`; also tells which packets there and back carried it, if the client keeps journeys. */
+  async traced({
+    answerWithinMilliseconds = CLIENT_LIMITS.answerMilliseconds,
+    ...request
+  }: Request): Promise<TracedAnswer> {
+    const core = this.#usableCore();
+    const destination = this.#destinationOf(request);
+    const message = core.send({ destination, bytes: request.bytes, answerWithinMilliseconds }, Date.now());
+    return await new Promise((resolve, reject) => this.#pending.set(keyOf(message), { resolve, reject }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping.abort();
+    this.#follower[Symbol.dispose]();
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#link?.close();
+    const closed = new FogError('cancelled', 'the mix client was closed');
+    this.#connected.reject(closed);
+    for (const { reject } of this.#pending.values()) reject(closed);
+    this.#pending.clear();
+  }
+
+  #usableCore(): MixClientCore {
+    if (this.#core !== null && this.#link !== null) return this.#core;
+    throw new FogError('unavailable', 'the mix client is not connected to a gateway', {
+      hint: 'wait until it is: connected() resolves then',
+    });
+  }
+
+  #destinationOf({ node, service, level, isolation }: Omit<Request, 'bytes'>): Destination {
+    const view = this.#view();
+    const services = view?.nodes.filter(({ role }) => role === 'service') ?? [];
+    const chosen =
+      node === undefined
+        ? services[services.length === 0 ? 0 : this.#random.below(services.length)]
+        : services.find(({ id }) => Buffer.from(id).toString('hex') === node);
+    if (chosen === undefined) {
+      const what = node === undefined ? 'no service node' : `no service node ${node.slice(0, 16)}`;
+      throw new FogError('unavailable', `the consensus of this epoch has ${what}`);
+    }
+    const destination = { node: chosen.id, service, level: level ?? this.#options.level };
+    return isolation === undefined ? destination : { ...destination, isolation };
+  }
+
+  #view(): NetworkView | null {
+    const present = this.#follower.present;
+    return present === null ? null : viewOfConsensus(this.#options.genesis, present, this.#follower.consensuses);
+  }
+
+  #viewChanged(): void {
+    const view = this.#view();
+    if (view === null) return;
+    this.#core?.useView(view);
+    const stillThere = view.nodes.some(
+      ({ id }) => this.#gateway !== null && Buffer.compare(id, this.#gateway.id) === 0,
+    );
+    // Without a consensus no other try follows one that failed.
+    const isWaiting = this.#link === null && !this.#isConnecting && this.#timer === null;
+    if (!stillThere || isWaiting) void this.#connect(view);
+  }
+
+  async #connect(view: NetworkView): Promise<void> {
+    const { genesis, transport, gateway: wanted } = this.#options;
+    const gateways = view.nodes.filter(
+      ({ role, id }) => role === 'gateway' && (wanted === undefined || Buffer.from(id).toString('hex') === wanted),
+    );
+    const gateway = gateways.length === 0 ? undefined : gateways[this.#random.below(gateways.length)];
+    if (gateway === undefined || this.#isConnecting || this.#stopping.signal.aborted) return;
+    this.#gateway = gateway;
+    this.#isConnecting = true;
+    if (this.#link !== null) {
+      this.#link.close();
+      this.#link = null;
+      this.#options.loops?.cut();
+    }
+    try {
+      const node = this.#relayOf(gateway);
+      const link = await dialLink({
+        transport,
+        networkId: Buffer.from(networkIdOf(genesis), 'hex'),
+        static: this.#linkKey,
+        packetBytes: geometryOf(genesis.geometry).packetBytes,
+        address: formatTcpAddress(node.address),
+        remoteStatic: node.linkKey,
+        signal: this.#stopping.signal,
+      });
+      this.#isConnecting = false;
+      if (this.#stopping.signal.aborted) link.destroy();
+      else this.#opened(link, gateway, view);
+    } catch (error) {
+      this.#isConnecting = false;
+      this.#again(error);
+    }
+  }
+
+  #opened(link: Link, gateway: NetworkNode, view: NetworkView): void {
+    const recipient = clientRecipient(this.#linkKey.publicKey);
+    this.#failures = 0;
+    this.#link = link;
+    if (this.#core === null) this.#core = this.#newCore(view, gateway, recipient);
+    else if (!isSame(this.#coreGateway, gateway.id)) this.#core.useGateway(gateway.id, recipient, Date.now());
+    this.#coreGateway = gateway.id;
+    link.start({
+      onPackets: (message, { offset, stride, count }) => {
+        for (let index = 0; index < count; index += 1) {
+          const at = offset + index * stride;
+          this.#delivered(Uint8Array.from(message.subarray(at, at + link.packetBytes)));
+        }
+      },
+      onClose: (end) => {
+        if (this.#link !== link) return;
+        this.#link = null;
+        this.#options.loops?.cut();
+        if (!this.#stopping.signal.aborted) this.#again(end.by === 'fault' ? end.error : null);
+      },
+    });
+    this.#connected.resolve();
+    this.#log('info', 'connected', { gateway: Buffer.from(gateway.id).toString('hex') });
+    this.#tick();
+  }
+
+  #newCore(view: NetworkView, gateway: NetworkNode, recipient: Uint8Array): MixClientCore {
+    const { genesis, level } = this.#options;
+    const { meanDelayMilliseconds: meanMilliseconds, delayCapMilliseconds: capMilliseconds } = genesis.traffic;
+    const primitives = nodePrimitives(chooseBackend().backend.x25519);
+    return new MixClientCore({
+      packets: sphinxPackets(geometryOf(genesis.geometry), randomFillSync, primitives),
+      numbers: this.#random,
+      fillRandom: randomFillSync,
+      drawDelay: () => drawDelayMilliseconds({ meanMilliseconds, capMilliseconds }, this.#random),
+      view,
+      gateway: gateway.id,
+      recipient,
+      coverLevel: level,
+      watch: this.#journeys ?? undefined,
+    });
+  }
+
+  /** Tries the same gateway, or another one, after a pause. */
+  #again(error: unknown): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#failures += 1;
+    this.#log('warn', 'the gateway cannot be reached; another try follows', { error: String(error) });
+    const pause = Math.min(
+      CLIENT_LIMITS.redialMostMilliseconds,
+      CLIENT_LIMITS.redialLeastMilliseconds * 2 ** this.#failures,
+    );
+    this.#restart(() => {
+      this.#timer = null;
+      const view = this.#view();
+      if (view !== null) void this.#connect(view);
+    }, pause);
+  }
+
+  /** Sends what is due, hears what has become due, and waits for the next. */
+  #tick(): void {
+    const core = this.#core;
+    if (core === null || this.#link === null) return;
+    const now = performance.now();
+    for (const event of this.#streams.next(now, this.#random, 0)) this.#send(core, event);
+    this.#follow(core.tick(Date.now()));
+    const due = Math.min(this.#streams.nextAtMilliseconds - performance.now(), core.nextDueAt() - Date.now());
+    this.#restart(() => this.#tick(), Math.min(Math.max(1, due), CLIENT_LIMITS.mostTimerMilliseconds));
+  }
+
+  #restart(work: () => void, milliseconds: number): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    if (!this.#stopping.signal.aborted) this.#timer = setTimeout(work, milliseconds);
+  }
+
+  #send(core: MixClientCore, { stream }: SendEvent): void {
+    const now = Date.now();
+    try {
+      if (stream === 'loop') {
+        const { packet, token, relays } = core.loop(now);
+        if (this.#link?.sendPacket(packet) === 'sent') this.#options.loops?.sent(token, relays);
+        this.counters.loopsSent += 1;
+      } else this.#link?.sendPacket(stream === 'payload' ? core.slot(now).packet : core.drop(now));
+      this.counters.sent += 1;
+    } catch {
+      // No path at this moment, e.g. for want of a consensus: the slot stays empty, as it does for everybody then.
+      this.counters.withoutPath += 1;
+    }
+  }
+
+  #delivered(delivery: Uint8Array): void {
+    const core = this.#core;
+    const outcome = outcomeOf(delivery);
+    if (outcome === null) this.counters.malformedDeliveries += 1;
+    if (core === null || outcome === null) return;
+    const geometry = geometryOf(this.#options.genesis.geometry);
+    const body = delivery.subarray(geometry.headerBytes);
+    if (outcome.status === 'reply') {
+      this.#follow(core.receive(outcome.replyId, body, Date.now()), outcome.replyId);
+    } else {
+      const parts = deliveryOf(geometry, body.subarray(geometry.bodyBytes - geometry.payloadBytes));
+      const token = parts === null ? null : core.loopToken(parts.payload);
+      if (token !== null) {
+        this.counters.loopsReturned += 1;
+        this.#options.loops?.returned(token);
+      }
+    }
+    this.#tick();
+  }
+
+  /** `replyId`: of the reply block by which they came, if by one. */
+  #follow(effects: readonly ClientEffect[], replyId: Uint8Array | null = null): void {
+    for (const effect of effects) {
+      if (effect.kind === 'delivered') continue;
+      const reference = effect.kind === 'answer' ? answeredBy(effect) : effect.message;
+      const pending = reference === null ? undefined : this.#pending.get(keyOf(reference));
+      if (reference === null || pending === undefined) continue;
+      this.#pending.delete(keyOf(reference));
+      const journey = replyId === null ? null : (this.#journeys?.take(reference, replyId) ?? null);
+      if (effect.kind === 'answer') pending.resolve({ bytes: effect.bytes, journey });
+      else pending.reject(effect.error);
+    }
+  }
+
+  #relayOf({ id }: NetworkNode) {
+    const name = Buffer.from(id).toString('hex');
+    const found = this.#follower.consensuses.flatMap(({ body }) => body.nodes).findLast((node) => node.id === name);
+    const [address] = found?.addresses ?? [];
+    if (found === undefined || address === undefined) throw new FogError('internal', 'a node of the view is unknown');
+    return { address, linkKey: Uint8Array.from(Buffer.from(found.linkKey, 'hex')) };
+  }
+
+  #log(level: 'info' | 'warn', message: string, details: Record<string, unknown>): void {
+    this.#options.log?.(level, message, details);
+  }
+}
+
+/** A gateway is a stranger, too: null for what no honest one delivers. */
+function outcomeOf(delivery: Uint8Array): Outcome | null {
+  try {
+    return readOutcome(delivery);
+  } catch {
+    return null;
+  }
+}
+
+function isSame(known: Uint8Array | null, id: Uint8Array): boolean {
+  return known !== null && Buffer.compare(known, id) === 0;
+}
+
+function keyOf({ session, sequence }: MessageReference): string {
+  return `${session} ${sequence}`;
+}
+
+function answeredBy({ session, answers }: Extract<ClientEffect, { kind: 'answer' }>): MessageReference | null {
+  return answers === null ? null : { session, sequence: answers };
+}

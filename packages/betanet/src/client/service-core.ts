@@ -1,0 +1,238 @@
+/**
+ * A service behind a mix network, without network, clock or timers: it hears messages of senders that it cannot know,
+ * and answers by the reply blocks that they sent along. One core serves one name.
+ *
+ *     receive -> messages for the application, acknowledgements that go out
+ *     reply ---> an answer goes out, as far as reply blocks reach; the rest when the sender sends more
+ *     tick ----> what became due: retransmissions, answers that failed, senders to be forgotten
+ *
+ * A sender is a pseudonym; whoever has it is the sender. A sender that is silent for long is forgotten. When there are
+ * too many, new ones are turned away: to forget one that is still active could deliver a message twice.
+ */
+import { FogError } from '@fog/contract';
+import { ByteBudget } from './byte-budget.ts';
+import type { FragmentFate } from './incoming-messages.ts';
+import { CLIENT_LIMITS } from './limits.ts';
+import type { BlockFate } from './reply-blocks.ts';
+import { encodePayload, type Payload, type PayloadSizes, parsePayload } from './service-messages.ts';
+import {
+  acknowledgementsDueAt,
+  isQuiet,
+  lineUp,
+  nextReply,
+  openServiceSession,
+  type ReplyTiming,
+  type ServiceBudgets,
+  type ServiceSession,
+} from './service-session.ts';
+
+/** `roundTripMilliseconds`: see `clientRoundTripMilliseconds`; by default 2000. Acknowledgements wait 20 ms by default. */
+export interface ServiceOptions extends Partial<ReplyTiming> {
+  /** Sizes of payloads as the client's packets have them. */
+  request: PayloadSizes;
+  reply: PayloadSizes;
+  /** Senders that are remembered at a time. Default: `CLIENT_LIMITS.serviceSessions`. */
+  sessions?: number;
+}
+
+export type ServiceEffect =
+  /** Make a packet of the block and the payload, give it to the block's first node at once, and wipe the block. */
+  | { kind: 'send'; block: Uint8Array; payload: Uint8Array }
+  /** A message for the application. `request` names it within its sender, for the answer. */
+  | { kind: 'request'; sender: string; request: number; bytes: Uint8Array }
+  | { kind: 'replied'; sender: string; reply: number }
+  | { kind: 'reply-failed'; sender: string; reply: number; error: FogError };
+
+export interface Delivery {
+  payload: Uint8Array;
+  /** From the packet's own room; null when it was not used. */
+  replyBlock: Uint8Array | null;
+}
+
+const DEFAULT_TIMING: ReplyTiming = { acknowledgeWithinMilliseconds: 20, roundTripMilliseconds: 2000 };
+const SWEEP_MILLISECONDS = 60_000;
+
+export class ServiceCore {
+  readonly #request: PayloadSizes;
+  readonly #reply: PayloadSizes;
+  readonly #timing: ReplyTiming;
+  readonly #sessionLimit: number;
+  /** The one that has been silent for longest is the first. */
+  readonly #sessions = new Map<string, ServiceSession>();
+  /** Those for which time matters. */
+  readonly #busy = new Set<ServiceSession>();
+  readonly #budgets: ServiceBudgets = {
+    fragments: new ByteBudget(CLIENT_LIMITS.outstandingFragments),
+    reassembly: new ByteBudget(CLIENT_LIMITS.reassemblyBytes),
+    replyBlocks: new ByteBudget(CLIENT_LIMITS.replyBlocks),
+  };
+  #sweepAt = 0;
+  readonly counters = {
+    malformed: 0,
+    cover: 0,
+    sendersTurnedAway: 0,
+    fragments: { stored: 0, complete: 0, duplicate: 0, old: 0, contradiction: 0, 'no-room': 0 } satisfies Record<
+      FragmentFate,
+      number
+    >,
+    replyBlocks: { kept: 0, seen: 0, expired: 0, full: 0 } satisfies Record<BlockFate, number>,
+  };
+
+  constructor(options: ServiceOptions) {
+    this.#request = options.request;
+    this.#reply = options.reply;
+    this.#timing = {
+      acknowledgeWithinMilliseconds:
+        options.acknowledgeWithinMilliseconds ?? DEFAULT_TIMING.acknowledgeWithinMilliseconds,
+      roundTripMilliseconds: options.roundTripMilliseconds ?? DEFAULT_TIMING.roundTripMilliseconds,
+    };
+    this.#sessionLimit = options.sessions ?? CLIENT_LIMITS.serviceSessions;
+  }
+
+  /** What is held, for metrics: each has its limit in `CLIENT_LIMITS`. */
+  get held() {
+    return {
+      sessions: this.#sessions.size,
+      replyBlocks: this.#budgets.replyBlocks.used,
+      outstandingFragments: this.#budgets.fragments.used,
+      reassemblyBytes: this.#budgets.reassembly.used,
+    };
+  }
+
+  /** What a service node unwrapped for this service. Never throws on its content. */
+  receive({ payload, replyBlock }: Delivery, now: number): ServiceEffect[] {
+    const parsed = parsePayload(payload, this.#request);
+    if (!isRequest(parsed, replyBlock, this.#request)) {
+      this.counters[parsed?.kind === 'cover' ? 'cover' : 'malformed'] += 1;
+      return [];
+    }
+    const session = this.#sessionOf(parsed.pseudonym, now);
+    if (session === null) {
+      this.counters.sendersTurnedAway += 1;
+      return [];
+    }
+    this.#stock(session, parsed, replyBlock, now);
+    const effects = parsed.acknowledgements.flatMap((acknowledgement) => {
+      const back = this.#timing.roundTripMilliseconds / 2;
+      return this.#follow(session, session.outgoing.acknowledge(acknowledgement, now, back));
+    });
+    if (parsed.fragment !== null) {
+      const { fate, message } = session.incoming.receive(parsed.fragment, now);
+      this.counters.fragments[fate] += 1;
+      const { sender } = session;
+      if (message !== null) effects.push({ kind: 'request', sender, request: message.sequence, bytes: message.bytes });
+    }
+    return [...effects, ...this.#send(session, now)];
+  }
+
+  /**
+   * Sends an answer to a request, or with `request: null` a message that answers none. Throws `not-found` when the sender
+   * has been forgotten, `body-too-large`, and `too-many-requests` when too much is under way.
+   */
+  reply(
+    answer: { sender: string; request: number | null; bytes: Uint8Array },
+    now: number,
+  ): { reply: number; effects: ServiceEffect[] } {
+    const session = this.#sessions.get(answer.sender);
+    if (session === undefined) {
+      throw new FogError('not-found', 'the sender has been silent for so long that it was forgotten', {
+        hint: 'answer earlier; what a sender wants later it has to ask for again',
+      });
+    }
+    const { sequence, effects } = session.outgoing.send(answer.bytes, answer.request, now);
+    return { reply: sequence, effects: [...this.#follow(session, effects), ...this.#send(session, now)] };
+  }
+
+  /** Call it at `nextDueAt`, or earlier. */
+  tick(now: number): ServiceEffect[] {
+    const effects = [...this.#busy].flatMap((session) => {
+      session.incoming.tick(now);
+      const due = this.#follow(session, session.outgoing.tick(now));
+      return [...due, ...this.#send(session, now)];
+    });
+    if (now >= this.#sweepAt) this.#sweep(now);
+    return effects;
+  }
+
+  nextDueAt(): number {
+    let next = this.#sessions.size > 0 ? this.#sweepAt : Number.POSITIVE_INFINITY;
+    for (const session of this.#busy) {
+      next = Math.min(next, session.outgoing.nextDueAt(), acknowledgementsDueAt(session, this.#timing));
+    }
+    return next;
+  }
+
+  #send(session: ServiceSession, now: number): ServiceEffect[] {
+    const sends: ServiceEffect[] = [];
+    for (;;) {
+      const packet = nextReply(session, this.#reply, this.#timing, now);
+      if (packet === null) break;
+      sends.push({ kind: 'send', block: packet.block, payload: encodePayload(packet.payload, this.#reply) });
+    }
+    if (isQuiet(session)) this.#busy.delete(session);
+    else this.#busy.add(session);
+    return sends;
+  }
+
+  #follow(session: ServiceSession, effects: Parameters<typeof lineUp>[1]): ServiceEffect[] {
+    const { sender } = session;
+    return lineUp(session, effects).map((effect): ServiceEffect => {
+      const reply = effect.sequence;
+      return effect.kind === 'delivered'
+        ? { kind: 'replied', sender, reply }
+        : { kind: 'reply-failed', sender, reply, error: effect.error };
+    });
+  }
+
+  #stock(session: ServiceSession, payload: Payload, replyBlock: Uint8Array | null, now: number): void {
+    session.stock.dropBelow(payload.blocksFrom);
+    const own = payload.ownBlock !== null && replyBlock !== null ? [{ ...payload.ownBlock, block: replyBlock }] : [];
+    for (const offered of [...own, ...payload.blocks]) {
+      this.counters.replyBlocks[session.stock.offer(offered, now)] += 1;
+      // The stock has a copy.
+      offered.block.fill(0);
+    }
+  }
+
+  #sessionOf(pseudonym: Uint8Array, now: number): ServiceSession | null {
+    const sender = Buffer.from(pseudonym).toString('hex');
+    const known = this.#sessions.get(sender);
+    if (known === undefined && !this.#hasRoom(now)) return null;
+    if (this.#sessions.size === 0) this.#sweepAt = now + SWEEP_MILLISECONDS;
+    const session = known ?? openServiceSession(sender, this.#reply, this.#budgets, now);
+    this.#sessions.delete(sender);
+    this.#sessions.set(sender, session);
+    session.activeAt = now;
+    return session;
+  }
+
+  #hasRoom(now: number): boolean {
+    if (this.#sessions.size < this.#sessionLimit) return true;
+    this.#sweep(now);
+    return this.#sessions.size < this.#sessionLimit;
+  }
+
+  #sweep(now: number): void {
+    this.#sweepAt = now + SWEEP_MILLISECONDS;
+    for (const session of this.#sessions.values()) {
+      session.stock.dropExpired(now);
+      if (now - session.activeAt < CLIENT_LIMITS.sessionMemoryMilliseconds) continue;
+      session.outgoing.close('was given up, since its sender fell silent');
+      session.incoming.close();
+      session.stock.close();
+      this.#sessions.delete(session.sender);
+      this.#busy.delete(session);
+    }
+  }
+}
+
+/** A request, and its packet has a reply block in its own room exactly if the payload says so. */
+function isRequest(
+  payload: Payload | null,
+  replyBlock: Uint8Array | null,
+  sizes: PayloadSizes,
+): payload is Payload & { kind: 'request' } {
+  if (payload?.kind !== 'request') return false;
+  if (replyBlock === null) return payload.ownBlock === null;
+  return payload.ownBlock !== null && replyBlock.length === sizes.replyBlockBytes;
+}

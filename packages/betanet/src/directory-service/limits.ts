@@ -1,0 +1,25 @@
+/** Every limit of the directory as a service, with its reason. */
+
+export const DIRECTORY_SERVICE_LIMITS = {
+  /** How long an authority may take to answer: a consensus of 8 MiB over a slow line. */
+  answerMilliseconds: 20_000,
+  /** Consensuses that an authority keeps: for nodes that were away, and to look back on. */
+  keptConsensuses: 8,
+  /** How often an authority asks the others within one step of a round. */
+  fetchesPerStep: 4,
+  /** Between two fetches at least, so that short steps do not become a flood. */
+  leastFetchMilliseconds: 25,
+  /** How often a node looks for a consensus that it has not, or for a seed. */
+  leastPollMilliseconds: 50,
+  mostPollMilliseconds: 10_000,
+  /** Requests of one network prefix in a second: some relays behind one router, with all that they ask. */
+  requestsPerSecond: 500,
+  /** Clients by which an authority probes: each sends as any client does, and has a gateway of its own. */
+  probeClients: 4,
+  /** Probe loops that are waited for; at the rates of clients they are a few dozen. */
+  probesUnderWay: 65_536,
+  /** Beyond the longest delays of a probe loop, what links and busy nodes may take. */
+  probeSlackMilliseconds: 2000,
+  /** Prefixes that an authority tells apart. */
+  prefixes: 10_000,
+} as const;

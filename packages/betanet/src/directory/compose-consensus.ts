@@ -1,0 +1,156 @@
+/** Computes the consensus from what counts. Whoever counts the same gets the same, to the byte. */
+import {
+  type Candidate,
+  drawRelays,
+  type LotteryParameters,
+  lotteryInput,
+  type VerifyProof,
+  weightOf,
+} from '../lottery/relay-lottery.ts';
+import { type AgreedRelay, agreedRelays, type Excluded } from './agreed-relays.ts';
+import {
+  type ConsensusBody,
+  type ConsensusNode,
+  type DrawEntry,
+  EXCLUSION_REASONS,
+  type ProofList,
+  type Vote,
+} from './documents.ts';
+import { type Genesis, geometryHashOf, type LotterySettings } from './genesis.ts';
+import { DIRECTORY_LIMITS } from './limits.ts';
+
+export interface RoundOutcome {
+  network: string;
+  epoch: number;
+  votes: readonly Vote[];
+  proofLists: readonly ProofList[];
+  randomness: ConsensusBody['randomness'];
+  equivocated: readonly string[];
+  absent: readonly string[];
+}
+
+type Drawn = AgreedRelay & { proof: string; output: Uint8Array };
+
+/** The numbers of the lottery as a genesis or consensus states them. */
+export function lotteryParameters(layers: number, lottery: LotterySettings): LotteryParameters {
+  return {
+    layers,
+    seatsPerLayer: lottery.seatsPerLayer,
+    minimumStake: BigInt(lottery.minimumStake),
+    saturationStake: BigInt(lottery.saturationStake),
+    operatorSharePpm: lottery.operatorSharePpm,
+  };
+}
+
+export function composeConsensus(genesis: Genesis, outcome: RoundOutcome, verifyProof: VerifyProof): ConsensusBody {
+  const { network, epoch, votes, randomness } = outcome;
+  const { agreed, excluded } = agreedRelays(votes, genesis.threshold, genesis.lottery);
+  const fixed = agreed.filter(({ descriptor }) => descriptor.role !== 'mix');
+  const drawn: Drawn[] = [];
+  const proofs = proofsById(outcome.proofLists);
+  for (const relay of agreed) {
+    if (relay.descriptor.role !== 'mix') continue;
+    const checked = checkedProof(relay, proofs.get(relay.id) ?? [], outcome, verifyProof);
+    if (typeof checked === 'string') excluded.push({ id: relay.id, reason: checked });
+    else drawn.push({ ...relay, ...checked });
+  }
+  const parameters = lotteryParameters(genesis.layers, genesis.lottery);
+  const { seats, notDrawn } = drawRelays(drawn.map(candidateOf), parameters, Buffer.from(randomness.seed, 'hex'));
+  const layerOf = new Map(seats.map(({ id, layer }) => [id, layer]));
+  const outOf = new Map(notDrawn.map(({ id, reason }) => [id, reason]));
+  const standby: ConsensusBody['standby'] = [];
+  const nodes = fixed.map((relay) => nodeOf(relay, null, null));
+  for (const relay of drawn) {
+    const layer = layerOf.get(relay.id);
+    const reason = outOf.get(relay.id);
+    const draw = drawEntry(relay, parameters.saturationStake);
+    if (layer !== undefined) nodes.push(nodeOf(relay, layer, draw));
+    else if (reason === 'stake-below-minimum' || reason === 'no-weight') excluded.push({ id: relay.id, reason });
+    else {
+      const { id, performancePpm, descriptor } = relay;
+      standby.push({ id, operator: descriptor.operator, performancePpm, draw });
+    }
+  }
+  return {
+    kind: 'consensus',
+    network,
+    epoch,
+    test: genesis.test,
+    geometryHash: geometryHashOf(genesis),
+    layers: genesis.layers,
+    lottery: genesis.lottery,
+    traffic: genesis.traffic,
+    randomness,
+    authorities: {
+      counted: votes.map(({ authority }) => authority).toSorted(),
+      equivocated: outcome.equivocated.toSorted(),
+      absent: outcome.absent.toSorted(),
+    },
+    nodes: nodes.sort(byId),
+    standby: standby.sort(byId),
+    excluded: withinLimit(excluded),
+  };
+}
+
+/** All proofs that anybody lists for a relay. */
+function proofsById(lists: readonly ProofList[]): Map<string, string[]> {
+  const all = Map.groupBy(
+    lists.flatMap(({ proofs }) => proofs),
+    ({ id }) => id,
+  );
+  return new Map([...all].map(([id, entries]) => [id, [...new Set(entries.map(({ proof }) => proof))].sort()]));
+}
+
+/** The first of the proofs, in the order of their digits, that is right; a relay can make several for its one output. */
+function checkedProof(
+  { id, descriptor }: AgreedRelay,
+  proofs: readonly string[],
+  { network, epoch, randomness }: RoundOutcome,
+  verifyProof: VerifyProof,
+): { proof: string; output: Uint8Array } | 'registered-too-late' | 'no-proof' {
+  if (descriptor.registeredEpoch >= epoch) return 'registered-too-late';
+  const input = lotteryInput({ network, epoch, seed: randomness.seed, id });
+  for (const proof of proofs) {
+    const output = verifyProof(Buffer.from(descriptor.vrfKey, 'hex'), input, Buffer.from(proof, 'hex'));
+    if (output !== null) return { proof, output };
+  }
+  return 'no-proof';
+}
+
+function candidateOf({ id, descriptor, stake, reputationPpm, performancePpm, output }: Drawn): Candidate {
+  return { id, operator: descriptor.operator, stake, reputationPpm, performancePpm, output };
+}
+
+function drawEntry(relay: Drawn, saturationStake: bigint): DrawEntry {
+  const { vrfKey, registeredEpoch } = relay.descriptor;
+  const { stake, reputationPpm, proof } = relay;
+  const weight = weightOf(relay, saturationStake);
+  return { vrfKey, registeredEpoch, stake: `${stake}`, reputationPpm, weight: `${weight}`, proof };
+}
+
+function nodeOf(
+  { id, descriptor, performancePpm }: AgreedRelay,
+  layer: number | null,
+  draw: DrawEntry | null,
+): ConsensusNode {
+  const { identityKey, linkKey, role, operator, addresses, protocolVersions, sphinxKeys } = descriptor;
+  return {
+    ...{ id, identityKey, linkKey, role, operator, addresses, protocolVersions, sphinxKeys },
+    performancePpm,
+    layer,
+    draw,
+  };
+}
+
+/** Relays that only some authorities know are told last: one authority could name any number of them. */
+function withinLimit(excluded: readonly Excluded[]): Excluded[] {
+  const rank = ({ reason }: Excluded) => (reason === 'known-to-too-few' ? EXCLUSION_REASONS.length : 0);
+  return excluded
+    .toSorted((a, b) => rank(a) - rank(b) || byId(a, b))
+    .slice(0, DIRECTORY_LIMITS.relays)
+    .sort(byId);
+}
+
+function byId(a: { id: string }, b: { id: string }): number {
+  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
+}

@@ -1,0 +1,43 @@
+/** Every limit of the directory and its lottery, with its reason. */
+
+export const DIRECTORY_LIMITS = {
+  /** Authorities of a network. Each sends each other what all have said, so their traffic grows with the cube. */
+  authorities: 15,
+  /** Relays in a consensus: every client reads it each epoch, at some 2 KiB a relay. */
+  relays: 2048,
+  /** Descriptors that come from one address, unless the network is a test: a stranger cannot fill the list from one. */
+  relaysPerHost: 8,
+  /** Layers of mixes: the longest path of the packet format (16 hops) less gateway and service. */
+  layers: 14,
+  seatsPerLayer: 512,
+  /** Of a network, an authority, an operator. */
+  nameCharacters: 64,
+  urlCharacters: 256,
+  /** Addresses of one relay: one for each family, and some to move between. */
+  addressesPerRelay: 4,
+  /** Protocol versions that a relay may list. */
+  protocolVersions: 8,
+  /** Digits of a stake: 10^21 of the smallest unit is more than any supply of ours. */
+  stakeDigits: 21,
+  /** Digits of a weight: a stake times a million times a million. */
+  weightDigits: 33,
+  /** Probe loops of one relay that an authority counts in one vote. */
+  probes: 1_000_000_000,
+  /** One descriptor as text: 1.5 KiB with four addresses. */
+  descriptorBytes: 4096,
+  /** Levels of lists and fields in what is signed; documents of the directory have under ten. */
+  documentDepth: 32,
+  /** A consensus as text. */
+  consensusBytes: 8 << 20,
+  /** What one authority sends another: at most a witness of two votes of each authority, each with all descriptors. */
+  authorityMessageBytes: 64 << 20,
+  /** Different votes, reveals or lists of one authority that another passes on: two are proof enough that it lies. */
+  documentsPerSender: 2,
+  /** An epoch: below a second, deadlines within it are shorter than a message takes; above a day, keys live too long. */
+  shortestEpochMilliseconds: 1000,
+  longestEpochMilliseconds: 86_400_000,
+  /** Longest mean of a delay or interval that a network may state. */
+  intervalMilliseconds: 3_600_000,
+  /** By how much a consensus may have been signed in the future before a node says that its clock is wrong. */
+  clockSkewMilliseconds: 30_000,
+} as const;

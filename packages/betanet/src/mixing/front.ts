@@ -1,0 +1,23 @@
+/** The pure parts of a mix node and of what it is protected by: no I/O, no timers, no clock of their own. */
+export * from './anonymity.ts';
+export * from './binomial.ts';
+export * from './cover-streams.ts';
+export * from './drop-counters.ts';
+export * from './exponential.ts';
+export { MIXING_LIMITS } from './limits.ts';
+export * from './loop-alarm.ts';
+export * from './loopix-figures.ts';
+export * from './mix-queue.ts';
+export * from './node-cover.ts';
+export * from './packet-pool.ts';
+export * from './poisson-stream.ts';
+export * from './prefix-limits.ts';
+export * from './random-numbers.ts';
+export * from './replay-log.ts';
+export * from './replay-set.ts';
+export * from './seeded-random.ts';
+export * from './sending-plan.ts';
+export * from './simulation.ts';
+export * from './simulation-statistics.ts';
+export * from './timer-wheel.ts';
+export * from './token-bucket.ts';

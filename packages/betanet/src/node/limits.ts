@@ -1,0 +1,75 @@
+/** Every limit of a mix node, with its reason. */
+
+export const NODE_LIMITS = {
+  /** Packets with which a batch is closed: the lanes of the widest X25519. */
+  batchPackets: 8,
+  /** How long the first packet of a batch waits for others: far below any mixing delay. */
+  batchWaitMilliseconds: 0.15,
+  /** Slots of the ring between I/O and one unwrapping thread: some 50 ms of work at full speed, 4 to 8 MiB. */
+  ringSlots: 2048,
+  /**
+   * Packets that wait for one unwrapping thread before links are no longer read: some 10 ms of work. So many links can
+   * still add what they are just handing over, up to a message each, without a packet being dropped.
+   */
+  congestedAbove: 512,
+  /**
+   * Packets that are taken under one key. 25,000 a second for an epoch of twenty minutes with two of grace are 33
+   * million; their tags take up to 400 MB of memory and 264 MB of disk. Beyond, packets are refused and counted.
+   */
+  replayTagsPerKey: 40_000_000,
+  /** Packets that wait for a link that is being made: a few ms at full speed. */
+  packetsBeforeLink: 64,
+  /** Pauses before a node that could not be reached is tried again; each is twice the last. */
+  redialLeastMilliseconds: 100,
+  redialMostMilliseconds: 30_000,
+  /** Clients that a gateway remembers, those that are away included; the one that went first makes room. */
+  clients: 10_000,
+  /** Deliveries that a gateway keeps for clients that are away or do not read: up to 110 MB. */
+  keptDeliveries: 32_768,
+  /** Of these for one client: a minute of a fast stream of replies. */
+  keptDeliveriesPerClient: 512,
+  /** How long a client may be away: as long as the reply blocks that it has given out are good, and no longer. */
+  keepDeliveriesMilliseconds: 25 * 60_000,
+  /** Packets that wait for their time: 65,536 packets of 3.4 KB are 220 MB, 1.3 s at 50,000 a second. */
+  heldPackets: 1 << 16,
+  /** Packets of one network prefix that a gateway takes in a second: some hundred clients behind one router. */
+  prefixPacketsPerSecond: 1000,
+  /** Prefixes that a gateway tells apart. */
+  prefixes: 65_536,
+  /** Links of clients at a time, of the links that a listener takes: the rest is for the mixes that send here. */
+  clientLinks: 768,
+  /** Of these from one network prefix: some hundred clients behind one router, and no more places for a stranger. */
+  clientLinksPerPrefix: 256,
+  /** What waits in the link of a client that does not read: some 75 packets. With its links, 200 MB at most. */
+  clientBufferBytes: 256 << 10,
+  /** Packets of one relay in a second: more than any link of a gigabit brings. */
+  linkPacketsPerSecond: 100_000,
+  /** Beyond the longest delays of a loop, what links and threads may take. */
+  loopSlackMilliseconds: 2000,
+  /** How long a node is part of a consensus before it sends loops: its neighbours hear of it, and links are made. */
+  loopStartMilliseconds: 2000,
+  /** No timer runs longer: the clock may have been set meanwhile. */
+  mostTimerMilliseconds: 60_000,
+  /** Nodes that one node forwards to, those that left in the time below included: thirty times what a directory lists. */
+  nextHops: 65_535,
+  /** How long the number of a node that left is kept: longer than any network may have packets held. */
+  nextHopMilliseconds: 2 * 3_600_000,
+  /** Packets whose times a node of a test network remembers: minutes of its traffic, some 2 MB. */
+  tracedPackets: 8192,
+  /** How often the delay queue is looked at: delays are whole milliseconds. */
+  tickMilliseconds: 1,
+} as const;
+
+/** Those that a node can be given others for. */
+export type MixNodeLimits = Record<
+  | 'replayTagsPerKey'
+  | 'keptDeliveries'
+  | 'keptDeliveriesPerClient'
+  | 'heldPackets'
+  | 'prefixPacketsPerSecond'
+  | 'clientLinks'
+  | 'clientLinksPerPrefix'
+  | 'clientBufferBytes'
+  | 'linkPacketsPerSecond',
+  number
+>;

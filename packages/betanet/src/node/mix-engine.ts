@@ -1,0 +1,252 @@
+/**
+ * The way of a packet through a node:
+ *
+ *     received -> unwrapped (threads) -> replay tag claimed -> held for its delay -> forwarded, or delivered here
+ *         |           |                     |                     |
+ *         '-----------'---------------------'---------------------'--> dropped, with a cause that is counted
+ *
+ * Tags are on the disk before their packets leave: a row of unwrapped packets is claimed, its tags are written at once,
+ * and only then does the queue give anything away. Deliveries take the same way as packets that are forwarded.
+ */
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import { type BackendName, type Geometry, OUTCOME_BYTES, OUTCOME_STATUS, REPLAY_TAG_BYTES } from '@fog/sphinx';
+import type { DropCause, DropCounters } from '../mixing/drop-counters.ts';
+import { type DuePacket, MixQueue } from '../mixing/mix-queue.ts';
+import type { RandomNumbers } from '../mixing/random-numbers.ts';
+import type { EpochKey, EpochKeyStore } from './epoch-key-store.ts';
+import { NODE_LIMITS } from './limits.ts';
+import type { PacketTrace } from './packet-trace.ts';
+import { OUTCOME_EPOCH_AT } from './unwrap-ring.ts';
+import { UnwrapThreads } from './unwrap-threads.ts';
+
+const TAG_AT = 8;
+const ID_AT = 16;
+const ID_BYTES = 32;
+/** In place of a next hop: the packet has arrived. */
+const HERE = NODE_LIMITS.nextHops;
+
+export interface MixEngineOptions {
+  geometry: Geometry;
+  threads: number;
+  backend?: BackendName | undefined;
+  keys: EpochKeyStore;
+  /** Packets that are held at a time. */
+  queueCapacity: number;
+  delayCapMilliseconds: number;
+  random: RandomNumbers;
+  drops: DropCounters;
+  now(): number;
+  /** Whether packets under the key of that epoch are still taken. */
+  accepts(epoch: number): boolean;
+  /** A number for the node with that id (hex), or -1 when packets must not go there. */
+  nextHop(idText: string): number;
+  forward(nextHop: number, packet: Uint8Array): void;
+  /**
+   * A packet that ends here, in the layout of mailboxes.ts. The view is valid during the call alone.
+   */
+  deliver(delivery: Uint8Array): void;
+  /**
+   * True when so many packets wait to be unwrapped that links should not be read, false when they may be again. What
+   * comes nevertheless is taken as long as there is room.
+   */
+  congested?(isCongested: boolean): void;
+  /** Nothing can be unwrapped any more, or tags not be written: the node has to stop. */
+  failed(error: Error): void;
+  /** Of a test network: keeps when single packets came and left. */
+  trace?: PacketTrace | undefined;
+}
+
+const CAUSES: ReadonlyMap<number, DropCause> = new Map<number, DropCause>([
+  [OUTCOME_STATUS.malformed, 'malformed'],
+  [OUTCOME_STATUS.badMac, 'bad-mac'],
+  [OUTCOME_STATUS.zeroSecret, 'zero-secret'],
+  [OUTCOME_STATUS.badPayload, 'bad-payload'],
+]);
+
+export class MixEngine implements AsyncDisposable {
+  readonly #options: MixEngineOptions;
+  readonly #threads: UnwrapThreads;
+  readonly #queue: MixQueue;
+  /** From the network to the queue, in microseconds. The time that a packet asks to be held is not in it. */
+  readonly processing: RecordableHistogram = createHistogram();
+  /** How much longer than asked packets were held, in microseconds. */
+  readonly lateness: RecordableHistogram = createHistogram();
+  #timer: NodeJS.Timeout | null = null;
+  #received = 0;
+  #isCongested = false;
+  readonly #forwardDue = (due: DuePacket): void => this.#leaves(due);
+
+  constructor(options: MixEngineOptions) {
+    this.#options = options;
+    const { geometry, threads, backend, queueCapacity, delayCapMilliseconds, random, drops, now } = options;
+    this.#threads = new UnwrapThreads({
+      geometry,
+      threads,
+      ...(backend === undefined ? {} : { backend }),
+      unwrapped: (packet, outcome, _token, receivedMilliseconds) =>
+        this.#unwrapped(packet, outcome, receivedMilliseconds),
+      rowEnded: () => this.#rowEnded(),
+      failed: options.failed,
+    });
+    this.#queue = new MixQueue({
+      capacity: queueCapacity,
+      packetBytes: geometry.packetBytes,
+      delayCapMilliseconds,
+      startMilliseconds: now(),
+      random,
+      drops,
+    });
+  }
+
+  /** Keys to be tried from now on, the likeliest first. */
+  setKeys(keys: readonly EpochKey[]): void {
+    this.#threads.setKeys(
+      keys.map(({ epoch, privateKey, tagKey }) => ({
+        epoch,
+        privateKey: Uint8Array.from(privateKey),
+        tagKey: Uint8Array.from(tagKey),
+      })),
+    );
+  }
+
+  /** Takes packets that lie `stride` bytes apart. What finds no room is dropped and counted. */
+  receive(packets: Uint8Array, count: number, stride: number): void {
+    this.#received += count;
+    this.#options.trace?.arrived(packets, count, stride);
+    const taken = this.#threads.submit(packets, count, stride, 0);
+    if (taken < count) this.#options.drops.add('queue-full', count - taken);
+    const { congestedAbove } = NODE_LIMITS;
+    if (!this.#isCongested && this.#threads.backlog > congestedAbove * this.#options.threads) this.#congest(true);
+  }
+
+  /** Whether links that are new should wait before they are read. */
+  get isCongested(): boolean {
+    return this.#isCongested;
+  }
+
+  /** A packet that begins its way here: made by this node, or by a service of it. */
+  enqueue(packet: Uint8Array, idText: string, delayMilliseconds: number): void {
+    const nextHop = this.#options.nextHop(idText);
+    if (nextHop === -1) this.#options.drops.add('unknown-next-hop');
+    else this.#hold(packet, nextHop, delayMilliseconds);
+  }
+
+  /** Lets go what is due. Called after each row of packets and every millisecond while packets are held. */
+  advance(): void {
+    try {
+      this.#options.keys.flush();
+    } catch (error) {
+      this.#options.failed(error as Error);
+      return;
+    }
+    this.#queue.advance(this.#options.now(), this.#forwardDue);
+    if (this.#queue.held > 0) this.#timer ??= setTimeout(() => this.#tick(), NODE_LIMITS.tickMilliseconds);
+  }
+
+  counters() {
+    return {
+      received: this.#received,
+      held: this.#queue.held,
+      unwrapping: this.#threads.backlog,
+      ...this.#queue.counters(),
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#options.drops.add('shutdown', this.#queue.held);
+    await this.#threads[Symbol.asyncDispose]();
+  }
+
+  #tick(): void {
+    this.#timer = null;
+    this.advance();
+  }
+
+  #rowEnded(): void {
+    const { congestedAbove } = NODE_LIMITS;
+    if (this.#isCongested && this.#threads.backlog <= (congestedAbove / 2) * this.#options.threads)
+      this.#congest(false);
+    this.advance();
+  }
+
+  #congest(isCongested: boolean): void {
+    this.#isCongested = isCongested;
+    this.#options.congested?.(isCongested);
+  }
+
+  #unwrapped(packet: Uint8Array, outcome: Uint8Array, receivedMilliseconds: number): void {
+    const { drops, geometry, now } = this.#options;
+    const status = outcome[0] as number;
+    const isAuthentic = !isZeroTag(outcome);
+    if (isAuthentic && !this.#isFresh(outcome)) return;
+    const cause = CAUSES.get(status);
+    if (cause !== undefined) {
+      drops.add(cause);
+      return;
+    }
+    const delay = readDelay(outcome);
+    if (status === OUTCOME_STATUS.forward) {
+      const nextHop = this.#options.nextHop(idTextAt(outcome));
+      if (nextHop === -1) drops.add('unknown-next-hop');
+      else this.#hold(packet, nextHop, delay);
+    } else {
+      this.#options.trace?.ends(packet, outcome);
+      packet.fill(0, 0, geometry.headerBytes);
+      packet.set(outcome, 0);
+      this.#hold(packet, HERE, delay);
+    }
+    this.processing.record(microseconds(now() - receivedMilliseconds));
+  }
+
+  /** Whether the key is still good and the tag new. */
+  #isFresh(outcome: Uint8Array): boolean {
+    const { keys, accepts, drops } = this.#options;
+    const key = keys.find(outcome[OUTCOME_EPOCH_AT] as number);
+    if (key === null || !accepts(key.epoch)) {
+      drops.add('expired-key');
+      return false;
+    }
+    const answer = keys.claim(key.epoch, outcome, TAG_AT);
+    if (answer === 'new') return true;
+    drops.add(answer === 'replay' ? 'replay' : 'replay-full');
+    return false;
+  }
+
+  #hold(packet: Uint8Array, nextHop: number, delayMilliseconds: number): void {
+    this.#queue.enqueue(packet, nextHop, delayMilliseconds, this.#options.now());
+    this.#timer ??= setTimeout(() => this.#tick(), NODE_LIMITS.tickMilliseconds);
+  }
+
+  #leaves({ bytes, offset, nextHop, askedMilliseconds, heldMilliseconds }: DuePacket): void {
+    const packet = bytes.subarray(offset, offset + this.#options.geometry.packetBytes);
+    this.lateness.record(microseconds(heldMilliseconds - askedMilliseconds));
+    const { trace, deliver, forward } = this.#options;
+    if (nextHop === HERE) {
+      trace?.delivered(packet);
+      deliver(packet);
+    } else {
+      trace?.forwarded(packet);
+      forward(nextHop, packet);
+    }
+  }
+}
+
+/** Of an outcome record: no tag means that the MAC was not right. */
+function isZeroTag(outcome: Uint8Array): boolean {
+  for (let at = TAG_AT; at < TAG_AT + REPLAY_TAG_BYTES; at += 1) if (outcome[at] !== 0) return false;
+  return true;
+}
+
+function readDelay(outcome: Uint8Array): number {
+  return new DataView(outcome.buffer, outcome.byteOffset, OUTCOME_BYTES).getUint32(4, true);
+}
+
+function idTextAt(outcome: Uint8Array): string {
+  return Buffer.from(outcome.buffer, outcome.byteOffset + ID_AT, ID_BYTES).toString('hex');
+}
+
+/** What a histogram takes: whole numbers from 1. */
+function microseconds(milliseconds: number): number {
+  return Math.max(1, Math.round(milliseconds * 1000));
+}

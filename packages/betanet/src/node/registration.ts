@@ -1,0 +1,129 @@
+/**
+ * A relay's part in each round of the directory: it sends its descriptor to all authorities until they have it, and as
+ * a mix, once the seed is known, its proof in the lottery.
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Descriptor } from '../directory/documents.ts';
+import { type Genesis, networkIdOf } from '../directory/genesis.ts';
+import { agreedSeed, descriptorEpoch, makeDescriptor, makeDrawProof } from '../directory/relay-part.ts';
+import { momentAt, roundFor } from '../directory/schedule.ts';
+import type { DirectoryClient } from '../directory-service/directory-client.ts';
+import { DIRECTORY_SERVICE_LIMITS } from '../directory-service/limits.ts';
+import type { NodeIdentity } from './node-identity.ts';
+
+export interface RegistrationOptions {
+  genesis: Genesis;
+  directory: Pick<DirectoryClient, 'publish' | 'prove' | 'seeds'>;
+  identity: NodeIdentity;
+  /** Milliseconds since 1970. */
+  now(): number;
+  folder: string;
+  describe(): Pick<Descriptor, 'role' | 'operator' | 'addresses' | 'protocolVersions'>;
+  /** Public keys of the epoch and the next two. */
+  sphinxKeys(epoch: number): Promise<Descriptor['sphinxKeys']>;
+  /** Too few authorities have taken the descriptor, or the proof; told once a round. */
+  troubled(what: 'descriptor' | 'proof', epoch: number, reasons: Record<string, string>): void;
+}
+
+export class Registration implements Disposable {
+  readonly #options: RegistrationOptions;
+  #registeredEpoch: number | null = null;
+  #sequence: number;
+  /** Epochs for which everything is done, by what. */
+  readonly #done = { descriptor: Number.NEGATIVE_INFINITY, proof: Number.NEGATIVE_INFINITY };
+  #toldEpoch = { descriptor: Number.NEGATIVE_INFINITY, proof: Number.NEGATIVE_INFINITY };
+  #timer: NodeJS.Timeout | null = null;
+  #isStopped = false;
+
+  constructor(options: RegistrationOptions) {
+    this.#options = options;
+    this.#sequence = options.now();
+    void this.#follow();
+  }
+
+  [Symbol.dispose](): void {
+    this.#isStopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  async #follow(): Promise<void> {
+    if (this.#isStopped) return;
+    const { genesis } = this.#options;
+    await this.#publish(descriptorEpoch(genesis, this.#options.now())).catch(() => {});
+    const moment = momentAt(genesis, this.#options.now());
+    if (moment?.step === 'proofs') await this.#prove(moment.epoch).catch(() => {});
+    if (!this.#isStopped) this.#timer = setTimeout(() => void this.#follow(), this.#pause());
+  }
+
+  async #publish(epoch: number): Promise<void> {
+    if (this.#done.descriptor >= epoch) return;
+    const { genesis, directory, identity, describe, sphinxKeys } = this.#options;
+    this.#sequence = Math.max(this.#sequence + 1, this.#options.now());
+    const descriptor = makeDescriptor(
+      genesis,
+      {
+        ...describe(),
+        epoch,
+        sequence: this.#sequence,
+        identityKey: identity.identityKey,
+        linkKey: identity.linkKey,
+        vrfKey: identity.vrfKey,
+        registeredEpoch: await this.#registration(epoch - 1),
+        sphinxKeys: await sphinxKeys(epoch),
+      },
+      identity.sign,
+    );
+    const answers = await directory.publish(descriptor);
+    this.#concluded('descriptor', epoch, answers);
+  }
+
+  async #prove(epoch: number): Promise<void> {
+    const { genesis, directory, identity, describe } = this.#options;
+    if (this.#done.proof >= epoch || describe().role !== 'mix') return;
+    const notices = (await directory.seeds(epoch)).map(({ value }) => value);
+    const seed = agreedSeed(genesis, epoch, notices);
+    if (seed === null) return;
+    const draw = { network: networkIdOf(genesis), epoch, seed, id: identity.id };
+    this.#concluded('proof', epoch, await directory.prove(makeDrawProof(draw, identity.vrfSecretKey)));
+  }
+
+  /** With a threshold of authorities it is as good as done; the others may be down. */
+  #concluded(
+    what: 'descriptor' | 'proof',
+    epoch: number,
+    { taken, refused }: { taken: string[]; refused: Map<string, string> },
+  ): void {
+    const { genesis, troubled } = this.#options;
+    if (taken.length === genesis.authorities.length) this.#done[what] = epoch;
+    if (taken.length >= genesis.threshold || this.#toldEpoch[what] === epoch) return;
+    this.#toldEpoch[what] = epoch;
+    troubled(what, epoch, Object.fromEntries(refused));
+  }
+
+  /** The epoch in which the key for the lottery was first registered: it counts in later ones. */
+  async #registration(epoch: number): Promise<number> {
+    if (this.#registeredEpoch !== null) return this.#registeredEpoch;
+    const { folder, identity } = this.#options;
+    const path = join(folder, 'registration.json');
+    const stored = await readFile(path, 'utf8')
+      .then(JSON.parse)
+      .catch(() => null);
+    const isOurs = stored?.vrfKey === identity.vrfKey && Number.isInteger(stored?.epoch) && stored.epoch <= epoch;
+    if (!isOurs) await writeFile(path, JSON.stringify({ vrfKey: identity.vrfKey, epoch }), { mode: 0o600 });
+    this.#registeredEpoch = isOurs ? (stored.epoch as number) : epoch;
+    return this.#registeredEpoch;
+  }
+
+  /** A twentieth of a round, so that every step is met. */
+  #pause(): number {
+    const { genesis } = this.#options;
+    const { startsAtMilliseconds, endsAtMilliseconds } = roundFor(
+      genesis,
+      momentAt(genesis, this.#options.now())?.epoch ?? 0,
+    );
+    const { leastPollMilliseconds, mostPollMilliseconds } = DIRECTORY_SERVICE_LIMITS;
+    const pause = (endsAtMilliseconds - startsAtMilliseconds) / 40;
+    return Math.min(Math.max(pause, leastPollMilliseconds), mostPollMilliseconds);
+  }
+}

@@ -1,0 +1,168 @@
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { type BackendName, type Geometry, OUTCOME_BYTES } from '@fog/sphinx';
+import { NODE_LIMITS } from './limits.ts';
+import { CONTROL, createRing, distance, type UnwrapKey, type UnwrapKeys, type UnwrapRing } from './unwrap-ring.ts';
+import type { UnwrapWorkerData } from './unwrap-worker.ts';
+
+export interface UnwrapThreadsOptions {
+  geometry: Geometry;
+  threads: number;
+  /** Default: the fastest of this machine. */
+  backend?: BackendName;
+  /**
+   * Called for each packet that is unwrapped, in the order of its thread. Both views are valid during the call alone;
+   * `packet` is what the outcome (see outcome.ts of @fog/sphinx) says. `token` is what came with the packet.
+   */
+  unwrapped(packet: Uint8Array, outcome: Uint8Array, token: number, receivedMilliseconds: number): void;
+  /** Called after the last of a row of packets. */
+  rowEnded(): void;
+  /** A thread died. There is nothing left that could unwrap. */
+  failed(error: Error): void;
+}
+
+/** The threads that unwrap packets, from the side of the I/O thread. */
+export class UnwrapThreads implements AsyncDisposable {
+  readonly #options: UnwrapThreadsOptions;
+  readonly #threads: UnwrapThread[];
+
+  constructor(options: UnwrapThreadsOptions) {
+    this.#options = options;
+    this.#threads = Array.from({ length: options.threads }, () => new UnwrapThread(options));
+  }
+
+  /** The keys to try from now on, in this order. Packets that are under way may still be opened with others. */
+  setKeys(keys: readonly UnwrapKey[]): void {
+    for (const thread of this.#threads) thread.order({ keys });
+  }
+
+  /**
+   * Takes `count` packets that lie `stride` bytes apart, and gives back how many found room: the rest is for the caller
+   * to drop. `token` is a number of the caller's.
+   */
+  submit(packets: Uint8Array, count: number, stride: number, token: number): number {
+    let taken = 0;
+    while (taken < count) {
+      const thread = this.#leastBusy();
+      const accepted = thread.submit(packets, taken, count, stride, token);
+      if (accepted === 0) break;
+      taken += accepted;
+    }
+    return taken;
+  }
+
+  /** Packets that were submitted and not handed back. */
+  get backlog(): number {
+    return this.#threads.reduce((sum, thread) => sum + thread.backlog, 0);
+  }
+
+  get packetBytes(): number {
+    return this.#options.geometry.packetBytes;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.stop()));
+  }
+
+  #leastBusy(): UnwrapThread {
+    return this.#threads.reduce((least, thread) => (thread.backlog < least.backlog ? thread : least));
+  }
+}
+
+class UnwrapThread {
+  readonly #options: UnwrapThreadsOptions;
+  readonly #ring: UnwrapRing;
+  readonly #worker: Worker;
+  readonly #orders: MessagePort;
+  /** What came with the packet in a slot. */
+  readonly #tokens: Int32Array;
+  readonly #received: Float64Array;
+  #written = 0;
+  #released = 0;
+  #isStopped = false;
+
+  constructor(options: UnwrapThreadsOptions) {
+    this.#options = options;
+    this.#ring = createRing(NODE_LIMITS.ringSlots, options.geometry.packetBytes);
+    this.#tokens = new Int32Array(this.#ring.slots);
+    this.#received = new Float64Array(this.#ring.slots);
+    const { port1, port2 } = new MessageChannel();
+    this.#orders = port1;
+    port1.unref();
+    const data: UnwrapWorkerData = {
+      geometry: options.geometry,
+      ring: this.#ring,
+      backend: options.backend ?? null,
+      orders: port2,
+    };
+    this.#worker = new Worker(new URL('./unwrap-worker.ts', import.meta.url), {
+      workerData: data,
+      transferList: [port2],
+    });
+    this.#worker.on('error', (error) => options.failed(error as Error));
+    this.#worker.unref();
+    void this.#handBack();
+  }
+
+  get backlog(): number {
+    return distance(this.#released, this.#written);
+  }
+
+  order(order: UnwrapKeys): void {
+    this.#orders.postMessage(order);
+    Atomics.add(this.#ring.control, CONTROL.orders, 1);
+    Atomics.notify(this.#ring.control, CONTROL.written);
+  }
+
+  /** Takes packets from the `from`th on, as many as there is room for. */
+  submit(packets: Uint8Array, from: number, count: number, stride: number, token: number): number {
+    const { slots, packetBytes, control } = this.#ring;
+    const accepted = Math.min(count - from, slots - this.backlog);
+    const now = performance.now();
+    for (let index = 0; index < accepted; index += 1) {
+      const slot = (this.#written + index) & (slots - 1);
+      const at = (from + index) * stride;
+      this.#ring.packets.set(packets.subarray(at, at + packetBytes), slot * packetBytes);
+      this.#tokens[slot] = token;
+      this.#received[slot] = now;
+    }
+    if (accepted === 0) return 0;
+    this.#written = (this.#written + accepted) | 0;
+    Atomics.store(control, CONTROL.written, this.#written);
+    Atomics.notify(control, CONTROL.written);
+    return accepted;
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    Atomics.notify(this.#ring.control, CONTROL.done);
+    await this.#worker.terminate();
+    this.#orders.close();
+    this.#ring.packets.fill(0);
+  }
+
+  async #handBack(): Promise<void> {
+    const { control } = this.#ring;
+    while (!this.#isStopped) {
+      const waiting = Atomics.waitAsync(control, CONTROL.done, this.#released);
+      if (waiting.async) await waiting.value;
+      if (this.#isStopped) return;
+      this.#handBackRow(Atomics.load(control, CONTROL.done));
+    }
+  }
+
+  #handBackRow(done: number): void {
+    const { slots, packetBytes, packets, outcomes } = this.#ring;
+    const count = distance(this.#released, done);
+    for (let index = 0; index < count; index += 1) {
+      const slot = this.#released & (slots - 1);
+      this.#options.unwrapped(
+        packets.subarray(slot * packetBytes, (slot + 1) * packetBytes),
+        outcomes.subarray(slot * OUTCOME_BYTES, (slot + 1) * OUTCOME_BYTES),
+        this.#tokens[slot] as number,
+        this.#received[slot] as number,
+      );
+      this.#released = (this.#released + 1) | 0;
+    }
+    if (count > 0) this.#options.rowEnded();
+  }
+}

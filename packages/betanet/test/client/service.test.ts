@@ -1,0 +1,147 @@
+/** A service alone: what strangers may send it, and what it keeps of them. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CLIENT_LIMITS } from '../../src/client/limits.ts';
+import { ServiceCore } from '../../src/client/service-core.ts';
+import { EMPTY_PAYLOAD, encodePayload, type Payload, parsePayload } from '../../src/client/service-messages.ts';
+import { FUZZ_RUNS } from './fuzz-runs.ts';
+import { SeededRandom } from './seeded-random.ts';
+import { SIZES } from './simulated-network.ts';
+
+const pseudonym = (number: number) => {
+  const bytes = Buffer.alloc(16);
+  bytes.writeUInt32BE(number);
+  return new Uint8Array(bytes);
+};
+const block = () => new Uint8Array(SIZES.request.replyBlockBytes).fill(3);
+const part = { sequence: 0, oldest: 0, answers: null, index: 0, count: 1, data: new Uint8Array([7]) };
+
+function request(sender: number, content: Partial<Payload> = {}) {
+  const payload: Payload = { ...EMPTY_PAYLOAD, kind: 'request', pseudonym: pseudonym(sender), ...content };
+  return {
+    payload: encodePayload(payload, SIZES.request),
+    replyBlock: payload.ownBlock === null ? null : block(),
+  };
+}
+
+const own = (number: number) => ({ ownBlock: { number, expiresAt: 1e6 } });
+
+test('an acknowledgement waits a moment for an answer to travel with', () => {
+  const service = new ServiceCore({ ...SIZES, acknowledgeWithinMilliseconds: 20 });
+  const effects = service.receive(request(1, { fragment: part, ...own(0) }), 100);
+  assert.deepEqual(
+    effects.map(({ kind }) => kind),
+    ['request'],
+  );
+  const [got] = effects;
+  assert.ok(got?.kind === 'request' && got.request === 0 && got.bytes[0] === 7);
+  assert.equal(service.nextDueAt(), 120);
+  const { effects: sends } = service.reply({ sender: got.sender, request: 0, bytes: new Uint8Array([9]) }, 110);
+  assert.equal(sends.length, 1);
+  const [send] = sends;
+  assert.ok(send?.kind === 'send');
+  const reply = parsePayload(send.payload, SIZES.reply);
+  assert.equal(reply?.acknowledgements.length, 1);
+  assert.deepEqual(reply?.fragment?.data, new Uint8Array([9]));
+  assert.equal(reply?.fragment?.answers, 0);
+  assert.ok((reply?.blocksWanted ?? 0) > 0, 'it asks for a reserve while an answer is under way');
+  assert.deepEqual(service.tick(120), [], 'nothing is acknowledged twice');
+});
+
+test('without an answer an acknowledgement goes out alone when it is due', () => {
+  const service = new ServiceCore({ ...SIZES, acknowledgeWithinMilliseconds: 20 });
+  service.receive(request(1, { fragment: part, ...own(0) }), 100);
+  assert.deepEqual(service.tick(119), []);
+  const [send] = service.tick(120);
+  assert.ok(send?.kind === 'send');
+  const reply = parsePayload(send.payload, SIZES.reply);
+  assert.deepEqual([reply?.acknowledgements[0]?.sequence, reply?.fragment, reply?.blocksWanted], [0, null, 0]);
+});
+
+test('without a reply block nothing is said until one comes', () => {
+  const service = new ServiceCore({ ...SIZES, acknowledgeWithinMilliseconds: 0 });
+  const [got] = service.receive(request(1, { fragment: part }), 0);
+  assert.ok(got?.kind === 'request');
+  assert.deepEqual(service.reply({ sender: got.sender, request: 0, bytes: new Uint8Array(1) }, 0).effects, []);
+  const sends = service.receive(request(1, own(0)), 5);
+  assert.deepEqual(
+    sends.map(({ kind }) => kind),
+    ['send'],
+  );
+});
+
+test('more senders than it remembers are turned away, and none that is active is forgotten for them', () => {
+  const service = new ServiceCore({ ...SIZES, sessions: 2 });
+  service.receive(request(1, { fragment: part }), 0);
+  service.receive(request(2, { fragment: part }), 1000);
+  assert.deepEqual(service.receive(request(3, { fragment: part }), 1000), []);
+  assert.equal(service.counters.sendersTurnedAway, 1);
+  const [kind] = service.receive(request(3, { fragment: part }), CLIENT_LIMITS.sessionMemoryMilliseconds);
+  assert.equal(kind?.kind, 'request');
+  assert.equal(service.held.sessions, 2);
+  const sender = Buffer.from(pseudonym(1)).toString('hex');
+  assert.throws(
+    () => service.reply({ sender, request: 0, bytes: new Uint8Array(1) }, CLIENT_LIMITS.sessionMemoryMilliseconds),
+    { code: 'not-found' },
+  );
+});
+
+test('a message is handed over once however often it comes, for as long as its sender is remembered', () => {
+  const service = new ServiceCore(SIZES);
+  let handedOver = 0;
+  for (let now = 0; now < 5 * CLIENT_LIMITS.sessionMemoryMilliseconds; now += 300_000) {
+    service.tick(now);
+    handedOver += service.receive(request(1, { fragment: part }), now).filter(({ kind }) => kind === 'request').length;
+  }
+  assert.equal(handedOver, 1);
+});
+
+test('a payload and its packet must agree on the reply block; cover is told from nonsense', () => {
+  const service = new ServiceCore(SIZES);
+  const { payload } = request(1, { fragment: part });
+  assert.deepEqual(service.receive({ payload, replyBlock: block() }, 0), []);
+  assert.deepEqual(service.receive({ ...request(1, own(0)), replyBlock: null }, 0), []);
+  assert.deepEqual(service.receive({ ...request(1, own(0)), replyBlock: new Uint8Array(3) }, 0), []);
+  const reply = encodePayload({ ...EMPTY_PAYLOAD, kind: 'reply' }, SIZES.request);
+  assert.deepEqual(service.receive({ payload: reply, replyBlock: null }, 0), []);
+  assert.equal(service.counters.malformed, 4);
+  const cover = encodePayload({ ...EMPTY_PAYLOAD, kind: 'cover' }, SIZES.request);
+  assert.deepEqual(service.receive({ payload: cover, replyBlock: null }, 0), []);
+  assert.equal(service.counters.cover, 1);
+  assert.equal(service.held.sessions, 0);
+});
+
+test(`fuzz: whatever ${FUZZ_RUNS} strangers send, the service stays up and within its bounds`, () => {
+  const random = new SeededRandom(9);
+  const service = new ServiceCore({ ...SIZES, sessions: 50 });
+  let now = 0;
+  for (let run = 0; run < FUZZ_RUNS; run += 1) {
+    now += random.below(200);
+    const count = 1 + random.below(256);
+    const sequence = random.below(3) === 0 ? random.uint32() : random.below(5);
+    const delivery = request(random.below(60), {
+      ...(random.below(2) === 0 ? own(random.below(50)) : {}),
+      blocksFrom: random.below(20) === 0 ? random.uint32() : 0,
+      acknowledgements: [{ sequence: random.below(4), bitmap: random.bytes(32) }],
+      fragment: {
+        sequence,
+        oldest: random.below(sequence + 1),
+        answers: null,
+        count,
+        index: random.below(count),
+        data: random.bytes(random.below(300)),
+      },
+    });
+    const damage = random.below(8);
+    for (let at = 0; at < damage - 5; at += 1) delivery.payload[random.below(500)] = random.uint32();
+    for (const effect of service.receive(delivery, now)) {
+      if (effect.kind === 'request' && random.below(2) === 0) {
+        service.reply({ sender: effect.sender, request: effect.request, bytes: random.bytes(random.below(900)) }, now);
+      }
+    }
+    service.tick(now);
+    assert.ok(service.nextDueAt() > now, `seed 9, run ${run}: what is due has been done`);
+    assert.ok(service.held.sessions <= 50 && service.held.replyBlocks <= 50 * 64);
+  }
+  assert.ok(service.counters.sendersTurnedAway > 0 && service.counters.fragments.stored > 0);
+});

@@ -1,0 +1,108 @@
+/** Faults that show only from one epoch to the next, in a network of short epochs. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Consensus, DEFAULT_LOTTERY, epochStart } from '@fog/betanet';
+import { type Transport, tcpTransport } from '@fog/transport';
+import { linkTo, packetThrough, until } from './hostile-parts.ts';
+import { lyingAuthority } from './lying-authority.ts';
+import { freePorts, type SmallMixNetwork, startMixNetwork } from './small-mix-network.ts';
+
+const EPOCH = 8000;
+const GRACE = 900;
+const DROPPER = 'mix-0';
+
+const EVEN_STEPS = {
+  descriptors: 300_000,
+  votes: 400_000,
+  'vote-witness': 500_000,
+  reveals: 580_000,
+  'reveal-witness': 660_000,
+  proofs: 760_000,
+  'proof-lists': 830_000,
+  'proof-witness': 900_000,
+  consensus: 960_000,
+};
+
+/** Takes whatever comes, and sends nothing on. */
+const deaf: Transport = {
+  ...tcpTransport,
+  dial: () => Promise.reject(new Error('this node sends nothing on')),
+};
+
+async function consensusOf(network: SmallMixNetwork, epoch: number): Promise<Consensus> {
+  const latest = () => network.authorities[0]?.latest;
+  await until(`there is a consensus for epoch ${epoch}`, () => latest()?.body.epoch === epoch, 2 * EPOCH);
+  return latest() as Consensus;
+}
+
+test('epochs: a liar is named, an authority may be down, old packets are refused, a failing mix loses its place', async () => {
+  const [hiddenPort = 0] = await freePorts(1);
+  await using network = await startMixNetwork({
+    layers: 1,
+    mixesPerLayer: 3,
+    epochMilliseconds: EPOCH,
+    bootstrapMilliseconds: 12_000,
+    traffic: { clientPayloadIntervalMilliseconds: 100, nodeLoopIntervalMilliseconds: 500 },
+    graceMilliseconds: GRACE,
+    schedule: EVEN_STEPS,
+    lottery: { ...DEFAULT_LOTTERY, leastProbes: 5, performanceFloorPpm: 300_000 },
+    nodeOptions: (name) => (name === DROPPER ? { transport: deaf } : {}),
+    authorityOptions: { transport: tcpTransport, probeClients: 1 },
+    hiddenPorts: new Map([[2, hiddenPort]]),
+  });
+  try {
+    const { genesis, authorityKeys } = network;
+    const lies: number[] = [];
+    await using _liar = await lyingAuthority({
+      port: Number(new URL(genesis.authorities[2]?.url ?? '').port),
+      hiddenPort,
+      secretKey: authorityKeys[2] as Uint8Array,
+      epochs: lies,
+    });
+    const dropper = network.node(DROPPER).id;
+
+    // On a machine that is busy starting all of this the first round may come too early.
+    const isWhole = () => network.authorities[0]?.latest?.body.nodes.length === network.nodes.length;
+    await until('there is a consensus with all nodes', isWhole, 5 * EPOCH);
+    const base = network.authorities[0]?.latest?.body.epoch ?? 0;
+    lies.push(base + 1);
+    const zero = await consensusOf(network, base);
+    assert.deepEqual(zero.body.authorities, {
+      counted: ['authority-0', 'authority-1', 'authority-2'],
+      equivocated: [],
+      absent: [],
+    });
+    assert.ok(zero.body.nodes.some(({ id }) => id === dropper));
+
+    const one = await consensusOf(network, base + 1);
+    assert.deepEqual(one.body.authorities.equivocated, ['authority-2']);
+    assert.deepEqual(one.body.authorities.counted, ['authority-0', 'authority-1']);
+
+    await sleep(epochStart(genesis, base + 1) + 50 - Date.now());
+    await network.stopAuthority(2);
+    await sleep(epochStart(genesis, base + 1) + 1.3 * GRACE - Date.now());
+    const gateway = network.node('gateway-0');
+    const late = await linkTo(network, 'gateway-0');
+    const expired = gateway.drops.count('expired-key');
+    late.link.sendPacket(packetThrough(network, zero, [gateway.id], { epoch: base }));
+    await until('the packet of the last epoch is counted', () => gateway.drops.count('expired-key') === expired + 1);
+    late.link.close();
+
+    const two = await consensusOf(network, base + 2);
+    assert.deepEqual(two.body.authorities.absent, ['authority-2']);
+    assert.deepEqual(two.body.excluded, [{ id: dropper, reason: 'performance-below-floor' }]);
+    const measured = two.body.nodes.filter(({ role }) => role === 'mix');
+    assert.deepEqual(measured.map(({ id }) => id).sort(), [network.node('mix-1').id, network.node('mix-2').id].sort());
+    for (const { performancePpm } of measured) assert.ok(performancePpm > 500_000, `${performancePpm} ppm`);
+
+    await sleep(epochStart(genesis, base + 2) - Date.now());
+    const client = network.client('private');
+    await client.connected(AbortSignal.timeout(5000));
+    const answer = await client.request({ service: 'echo', bytes: Uint8Array.of(7), answerWithinMilliseconds: 10_000 });
+    assert.deepEqual([...answer], [7]);
+    assert.equal(client.consensus?.body.epoch, base + 2);
+  } catch (error) {
+    throw new Error(network.said.join('\n'), { cause: error });
+  }
+});

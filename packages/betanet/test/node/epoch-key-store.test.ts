@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { EpochKeyStore } from '../../src/node/epoch-key-store.ts';
+
+const BOOT = randomBytes(16);
+
+async function inFolder(run: (folder: string, open: () => Promise<EpochKeyStore>) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'fog-epoch-keys-'));
+  const open = () =>
+    EpochKeyStore.open({
+      folder,
+      bootId: BOOT,
+      retired: (epoch, reason) => assert.fail(`the key of epoch ${epoch} was retired: ${reason}`),
+    });
+  try {
+    await run(folder, open);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+test('two who want the key of an epoch at once get the same, which a restart finds again', () =>
+  inFolder(async (_, open) => {
+    const store = await open();
+    const asked = await Promise.all([store.require([5, 6]), store.require([5, 6]), store.require([6, 7])]);
+    const [one, two, three] = asked.map((keys) => keys.map(({ publicKey }) => Buffer.from(publicKey).toString('hex')));
+    assert.deepEqual(one, two);
+    assert.equal(one?.[1], three?.[0]);
+    store[Symbol.dispose]();
+    const again = await open();
+    const [six, seven] = await again.require([6, 7]);
+    assert.equal(Buffer.from(six?.publicKey ?? []).toString('hex'), three?.[0]);
+    assert.equal(Buffer.from(seven?.publicKey ?? []).toString('hex'), three?.[1]);
+    again[Symbol.dispose]();
+  }));
+
+test('keys that were made while the clock was ahead do not stand for those of the present', () =>
+  inFolder(async (folder, open) => {
+    const ahead = await open();
+    await ahead.require([5 + 256, 6 + 256]);
+    ahead[Symbol.dispose]();
+    const store = await open();
+    await store.require([5, 6]);
+    assert.equal(store.find(5)?.epoch, 5);
+    assert.deepEqual((await readdir(folder)).sort(), ['5.key', '5.tags', '6.key', '6.tags']);
+    const tag = randomBytes(8);
+    assert.deepEqual(
+      [store.claim(5, tag, 0), store.claim(5, tag, 0), store.claim(261, tag, 0)],
+      ['new', 'replay', 'full'],
+    );
+    store[Symbol.dispose]();
+  }));

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { dialLink, generateKeyPair, type Link, type LinkEnd, listenForLinks, MemoryNetwork } from '@fog/transport';
+import { DropCounters } from '../../src/mixing/drop-counters.ts';
+import { IncomingLinks } from '../../src/node/incoming-links.ts';
+import { clientRecipient, Mailboxes } from '../../src/node/mailboxes.ts';
+import type { Relay, Sender } from '../../src/node/relay-table.ts';
+
+const PACKET_BYTES = 64;
+const packet = new Uint8Array(PACKET_BYTES);
+
+async function until(what: string, isSo: () => boolean): Promise<void> {
+  for (let waited = 0; !isSo(); waited += 5, await sleep(5)) assert.ok(waited < 4000, what);
+}
+
+/** A gateway to which everybody is a client but who has the key of `relayKey`. The clock stands still. */
+async function gateway() {
+  const network = new MemoryNetwork();
+  const [networkId, own, relayKey] = [randomBytes(32), generateKeyPair(), generateKeyPair()];
+  const common = { networkId, packetBytes: PACKET_BYTES };
+  const drops = new DropCounters();
+  const mailboxes = new Mailboxes();
+  let received = 0;
+  const links = new IncomingLinks({
+    limits: { prefixPacketsPerSecond: 10, linkPacketsPerSecond: 20, clientLinks: 3, clientLinksPerPrefix: 2 },
+    drops,
+    mailboxes,
+    now: () => 0,
+    receive: (_, count) => {
+      received += count;
+    },
+  });
+  const isRelay = (key: Uint8Array) => Buffer.compare(key, relayKey.publicKey) === 0;
+  const sender = (key: Uint8Array): Sender =>
+    isRelay(key) ? { kind: 'relay', relay: {} as Relay } : { kind: 'client' };
+  const listener = await listenForLinks<Sender>({
+    ...common,
+    static: own,
+    transport: network.transportOf('gateway'),
+    address: 'gateway:1',
+    admit: (key, from) => links.place({ admitted: true, context: sender(key) }, from),
+    onLink: (link, from) => links.welcome(link, from),
+  });
+  const connect = async (from: string, key = generateKeyPair()) => {
+    const ends: LinkEnd[] = [];
+    const link: Link = await dialLink({
+      ...common,
+      static: key,
+      remoteStatic: own.publicKey,
+      transport: network.transportOf(from),
+      address: 'gateway:1',
+    });
+    link.start({ onPackets: () => {}, onClose: (end) => ends.push(end) });
+    return { link, ends, key };
+  };
+  return { links, drops, mailboxes, relayKey, connect, received: () => received, close: () => listener.close() };
+}
+
+test('clients have so many places, and those of one prefix fewer; a place is free again when its link ends', async () => {
+  const { links, connect, relayKey, close } = await gateway();
+  const first = await connect('192.0.2.1:1');
+  await connect('192.0.2.2:1');
+  const refused = { code: 'forbidden', message: /over-limit/ };
+  await assert.rejects(() => connect('192.0.2.3:1'), refused, 'of one prefix');
+  await connect('198.51.100.1:1');
+  await assert.rejects(() => connect('203.0.113.1:1'), refused, 'of all');
+  await connect('192.0.2.9:1', relayKey);
+  assert.equal(links.size, 4, 'relays have places of their own');
+  first.link.close();
+  await until('it is gone', () => links.size === 3);
+  await connect('192.0.2.3:1');
+  links.close();
+  await close();
+});
+
+test('a prefix shares one rate, and a relay has its own', async () => {
+  const { drops, connect, relayKey, received, links, close } = await gateway();
+  const [one, two] = [await connect('192.0.2.1:1'), await connect('192.0.2.2:1')];
+  for (let number = 0; number < 8; number += 1) for (const { link } of [one, two]) link.sendPacket(packet);
+  await until('all have come', () => received() + drops.count('over-limit') === 16);
+  assert.equal(received(), 10);
+  const relay = await connect('192.0.2.3:1', relayKey);
+  for (let number = 0; number < 25; number += 1) relay.link.sendPacket(packet);
+  await until('all have come', () => received() + drops.count('over-limit') === 41);
+  assert.equal(received(), 30);
+  links.close();
+  await close();
+});
+
+test('of one key there is one link: the newest, also for what waits for the client', async () => {
+  const { links, mailboxes, connect, close } = await gateway();
+  const older = await connect('192.0.2.1:1');
+  const newer = await connect('192.0.2.1:2', older.key);
+  await until('the older is closed', () => older.ends.length === 1);
+  const [end] = older.ends;
+  assert.ok(end?.by === 'peer' && end.code === 'superseded');
+  await sleep(20);
+  assert.equal(links.size, 1);
+  assert.equal(mailboxes.deliver(clientRecipient(older.key.publicKey), packet), 'sent');
+  await until('it arrives', () => newer.link.counters.packetsReceived === 1);
+  links.review(() => ({ admitted: false, code: 'not-serving' }));
+  await until('the newer is closed', () => newer.ends.length === 1);
+  assert.deepEqual([links.size, mailboxes.clients], [0, 1], 'what comes for it is kept');
+  await close();
+});

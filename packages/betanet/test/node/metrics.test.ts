@@ -1,0 +1,90 @@
+/** What a scrape of a node, and of an authority, tells. */
+import assert from 'node:assert/strict';
+import { createHistogram } from 'node:perf_hooks';
+import { test } from 'node:test';
+import { authorityMetrics, DROP_CAUSES, type MixNodeStatus, nodeMetrics } from '@fog/betanet';
+import type { HandshakeFault } from '@fog/transport';
+import { DropCounters } from '../../src/mixing/drop-counters.ts';
+
+const STATUS: MixNodeStatus = {
+  id: 'ab',
+  role: 'mix',
+  operator: 'x',
+  address: '127.0.0.1:1',
+  epoch: 3,
+  isInConsensus: true,
+  layer: 2,
+  links: { in: 4, out: 2, wanted: 3 },
+  loops: { state: 'degraded', sent: 9, returned: 5, lost: 3, late: 1 },
+  packets: {
+    received: 100,
+    held: 6,
+    unwrapping: 1,
+    entered: 90,
+    left: 84,
+    droppedArriving: 0,
+    droppedHeld: 0,
+    mostHeld: 12,
+    askedMilliseconds: 5,
+    heldMilliseconds: 6,
+  },
+  drops: {},
+  handshakeFaults: {},
+  linkFaults: {},
+  mailboxes: { clients: 0, kept: 0 },
+  replaySets: [
+    { epoch: 2, tags: 50, bytes: 1000, capacity: 100 },
+    { epoch: 3, tags: 40, bytes: 500, capacity: 100 },
+  ],
+  processingMilliseconds: null,
+  latenessMilliseconds: null,
+};
+
+test('drops by cause with what each means, packets, links, loops and replay sets', async () => {
+  const drops = new DropCounters();
+  drops.add('replay', 7);
+  const [processing, lateness] = [createHistogram(), createHistogram()];
+  processing.record(250);
+  processing.record(750);
+  const handshakeFaults = new Map<HandshakeFault, number>();
+  const metrics = nodeMetrics({ drops, handshakeFaults, histograms: { processing, lateness }, status: () => STATUS });
+  const text = await metrics.text();
+  for (const [cause, meaning] of Object.entries(DROP_CAUSES)) {
+    assert.ok(text.includes(`${cause}: ${meaning}`), meaning);
+    assert.ok(text.includes(`fog_mix_drops_total{cause="${cause}"} ${cause === 'replay' ? 7 : 0}\n`), cause);
+  }
+  for (const line of [
+    'fog_mix_packets_total{at="received"} 100',
+    'fog_mix_waiting_packets{at="held"} 6',
+    'fog_mix_links{direction="wanted"} 3',
+    'fog_mix_in_consensus 1',
+    'fog_mix_loops_total{fate="lost"} 3',
+    'fog_mix_loop_state{state="degraded"} 1',
+    'fog_mix_loop_state{state="alarm"} 0',
+    'fog_mix_replay_tags{epoch="2"} 50',
+    'fog_mix_replay_bytes 1500',
+    'fog_mix_processing_seconds_total 0.001',
+  ]) {
+    assert.ok(text.includes(`${line}\n`), `${line}\n${text}`);
+  }
+  const median = /fog_mix_processing_seconds\{quantile="0.5"\} ([\d.e-]+)/.exec(text)?.[1];
+  assert.ok(Math.abs(Number(median) - 0.00025) < 0.00001, `${median}`);
+  assert.ok(!text.includes('fog_mix_lateness_seconds{'), 'nothing was measured, and nothing is told');
+  assert.equal(await metrics.text(), text, 'a second scrape counts nothing twice');
+});
+
+test('an authority tells its epochs and what it refused', async () => {
+  const status = {
+    authority: 'a',
+    network: 'ff',
+    milliseconds: 0,
+    round: { epoch: 8, step: 'votes', failure: null },
+    consensusEpoch: null,
+    descriptors: 5,
+  };
+  const text = await authorityMetrics({ status: () => status, refusals: new Map([['stale', 2]]) }).text();
+  assert.match(text, /^fog_mix_authority_round_epoch 8$/m);
+  assert.match(text, /^fog_mix_authority_consensus_epoch Nan$/im);
+  assert.match(text, /^fog_mix_authority_descriptors 5$/m);
+  assert.match(text, /^fog_mix_authority_refusals_total\{reason="stale"\} 2$/m);
+});
