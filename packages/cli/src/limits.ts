@@ -38,4 +38,25 @@ export const CLI_LIMITS = {
   quietWaitMilliseconds: 10_000,
   /** Smallest time between two drawings of the progress line. */
   drawMilliseconds: 100,
+  /** `fog mix up`: the first round of the directory, half of it for everything to start; with more for each layer. */
+  mixBootstrapMilliseconds: 7000,
+  mixBootstrapPerLayerMilliseconds: 300,
+  /** The same on a machine that was too busy for that. */
+  mixSlowBootstrapMilliseconds: 30_000,
+  /** Time after the first round for links between all nodes, and how often they are looked at. */
+  mixLinksMilliseconds: 10_000,
+  mixLookMilliseconds: 50,
+  /** How long the service node holds an answer of its own: it goes with packets from elsewhere. */
+  mixReplyDelayMilliseconds: 1,
+  /** What one command asks a running test network: some thousand hops; and how long it waits for the answer. */
+  controlBytes: 1 << 20,
+  controlMilliseconds: 5000,
+  /** Path of a Unix socket: what Linux and macOS both take. */
+  socketPathBytes: 103,
+  /** `fog mix ping`: time to reach a gateway, time for one answer, and what is sent. */
+  mixConnectMilliseconds: 30_000,
+  pingMilliseconds: 60_000,
+  pingBytes: 32,
+  /** `fog mix bench`: time for each way to unwrap. */
+  benchMilliseconds: 1000,
 } as const;

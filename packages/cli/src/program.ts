@@ -8,6 +8,7 @@ import { addConfigCommand } from './commands/config.ts';
 import { addDeployCommands } from './commands/deploy.ts';
 import { addForwardCommand } from './commands/forward.ts';
 import { addJobCommands } from './commands/job.ts';
+import { addMixCommands } from './commands/mix.ts';
 import { addNodeCommands } from './commands/node.ts';
 import { addPlanCommand } from './commands/plan.ts';
 import { addRolloutCommands } from './commands/rollout.ts';
@@ -29,7 +30,8 @@ Examples:
   $ fog run examples/hello/job.yaml      submit a job and wait for it
   $ fog job ls                           what was submitted
   $ fog deploy web.yaml                  keep a service running
-  $ fog node ls                          where it runs`;
+  $ fog node ls                          where it runs
+  $ fog mix up                           a mix network on this machine`;
 
 export function buildProgram(terminal: Terminal): Command {
   const program = new Command('fog')
@@ -46,6 +48,7 @@ export function buildProgram(terminal: Terminal): Command {
   addRolloutCommands(program, terminal);
   addForwardCommand(program, terminal);
   addNodeCommands(program, terminal);
+  addMixCommands(program, terminal);
   addBlobCommands(program, terminal);
   addTokenCommands(program, terminal);
   addSecretCommands(program, terminal);

@@ -1,0 +1,104 @@
+/** `fog mix authority`: one directory authority of a mix network. */
+import type { AuthorityServer } from '@fog/betanet';
+import { FogError } from '@fog/contract';
+import type { Command } from 'commander';
+import { onStopSignals } from '../../signals.ts';
+import { note, type Terminal, writeJson, writeLine } from '../../terminal.ts';
+import { withJson } from '../command-context.ts';
+import { folderOf, logTo } from './node.ts';
+
+interface AuthorityOptions {
+  genesis?: string;
+  publicKey?: boolean;
+  listen: string;
+  metrics?: string;
+  data?: string;
+  verbose?: boolean;
+  json?: boolean;
+}
+
+const HELP = `
+The key of the authority lies in its folder (--data) and is made when it is not there. Whoever writes the genesis of a
+network needs the public half first: --public-key prints it and ends. The authority finds itself in the genesis by that
+key, and takes part from the next round on. It measures the relays by loops like those of clients.
+
+Examples:
+  $ fog mix authority --public-key
+  $ fog mix authority --genesis network.json --listen 0.0.0.0:7100 --metrics 127.0.0.1:9465`;
+
+export function addMixAuthorityCommand(mix: Command, terminal: Terminal): void {
+  const command = mix
+    .command('authority')
+    .description('run one directory authority')
+    .option('--genesis <file>', 'genesis of the network')
+    .option('--public-key', 'only print the public key of this authority, in hex')
+    .option('--listen <host:port>', 'where it answers; its URL in the genesis leads there', '127.0.0.1:7100')
+    .option('--metrics <host:port>', 'serve metrics for Prometheus at /metrics there')
+    .option('--data <dir>', 'folder of this authority; default: mix-authority in the data folder of fog')
+    .option('--verbose', 'log everything')
+    .addHelpText('after', HELP);
+  withJson(command).action(async (options: AuthorityOptions) => {
+    const { lockFolder } = await import('@fog/contract/node');
+    const folder = folderOf(terminal, options.data, 'mix-authority');
+    using _lock = lockFolder(folder, 'mix-authority');
+    if (options.publicKey) await printPublicKey(terminal, folder, options.json === true);
+    else await runAuthority(terminal, folder, options);
+  });
+}
+
+async function printPublicKey(terminal: Terminal, folder: string, asJson: boolean): Promise<void> {
+  const { authorityKey } = await import('../../mix/authority-key.ts');
+  const { ed25519PublicKey } = await import('@fog/betanet');
+  const secret = await authorityKey(folder);
+  const publicKey = ed25519PublicKey(secret);
+  secret.fill(0);
+  if (asJson) await writeJson(terminal, { publicKey });
+  else await writeLine(terminal, publicKey);
+}
+
+async function runAuthority(terminal: Terminal, folder: string, options: AuthorityOptions): Promise<void> {
+  if (options.genesis === undefined) {
+    throw new FogError('invalid-request', 'the genesis of the network is missing', {
+      hint: 'name it with --genesis; --public-key prints the key that has to stand in it',
+    });
+  }
+  const { findNetwork } = await import('../../mix/mix-folder.ts');
+  const { authorityKey } = await import('../../mix/authority-key.ts');
+  const { serveMetrics } = await import('../../mix/metrics-server.ts');
+  const { authorityMetrics, ed25519PublicKey, networkIdOf } = await import('@fog/betanet');
+  const { genesis } = await findNetwork(terminal, options);
+  const secretKey = await authorityKey(folder);
+  const own = genesis.authorities.find(({ publicKey }) => publicKey === ed25519PublicKey(secretKey));
+  if (own === undefined) {
+    throw new FogError('invalid-configuration', 'the genesis names no authority with the key of this folder', {
+      hint: 'see "fog mix authority --public-key", and --data',
+    });
+  }
+  const ended = Promise.withResolvers<void>();
+  using _signals = onStopSignals(() => ended.resolve());
+  const log = logTo(terminal, options.verbose === true);
+  await using server = await started({ genesis, authority: own.id, secretKey, folder, log }, options.listen);
+  await using metrics =
+    options.metrics === undefined ? null : await serveMetrics(options.metrics, authorityMetrics(server));
+  const network = networkIdOf(genesis);
+  if (options.json) await writeJson(terminal, { authority: own.id, network, metrics: metrics?.url ?? null });
+  else {
+    const told = metrics === null ? '' : `; metrics at ${metrics.url}`;
+    await writeLine(terminal, `authority "${own.id}" listens at ${options.listen}${told}; Ctrl-C stops it`);
+    if (genesis.test) await note(terminal, 'this is a test network: it gives no anonymity');
+  }
+  await ended.promise;
+}
+
+type Start = Parameters<typeof AuthorityServer.start>[0];
+
+async function started(options: Omit<Start, 'listen'>, listen: string): Promise<AuthorityServer> {
+  const { AuthorityServer } = await import('@fog/betanet');
+  const { parseTcpAddress, tcpTransport } = await import('@fog/transport');
+  try {
+    return await AuthorityServer.start({ ...options, listen: parseTcpAddress(listen), transport: tcpTransport });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause;
+    throw new FogError('port-taken', `${listen} is in use`, { cause, hint: 'choose another address with --listen' });
+  }
+}

@@ -1,0 +1,110 @@
+/** `fog mix node`: one relay of a mix network. */
+import { join, resolve } from 'node:path';
+import type { NodeRole, MixNode as RelayNode } from '@fog/betanet';
+import { FogError } from '@fog/contract';
+import { type Command, Option } from 'commander';
+import { onStopSignals } from '../../signals.ts';
+import { note, type Terminal, writeJson, writeLine } from '../../terminal.ts';
+import { dataDirectoryOf, listOption, wholeNumber, withJson } from '../command-context.ts';
+
+interface NodeOptions {
+  genesis: string;
+  role: NodeRole;
+  operator: string;
+  listen: string;
+  address?: string[];
+  metrics?: string;
+  threads: number;
+  data?: string;
+  verbose?: boolean;
+  json?: boolean;
+}
+
+const HELP = `
+The keys of the relay lie in its folder (--data), each readable by its owner alone, and are made when they are not
+there; with the folder the relay keeps its identity. It registers with the authorities of the genesis and takes part
+from the next epoch on; as a mix its layer is drawn anew each epoch. A service node has the service "echo".
+
+Metrics are for the operator: they tell no more than counts, but put them on an address that strangers do not reach.
+Ctrl-C stops the relay; packets that it holds are lost, and their senders send them again.
+
+Example:
+  $ fog mix node --genesis network.json --role mix --operator example.org --listen 0.0.0.0:4000 \\
+      --address mix.example.org:4000 --metrics 127.0.0.1:9464`;
+
+export function addMixNodeCommand(mix: Command, terminal: Terminal): void {
+  const command = mix
+    .command('node')
+    .description('run one relay: a mix, a gateway or a service node')
+    .requiredOption('--genesis <file>', 'genesis of the network')
+    .addOption(new Option('--role <role>', 'what it is').choices(['mix', 'gateway', 'service']).makeOptionMandatory())
+    .requiredOption('--operator <name>', 'who runs it; a path has one relay of an operator at most')
+    .option('--listen <host:port>', 'where it listens; port 0 takes a free one', '127.0.0.1:0')
+    .option('--address <host:port>', 'where others reach it, repeatable; default: where it listens', listOption)
+    .option('--metrics <host:port>', 'serve metrics for Prometheus at /metrics there')
+    .option('--threads <n>', 'threads that unwrap packets', wholeNumber(1), 1)
+    .option('--data <dir>', 'folder of this relay; default: mix-node in the data folder of fog')
+    .option('--verbose', 'log everything')
+    .addHelpText('after', HELP);
+  withJson(command).action((options: NodeOptions) => runNode(terminal, options));
+}
+
+async function runNode(terminal: Terminal, options: NodeOptions): Promise<void> {
+  const { findNetwork } = await import('../../mix/mix-folder.ts');
+  const { serveEcho } = await import('../../mix/echo-service.ts');
+  const { serveMetrics } = await import('../../mix/metrics-server.ts');
+  const { MixNode, nodeMetrics } = await import('@fog/betanet');
+  const { lockFolder } = await import('@fog/contract/node');
+  const { parseTcpAddress, tcpTransport } = await import('@fog/transport');
+  const { genesis } = await findNetwork(terminal, options);
+  const addresses = options.address?.map(parseTcpAddress);
+  if (addresses === undefined && ['0.0.0.0', '::'].includes(parseTcpAddress(options.listen).host)) {
+    throw new FogError('invalid-request', `others cannot reach this relay at ${options.listen}`, {
+      hint: 'tell them where it is with --address host:port',
+    });
+  }
+  const folder = folderOf(terminal, options.data, 'mix-node');
+  using _lock = lockFolder(folder, 'mix-node');
+  const ended = Promise.withResolvers<void>();
+  using _signals = onStopSignals(() => ended.resolve());
+  const log = logTo(terminal, options.verbose === true);
+  let node: RelayNode | null = null;
+  using host = options.role === 'service' ? serveEcho({ genesis, node: () => node, log }) : null;
+  await using running = await MixNode.start({
+    genesis,
+    role: options.role,
+    operator: options.operator,
+    folder,
+    transport: tcpTransport,
+    listen: options.listen,
+    threads: options.threads,
+    log,
+    failed: ended.reject,
+    ...(addresses === undefined ? {} : { addresses }),
+    ...(host === null ? {} : { deliver: (recipient, delivery) => host.deliver(recipient, delivery) }),
+  });
+  node = running;
+  await using metrics =
+    options.metrics === undefined ? null : await serveMetrics(options.metrics, nodeMetrics(running));
+  const { id, address } = running;
+  const ready = { id, role: options.role, address, metrics: metrics?.url ?? null, test: genesis.test };
+  if (options.json) await writeJson(terminal, ready);
+  else {
+    const told = metrics === null ? '' : `; metrics at ${metrics.url}`;
+    await writeLine(terminal, `${options.role} ${id.slice(0, 12)} listens at ${address}${told}; Ctrl-C stops it`);
+    if (genesis.test) await note(terminal, 'this is a test network: it gives no anonymity');
+  }
+  await ended.promise;
+}
+
+/** `--data`, or a folder in the usual data folder. */
+export function folderOf(terminal: Terminal, data: string | undefined, name: string): string {
+  return data === undefined ? join(dataDirectoryOf(terminal, {}), name) : resolve(terminal.workingDirectory, data);
+}
+
+export function logTo(terminal: Terminal, isVerbose: boolean) {
+  return (level: 'info' | 'warn', message: string, details: Record<string, unknown>): void => {
+    if (level === 'info' && !isVerbose) return;
+    void note(terminal, `${level}: ${message} ${JSON.stringify(details)}`);
+  };
+}

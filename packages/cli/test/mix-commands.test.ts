@@ -1,0 +1,141 @@
+/** `fog mix`: what is refused before anything starts, and how results look. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { createGenesis, type Genesis } from '@fog/betanet';
+import pc from 'picocolors';
+import { pingOnce } from '../src/mix/ping.ts';
+import { pingSummaryText, pingText } from '../src/output/mix-ping-text.ts';
+import { fog } from './test-terminal.ts';
+
+const KEYS = ['a', 'b', 'c'].map((letter) => letter.repeat(64));
+const COLOURS = pc.createColors(false);
+
+let folder: string;
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fog-mix-cli-'));
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+function genesis(change: Partial<Genesis> = {}): Genesis {
+  const authorities = KEYS.map((publicKey, at) => ({ id: `a${at}`, publicKey, url: `http://127.0.0.1:${at + 1}` }));
+  return createGenesis({ name: 'real', genesisMilliseconds: Date.now(), authorities, ...change });
+}
+
+describe('usage', () => {
+  test('more layers than packets have hops are refused with the reason and the way out', async () => {
+    const { code, stderr } = await fog(['mix', 'up', '--layers', '6', '--data', folder]);
+    assert.equal(code, 2);
+    assert.match(stderr, /^fog: 6 layers with gateway and service node are 8 hops, and the packets .* room for 7\n/);
+    assert.match(stderr, /hint: give packets more room with --hops 8/);
+    assert.equal((await fog(['mix', 'up', '--layers', '15', '--hops', '17', '--data', folder])).code, 2);
+    assert.equal((await fog(['mix', 'up', '--layers', '0'])).code, 2);
+  });
+
+  test('without a network each command says what to do', async () => {
+    for (const command of ['ping', 'verify-lottery']) {
+      const { code, stderr } = await fog(['mix', command, '--data', folder]);
+      assert.equal(code, 2, command);
+      assert.match(
+        stderr,
+        /no test network has been started: there is no file .*\n {2}hint: start one with "fog mix up"/,
+      );
+    }
+    const status = await fog(['mix', 'status', '--data', folder]);
+    assert.deepEqual([status.code, /start one with "fog mix up"/.test(status.stderr)], [125, true]);
+    assert.equal((await fog(['mix', 'authority', '--data', join(folder, 'authority')])).code, 2);
+    const file = join(folder, 'broken.json');
+    await writeFile(file, '{');
+    assert.match((await fog(['mix', 'ping', '--genesis', file])).stderr, /broken\.json is not JSON/);
+    await writeFile(file, '{}');
+    const faults = await fog(['mix', 'ping', '--genesis', file]);
+    assert.deepEqual([faults.code, /the genesis of the network has faults/.test(faults.stderr)], [2, true]);
+  });
+
+  test('a level that the network has no layers for is refused, never lowered', async () => {
+    const file = join(folder, 'two.json');
+    await writeFile(file, JSON.stringify(genesis({ layers: 2 })));
+    const { code, stderr } = await fog(['mix', 'ping', '--genesis', file, '--level', 'confidential']);
+    assert.deepEqual([code, /has 2 layers of mixes, and the level "confidential" needs 3/.test(stderr)], [2, true]);
+  });
+
+  test('a relay that nobody could reach, and authorities that are none, are refused', async () => {
+    const file = join(folder, 'real.json');
+    await writeFile(file, JSON.stringify(genesis()));
+    const node = ['mix', 'node', '--genesis', file, '--role', 'mix', '--operator', 'x', '--data', join(folder, 'node')];
+    const unreachable = await fog([...node, '--listen', '0.0.0.0:0']);
+    assert.deepEqual([unreachable.code, /with --address host:port/.test(unreachable.stderr)], [2, true]);
+    const own = ['mix', 'authority', '--data', join(folder, 'authority')];
+    const { stdout: key } = await fog([...own, '--public-key']);
+    assert.match(key, /^[0-9a-f]{64}\n$/);
+    assert.equal((await fog([...own, '--public-key'])).stdout, key, 'it is kept');
+    const stranger = await fog([...own, '--genesis', file]);
+    assert.deepEqual([stranger.code, /names no authority with the key/.test(stranger.stderr)], [2, true]);
+    const wrong = await fog(['mix', 'genesis', '--name', 'x', '--authority', 'one']);
+    assert.deepEqual([wrong.code, /write NAME=PUBLIC_KEY@URL/.test(wrong.stderr)], [2, true]);
+    const one = ['--authority', `one=${KEYS[0]}@http://one.example:1`];
+    const single = await fog(['mix', 'genesis', '--name', 'x', ...one]);
+    assert.deepEqual([single.code, /must be three or more/.test(single.stderr)], [2, true]);
+    const test = await fog(['mix', 'genesis', '--name', 'x', '--test', ...one]);
+    assert.equal(JSON.parse(test.stdout).epochMilliseconds, 1_200_000);
+  });
+
+  test('the benchmark measures what it is asked for, and a real network keeps no times', async () => {
+    const { code, stdout } = await fog(['mix', 'bench', '--backend', 'typescript', '--json']);
+    assert.equal(code, 0);
+    const { backend, tiers } = JSON.parse(stdout) as { backend: string; tiers: { unwrapsPerSecond: number }[] };
+    assert.deepEqual([backend, tiers.length], ['typescript', 1]);
+    assert.ok((tiers[0]?.unwrapsPerSecond ?? 0) > 1);
+    assert.match((await fog(['mix', 'ping', '--help'])).stdout, /On other networks nobody knows that/);
+  });
+});
+
+const JOURNEY = {
+  there: [
+    [{ node: 'aa', delayMilliseconds: 5, hash: 'lost' }],
+    [
+      { node: 'aa', delayMilliseconds: 5, hash: 'h0' },
+      { node: 'bb', delayMilliseconds: 0, hash: 'h1' },
+    ],
+  ],
+  back: [{ node: 'cc', delayMilliseconds: 0, hash: 'h2' }],
+};
+
+test('a ping joins what the client drew with what the nodes measured; what is not known is not made up', async () => {
+  const traced = async ({ bytes }: { bytes: Uint8Array }) => ({ bytes, journey: JOURNEY });
+  const consensus = { body: { nodes: [{ id: 'bb', role: 'mix', layer: 2 }] } };
+  const client = { traced, consensus } as unknown as Parameters<typeof pingOnce>[1]['client'];
+  const times: Record<string, object> = {
+    'aa h0': { arrivedAt: 100 },
+    'aa h1': { leftAt: 106.5 },
+    'bb h1': { arrivedAt: 107, leftAt: 108 },
+    'cc h2': { arrivedAt: 110 },
+  };
+  const askTimes = async (question: readonly (readonly [string, string])[]) =>
+    question.map(([node, hash]) => times[`${node} ${hash}`] ?? null);
+  const ping = await pingOnce(1, { client, level: 'private', askTimes });
+  assert.deepEqual(
+    ping.hops.map(({ way, node, measuredMilliseconds }) => [way, node, measuredMilliseconds]),
+    [
+      ['there', 'aa', 6.5],
+      ['there', 'bb', 1],
+      ['back', 'cc', null],
+    ],
+    'of the packets of a message the one that arrived counts',
+  );
+  const text = pingText({ ...ping, roundTripMilliseconds: 50, waitMilliseconds: 1.25 }, COLOURS);
+  assert.match(text, /^answer 1 {2}round trip 50\.0 ms\n/);
+  assert.match(text, /there +mix in layer 2 +bb +0 ms +1\.0 ms/);
+  assert.match(text, /back +node +cc +0 ms +unavailable/);
+  const untimed = await pingOnce(2, { client, level: 'private', askTimes: null });
+  assert.ok(untimed.hops.every(({ measuredMilliseconds }) => measuredMilliseconds === null));
+  assert.equal(pingSummaryText([], 3), '0 of 3 answered');
+});
+
+test('an echo of other bytes is a failure', async () => {
+  const traced = async () => ({ bytes: new Uint8Array(3), journey: null });
+  const client = { traced, consensus: null } as unknown as Parameters<typeof pingOnce>[1]['client'];
+  await assert.rejects(pingOnce(1, { client, level: 'private', askTimes: null }), /not what was sent/);
+});
