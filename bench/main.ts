@@ -11,11 +11,12 @@ import { dispatch } from './dispatch.ts';
 import { docker } from './docker.ts';
 import { describeCommit, describeMachine } from './machine.ts';
 import { map } from './map.ts';
+import { mixnode } from './mixnode.ts';
 import { queue } from './queue.ts';
 import { verification } from './verification.ts';
 import { wasm } from './wasm.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [dispatch, agents, queue, wasm, map, docker, verification];
+const BENCHMARKS: readonly Benchmark[] = [dispatch, agents, queue, wasm, map, docker, verification, mixnode];
 const EXIT_USAGE = 2;
 const EXIT_INTERRUPTED = 130;
 

@@ -4,6 +4,9 @@
  *
  * To add one, implement `ConformanceArea` beside this file and enter it in `AREAS` under the name that people type.
  */
+import { CRYPTO_AREA } from './crypto/area.ts';
+import { NOISE_AREA } from './noise.ts';
+import { SPHINX_AREA } from './sphinx/area.ts';
 
 /** A file of vectors or traces that belongs to an area. */
 export interface VectorFile {
@@ -40,4 +43,8 @@ export interface ConformanceArea {
 
 export type Areas = ReadonlyMap<string, ConformanceArea>;
 
-export const AREAS: Areas = new Map();
+export const AREAS: Areas = new Map([
+  ['crypto', CRYPTO_AREA],
+  ['noise', NOISE_AREA],
+  ['sphinx', SPHINX_AREA],
+]);
