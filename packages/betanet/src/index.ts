@@ -15,6 +15,7 @@ export { DIRECTORY_SERVICE_LIMITS } from './directory-service/limits.ts';
 export { type ProbeCount, ProbeLedger } from './directory-service/probes.ts';
 export * from './lottery/front.ts';
 export * from './mixing/front.ts';
+export { readOrMakeKey } from './node/key-file.ts';
 export { type MixNodeLimits, NODE_LIMITS } from './node/limits.ts';
 export { type NodeMetrics, nodeMetrics } from './node/metrics.ts';
 export { MixNode, type MixNodeOptions, type MixNodeStatus } from './node/mix-node.ts';

@@ -40,7 +40,7 @@ export const PURE_PRIMITIVES: Primitives = {
   chacha20Stream: (key, length) => chacha20orig(key, new Uint8Array(8), new Uint8Array(length)),
 };
 
-/** HMAC, AES and ChaCha20 of Node; X25519 as given, for Node has none that takes raw keys cheaply. */
+/** HMAC, AES and ChaCha20 of Node; X25519 as given. */
 export function nodePrimitives(scalarMultiplication: Primitives['x25519']): Primitives {
   return {
     x25519: scalarMultiplication,

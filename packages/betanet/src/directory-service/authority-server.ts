@@ -246,8 +246,19 @@ export class AuthorityServer implements AsyncDisposable {
 
   /** Fetches what another says, some times in each step. Each in its own time: one that is slow holds up nobody else. */
   async #followOther(other: Genesis['authorities'][number]): Promise<void> {
+    let isAway = false;
     while (!this.#stopping.signal.aborted) {
-      await this.#hear(other).catch(() => {});
+      const error = await this.#hear(other).then(
+        () => null,
+        (reason: unknown) => reason,
+      );
+      // Told once until it is heard again; nobody is missed before the first round begins.
+      const isMissed = error !== null && this.#state.round !== null && !this.#stopping.signal.aborted;
+      if (isMissed && !isAway) {
+        const details = { authority: other.id, error: String(error) };
+        this.#options.log('warn', 'another authority cannot be asked; it is tried again', details);
+      }
+      isAway = isMissed;
       await this.#sleep(this.#fetchPause());
     }
   }

@@ -55,6 +55,7 @@ export {
   parseGenesis,
   ROUND_STEPS,
   type RoundStep,
+  STARTING_SCHEDULE,
   type TrafficSettings,
 } from './genesis.ts';
 export { DIRECTORY_LIMITS } from './limits.ts';

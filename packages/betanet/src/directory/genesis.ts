@@ -41,6 +41,19 @@ export const DEFAULT_SCHEDULE: Readonly<Record<RoundStep, number>> = {
   consensus: 875_000,
 };
 
+/** More than half of a round for descriptors: for a network that starts, all of it, within its first round. */
+export const STARTING_SCHEDULE: Readonly<Record<RoundStep, number>> = {
+  descriptors: 550_000,
+  votes: 600_000,
+  'vote-witness': 650_000,
+  reveals: 700_000,
+  'reveal-witness': 750_000,
+  proofs: 850_000,
+  'proof-lists': 890_000,
+  'proof-witness': 930_000,
+  consensus: 970_000,
+};
+
 export const lotterySettingsSchema = z.strictObject({
   seatsPerLayer: z.int().min(1).max(DIRECTORY_LIMITS.seatsPerLayer),
   minimumStake: stakeSchema,

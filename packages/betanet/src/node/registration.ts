@@ -50,9 +50,13 @@ export class Registration implements Disposable {
   async #follow(): Promise<void> {
     if (this.#isStopped) return;
     const { genesis } = this.#options;
-    await this.#publish(descriptorEpoch(genesis, this.#options.now())).catch(() => {});
+    const epoch = descriptorEpoch(genesis, this.#options.now());
+    await this.#publish(epoch).catch((error: unknown) => this.#tell('descriptor', epoch, { error: String(error) }));
     const moment = momentAt(genesis, this.#options.now());
-    if (moment?.step === 'proofs') await this.#prove(moment.epoch).catch(() => {});
+    if (moment?.step === 'proofs') {
+      const { epoch: drawn } = moment;
+      await this.#prove(drawn).catch((error: unknown) => this.#tell('proof', drawn, { error: String(error) }));
+    }
     if (!this.#isStopped) this.#timer = setTimeout(() => void this.#follow(), this.#pause());
   }
 
@@ -94,11 +98,15 @@ export class Registration implements Disposable {
     epoch: number,
     { taken, refused }: { taken: string[]; refused: Map<string, string> },
   ): void {
-    const { genesis, troubled } = this.#options;
+    const { genesis } = this.#options;
     if (taken.length === genesis.authorities.length) this.#done[what] = epoch;
-    if (taken.length >= genesis.threshold || this.#toldEpoch[what] === epoch) return;
+    if (taken.length < genesis.threshold) this.#tell(what, epoch, Object.fromEntries(refused));
+  }
+
+  #tell(what: 'descriptor' | 'proof', epoch: number, reasons: Record<string, string>): void {
+    if (this.#isStopped || this.#toldEpoch[what] === epoch) return;
     this.#toldEpoch[what] = epoch;
-    troubled(what, epoch, Object.fromEntries(refused));
+    this.#options.troubled(what, epoch, reasons);
   }
 
   /** The epoch in which the key for the lottery was first registered: it counts in later ones. */

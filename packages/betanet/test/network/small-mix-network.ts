@@ -17,6 +17,7 @@ import {
   type NodeRole,
   type PrivacyLevel,
   ServiceHost,
+  STARTING_SCHEDULE,
 } from '@fog/betanet';
 import { tcpTransport } from '@fog/transport';
 
@@ -67,19 +68,6 @@ const FAST_TRAFFIC = {
   clientLoopIntervalMilliseconds: 100,
   clientDropIntervalMilliseconds: 100,
   nodeLoopIntervalMilliseconds: 200,
-};
-
-/** More than half of a round for descriptors: the whole network starts within it. */
-const SLOW_START = {
-  descriptors: 550_000,
-  votes: 600_000,
-  'vote-witness': 650_000,
-  reveals: 700_000,
-  'reveal-witness': 750_000,
-  proofs: 850_000,
-  'proof-lists': 890_000,
-  'proof-witness': 930_000,
-  consensus: 970_000,
 };
 
 export async function startMixNetwork(options: SmallMixNetworkOptions = {}): Promise<SmallMixNetwork> {
@@ -218,7 +206,7 @@ function genesisOf(options: SmallMixNetworkOptions, keys: readonly Uint8Array[],
     })),
     layers,
     traffic: { ...FAST_TRAFFIC, ...options.traffic },
-    schedule: options.schedule ?? SLOW_START,
+    schedule: options.schedule ?? STARTING_SCHEDULE,
     ...(options.lottery === undefined ? {} : { lottery: options.lottery }),
   });
 }

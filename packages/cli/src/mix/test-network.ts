@@ -20,6 +20,7 @@ import {
   type NodeRole,
   PacketTrace,
   type ServiceHost,
+  STARTING_SCHEDULE,
   type TracedTimes,
 } from '@fog/betanet';
 import { FogError } from '@fog/contract';
@@ -40,19 +41,6 @@ const TEST_TRAFFIC = {
   clientLoopIntervalMilliseconds: 500,
   clientDropIntervalMilliseconds: 500,
   nodeLoopIntervalMilliseconds: 1000,
-};
-
-/** More than half of a round for descriptors: the whole network starts within the first one. */
-const SLOW_START = {
-  descriptors: 550_000,
-  votes: 600_000,
-  'vote-witness': 650_000,
-  reveals: 700_000,
-  'reveal-witness': 750_000,
-  proofs: 850_000,
-  'proof-lists': 890_000,
-  'proof-witness': 930_000,
-  consensus: 970_000,
 };
 
 export interface TestNetworkPlan {
@@ -110,7 +98,7 @@ export class TestNetwork implements AsyncDisposable {
       geometry: { hops, userPayloadBytes: 2000 },
       layers,
       traffic: TEST_TRAFFIC,
-      schedule: SLOW_START,
+      schedule: STARTING_SCHEDULE,
     });
     const network = new TestNetwork(plan, genesis);
     try {
