@@ -1,0 +1,53 @@
+/** Every limit of placement, with its reason. */
+
+export const PLACEMENT_LIMITS = {
+  /** Nodes that are placed on at a time: a router holds some 300 bytes of each, besides what it is told. */
+  nodes: 100_000,
+  /** Tasks of one batch. Sums of their values stay exact numbers. */
+  batchTasks: 10_000,
+  /** Tasks times nodes of one batch: each pair takes 8 bytes for each objective, 256 MiB with four. */
+  batchPairs: 8_000_000,
+  /** Objectives at a time: with more, nearly every placement is as good as every other. */
+  objectives: 4,
+  /** Tasks that a router remembers as placed, until they are released. */
+  routedTasks: 1_000_000,
+  /** Kinds of needs whose suitable nodes a router remembers; the one used longest ago makes room. */
+  routedClasses: 256,
+  /** Amount of a resource: sums over a node's tasks stay exact. */
+  resourceAmount: 2 ** 50,
+  /** Named resources besides processors and memory. */
+  otherResources: 16,
+  /** Longest time of any kind, some 35 years: times are added up without loss. */
+  milliseconds: 2 ** 40,
+  /** Bytes of one input. */
+  inputBytes: 2 ** 50,
+  /** Entries of one list of a task or node: inputs, regions, features, exclusions, points of a forecast. */
+  listEntries: 4096,
+  /** Characters of an id or name. */
+  nameCharacters: 512,
+  /** Price of a slice in micro-FOG, the same as on the market. */
+  slicePriceMicroFog: 2 ** 36,
+  /** Power of one node: a rack has less. */
+  watts: 1_000_000,
+  /** Speed of a node, as a multiple of the node that run times are given for. */
+  speed: 10_000,
+  /** Bits a second of a node's link. */
+  bitsPerSecond: 1e13,
+  /** Deviations by which a run is expected to be late when a deadline is looked at: 19 of 20 runs are shorter. */
+  deadlineDeviations: 1.645,
+  /** Nodes with room that the first plan compares for each task: enough to choose from, and it is there at once. */
+  firstPlanNodes: 24,
+  /** Weightings whose best placements a batch begins with: evenly spread, and found in a fraction of a second. */
+  batchSeeds: 100,
+  /** Nodes that the optimiser moves a task to: the best by each objective. Repair takes others where these are full. */
+  shortlist: 24,
+  /** Points of a front that is drawn. */
+  drawnPoints: 10_000,
+} as const;
+
+/** What a standard slice of the market holds; a begun slice is paid as a whole one. */
+export const PLACEMENT_SLICE = {
+  sliceMilliCpu: 1000,
+  sliceMemoryBytes: 2 * 2 ** 30,
+  sliceMilliseconds: 5 * 60_000,
+} as const;
