@@ -5,6 +5,7 @@
  * To add one, implement `ConformanceArea` beside this file and enter it in `AREAS` under the name that people type.
  */
 import { CRYPTO_AREA } from './crypto/area.ts';
+import { MOO_AREA } from './moo/area.ts';
 import { NOISE_AREA } from './noise.ts';
 import { SPHINX_AREA } from './sphinx/area.ts';
 
@@ -13,6 +14,8 @@ export interface VectorFile {
   /** Relative to its folder, with forward slashes, e.g. `noise/snow.json`. */
   path: string;
   content: Uint8Array;
+  /** Content of another file of the same folder, by its name; null when there is none. */
+  beside(name: string): Promise<Uint8Array | null>;
 }
 
 /** One thing to check. Its input and expected output are of the area's own making. */
@@ -45,6 +48,7 @@ export type Areas = ReadonlyMap<string, ConformanceArea>;
 
 export const AREAS: Areas = new Map([
   ['crypto', CRYPTO_AREA],
+  ['moo', MOO_AREA],
   ['noise', NOISE_AREA],
   ['sphinx', SPHINX_AREA],
 ]);
