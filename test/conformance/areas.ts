@@ -14,9 +14,10 @@ export interface VectorFile {
   /** Relative to its folder, with forward slashes, e.g. `noise/snow.json`. */
   path: string;
   content: Uint8Array;
-  /** Content of another file of the same folder, by its name; null when there is none. */
-  beside(name: string): Promise<Uint8Array | null>;
 }
+
+/** Content of another file of the same folder, by its name; null when there is none. */
+export type FileBeside = (name: string) => Promise<Uint8Array | null>;
 
 /** One thing to check. Its input and expected output are of the area's own making. */
 export interface ConformanceCase {
@@ -37,9 +38,9 @@ export interface ConformanceArea {
   files(path: string): boolean;
   /**
    * The cases of a file, in order. Throws when the file has a shape that the area does not know: that is a failure,
-   * for what is not understood is not checked.
+   * for what is not understood is not checked. What belongs together may lie in several files: `beside` reads another.
    */
-  cases(file: VectorFile): Iterable<ConformanceCase> | Promise<Iterable<ConformanceCase>>;
+  cases(file: VectorFile, beside: FileBeside): Iterable<ConformanceCase> | Promise<Iterable<ConformanceCase>>;
   /** Checks one case. Throws when it fails, also when the case names something unknown. */
   run(test: ConformanceCase): void | Promise<void>;
 }

@@ -84,7 +84,8 @@ async function runFile(
   };
   try {
     const content = await readFile(join(folder, path));
-    for (const test of await area.cases({ path, content, beside: (other) => readOther(join(folder, dirname(path), other)) })) {
+    const beside = (other: string) => readOther(join(folder, dirname(path), other));
+    for (const test of await area.cases({ path, content }, beside)) {
       try {
         await area.run(test);
         counts.passed += 1;

@@ -44,7 +44,10 @@ function checkList(text: string): void {
 }
 
 function parseCases(text: string, kind: Kind): HypervolumeCase[] {
-  const numbers = text.split(/\s+/).filter((word) => word !== '').map(parseNumber);
+  const numbers = text
+    .split(/\s+/)
+    .filter((word) => word !== '')
+    .map(parseNumber);
   let at = 0;
   const take = (count: number): number[] => {
     if (at + count > numbers.length) throw new Error('unknown shape: the file ends within a case');

@@ -21,7 +21,8 @@ export function parseTable(text: string): NumberTable {
   const columns = rows[0]?.length ?? 0;
   const uneven = rows.findIndex((row) => row.length !== columns);
   if (columns === 0) throw new Error('unknown shape: no numbers');
-  if (uneven >= 0) throw new Error(`unknown shape: row ${uneven + 1} has ${rows[uneven]?.length} numbers, not ${columns}`);
+  if (uneven >= 0)
+    throw new Error(`unknown shape: row ${uneven + 1} has ${rows[uneven]?.length} numbers, not ${columns}`);
   return { rows: rows.length, columns, values: Float64Array.from(rows.flat()) };
 }
 

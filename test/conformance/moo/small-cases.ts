@@ -10,7 +10,6 @@ import {
   invertedGenerationalDistancePlus,
   nadirPoint,
   nondominatedRanks,
-  Selection,
 } from '@fog/scheduler/nsga2';
 import { z } from 'zod';
 import { type Check, parseShape } from '../vector-shape.ts';
@@ -69,7 +68,9 @@ export function smallCaseChecks(content: unknown): Check[] {
   ];
 }
 
-type SectionName = { [Name in keyof Sections]: Sections[Name] extends readonly unknown[] ? Name : never }[keyof Sections];
+type SectionName = {
+  [Name in keyof Sections]: Sections[Name] extends readonly unknown[] ? Name : never;
+}[keyof Sections];
 
 function checksOf<Name extends NonNullable<SectionName>>(
   sections: Sections,
@@ -106,9 +107,14 @@ function checkCrowding(variant: CrowdingVariant) {
 function checkOrder({ points: rows, order }: Sections['rank_then_crowding_order'][number]): void {
   const { values, count, dimensions } = flat(rows);
   const ranks = nondominatedRanks(values, count, dimensions);
-  const selection = new Selection(count, 'sum', 'at-once');
-  selection.select(values, new Float64Array(count), count, dimensions, count);
-  const distances = selection.distances;
+  const distances = new Float64Array(count);
+  for (const rank of new Set(ranks)) {
+    const front = [...ranks.keys()].filter((at) => ranks[at] === rank);
+    const own = Float64Array.from(front.flatMap((at) => rows[at] as readonly number[]));
+    crowdingDistances(own, front.length, dimensions, 'sum').forEach((distance, at) => {
+      distances[front[at] as number] = distance;
+    });
+  }
   assert.deepEqual([...order].sort(), [...ranks.keys()].sort(), 'the order has every point once');
   order.forEach((point, at) => {
     const before = order[at - 1];

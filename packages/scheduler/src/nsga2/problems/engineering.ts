@@ -39,7 +39,8 @@ function shearOf(weld: number, length: number, height: number): number {
   const radius = Math.sqrt(0.25 * (length * length + (weld + height) ** 2));
   const direct = LOAD / (Math.SQRT2 * weld * length);
   const moment = LOAD * (OVERHANG + 0.5 * length) * radius;
-  const turning = moment / (2 * (0.707 * weld * length * ((length * length) / 12 + 0.25 * (weld + height) ** 2)));
+  const turning =
+    moment / (2 * (Math.SQRT1_2 * weld * length * ((length * length) / 12 + 0.25 * (weld + height) ** 2)));
   return Math.sqrt(direct * direct + turning * turning + (length * direct * turning) / radius);
 }
 
