@@ -34,9 +34,15 @@ export function createPopulation(problem: Problem, population: number, isShared:
     objectives: reals(rows * problem.objectives),
     violations: reals(rows),
     state: reals(rows * stateOf(problem)),
-    rows: wholes(rows).map((_, row) => row),
+    rows: counted(wholes(rows)),
     ranks: wholes(population),
     distances: reals(population),
     meetings: wholes(rows),
   };
+}
+
+/** In place: a copy would not lie in shared memory. */
+function counted(rows: Int32Array): Int32Array {
+  for (let row = 0; row < rows.length; row += 1) rows[row] = row;
+  return rows;
 }

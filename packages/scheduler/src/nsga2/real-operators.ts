@@ -26,7 +26,7 @@ function open(random: RandomNumbers): number {
 /**
  * Makes two children of the variables at `first` and `second` in `genes`, and writes them to `firstChild` and
  * `secondChild`. Each variable is crossed with a probability of one half, and then changes sides with one half. A large
- * `index` keeps children near their parents.
+ * `index` keeps children near their parents. Returns how many variables were crossed.
  */
 export function simulatedBinaryCrossover(
   genes: Float64Array,
@@ -34,11 +34,12 @@ export function simulatedBinaryCrossover(
   [first, second, firstChild, secondChild]: readonly [number, number, number, number],
   index: number,
   random: RandomNumbers,
-): void {
+): number {
   const count = lower.length;
   genes.copyWithin(firstChild, first, first + count);
   genes.copyWithin(secondChild, second, second + count);
   const exponent = index + 1;
+  let changes = 0;
   for (let word = 0; word < count; word += 32) {
     const here = Math.min(32, count - word);
     let crossed = random.uint32() & (here === 32 ? -1 : (1 << here) - 1);
@@ -53,6 +54,7 @@ export function simulatedBinaryCrossover(
       const most = left < right ? right : left;
       const difference = most - least;
       if (difference <= SMALLEST_DIFFERENCE) continue;
+      changes += 1;
       const low = lower[gene] as number;
       const high = upper[gene] as number;
       const chance = open(random);
@@ -67,6 +69,7 @@ export function simulatedBinaryCrossover(
       genes[secondChild + gene] = turns === 0 ? greater : lesser;
     }
   }
+  return changes;
 }
 
 /** How much of the distribution of children lies on this side of the bound; 2 where the bound is out of reach. */
@@ -82,35 +85,47 @@ function spread(chance: number, share: number, exponent: number): number {
 }
 
 /**
- * Changes each variable of the individual at `at` with the given probability. A large `index` keeps the change small.
+ * Changes each variable of the individual at `at` with the given probability, and `least` of them in any case. A large
+ * `index` keeps the change small.
  */
 export function polynomialMutation(
   genes: Float64Array,
-  { lower, upper }: RealBounds,
+  bounds: RealBounds,
   at: number,
   probability: number,
   index: number,
   random: RandomNumbers,
+  least: 0 | 1 = 0,
 ): void {
-  const count = lower.length;
-  const exponent = index + 1;
-  for (let gene = gap(probability, random); gene < count; gene += 1 + gap(probability, random)) {
-    const low = lower[gene] as number;
-    const high = upper[gene] as number;
-    const range = high - low;
-    if (range <= 0) continue;
-    const value = genes[at + gene] as number;
-    const chance = open(random);
-    let change: number;
-    if (chance < 0.5) {
-      const far = power(1 - (value - low) / range, exponent);
-      change = power(2 * chance + (1 - 2 * chance) * far, 1 / exponent) - 1;
-    } else {
-      const far = power(1 - (high - value) / range, exponent);
-      change = 1 - power(2 * (1 - chance) + 2 * (chance - 0.5) * far, 1 / exponent);
-    }
-    genes[at + gene] = within(value + change * range, low, high);
+  const count = bounds.lower.length;
+  let gene = gap(probability, random);
+  if (gene >= count && least === 1) gene = random.below(count);
+  for (; gene < count; gene += 1 + gap(probability, random)) mutate(genes, bounds, at, gene, index + 1, random);
+}
+
+function mutate(
+  genes: Float64Array,
+  { lower, upper }: RealBounds,
+  at: number,
+  gene: number,
+  exponent: number,
+  random: RandomNumbers,
+): void {
+  const low = lower[gene] as number;
+  const high = upper[gene] as number;
+  const range = high - low;
+  if (range <= 0) return;
+  const value = genes[at + gene] as number;
+  const chance = open(random);
+  let change: number;
+  if (chance < 0.5) {
+    const far = power(1 - (value - low) / range, exponent);
+    change = power(2 * chance + (1 - 2 * chance) * far, 1 / exponent) - 1;
+  } else {
+    const far = power(1 - (high - value) / range, exponent);
+    change = 1 - power(2 * (1 - chance) + 2 * (chance - 0.5) * far, 1 / exponent);
   }
+  genes[at + gene] = within(value + change * range, low, high);
 }
 
 /** How many are left out until the next one, when each is taken with the given probability. */

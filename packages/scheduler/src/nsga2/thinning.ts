@@ -25,9 +25,21 @@ export class Thinning {
 
   /**
    * Brings the `keep` points that remain to the beginning of `front`, in their order, and writes their distances among
-   * themselves into `distances`, as means of shares. Of equally crowded points the later one leaves.
+   * themselves into `distances`, as means of shares. Whoever has no distance yet, as copies do, leaves first; then, of
+   * equally crowded points, the later one.
    */
   thin(points: Float64Array, dimensions: number, front: Int32Array, keep: number, distances: Float64Array): void {
+    const distinct = copiesLast(front, distances);
+    if (distinct > keep) this.#thinDistinct(points, dimensions, front.subarray(0, distinct), keep, distances);
+  }
+
+  #thinDistinct(
+    points: Float64Array,
+    dimensions: number,
+    front: Int32Array,
+    keep: number,
+    distances: Float64Array,
+  ): void {
     const count = front.length;
     this.#reserve(count, dimensions);
     this.#link(points, dimensions, front);
@@ -150,4 +162,16 @@ export class Thinning {
     this.#heap = new Int32Array(this.#capacity);
     this.#heapPlaces = new Int32Array(this.#capacity);
   }
+}
+
+/** Brings those that have a distance to the beginning, and returns how many they are. */
+function copiesLast(front: Int32Array, distances: Float64Array): number {
+  let count = 0;
+  for (let at = 0; at < front.length; at += 1) {
+    const index = front[at] as number;
+    if (distances[index] === 0) continue;
+    front[at] = front[count] as number;
+    front[count++] = index;
+  }
+  return count;
 }

@@ -65,15 +65,19 @@ class RealVariation implements Variation {
     const { crossoverProbability, crossoverIndex, mutationProbability, mutationIndex } = this.#settings;
     const genes = this.#genes;
     const count = this.#problem.lower.length;
+    let crossed = 0;
     if (random.unit() < crossoverProbability) {
       const places = [first * count, second * count, firstChild * count, secondChild * count] as const;
-      simulatedBinaryCrossover(genes, this.#problem, places, crossoverIndex, random);
+      crossed = simulatedBinaryCrossover(genes, this.#problem, places, crossoverIndex, random);
     } else {
       genes.copyWithin(firstChild * count, first * count, (first + 1) * count);
       genes.copyWithin(secondChild * count, second * count, (second + 1) * count);
     }
-    polynomialMutation(genes, this.#problem, firstChild * count, mutationProbability, mutationIndex, random);
-    polynomialMutation(genes, this.#problem, secondChild * count, mutationProbability, mutationIndex, random);
+    // Copies of the parents would be evaluated in vain.
+    const least = crossed === 0 ? 1 : 0;
+    for (const child of [firstChild, secondChild]) {
+      polynomialMutation(genes, this.#problem, child * count, mutationProbability, mutationIndex, random, least);
+    }
     this.#evaluate(firstChild);
     this.#evaluate(secondChild);
   }
