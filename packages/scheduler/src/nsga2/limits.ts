@@ -18,7 +18,7 @@ export const NSGA2_LIMITS = {
   nodes: 1_000_000,
   /** Generations of one run. With the largest population each pair still has a stream of random numbers of its own. */
   generations: 400_000,
-  /** Points that are sorted or measured at a time: their pairs are compared, 64 points in one step. */
+  /** Points that are sorted or measured at a time: each is compared with each, 32 in one step. */
   points: 200_000,
   /** Bytes of the table of who dominates whom; larger sets are worked through in parts of this size. */
   dominanceTableBytes: 8 << 20,

@@ -139,7 +139,7 @@ class AssignmentVariation implements Variation {
       this.#genes.set(seed, at);
     } else if (seeds.length > 0 && random.unit() < this.#settings.seededShare) {
       this.#genes.set(seeds[random.below(seeds.length)] as Int32Array, at);
-      this.#mutate(row, random);
+      this.#mutate(row, true, random);
     } else {
       for (let job = 0; job < jobs; job += 1) this.#genes[at + job] = this.#candidates.draw(job, -1, random);
     }
@@ -150,7 +150,8 @@ class AssignmentVariation implements Variation {
   breed({ first, second, firstChild, secondChild }: PairRows, random: RandomNumbers): void {
     const { jobs } = this.#problem;
     const genes = this.#genes;
-    if (random.unit() < this.#settings.crossoverProbability) {
+    const isCrossed = random.unit() < this.#settings.crossoverProbability;
+    if (isCrossed) {
       const places = [first * jobs, second * jobs, firstChild * jobs, secondChild * jobs] as const;
       groupCrossover(genes, jobs, places, this.#coins, random);
     } else {
@@ -158,19 +159,23 @@ class AssignmentVariation implements Variation {
       genes.copyWithin(secondChild * jobs, second * jobs, (second + 1) * jobs);
     }
     for (const child of [firstChild, secondChild]) {
-      this.#mutate(child, random);
+      this.#mutate(child, !isCrossed, random);
       this.#problem.repair?.(genes, child * jobs, random);
       this.#evaluateChild(child, first, second);
     }
   }
 
-  #mutate(row: number, random: RandomNumbers): void {
+  /** A copy is changed in any case: it would be evaluated in vain. */
+  #mutate(row: number, isCopy: boolean, random: RandomNumbers): void {
     const { jobs } = this.#problem;
     const { moveProbability, swapProbability, evictProbability, mutationProbability } = this.#settings;
     const at = row * jobs;
-    if (random.unit() < moveProbability) moveJobs(this.#genes, at, jobs, mutationProbability, this.#candidates, random);
-    if (random.unit() < swapProbability) swapJobs(this.#genes, at, jobs, this.#candidates, random);
-    if (random.unit() < evictProbability) evictNode(this.#genes, at, jobs, this.#candidates, random);
+    const isSwapped = random.unit() < swapProbability;
+    const isEvicted = random.unit() < evictProbability;
+    const isMoved = random.unit() < moveProbability || (isCopy && !isSwapped && !isEvicted);
+    if (isMoved) moveJobs(this.#genes, at, jobs, mutationProbability, this.#candidates, random);
+    if (isSwapped) swapJobs(this.#genes, at, jobs, this.#candidates, random);
+    if (isEvicted) evictNode(this.#genes, at, jobs, this.#candidates, random);
   }
 
   /** From the parent that is nearer, if it is near and the problem can do so; else anew. */
