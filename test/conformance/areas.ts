@@ -4,6 +4,7 @@
  *
  * To add one, implement `ConformanceArea` beside this file and enter it in `AREAS` under the name that people type.
  */
+import { AUCTION_AREA } from './auction.ts';
 import { CRYPTO_AREA } from './crypto/area.ts';
 import { NOISE_AREA } from './noise.ts';
 import { SPHINX_AREA } from './sphinx/area.ts';
@@ -44,6 +45,7 @@ export interface ConformanceArea {
 export type Areas = ReadonlyMap<string, ConformanceArea>;
 
 export const AREAS: Areas = new Map([
+  ['auction', AUCTION_AREA],
   ['crypto', CRYPTO_AREA],
   ['noise', NOISE_AREA],
   ['sphinx', SPHINX_AREA],
