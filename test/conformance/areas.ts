@@ -4,6 +4,7 @@
  *
  * To add one, implement `ConformanceArea` beside this file and enter it in `AREAS` under the name that people type.
  */
+import { AUCTION_AREA } from './auction.ts';
 import { CRYPTO_AREA } from './crypto/area.ts';
 import { MOO_AREA } from './moo/area.ts';
 import { NOISE_AREA } from './noise.ts';
@@ -48,6 +49,7 @@ export interface ConformanceArea {
 export type Areas = ReadonlyMap<string, ConformanceArea>;
 
 export const AREAS: Areas = new Map([
+  ['auction', AUCTION_AREA],
   ['crypto', CRYPTO_AREA],
   ['moo', MOO_AREA],
   ['noise', NOISE_AREA],
