@@ -1,5 +1,6 @@
 /** Refuses tasks and nodes that make no sense, before anything is computed from them. */
 import { FogError } from '@fog/contract';
+import { MARKET_LIMITS } from '../market/limits.ts';
 import { PLACEMENT_LIMITS } from './limits.ts';
 import {
   type NodeOffer,
@@ -23,7 +24,9 @@ export function assertAmount(what: string, value: number, least: number, most: n
 export function assertWhole(what: string, value: number, least: number, most: number): void {
   assertAmount(what, value, least, most);
   if (Number.isInteger(value)) return;
-  throw new FogError('invalid-request', `${what} is ${value}, and must be a whole number`, { details: { what, value } });
+  throw new FogError('invalid-request', `${what} is ${value}, and must be a whole number`, {
+    details: { what, value },
+  });
 }
 
 /** Throws `invalid-request` for a task or node that makes no sense, or an id that occurs twice. */
@@ -47,7 +50,8 @@ export function checkNodes(nodes: readonly NodeOffer[]): void {
 
 /** Throws `invalid-request`. */
 export function checkTask(task: TaskToPlace): void {
-  const { milliseconds, slicePriceMicroFog, inputBytes } = PLACEMENT_LIMITS;
+  const { milliseconds, inputBytes } = PLACEMENT_LIMITS;
+  const { slicePriceMicroFog } = MARKET_LIMITS;
   assertName('the id of a task', task.id);
   const of = (what: string) => `${what} of task ${task.id}`;
   assertWhole(of('version'), task.version, 0, Number.MAX_SAFE_INTEGER);
@@ -93,7 +97,8 @@ const LISTS_OF_TASKS = [
 
 /** Throws `invalid-request`. */
 export function checkNode(node: NodeOffer): void {
-  const { milliseconds, slicePriceMicroFog, watts, speed, bitsPerSecond } = PLACEMENT_LIMITS;
+  const { milliseconds, watts, speed, bitsPerSecond } = PLACEMENT_LIMITS;
+  const { slicePriceMicroFog } = MARKET_LIMITS;
   assertName('the id of a node', node.id);
   const of = (what: string) => `${what} of node ${node.id}`;
   assertWhole(of('version'), node.version, 0, Number.MAX_SAFE_INTEGER);
@@ -140,7 +145,9 @@ function checkResources(what: string, { milliCpu, memoryBytes, others }: Resourc
 
 function assertLevel(what: string, level: string): void {
   if ((PRIVACY_LEVELS as readonly string[]).includes(level)) return;
-  throw new FogError('invalid-request', `${what} is "${level}"`, { hint: `the levels are ${PRIVACY_LEVELS.join(', ')}` });
+  throw new FogError('invalid-request', `${what} is "${level}"`, {
+    hint: `the levels are ${PRIVACY_LEVELS.join(', ')}`,
+  });
 }
 
 function assertList(what: string, list: readonly unknown[]): void {

@@ -1,7 +1,8 @@
 /**
  * What it would mean to run one task on one node: functions of the pair, each in the unit that its name says.
  */
-import { PLACEMENT_LIMITS, PLACEMENT_SLICE } from './limits.ts';
+import { STANDARD_SLICE } from '../market/slices.ts';
+import { PLACEMENT_LIMITS } from './limits.ts';
 import type { NodeOffer, Resources, TaskToPlace } from './model.ts';
 
 export interface PairEstimate {
@@ -45,7 +46,9 @@ function isRunningOn(task: TaskToPlace, node: NodeOffer): boolean {
 /** Of the program itself, from where it is. */
 export function runMilliseconds(task: TaskToPlace, node: NodeOffer): number {
   if (task.running === null) return task.expectedRunMilliseconds / node.speed;
-  return isRunningOn(task, node) ? task.running.remainingMilliseconds : task.running.remainingRunMilliseconds / node.speed;
+  return isRunningOn(task, node)
+    ? task.running.remainingMilliseconds
+    : task.running.remainingRunMilliseconds / node.speed;
 }
 
 /** Before the program can start: latency, transfer of what the node does not have, and what it has to make ready. */
@@ -77,9 +80,9 @@ export function latenessMilliseconds(task: TaskToPlace, node: NodeOffer, now: nu
 
 /** Standard slices that hold these resources for so long: the scarcer of processors and memory decides. */
 export function slicesOf(needs: Resources, milliseconds: number): number {
-  const { sliceMilliCpu, sliceMemoryBytes, sliceMilliseconds } = PLACEMENT_SLICE;
-  const atATime = Math.ceil(Math.max(needs.milliCpu / sliceMilliCpu, needs.memoryBytes / sliceMemoryBytes));
-  return atATime * Math.max(1, Math.ceil(milliseconds / sliceMilliseconds));
+  const { virtualCpus, memoryBytes } = STANDARD_SLICE;
+  const atATime = Math.ceil(Math.max(needs.milliCpu / (1000 * virtualCpus), needs.memoryBytes / memoryBytes));
+  return atATime * Math.max(1, Math.ceil(milliseconds / STANDARD_SLICE.milliseconds));
 }
 
 /** What the whole run is expected to be paid with. */

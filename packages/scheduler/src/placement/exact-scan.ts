@@ -43,14 +43,14 @@ export function scanNodes(task: TaskToPlace, nodes: readonly NodeOffer[], rule: 
   }));
   const leastLate = estimates.reduce((least, { estimate }) => Math.min(least, estimate.latenessMilliseconds), Infinity);
   const punctual = estimates.filter(({ estimate }) => estimate.latenessMilliseconds === leastLate);
-  const scaled = objectives.map((name) => scaledValues(punctual.map(({ estimate }) => valueOf(name, estimate))));
+  const scaled = objectives.map((name) => scaledValues(punctual.map(({ estimate }) => worthOf(name, estimate))));
   const best = rule.by === 'weights' ? byWeights(rule, objectives, scaled) : byOrder(rule.tolerance, scaled);
   const { node, estimate } = punctual[best] as (typeof punctual)[number];
   return { node, estimate, compared: possible.ready.length };
 }
 
 /** Of one task alone fairness has nothing to compare; its slowdown grows with its completion time. */
-function valueOf(name: ObjectiveName, estimate: PairEstimate): number {
+function worthOf(name: ObjectiveName, estimate: PairEstimate): number {
   switch (name) {
     case 'completionTime':
     case 'fairness':

@@ -69,7 +69,8 @@ export function noFeasibleNode(task: TaskToPlace, { nodesKnown, full, excluded }
         : `${first?.constraint} excludes ${first?.nodes} of ${nodesKnown}`;
   return new FogError('unavailable', `no node can take task ${task.id}: ${why}`, {
     details: { task: task.id, nodesKnown, full: full.length, excluded },
-    hint: full.length > 0 ? 'wait until one of them has room, or add nodes' : 'relax what the task asks for, or add nodes',
+    hint:
+      full.length > 0 ? 'wait until one of them has room, or add nodes' : 'relax what the task asks for, or add nodes',
   });
 }
 

@@ -25,8 +25,6 @@ export const PLACEMENT_LIMITS = {
   listEntries: 4096,
   /** Characters of an id or name. */
   nameCharacters: 512,
-  /** Price of a slice in micro-FOG, the same as on the market. */
-  slicePriceMicroFog: 2 ** 36,
   /** Power of one node: a rack has less. */
   watts: 1_000_000,
   /** Speed of a node, as a multiple of the node that run times are given for. */
@@ -41,13 +39,12 @@ export const PLACEMENT_LIMITS = {
   batchSeeds: 100,
   /** Nodes that the optimiser moves a task to: the best by each objective. Repair takes others where these are full. */
   shortlist: 24,
+  /** A task without a node weighs as much as a deadline that is missed by this, some five weeks: it is the worst of all. */
+  leftMilliseconds: 3_000_000_000,
+  /** Generations between two looks at whether a batch still gets better. */
+  convergenceGenerations: 25,
+  /** It no longer does when the hypervolume has grown by less than this share since the last look. */
+  convergenceShare: 0.0005,
   /** Points of a front that is drawn. */
   drawnPoints: 10_000,
-} as const;
-
-/** What a standard slice of the market holds; a begun slice is paid as a whole one. */
-export const PLACEMENT_SLICE = {
-  sliceMilliCpu: 1000,
-  sliceMemoryBytes: 2 * 2 ** 30,
-  sliceMilliseconds: 5 * 60_000,
 } as const;

@@ -152,9 +152,7 @@ type NodeDefaults = Omit<NodeOffer, 'id' | 'capacity' | 'reputation'>;
  * A node that nothing else is known of: of speed 1, free of charge, all of it free. Its reputation has to be said, since
  * any value made up here would be trust that nobody earned.
  */
-export function nodeOffer(
-  node: Pick<NodeOffer, 'id' | 'capacity' | 'reputation'> & Partial<NodeDefaults>,
-): NodeOffer {
+export function nodeOffer(node: Pick<NodeOffer, 'id' | 'capacity' | 'reputation'> & Partial<NodeDefaults>): NodeOffer {
   const defaults: NodeDefaults = {
     version: 0,
     owner: node.id,

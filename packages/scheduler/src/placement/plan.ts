@@ -4,8 +4,15 @@
  * So a plan that comes late does no harm; the worst of it is that nothing holds.
  */
 import { estimatePair, type PairEstimate } from './estimates.ts';
-import { type Exclusion, hurdleOf, isNotWorthAMove } from './feasibility.ts';
-import { areNeighbours, changedResources, holds, type NodeOffer, type ObjectiveName, type TaskToPlace } from './model.ts';
+import { type Exclusion, hurdleOf } from './feasibility.ts';
+import {
+  areNeighbours,
+  changedResources,
+  holds,
+  type NodeOffer,
+  type ObjectiveName,
+  type TaskToPlace,
+} from './model.ts';
 
 export interface PlannedAssignment {
   task: string;
@@ -105,14 +112,14 @@ function staleReason(
   now: number,
 ): StaleReason | null {
   if (task === undefined) return 'task-gone';
-  if (task.version !== assignment.taskVersion || (task.running?.node ?? null) !== assignment.from) return 'task-changed';
+  if (task.version !== assignment.taskVersion || (task.running?.node ?? null) !== assignment.from)
+    return 'task-changed';
   if (node === undefined) return 'node-gone';
   if (node.version !== assignment.nodeVersion) return 'node-changed';
   const from = task.running === null ? undefined : nodes.get(task.running.node);
   const hurdle = hurdleOf(task, node, now, from ?? null);
   if (hurdle === 'restart-cost') return 'not-worth-it';
   if (hurdle !== null) return 'unsuitable';
-  if (from !== undefined && isNotWorthAMove(task, from, node)) return 'not-worth-it';
   const others = task.replicaGroup === null ? [] : (groups.get(task.replicaGroup) ?? []);
   if (others.some((other) => other.id !== from?.id && areNeighbours(other, node))) return 'replica';
   return holds(node.free, task.needs) ? null : 'no-room';
@@ -137,7 +144,10 @@ export function planFrom(
     const estimate = estimatePair(task, node, rest.computedAt);
     const from = task.running?.node ?? null;
     const priority = task.priority;
-    return { priority, planned: { task: task.id, taskVersion: task.version, node: node.id, nodeVersion: node.version, from, estimate } };
+    return {
+      priority,
+      planned: { task: task.id, taskVersion: task.version, node: node.id, nodeVersion: node.version, from, estimate },
+    };
   });
   assignments.sort((left, right) => right.priority - left.priority);
   return { ...rest, assignments: assignments.map(({ planned }) => planned) };

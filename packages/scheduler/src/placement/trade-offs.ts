@@ -3,8 +3,8 @@
  * was computed from, so that it can be looked at later and another plan be picked from it.
  */
 import { FogError } from '@fog/contract';
-import { checkWeights, byOrder, indexOfLeast, scaledValues } from './exact-scan.ts';
 import { checkObjectives } from './checked-model.ts';
+import { byOrder, checkWeights, indexOfLeast, scaledValues } from './exact-scan.ts';
 import type { ObjectiveName } from './model.ts';
 
 export interface Versioned {
@@ -64,7 +64,9 @@ function pickAmong(front: TradeOffs, rule: PickRule, among: readonly number[]): 
     const names = Object.keys(rule.weights) as ObjectiveName[];
     const columns = names.map(scaled);
     return indexOfLeast(
-      among.map((_, at) => names.reduce((sum, name, k) => sum + (rule.weights[name] ?? 0) * (columns[k]?.[at] ?? 0), 0)),
+      among.map((_, at) =>
+        names.reduce((sum, name, k) => sum + (rule.weights[name] ?? 0) * (columns[k]?.[at] ?? 0), 0),
+      ),
     );
   }
   const columns = front.objectives.map(scaled);

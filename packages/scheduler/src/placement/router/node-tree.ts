@@ -6,8 +6,9 @@
  *
  * Place 1 is the root; the children of `p` are `2p` and `2p + 1`; node `i` is at place `leaves + i`.
  */
-import { estimateLoad } from './load.ts';
+
 import { amountOf, type NodeOffer, privacyRank, type Resources } from '../model.ts';
+import { estimateLoad } from './load.ts';
 
 /** Of the nodes below a place. An unused place is worse than all others. */
 export interface PlaceBounds {
@@ -165,8 +166,7 @@ export class NodeTree {
 
   /** False if no node has such a resource at all. */
   #setNeed(needs: Resources): boolean {
-    for (let at = 0; at < this.names.length; at += 1)
-      this.#need[at] = amountOf(needs, this.names[at] as string);
+    for (let at = 0; at < this.names.length; at += 1) this.#need[at] = amountOf(needs, this.names[at] as string);
     for (const name in needs.others) {
       if ((needs.others[name] as number) > 0 && !this.names.includes(name)) return false;
     }

@@ -9,7 +9,11 @@ import { feasibility, isExcluded, kindOf, lastingHurdle, noFeasibleNode, pairHur
 import { PLACEMENT_LIMITS } from '../limits.ts';
 import {
   areNeighbours,
-  changedResources, type NodeOffer, type Resources, resourceNames, type TaskToPlace,
+  changedResources,
+  type NodeOffer,
+  type Resources,
+  resourceNames,
+  type TaskToPlace,
 } from '../model.ts';
 import { type Mask, NodeTree } from './node-tree.ts';
 import { ROUTER_STRATEGIES, type RouterStrategy, type RouterStrategyName, routerStrategy } from './strategies.ts';
@@ -145,7 +149,12 @@ export class Router {
     if (task.onlyNode !== null) {
       const index = this.#indices.get(task.onlyNode);
       if (index === undefined) return -1;
-      return this.#tree.next(task.needs, this.#maskOf(task), index, (node) => node.id === task.onlyNode && isWanted(node));
+      return this.#tree.next(
+        task.needs,
+        this.#maskOf(task),
+        index,
+        (node) => node.id === task.onlyNode && isWanted(node),
+      );
     }
     if (this.#indices.size === 0) return -1;
     return this.#strategy.choose({

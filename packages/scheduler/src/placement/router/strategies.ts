@@ -119,8 +119,7 @@ function byPrivacy({ task, tree, mask, isWanted }: Question): number {
     mask,
     // Whole numbers for the level; reputation decides between nodes of one.
     (place) => Math.max(needed, leastPrivacy[place] as number) + (1 - (mostReputation[place] as number)) / 2,
-    (node, index) =>
-      isWanted(node, index) ? privacyRank(node.privacyLevel) + (1 - node.reputation) / 2 : Infinity,
+    (node, index) => (isWanted(node, index) ? privacyRank(node.privacyLevel) + (1 - node.reputation) / 2 : Infinity),
   );
 }
 
