@@ -36,15 +36,17 @@ export const PLACEMENT_LIMITS = {
   /** Nodes with room that the first plan compares for each task: enough to choose from, and it is there at once. */
   firstPlanNodes: 24,
   /** Weightings whose best placements a batch begins with: evenly spread, and found in a fraction of a second. */
-  batchSeeds: 100,
+  batchWeightings: 100,
   /** Nodes that the optimiser moves a task to: the best by each objective. Repair takes others where these are full. */
   shortlist: 24,
   /** A task without a node weighs as much as a deadline that is missed by this, some five weeks: it is the worst of all. */
   leftMilliseconds: 3_000_000_000,
-  /** Generations between two looks at whether a batch still gets better. */
-  convergenceGenerations: 25,
-  /** It no longer does when the hypervolume has grown by less than this share since the last look. */
+  /** Generations after which the search begins anew from the best of all: later ones stray from them. */
+  episodeGenerations: 20,
+  /** A batch no longer gets better when its hypervolume has grown by less than this share in such a time. */
   convergenceShare: 0.0005,
+  /** Placements of a front that a batch ends with, each with a node for every task. */
+  frontPoints: 300,
   /** Points of a front that is drawn. */
   drawnPoints: 10_000,
 } as const;

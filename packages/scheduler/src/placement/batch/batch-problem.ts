@@ -5,6 +5,7 @@
 import type { AssignmentChange, AssignmentProblem } from '../../nsga2/index.ts';
 import type { RandomNumbers } from '../../random-numbers.ts';
 import { PLACEMENT_LIMITS } from '../limits.ts';
+import type { Archive } from './archive.ts';
 import { type Batch, fitsInto, meetsReplica, NOWHERE, suitsNode, useRoom } from './batch.ts';
 import type { PairTable } from './pair-table.ts';
 import type { Scores } from './scores.ts';
@@ -15,10 +16,12 @@ export class BatchProblem implements AssignmentProblem {
   readonly jobs: number;
   /** The last one stands for no node. */
   readonly nodes: number;
-  readonly seeds: readonly Int32Array[];
+  /** What the next episode begins with. */
+  seeds: readonly Int32Array[];
   readonly stateNumbers: number;
   readonly scores: Scores;
   readonly #batch: Batch;
+  readonly #archive: Archive;
   readonly #costs: Float64Array;
   readonly #shortlists: readonly Int32Array[];
   readonly #free: Float64Array;
@@ -27,14 +30,15 @@ export class BatchProblem implements AssignmentProblem {
   readonly #overflow: Int32Array;
 
   /** `scales`: what one objective is worth in another, one number for each: their ranges among the seeds. */
-  constructor(batch: Batch, table: PairTable, scores: Scores, scales: readonly number[], seeds: readonly Int32Array[]) {
+  constructor(batch: Batch, table: PairTable, scores: Scores, scales: readonly number[], archive: Archive) {
     this.#batch = batch;
     this.scores = scores;
     this.objectives = batch.objectives.length;
     this.jobs = batch.tasks.length;
     this.nodes = batch.nodes.length + 1;
     this.stateNumbers = scores.stateNumbers;
-    this.seeds = seeds.map((seed) => seed.map((node) => (node === NOWHERE ? batch.nodes.length : node)));
+    this.seeds = [];
+    this.#archive = archive;
     this.#costs = combinedCosts(batch, table, scales);
     this.#shortlists = batch.tasks.map((_, task) => shortlistOf(batch, table, this.#costs, task));
     this.#free = batch.free.slice();
@@ -46,12 +50,23 @@ export class BatchProblem implements AssignmentProblem {
     return this.#shortlists[job] as Int32Array;
   }
 
-  evaluate(...places: Parameters<AssignmentProblem['evaluate']>): number {
-    return this.scores.evaluate(...places);
+  evaluate(
+    genes: Int32Array,
+    genesAt: number,
+    objectives: Float64Array,
+    objectivesAt: number,
+    state: Float64Array,
+    stateAt: number,
+  ): number {
+    const violation = this.scores.evaluate(genes, genesAt, objectives, objectivesAt, state, stateAt);
+    this.#archive.offer(objectives, objectivesAt, violation, genes, genesAt, this.jobs);
+    return violation;
   }
 
   evaluateChange(change: AssignmentChange): number {
-    return this.scores.evaluateChange(change);
+    const violation = this.scores.evaluateChange(change);
+    this.#archive.offer(change.objectives, change.objectivesAt, violation, change.genes, change.genesAt, this.jobs);
+    return violation;
   }
 
   /** What fits stays, in an order that begins anywhere; what does not goes to the best node of its shortlist, or any. */
@@ -110,42 +125,44 @@ export class BatchProblem implements AssignmentProblem {
 }
 
 /** All objectives in one, each by its scale; infinite where a node does not suit. */
-function combinedCosts(batch: Batch, table: PairTable, scales: readonly number[]): Float64Array {
-  const costs = table.lateness.slice();
-  table.values.forEach((column, objective) => {
-    const weight = 1 / (scales[objective] as number);
-    for (let pair = 0; pair < costs.length; pair += 1)
-      costs[pair] = (costs[pair] as number) + (column[pair] as number) * weight;
-  });
-  return batch.tasks.length === 0 ? new Float64Array(0) : costs;
+function combinedCosts(batch: Batch, { values, width }: PairTable, scales: readonly number[]): Float64Array {
+  const weights = [...scales.map((scale) => 1 / scale), 1];
+  return Float64Array.from({ length: batch.tasks.length * batch.nodes.length }, (_, pair) =>
+    weights.reduce((sum, weight, column) => sum + weight * (values[pair * width + column] as number), 0),
+  );
 }
 
 /** The best nodes of a task by each objective and by all together, ascending; all that suit if they are few. */
-function shortlistOf(batch: Batch, table: PairTable, costs: Float64Array, task: number): Int32Array {
+function shortlistOf(batch: Batch, { values, width }: PairTable, costs: Float64Array, task: number): Int32Array {
   const { nodes } = batch;
   const from = task * nodes.length;
   const suiting: number[] = [];
   for (let node = 0; node < nodes.length; node += 1) if (suitsNode(batch, task, node)) suiting.push(node);
   if (suiting.length <= PLACEMENT_LIMITS.shortlist) return Int32Array.from(suiting);
-  const columns = [costs, ...table.values];
-  const each = Math.ceil(PLACEMENT_LIMITS.shortlist / columns.length);
-  const chosen = new Set<number>();
-  for (const column of columns) for (const node of leastOf(column, from, suiting, each)) chosen.add(node);
+  const each = Math.ceil(PLACEMENT_LIMITS.shortlist / width);
+  const chosen = new Set(leastOf((node) => costs[from + node] as number, suiting, each));
+  for (let objective = 0; objective < width - 1; objective += 1) {
+    const valueOn = (node: number) => values[(from + node) * width + objective] as number;
+    for (const node of leastOf(valueOn, suiting, each)) chosen.add(node);
+  }
   return Int32Array.from(chosen).sort();
 }
 
 /** The `count` nodes with the least values. */
-function leastOf(column: Float64Array, from: number, nodes: readonly number[], count: number): number[] {
+function leastOf(valueOn: (node: number) => number, nodes: readonly number[], count: number): number[] {
   const best: number[] = [];
+  const least: number[] = [];
   for (const node of nodes) {
-    const value = column[from + node] as number;
-    if (best.length === count && value >= (column[from + (best[count - 1] as number)] as number)) continue;
+    const value = valueOn(node);
+    if (best.length === count && value >= (least[count - 1] as number)) continue;
     let at = best.length === count ? count - 1 : best.length;
-    while (at > 0 && (column[from + (best[at - 1] as number)] as number) > value) {
+    while (at > 0 && (least[at - 1] as number) > value) {
       best[at] = best[at - 1] as number;
+      least[at] = least[at - 1] as number;
       at -= 1;
     }
     best[at] = node;
+    least[at] = value;
   }
   return best;
 }

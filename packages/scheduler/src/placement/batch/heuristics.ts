@@ -39,9 +39,8 @@ export class Heuristics {
   }
 
   /** Each task where it ends first, the shortest first (min-min). */
-  minMin(completion: Float64Array): Int32Array {
-    this.#costs.set(completion);
-    this.#wakingCosts.fill(0);
+  minMin(): Int32Array {
+    this.#weigh(this.#batch.objectives.map((name) => (name === 'completionTime' ? 1 : 0)));
     return this.#place(this.#orderOf((row) => -leastOf(row)));
   }
 
@@ -70,7 +69,7 @@ export class Heuristics {
   }
 
   #weigh(weights: readonly number[]): void {
-    const { values, lateness, waking } = this.#table;
+    const { values, width, waking } = this.#table;
     const costs = this.#costs;
     const energy = this.#batch.objectives.indexOf('energy');
     this.#wakingCosts.fill(0);
@@ -78,15 +77,18 @@ export class Heuristics {
       for (let node = 0; node < waking.length; node += 1)
         this.#wakingCosts[node] = (waking[node] as number) * (weights[energy] as number);
     }
-    for (let pair = 0; pair < costs.length; pair += 1) costs[pair] = (lateness[pair] as number) * LATENESS_WEIGHT;
-    values.forEach((column, objective) => {
-      const weight = weights[objective] as number;
-      for (let pair = 0; pair < costs.length; pair += 1) {
-        const value = column[pair] as number;
-        // Not weight * value: that is NaN where a weight of 0 meets a node that does not suit.
-        costs[pair] = value === Infinity ? Infinity : (costs[pair] as number) + weight * value;
+    const all = [...weights, LATENESS_WEIGHT];
+    for (let pair = 0, at = 0; pair < costs.length; pair += 1, at += width) {
+      // Where a node does not suit: a weight of 0 would make it NaN.
+      if (values[at] === Infinity) {
+        costs[pair] = Infinity;
+        continue;
       }
-    });
+      let cost = 0;
+      for (let column = 0; column < width; column += 1)
+        cost += (all[column] as number) * (values[at + column] as number);
+      costs[pair] = cost;
+    }
   }
 
   #place(order: Int32Array): Int32Array {

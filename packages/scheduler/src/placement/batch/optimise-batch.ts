@@ -7,7 +7,6 @@
  * tasks, nodes and seed give the same plan; a run under one tells how far it came, and can be repeated by that.
  */
 import { FogError } from '@fog/contract';
-import type { RunRecord } from '../../nsga2/index.ts';
 import { feasibility } from '../feasibility.ts';
 import type { NodeOffer, ObjectiveName, TaskToPlace } from '../model.ts';
 import { type LeftTask, type PlacementPlan, planFrom } from '../plan.ts';
@@ -57,9 +56,13 @@ export interface BatchProgress {
 }
 
 /** How far a run came. */
-export interface BatchRecord extends RunRecord {
+export interface BatchRecord {
   /** Weightings whose placements the search began with. */
   weightings: number;
+  /** Of the optimiser; how far the last one came. */
+  episodes: number;
+  generations: number;
+  firstPopulation: number;
 }
 
 export const BATCH_STOPS = ['nothing-to-do', 'budget', 'time', 'signal', 'converged'] as const;
@@ -76,7 +79,7 @@ export interface BatchResult {
   stoppedBy: BatchStop;
 }
 
-const NOT_RUN: BatchRecord = { weightings: 0, generations: 0, firstPopulation: 0 };
+const NOT_RUN: BatchRecord = { weightings: 0, episodes: 0, generations: 0, firstPopulation: 0 };
 
 /**
  * Throws `invalid-request` or `invalid-configuration` for what makes no sense. Tasks that no node can take are no error:

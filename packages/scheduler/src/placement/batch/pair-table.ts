@@ -23,12 +23,12 @@ export const SLOWDOWN_UNITS = 2 ** 20;
 export const ENERGY_UNITS = 1000;
 
 export interface PairTable {
-  /** By objective; at `task * nodes + node`; infinite where the node does not suit. */
-  values: readonly Float64Array[];
-  /** Milliseconds behind the deadline beyond what no node could avoid. */
-  lateness: Float64Array;
-  /** Milliseconds by which deadlines are missed whatever is done. */
-  unavoidable: number;
+  /**
+   * For each pair, at `(task * nodes + node) * width`: one number for each objective, infinite where the node does not
+   * suit; then milliseconds behind the deadline, beyond what no node could avoid.
+   */
+  values: Float64Array;
+  width: number;
   /** What each node draws if anything is placed on it, in millijoules. */
   waking: Float64Array;
   /** How much the time of each task counts. */
@@ -36,43 +36,42 @@ export interface PairTable {
 }
 
 export function pairTableOf(batch: Batch): PairTable {
-  const { tasks, nodes, objectives, now } = batch;
-  const pairs = tasks.length * nodes.length;
-  const values = objectives.map(() => new Float64Array(pairs).fill(Infinity));
-  const lateness = new Float64Array(pairs);
+  const { tasks, nodes, objectives } = batch;
+  const width = objectives.length + 1;
+  const values = new Float64Array(tasks.length * nodes.length * width).fill(Infinity);
   const weights = Float64Array.from(tasks, ({ priority }) => 1 + Math.round(priority));
-  let unavoidable = 0;
-  tasks.forEach((task, index) => {
-    const from = index * nodes.length;
-    const best = objectives.includes('fairness') ? leastCompletion(batch, index) : 1;
-    let least = Infinity;
-    for (let node = 0; node < nodes.length; node += 1) {
-      if (!suitsNode(batch, index, node)) continue;
-      const offer = nodes[node] as NodeOffer;
-      objectives.forEach((name, objective) => {
-        (values[objective] as Float64Array)[from + node] = contribution(
-          name,
-          task,
-          offer,
-          weights[index] as number,
-          best,
-        );
-      });
-      if (task.deadline === null) continue;
-      lateness[from + node] = Math.round(latenessMilliseconds(task, offer, now));
-      least = Math.min(least, lateness[from + node] as number);
+  for (let task = 0; task < tasks.length; task += 1) fillRow(batch, values, task, weights[task] as number);
+  return { values, width, waking: wakingOf(batch), weights };
+}
+
+function fillRow(batch: Batch, values: Float64Array, index: number, weight: number): void {
+  const { nodes, objectives, now } = batch;
+  const task = batch.tasks[index] as TaskToPlace;
+  const width = objectives.length + 1;
+  const best = objectives.includes('fairness') ? leastCompletion(batch, index) : 1;
+  let leastLate = Infinity;
+  for (let node = 0; node < nodes.length; node += 1) {
+    if (!suitsNode(batch, index, node)) continue;
+    const offer = nodes[node] as NodeOffer;
+    const at = (index * nodes.length + node) * width;
+    for (let objective = 0; objective < objectives.length; objective += 1) {
+      values[at + objective] = contribution(objectives[objective] as ObjectiveName, task, offer, weight, best);
     }
-    if (task.deadline === null || least === Infinity || least === 0) return;
-    unavoidable += least;
-    for (let at = from; at < from + nodes.length; at += 1) lateness[at] = (lateness[at] as number) - least;
-  });
-  return { values, lateness, unavoidable, waking: wakingOf(batch), weights };
+    const late = Math.round(latenessMilliseconds(task, offer, now));
+    values[at + width - 1] = late;
+    leastLate = Math.min(leastLate, late);
+  }
+  if (leastLate === 0 || leastLate === Infinity) return;
+  for (let node = 0; node < nodes.length; node += 1) {
+    const at = (index * nodes.length + node) * width + width - 1;
+    values[at] = (values[at] as number) - leastLate;
+  }
 }
 
 /** Of no objectives: for who needs to know nothing but what fits where. */
 export function emptyPairTable(): PairTable {
   const none = new Float64Array(0);
-  return { values: [], lateness: none, unavoidable: 0, waking: none, weights: none };
+  return { values: none, width: 1, waking: none, weights: none };
 }
 
 function contribution(name: ObjectiveName, task: TaskToPlace, node: NodeOffer, weight: number, best: number): number {

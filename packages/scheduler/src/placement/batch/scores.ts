@@ -104,17 +104,17 @@ export class Scores {
       }
       return;
     }
-    const pair = task * nodes.length + node;
-    const { values, lateness, waking } = this.#table;
+    const { values, width, waking } = this.#table;
+    const pair = (task * nodes.length + node) * width;
     for (let objective = 0; objective < objectives.length; objective += 1) {
       if (objective === this.#risk && (groupOf[task] as number) >= 0) continue;
       const at = stateAt + objective;
-      state[at] = (state[at] as number) + sign * ((values[objective] as Float64Array)[pair] as number);
+      state[at] = (state[at] as number) + sign * (values[pair + objective] as number);
     }
-    state[stateAt + this.#late] = (state[stateAt + this.#late] as number) + sign * (lateness[pair] as number);
+    state[stateAt + this.#late] = (state[stateAt + this.#late] as number) + sign * (values[pair + width - 1] as number);
     if (this.#fairness >= 0) {
       const at = stateAt + this.#tenantsAt + (tenantOf[task] as number);
-      state[at] = (state[at] as number) + sign * ((values[this.#fairness] as Float64Array)[pair] as number);
+      state[at] = (state[at] as number) + sign * (values[pair + this.#fairness] as number);
     }
     if (this.#energy >= 0) {
       const at = stateAt + this.#countsAt + node;
@@ -130,11 +130,12 @@ export class Scores {
   /** Probability that all replicas fail. */
   #groupRisk(members: Int32Array, genes: Int32Array, genesAt: number): number {
     const { nodes } = this.#batch;
-    const risks = this.#table.values[this.#risk] as Float64Array;
+    const { values, width } = this.#table;
     let product = 1;
     for (const member of members) {
       const node = genes[genesAt + member] as number;
-      if (node < nodes.length) product *= (risks[member * nodes.length + node] as number) / RISK_UNITS;
+      if (node < nodes.length)
+        product *= (values[(member * nodes.length + node) * width + this.#risk] as number) / RISK_UNITS;
     }
     return Math.round(product * RISK_UNITS);
   }
