@@ -34,7 +34,7 @@ export const PLACEMENT_LIMITS = {
   /** Deviations by which a run is expected to be late when a deadline is looked at: 19 of 20 runs are shorter. */
   deadlineDeviations: 1.645,
   /** Nodes with room that the first plan compares for each task: enough to choose from, and it is there at once. */
-  firstPlanNodes: 24,
+  firstPlanNodes: 12,
   /** Weightings whose best placements a batch begins with: evenly spread, and found in a fraction of a second. */
   batchWeightings: 100,
   /** Nodes that the optimiser moves a task to: the best by each objective. Repair takes others where these are full. */
@@ -45,6 +45,8 @@ export const PLACEMENT_LIMITS = {
   episodeGenerations: 20,
   /** A batch no longer gets better when its hypervolume has grown by less than this share in such a time. */
   convergenceShare: 0.0005,
+  /** Placements that a search keeps; each takes 4 bytes for each task. */
+  archivedPlacements: 1000,
   /** Placements of a front that a batch ends with, each with a node for every task. */
   frontPoints: 300,
   /** Points of a front that is drawn. */

@@ -21,15 +21,15 @@ interface Entry extends Archived {
 
 /** Boxes to begin with, along each objective; how much they grow when there are too many. */
 const FIRST_BOXES = 512;
-const GROWTH = 1.25;
+const GROWTH = 1.05;
 
 export class Archive {
-  readonly #origin: Float64Array;
-  readonly #range: Float64Array;
+  #origin: Float64Array;
+  #range: Float64Array;
   #boxes = FIRST_BOXES;
   #entries: Entry[] = [];
   readonly #pending: Archived[] = [];
-  readonly #objectives: number;
+  #objectives: number;
 
   /** `samples`: placements whose objectives say from where to where the archive divides space. */
   constructor(samples: readonly Pick<Archived, 'values'>[]) {
@@ -68,7 +68,28 @@ export class Archive {
   commit(): void {
     for (const offered of this.#pending) this.#insert({ ...offered, box: this.#boxOf(offered.values) });
     this.#pending.length = 0;
-    while (this.#entries.length > PLACEMENT_LIMITS.frontPoints) {
+    this.#shrink(PLACEMENT_LIMITS.archivedPlacements);
+  }
+
+  /** At most so many of them, with larger boxes if need be. */
+  thinned(most: number): readonly Archived[] {
+    if (this.#entries.length <= most) return this.#entries;
+    const copy = new Archive([]);
+    copy.#copy(this);
+    copy.#shrink(most);
+    return copy.#entries;
+  }
+
+  #copy(other: Archive): void {
+    this.#objectives = other.#objectives;
+    this.#origin = other.#origin;
+    this.#range = other.#range;
+    this.#boxes = other.#boxes;
+    this.#entries = other.#entries;
+  }
+
+  #shrink(most: number): void {
+    while (this.#entries.length > most) {
       this.#boxes /= GROWTH;
       const entries = this.#entries;
       this.#entries = [];

@@ -143,7 +143,7 @@ export class Search {
   }
 
   #front(): TradeOffs {
-    return frontOf(this.#batch, this.#archive.entries);
+    return frontOf(this.#batch, this.#archive.thinned(PLACEMENT_LIMITS.frontPoints));
   }
 
   #result(stoppedBy: SearchResult['stoppedBy']): SearchResult {
@@ -212,7 +212,8 @@ class Growth {
     });
   }
 
-  hasEnded({ entries }: Archive): boolean {
+  hasEnded(archive: Archive): boolean {
+    const entries = archive.thinned(PLACEMENT_LIMITS.frontPoints);
     const flat = entries.flatMap(({ values }) => [...values]);
     const volume = hypervolume(flat, entries.length, this.#reference);
     const hasEnded = this.#volume > 0 && volume <= this.#volume * (1 + PLACEMENT_LIMITS.convergenceShare);

@@ -7,6 +7,7 @@
  * Place 1 is the root; the children of `p` are `2p` and `2p + 1`; node `i` is at place `leaves + i`.
  */
 
+import { transferMilliseconds } from '../estimates.ts';
 import { amountOf, type NodeOffer, privacyRank, type Resources } from '../model.ts';
 import { estimateLoad } from './load.ts';
 
@@ -14,10 +15,18 @@ import { estimateLoad } from './load.ts';
 export interface PlaceBounds {
   /** 0 for an empty node, 1 for one of whose scarcest resource nothing is left. */
   readonly leastLoad: Float64Array;
-  readonly leastLatencyMilliseconds: Float64Array;
-  readonly mostBitsPerSecond: Float64Array;
+  /** Time to the start with so many missing bytes, one array for each of `START_BYTES`. */
+  readonly leastStartMilliseconds: readonly Float64Array[];
   readonly leastPrivacy: Float64Array;
   readonly mostReputation: Float64Array;
+}
+
+/** Ascending; between two of them a straight line is below the least time of all nodes, which is concave. */
+export const START_BYTES = [0, 2 ** 20, 2 ** 24, 2 ** 28, 2 ** 34] as const;
+
+/** Until a task can start of whose inputs so many bytes are missing. */
+export function startOf(node: NodeOffer, bytes: number): number {
+  return node.latencyMilliseconds + transferMilliseconds(bytes, node.downloadBitsPerSecond);
 }
 
 /** Nodes that suit one kind of task: for each place, 1 if one is below it. */
@@ -40,8 +49,7 @@ export class NodeTree {
     this.#mostFree = new Float64Array(places * names.length).fill(-1);
     this.bounds = {
       leastLoad: new Float64Array(places).fill(Infinity),
-      leastLatencyMilliseconds: new Float64Array(places).fill(Infinity),
-      mostBitsPerSecond: new Float64Array(places),
+      leastStartMilliseconds: START_BYTES.map(() => new Float64Array(places).fill(Infinity)),
       leastPrivacy: new Float64Array(places).fill(Infinity),
       mostReputation: new Float64Array(places).fill(-1),
     };
@@ -193,8 +201,9 @@ export class NodeTree {
     });
     const { bounds } = this;
     bounds.leastLoad[place] = isOpen ? estimateLoad(node, this.names) : Infinity;
-    bounds.leastLatencyMilliseconds[place] = isOpen ? node.latencyMilliseconds : Infinity;
-    bounds.mostBitsPerSecond[place] = isOpen ? node.downloadBitsPerSecond : 0;
+    START_BYTES.forEach((bytes, at) => {
+      (bounds.leastStartMilliseconds[at] as Float64Array)[place] = isOpen ? startOf(node, bytes) : Infinity;
+    });
     bounds.leastPrivacy[place] = isOpen ? privacyRank(node.privacyLevel) : Infinity;
     bounds.mostReputation[place] = isOpen ? node.reputation : -1;
   }
@@ -207,13 +216,11 @@ export class NodeTree {
     for (let at = 0; at < width; at += 1) {
       free[place * width + at] = Math.max(free[left * width + at] as number, free[right * width + at] as number);
     }
-    const { leastLoad, leastLatencyMilliseconds, mostBitsPerSecond, leastPrivacy, mostReputation } = this.bounds;
-    for (const least of [leastLoad, leastLatencyMilliseconds, leastPrivacy]) {
+    const { leastLoad, leastStartMilliseconds, leastPrivacy, mostReputation } = this.bounds;
+    for (const least of [leastLoad, leastPrivacy, ...leastStartMilliseconds]) {
       least[place] = Math.min(least[left] as number, least[right] as number);
     }
-    for (const most of [mostBitsPerSecond, mostReputation]) {
-      most[place] = Math.max(most[left] as number, most[right] as number);
-    }
+    mostReputation[place] = Math.max(mostReputation[left] as number, mostReputation[right] as number);
   }
 }
 

@@ -63,8 +63,9 @@ export class Router {
     }
     this.#strategy = routerStrategy(strategy);
     this.#random = new RandomNumbers(seed);
-    this.#tree = treeOf(nodes);
-    this.#indices = new Map(nodes.map(({ id }, index) => [id, index]));
+    const ordered = this.#strategy.order === undefined ? nodes : nodes.toSorted(this.#strategy.order);
+    this.#tree = treeOf(ordered);
+    this.#indices = new Map(ordered.map(({ id }, index) => [id, index]));
   }
 
   /** Tasks that are placed and not released. */
@@ -202,6 +203,7 @@ export class Router {
     const nodes = [...this.#indices.values()].flatMap((index) => this.#tree.node(index) ?? []);
     const all = [...nodes.filter(({ id }) => id !== node.id), node];
     assertAmount('the number of nodes', all.length, 0, PLACEMENT_LIMITS.nodes);
+    if (this.#strategy.order !== undefined) all.sort(this.#strategy.order);
     this.#tree = treeOf(all);
     this.#indices = new Map(all.map(({ id }, index) => [id, index]));
     this.#masks.clear();

@@ -3,10 +3,10 @@
  * differ in what they look for among those nodes.
  */
 import type { RandomNumbers } from '../../random-numbers.ts';
-import { missingBytes, transferMilliseconds } from '../estimates.ts';
+import { missingBytes } from '../estimates.ts';
 import { type NodeOffer, privacyRank, type TaskToPlace } from '../model.ts';
 import { estimateLoad } from './load.ts';
-import type { Mask, NodeTree } from './node-tree.ts';
+import { type Mask, type NodeTree, START_BYTES, startOf } from './node-tree.ts';
 
 export const ROUTER_STRATEGIES = [
   /** The node of which least is taken. */
@@ -36,6 +36,11 @@ export interface Question {
 
 export interface RouterStrategy {
   readonly name: RouterStrategyName;
+  /**
+   * In which order nodes are best put into the tree: those that it looks for side by side, so that the parts of the tree in
+   * which they are full are passed over. Missing: any.
+   */
+  readonly order?: (left: NodeOffer, right: NodeOffer) => number;
   /** Index of a node that suits, has room and is wanted; -1 if there is none. */
   choose(question: Question): number;
 }
@@ -47,9 +52,9 @@ export function routerStrategy(name: RouterStrategyName): RouterStrategy {
     case 'affinity':
       return { name, choose: byAffinity };
     case 'proximity':
-      return { name, choose: nearest };
+      return { name, choose: nearest, order: (left, right) => usualStart(left) - usualStart(right) };
     case 'privacy-aware':
-      return { name, choose: byPrivacy };
+      return { name, choose: byPrivacy, order: (left, right) => privacyKey(left) - privacyKey(right) };
     case 'power-of-two-choices':
       return { name, choose: betterOfTwo };
     case 'round-robin':
@@ -69,31 +74,52 @@ function leastLoaded({ task, tree, mask, isWanted }: Question): number {
 
 function nearest(question: Question): number {
   const { task, tree, mask, isWanted } = question;
-  const { leastLatencyMilliseconds, mostBitsPerSecond } = tree.bounds;
-  const startOf = (node: NodeOffer) =>
-    node.latencyMilliseconds + transferMilliseconds(missingBytes(task, node.id), node.downloadBitsPerSecond);
   const total = task.inputs.reduce((sum, { bytes }) => sum + bytes, 0);
+  const startOn = (node: NodeOffer) => startOf(node, missingBytes(task, node.id));
   // Nodes that have some of the data are few, and compared one by one; for all others the whole of it is missing.
   const holders = holdersOf(question);
   let best = -1;
   let bestStart = Infinity;
   for (const index of holders) {
-    const node = tree.node(index) as NodeOffer;
-    if (startOf(node) >= bestStart) continue;
-    bestStart = startOf(node);
+    const start = startOn(tree.node(index) as NodeOffer);
+    if (start >= bestStart) continue;
+    bestStart = start;
     best = index;
   }
+  const boundOf = startBound(tree, total);
   const other = tree.least(
     task.needs,
     mask,
     (place) => {
-      const bound =
-        (leastLatencyMilliseconds[place] as number) + transferMilliseconds(total, mostBitsPerSecond[place] as number);
+      const bound = boundOf(place);
       return bound >= bestStart ? Infinity : bound;
     },
-    (node, index) => (!holders.includes(index) && isWanted(node, index) ? startOf(node) : Infinity),
+    (node, index) => (!holders.includes(index) && isWanted(node, index) ? startOf(node, total) : Infinity),
   );
-  return other >= 0 && startOf(tree.node(other) as NodeOffer) < bestStart ? other : best;
+  return other >= 0 && startOf(tree.node(other) as NodeOffer, total) < bestStart ? other : best;
+}
+
+/** Below the time to the start of every node below a place, if so many bytes are missing. */
+function startBound({ bounds }: NodeTree, bytes: number): (place: number) => number {
+  const after = START_BYTES.findIndex((size) => size >= bytes);
+  const upper = after < 0 ? START_BYTES.length - 1 : Math.max(1, after);
+  const [from, to] = [START_BYTES[upper - 1] as number, START_BYTES[upper] as number];
+  // With more than the largest it takes at least as long as with that.
+  const share = Math.min(1, (bytes - from) / (to - from));
+  const low = bounds.leastStartMilliseconds[upper - 1] as Float64Array;
+  const high = bounds.leastStartMilliseconds[upper] as Float64Array;
+  return (place) => {
+    const least = low[place] as number;
+    // Rounding must not lift a bound above the time of a node.
+    return least === Infinity ? Infinity : (least + share * ((high[place] as number) - least)) * (1 - 1e-12);
+  };
+}
+
+/** Of inputs as tasks have them: what most of the nodes are compared by. */
+const USUAL_INPUT_BYTES = 4 << 20;
+
+function usualStart(node: NodeOffer): number {
+  return startOf(node, USUAL_INPUT_BYTES);
 }
 
 function byAffinity(question: Question): number {
@@ -119,8 +145,12 @@ function byPrivacy({ task, tree, mask, isWanted }: Question): number {
     mask,
     // Whole numbers for the level; reputation decides between nodes of one.
     (place) => Math.max(needed, leastPrivacy[place] as number) + (1 - (mostReputation[place] as number)) / 2,
-    (node, index) => (isWanted(node, index) ? privacyRank(node.privacyLevel) + (1 - node.reputation) / 2 : Infinity),
+    (node, index) => (isWanted(node, index) ? privacyKey(node) : Infinity),
   );
+}
+
+function privacyKey(node: NodeOffer): number {
+  return privacyRank(node.privacyLevel) + (1 - node.reputation) / 2;
 }
 
 function betterOfTwo({ task, tree, mask, isWanted, random }: Question): number {
