@@ -5,8 +5,8 @@ export const PLACEMENT_LIMITS = {
   nodes: 100_000,
   /** Tasks of one batch. Sums of their values stay exact numbers. */
   batchTasks: 10_000,
-  /** Tasks times nodes of one batch: each pair takes 8 bytes for each objective, 256 MiB with four. */
-  batchPairs: 8_000_000,
+  /** Tasks times nodes of one batch: each pair takes 8 bytes for each objective and three times more, 224 MiB with four. */
+  batchPairs: 4_000_000,
   /** Objectives at a time: with more, nearly every placement is as good as every other. */
   objectives: 4,
   /** Tasks that a router remembers as placed, until they are released. */
@@ -31,7 +31,7 @@ export const PLACEMENT_LIMITS = {
   speed: 10_000,
   /** Bits a second of a node's link. */
   bitsPerSecond: 1e13,
-  /** Deviations by which a run is expected to be late when a deadline is looked at: 19 of 20 runs are shorter. */
+  /** Deviations that a run is taken to be longer than expected when its deadline is looked at: 19 of 20 are not. */
   deadlineDeviations: 1.645,
   /** Nodes with room that the first plan compares for each task: enough to choose from, and it is there at once. */
   firstPlanNodes: 12,
