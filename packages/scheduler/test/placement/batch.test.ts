@@ -260,7 +260,8 @@ test('batch: empty sets, one node, no nodes; bad input is refused with what is w
 });
 
 test('batch: a running task moves only when the gain exceeds its restart cost', async () => {
-  const slow = node('slow', { speed: 1, free: processors(3) });
+  // By cost it would always move.
+  const slow = node('slow', { speed: 1, free: processors(3), priceMicroFogPerSlice: 100 });
   const fast = node('fast', { speed: 2 });
   const running = (restartMilliseconds: number) =>
     task('a', {
@@ -273,7 +274,7 @@ test('batch: a running task moves only when the gain exceeds its restart cost', 
     [30_000, false],
     [31_000, false],
   ] as const) {
-    const { plan } = await run({ tasks: [running(restart), other], nodes: [slow, fast] }, ['completionTime']);
+    const { plan } = await run({ tasks: [running(restart), other], nodes: [slow, fast] }, ['cost']);
     assert.equal(
       plan.assignments.some((each) => each.task === 'a' && each.node === 'fast' && each.from === 'slow'),
       moves,

@@ -1,7 +1,7 @@
 /** Batches beside the exact optimum, which an integer program of the same instance finds. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import loadHighs from 'highs';
+import highsModule from 'highs';
 import {
   completionMilliseconds,
   estimatePair,
@@ -16,6 +16,8 @@ import {
 import { RandomNumbers } from '../../src/random-numbers.ts';
 import { NOW, node, processors, task } from './small-fog.ts';
 
+// Its types describe the CommonJS build; what is imported is the function itself.
+const loadHighs = highsModule as unknown as typeof highsModule.default;
 const highs = await loadHighs();
 const CLOSE = 1.02;
 

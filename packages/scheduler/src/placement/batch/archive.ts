@@ -97,11 +97,6 @@ export class Archive {
     }
   }
 
-  /** Drops what was offered since the last `commit`. */
-  forget(): void {
-    this.#pending.length = 0;
-  }
-
   /** Up to `count` of them, spread over the first objective. */
   sample(count: number): Archived[] {
     const sorted = this.#entries.toSorted((left, right) => (left.values[0] as number) - (right.values[0] as number));

@@ -115,7 +115,6 @@ export class Search {
         },
       },
     );
-    this.#archive.forget();
     this.#evaluations += outcome.evaluations;
     this.#note(outcome.record);
     return outcome.stoppedBy;
