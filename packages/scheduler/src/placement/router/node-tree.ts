@@ -41,6 +41,7 @@ export class NodeTree {
   readonly #nodes: (NodeOffer | null)[];
   readonly #need: Float64Array;
   readonly #stack: Int32Array;
+  readonly #stackBounds: Float64Array;
 
   constructor(nodes: readonly NodeOffer[], names: readonly string[]) {
     this.names = names;
@@ -56,6 +57,7 @@ export class NodeTree {
     this.#nodes = nodes.map(() => null);
     this.#need = new Float64Array(names.length);
     this.#stack = new Int32Array(2 * Math.ceil(Math.log2(places)) + 2);
+    this.#stackBounds = new Float64Array(this.#stack.length);
     nodes.forEach((node, index) => {
       this.#writeLeaf(index, node);
     });
@@ -113,13 +115,16 @@ export class NodeTree {
   ): number {
     if (!this.#setNeed(needs) || !this.#mayHold(1, mask)) return -1;
     const stack = this.#stack;
-    let depth = 0;
-    stack[depth++] = 1;
+    const stackBounds = this.#stackBounds;
+    stack[0] = 1;
+    stackBounds[0] = boundOf(1);
+    let depth = 1;
     let best = -1;
     let bestKey = Infinity;
     while (depth > 0) {
-      const place = stack[--depth] as number;
-      if (boundOf(place) >= bestKey) continue;
+      depth -= 1;
+      if ((stackBounds[depth] as number) >= bestKey) continue;
+      const place = stack[depth] as number;
       if (place >= this.leaves) {
         const index = place - this.leaves;
         const key = keyOf(this.#nodes[index] as NodeOffer, index);
@@ -130,15 +135,15 @@ export class NodeTree {
         continue;
       }
       const left = 2 * place;
-      const right = left + 1;
       const leftBound = this.#mayHold(left, mask) ? boundOf(left) : Infinity;
-      const rightBound = this.#mayHold(right, mask) ? boundOf(right) : Infinity;
+      const rightBound = this.#mayHold(left + 1, mask) ? boundOf(left + 1) : Infinity;
       // The more promising one is looked at first, and so is put on the stack last.
-      const first = rightBound < leftBound ? right : left;
-      const firstBound = Math.min(leftBound, rightBound);
-      const secondBound = Math.max(leftBound, rightBound);
-      if (secondBound < bestKey) stack[depth++] = first === left ? right : left;
-      if (firstBound < bestKey) stack[depth++] = first;
+      const isRightFirst = rightBound < leftBound;
+      stack[depth] = isRightFirst ? left : left + 1;
+      stackBounds[depth] = isRightFirst ? leftBound : rightBound;
+      stack[depth + 1] = isRightFirst ? left + 1 : left;
+      stackBounds[depth + 1] = isRightFirst ? rightBound : leftBound;
+      depth += 2;
     }
     return best;
   }

@@ -52,7 +52,7 @@ export function routerStrategy(name: RouterStrategyName): RouterStrategy {
     case 'affinity':
       return { name, choose: byAffinity };
     case 'proximity':
-      return { name, choose: nearest, order: (left, right) => usualStart(left) - usualStart(right) };
+      return { name, choose: nearest, order: (left, right) => nearnessKey(left) - nearnessKey(right) };
     case 'privacy-aware':
       return { name, choose: byPrivacy, order: (left, right) => privacyKey(left) - privacyKey(right) };
     case 'power-of-two-choices':
@@ -115,11 +115,16 @@ function startBound({ bounds }: NodeTree, bytes: number): (place: number) => num
   };
 }
 
-/** Of inputs as tasks have them: what most of the nodes are compared by. */
-const USUAL_INPUT_BYTES = 4 << 20;
-
-function usualStart(node: NodeOffer): number {
-  return startOf(node, USUAL_INPUT_BYTES);
+/**
+ * Nodes alike in latency and rate get keys that are near each other: the bits of both take turns. Tasks without inputs
+ * look for latency alone, those with large ones mostly for the rate.
+ */
+function nearnessKey({ latencyMilliseconds, downloadBitsPerSecond }: NodeOffer): number {
+  const latency = Math.min(255, Math.floor(16 * Math.log2(1 + latencyMilliseconds)));
+  const slowness = 255 - Math.min(255, Math.floor(6 * Math.log2(downloadBitsPerSecond)));
+  let key = 0;
+  for (let bit = 7; bit >= 0; bit -= 1) key = 4 * key + 2 * ((slowness >> bit) & 1) + ((latency >> bit) & 1);
+  return key;
 }
 
 function byAffinity(question: Question): number {
