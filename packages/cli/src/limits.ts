@@ -59,4 +59,6 @@ export const CLI_LIMITS = {
   pingBytes: 32,
   /** `fog mix bench`: time for each way to unwrap. */
   benchMilliseconds: 1000,
+  /** `fog mix simulate`: combinations of one sweep; each may take a minute. */
+  simulatedRuns: 32,
 } as const;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { createGenesis, type Genesis } from '@fog/betanet';
 import pc from 'picocolors';
+import type { AnonymityReport } from '../src/mix/anonymity-report.ts';
 import { pingOnce } from '../src/mix/ping.ts';
 import { pingSummaryText, pingText } from '../src/output/mix-ping-text.ts';
 import { fog } from './test-terminal.ts';
@@ -89,6 +90,73 @@ describe('usage', () => {
     assert.deepEqual([backend, tiers.length], ['typescript', 1]);
     assert.ok((tiers[0]?.unwrapsPerSecond ?? 0) > 1);
     assert.match((await fog(['mix', 'ping', '--help'])).stdout, /On other networks nobody knows that/);
+  });
+});
+
+describe('simulate', () => {
+  const quick = ['mix', 'simulate', '--duration', '20s', '--users', '30', '--attacks', '5'];
+
+  test('a seed repeats every byte, another gives others', async () => {
+    const first = await fog([...quick, '--json']);
+    assert.equal(first.code, 0, first.stderr);
+    assert.equal((await fog([...quick, '--json'])).stdout, first.stdout);
+    assert.notEqual((await fog([...quick, '--json', '--seed', '2'])).stdout, first.stdout);
+    const { runs, loopix } = JSON.parse(first.stdout) as { runs: AnonymityReport[]; loopix: object };
+    assert.equal(Object.hasOwn(loopix, 'latencyMeanMilliseconds'), true);
+    const [run] = runs;
+    assert.ok(run && runs.length === 1);
+    const { network, alarm, client, effectiveSenders, rateTimesDelay } = run;
+    assert.deepEqual([network.options.clients, network.options.delay.capMilliseconds], [30, 1000]);
+    assert.ok(network.latencyMilliseconds.count > 100);
+    assert.ok(effectiveSenders.least <= effectiveSenders.mean && effectiveSenders.mean <= 30);
+    assert.equal(alarm.alarmMilliseconds.count, 5);
+    assert.equal(rateTimesDelay, 0.1);
+    assert.ok(Math.abs(client.bytesPerHour / (2 * 3600 * client.packetBytes) - 1) < 0.1, 'two packets a second');
+    assert.ok(Math.abs(client.coverShare - 0.75) < 0.1, 'half of the payload slots stay empty');
+  });
+
+  test('a table for people: every figure with what it is, and what was published beside it', async () => {
+    const { code, stdout } = await fog([...quick, '--attack']);
+    assert.equal(code, 0);
+    assert.match(stdout, /^network +30 users, 2 gateways, 3 layers of 2 mixes\n/);
+    for (const row of ['drawn delays', 'achieved', 'bits', 'equally likely senders', 'degraded', 'alarm', 'delays:']) {
+      assert.match(stdout, new RegExp(`\n${row} .*\\d`), row);
+    }
+    assert.match(stdout, /falsely: degraded \d+ times and alarm \d+ times in 0\.4 hours/);
+    assert.match(stdout, /in the network above: degraded .*; \d+ messages were kept back/);
+    const untried = await fog([...quick, '--attack', '--attacks', '0', '--duration', '60s']);
+    assert.match(untried.stdout, /no trials were asked for\nin the network above: degraded after [\d.]+ s/);
+    assert.match(stdout, /latency, mean +\d+ ms +1930 ms +section 5/);
+  });
+
+  test('lists are swept, a row for each combination; what nothing is known of is a dash', async () => {
+    const short = ['mix', 'simulate', '--duration', '5s', '--attacks', '0'];
+    const { stdout, stderr } = await fog([...short, '--mean-delay', '10,50', '--users', '10,20', '--messages', '0']);
+    const rows = stdout.split('\n').filter((line) => /^\d/.test(line));
+    assert.deepEqual(
+      rows.map((row) => row.split(/ {2,}/).slice(0, 2).join(' ')),
+      ['10 10 ms', '10 50 ms', '20 10 ms', '20 50 ms'],
+    );
+    assert.ok(rows.every((row) => / - +- {2}/.test(row)));
+    assert.match(stderr, /simulating 4 of 4/);
+  });
+
+  test('what is too much, or no number, is refused before anything runs', async () => {
+    const fault = async (...flags: string[]) => {
+      const { code, stderr, stdout } = await fog(['mix', 'simulate', ...flags]);
+      assert.deepEqual([code, stdout], [2, ''], flags.join(' '));
+      return stderr;
+    };
+    assert.match(await fault('--users', '1e3'), /"1e3" is not a number from 0/);
+    assert.match(
+      await fault('--users', '3000'),
+      /number of clients is 3000, and must be a whole number from 2 to 2000/,
+    );
+    assert.match(await fault('--users', '2000', '--duration', '10m'), /would have \d+ steps, .*\n {2}hint: lower/);
+    assert.match(await fault('--users', '2,3,4,5,6,7', '--payload', '1,2,3,4,5,6'), /these are 36 runs, and 32 is the/);
+    assert.match(await fault('--node-loops', '0'), /without loops of nodes nobody notices an attack/);
+    assert.match(await fault('--loss', '2'), /share of loops that get lost is 2/);
+    assert.match(await fault('--mean-delay', '99999999'), /cap of delays/);
   });
 });
 
