@@ -138,7 +138,7 @@ class Stage implements Disposable {
     const kind = random.below(8);
     if (kind === 0) return this.#withOtherCommands(packet, from, random);
     if (kind === 1) packet.set(random.pick(packets).packet.subarray(geometry.headerBytes), geometry.headerBytes);
-    if (kind === 2) this.#splice(packet, random);
+    if (kind === 2) return this.#spliced(packet, from, random);
     if (kind === 3) packet.set(random.pick(random.once(2) ? LOW_ORDER : EDGES), ELEMENT_AT);
     if (kind === 3 && random.once(2)) packet[ELEMENT_AT + 31] = (packet[ELEMENT_AT + 31] as number) ^ 0x80;
     if (kind === 4) for (let flips = random.below(4); flips >= 0; flips -= 1) random.flip(packet);
@@ -156,11 +156,14 @@ class Stage implements Disposable {
     return { from, status: statusOf(commands, from.hasPayload && !isChanged), commands, isLowOrder: false };
   }
 
-  /** A piece of another packet's header. */
-  #splice(packet: Buffer, random: FuzzRandom): void {
-    const other = random.pick(this.#pool.packets).packet;
-    const at = random.below(this.#pool.geometry.headerBytes);
-    packet.set(other.subarray(at, at + 1 + random.below(this.#pool.geometry.headerBytes - at)), at);
+  /** With a piece of another packet's header, rarely so long that the whole header is that one's. */
+  #spliced(packet: Buffer, from: PooledPacket, random: FuzzRandom): Expected {
+    const { headerBytes } = this.#pool.geometry;
+    const other = random.pick(this.#pool.packets);
+    const at = random.below(headerBytes);
+    packet.set(other.packet.subarray(at, at + 1 + random.below(headerBytes - at)), at);
+    const isOther = packet.compare(other.packet, 0, headerBytes, 0, headerBytes) === 0;
+    return this.#known(packet, isOther ? other : from);
   }
 
   #known(packet: Buffer, from: PooledPacket): Expected {
