@@ -18,8 +18,6 @@ const USAGE =
   'usage: npm run fuzz -- [--inputs N | --quick] [--seed S] [--only NAME [--from INDEX]]... [--json] | --list';
 const DEFAULT_INPUTS = 1_000_000;
 const QUICK_INPUTS = 40_000;
-/** However small its part is, a target that runs has so many inputs. */
-const LEAST_INPUTS = 64;
 
 interface Options {
   names: string[];
@@ -65,7 +63,7 @@ async function main({ names, seed, from, inputs, isJson }: Options): Promise<num
   const results: TargetResult[] = [];
   for (const name of names) {
     const { share } = TARGETS.get(name) as FuzzTarget;
-    const range = { name, seed, from, inputs: Math.max(LEAST_INPUTS, Math.round(inputs * share)) };
+    const range = { name, seed, from, inputs: Math.max(1, Math.round(inputs * share)) };
     const result = await supervise(range, { modulePath: new URL('./targets.ts', import.meta.url).href });
     results.push(result);
     for (const line of linesOf(result, seed)) print(line);
