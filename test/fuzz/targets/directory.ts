@@ -58,7 +58,9 @@ export const DIRECTORY_DOCUMENTS = oneByOne(
       const read = readDocument(damagedText(random.pick(whole), random), schema, DIRECTORY_LIMITS.consensusBytes);
       if ('fault' in read) return read.fault === 'is not JSON' ? 'refused: not JSON' : 'refused: not of its form';
       const text = canonicalJson(read.document);
-      assert.deepEqual(readDocument(text, schema, DIRECTORY_LIMITS.consensusBytes), read);
+      const again = readDocument(text, schema, DIRECTORY_LIMITS.consensusBytes);
+      // As text: JSON knows a zero below zero, which canonical JSON writes as the other.
+      assert.equal('fault' in again ? again.fault : canonicalJson(again.document), text);
       return 'a document';
     };
   },
