@@ -39,6 +39,8 @@ export interface ConformanceArea {
   cases(file: VectorFile): Iterable<ConformanceCase> | Promise<Iterable<ConformanceCase>>;
   /** Checks one case. Throws when it fails, also when the case names something unknown. */
   run(test: ConformanceCase): void | Promise<void>;
+  /** What of the product its cases do not reach on this machine, a line each: `name: why`. Nothing fails by it. */
+  notRun?(): string[];
 }
 
 export type Areas = ReadonlyMap<string, ConformanceArea>;
