@@ -176,7 +176,7 @@ function usage(): NodeUsage {
 /** Of the packets since the last call. */
 function processing(): Processing {
   const histogram = engine?.processing;
-  const percentile = (share: number) => (histogram === undefined ? 0 : histogram.percentile(share) / 1000);
+  const percentile = (percent: number) => histogram?.percentile(percent) ?? 0;
   const result = { count: histogram?.count ?? 0, p50: percentile(50), p99: percentile(99) };
   histogram?.reset();
   return result;

@@ -1,15 +1,18 @@
 /** `fog mix`: what is refused before anything starts, and how results look. */
 import assert from 'node:assert/strict';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { createGenesis, type Genesis } from '@fog/betanet';
+import { createGenesis, DIRECTORY_ROUTES, type Genesis } from '@fog/betanet';
 import pc from 'picocolors';
 import type { AnonymityReport } from '../src/mix/anonymity-report.ts';
 import { pingOnce } from '../src/mix/ping.ts';
 import { pingSummaryText, pingText } from '../src/output/mix-ping-text.ts';
-import { fog } from './test-terminal.ts';
+import { type CommandRun, fog } from './test-terminal.ts';
 
 const KEYS = ['a', 'b', 'c'].map((letter) => letter.repeat(64));
 const COLOURS = pc.createColors(false);
@@ -157,6 +160,50 @@ describe('simulate', () => {
     assert.match(await fault('--node-loops', '0'), /without loops of nodes nobody notices an attack/);
     assert.match(await fault('--loss', '2'), /share of loops that get lost is 2/);
     assert.match(await fault('--mean-delay', '99999999'), /cap of delays/);
+  });
+});
+
+describe('a relay that cannot go on ends the command with the reason', () => {
+  /** Of one authority, which answers nothing but its time. */
+  async function runNode(aheadMilliseconds: number, name: string): Promise<CommandRun> {
+    const authority = createServer((incoming, response) => {
+      const isStatus = incoming.url === DIRECTORY_ROUTES.status;
+      response.writeHead(isStatus ? 200 : 404).end(JSON.stringify({ milliseconds: Date.now() + aheadMilliseconds }));
+    });
+    await new Promise<void>((resolve) => authority.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(authority.address() as AddressInfo).port}`;
+    const file = join(folder, `${name}.json`);
+    const test = { test: true, epochMilliseconds: 1000, genesisMilliseconds: Date.now() - 60_000 };
+    await writeFile(
+      file,
+      JSON.stringify(genesis({ ...test, authorities: [{ id: 'a', publicKey: KEYS[0] ?? '', url }] })),
+    );
+    const options = ['--genesis', file, '--role', 'service', '--operator', 'x', '--data', join(folder, name)];
+    const run = await fog(['mix', 'node', ...options]);
+    authority.closeAllConnections();
+    authority.close();
+    return run;
+  }
+
+  test('when its clock is wrong', async () => {
+    const { code, stdout, stderr } = await runNode(120_000, 'late');
+    assert.equal(code, 2);
+    assert.match(stdout, /^service [0-9a-f]{12} listens at/);
+    assert.match(
+      stderr,
+      /^fog: this clock is 120 s behind those of the directory's authorities\n {2}hint: set the clock/m,
+    );
+  });
+
+  test('when the folder of its keys is gone', async () => {
+    const keys = join(folder, 'robbed', 'keys');
+    const robbed = setInterval(() => {
+      if (existsSync(keys) && readdirSync(keys).length >= 10) rmSync(keys, { recursive: true });
+    }, 20);
+    const { code, stderr } = await runNode(0, 'robbed');
+    clearInterval(robbed);
+    assert.equal(code, 2);
+    assert.match(stderr, /^fog: keys cannot be written or deleted: ENOENT/m);
   });
 });
 

@@ -1,6 +1,9 @@
 /**
  * The services of one service node: programs that register a name, receive messages and answer them without knowing
  * who asked.
+ *
+ *     open -> closed
+ *       '--> stopped: it cannot send or keep time any more; says why
  */
 import { FogError } from '@fog/contract';
 import { geometryOf, readOutcome } from '@fog/sphinx';
@@ -18,7 +21,10 @@ export interface ServiceHostOptions {
   genesis: Genesis;
   /** Makes a packet of the reply block and lets it go, see `MixNode.sendReply`. */
   send(block: Uint8Array, payload: Uint8Array): void;
+  /** A service threw; the others are not touched by that. */
   failed(service: string, error: unknown): void;
+  /** The host itself cannot go on, and has stopped. */
+  stopped(error: FogError): void;
 }
 
 interface Service {
@@ -95,9 +101,20 @@ export class ServiceHost implements Disposable {
     try {
       const answer = await service.handler(bytes, sender);
       if (answer === null) return;
-      this.#follow(service, service.core.reply({ sender, request, bytes: answer }, Date.now()).effects);
+      const { effects } = service.core.reply({ sender, request, bytes: answer }, Date.now());
+      this.#orStop(() => this.#follow(service, effects));
     } catch (error) {
       this.#options.failed(service.name, error);
+    }
+  }
+
+  /** Of what nobody waits for. */
+  #orStop(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this[Symbol.dispose]();
+      this.#options.stopped(FogError.from(error));
     }
   }
 
@@ -108,7 +125,9 @@ export class ServiceHost implements Disposable {
     const pause = Math.min(Math.max(1, due - Date.now()), CLIENT_LIMITS.mostTimerMilliseconds);
     this.#timer = setTimeout(() => {
       this.#timer = null;
-      for (const service of this.#services.values()) this.#follow(service, service.core.tick(Date.now()));
+      this.#orStop(() => {
+        for (const service of this.#services.values()) this.#follow(service, service.core.tick(Date.now()));
+      });
     }, pause);
   }
 }

@@ -38,6 +38,9 @@ export const DIRECTORY_LIMITS = {
   longestEpochMilliseconds: 86_400_000,
   /** Longest mean of a delay or interval that a network may state. */
   intervalMilliseconds: 3_600_000,
-  /** By how much a consensus may have been signed in the future before a node says that its clock is wrong. */
+  /**
+   * By how much a consensus may have been signed in the future before a node says that its clock is wrong. So long a node
+   * has the key of an epoch after it has ceased to accept it.
+   */
   clockSkewMilliseconds: 30_000,
 } as const;

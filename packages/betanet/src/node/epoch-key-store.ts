@@ -1,7 +1,7 @@
 /**
  * The Sphinx keys of a node, one for each epoch, and what keeps packets under them from being replayed.
  *
- *     key      made (for the epoch and the next two) -> published -> in use -> over -> deleted with its tags
+ *     key      made (ahead of its epoch) -> published -> in use -> over -> deleted with its tags, see key-schedule.ts
  *              made or in use --restart in doubt--> retired: deleted, and another one is made for its epoch
  *
  * A key and its tags live and die together. In the folder, each readable by the owner alone:
@@ -61,16 +61,19 @@ export class EpochKeyStore implements Disposable {
     for (const file of await readdir(options.folder)) {
       const epoch = /^(\d+)\.key$/.exec(file)?.[1];
       if (epoch !== undefined) await store.#takeOver(Number(epoch));
+      // Of a run that was killed while it made a key, which nobody has heard of.
+      else if (/^\d+\.key\.new$/.test(file)) await rm(join(options.folder, file), { force: true });
     }
     return store;
   }
 
   /**
-   * The keys of these epochs; those that are not there are made. Older ones are deleted, and newer ones, which were
-   * made while the clock was wrong: epochs are told apart by one byte.
+   * The keys of these epochs, those that are not there made, and before them the older ones from `keptFrom` on that are
+   * there. All others are deleted: those that are over, and newer ones, which were made while the clock was wrong
+   * (epochs are told apart by one byte). The oldest comes first.
    */
-  require(epochs: readonly number[]): Promise<EpochKey[]> {
-    const done = this.#last.then(() => this.#require(epochs));
+  require(epochs: readonly number[], keptFrom: number = Math.min(...epochs)): Promise<EpochKey[]> {
+    const done = this.#last.then(() => this.#require(epochs, keptFrom));
     this.#last = done.catch(() => {});
     return done;
   }
@@ -80,12 +83,11 @@ export class EpochKeyStore implements Disposable {
     await this.#last;
   }
 
-  async #require(epochs: readonly number[]): Promise<EpochKey[]> {
-    const [oldest, newest] = [Math.min(...epochs), Math.max(...epochs)];
-    for (const epoch of this.#keys.keys()) if (epoch < oldest || epoch > newest) await this.#remove(epoch);
-    const keys: EpochKey[] = [];
-    for (const epoch of epochs) keys.push(this.#keys.get(epoch) ?? (await this.#make(epoch)));
-    return keys;
+  async #require(epochs: readonly number[], keptFrom: number): Promise<EpochKey[]> {
+    const newest = Math.max(...epochs);
+    for (const epoch of this.#keys.keys()) if (epoch < keptFrom || epoch > newest) await this.#remove(epoch);
+    for (const epoch of epochs) if (!this.#keys.has(epoch)) await this.#make(epoch);
+    return [...this.#keys.values()].toSorted((a, b) => a.epoch - b.epoch);
   }
 
   /** The key of an epoch that is there, by the lowest byte of its number; there are never more than a few. */
@@ -224,13 +226,11 @@ class StoredKey implements EpochKey {
     this.#pendingBytes = 0;
   }
 
+  /** What is pending is of packets that have not left, and do not any more. */
   close(): void {
-    if (this.#log !== null) {
-      this.flush();
-      closeSync(this.#log);
-      this.#log = null;
-    }
     this.privateKey.fill(0);
     this.tagKey.fill(0);
+    if (this.#log !== null) closeSync(this.#log);
+    this.#log = null;
   }
 }

@@ -5,6 +5,8 @@ export const NODE_LIMITS = {
   batchPackets: 8,
   /** How long the first packet of a batch waits for others: far below any mixing delay. */
   batchWaitMilliseconds: 0.15,
+  /** How long an order to a thread without work, e.g. to forget a key, may stay unseen: it can come just before a wait. */
+  orderWaitMilliseconds: 1000,
   /** Slots of the ring between I/O and one unwrapping thread: some 50 ms of work at full speed, 4 to 8 MiB. */
   ringSlots: 2048,
   /**

@@ -8,7 +8,6 @@
  * Tags are on the disk before their packets leave: a row of unwrapped packets is claimed, its tags are written at once,
  * and only then does the queue give anything away. Deliveries take the same way as packets that are forwarded.
  */
-import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { type BackendName, type Geometry, OUTCOME_BYTES, OUTCOME_STATUS, REPLAY_TAG_BYTES } from '@fog/sphinx';
 import type { DropCause, DropCounters } from '../mixing/drop-counters.ts';
 import { type DuePacket, MixQueue } from '../mixing/mix-queue.ts';
@@ -16,6 +15,7 @@ import type { RandomNumbers } from '../mixing/random-numbers.ts';
 import type { EpochKey, EpochKeyStore } from './epoch-key-store.ts';
 import { NODE_LIMITS } from './limits.ts';
 import type { PacketTrace } from './packet-trace.ts';
+import { TimeHistogram } from './time-histogram.ts';
 import { OUTCOME_EPOCH_AT } from './unwrap-ring.ts';
 import { UnwrapThreads } from './unwrap-threads.ts';
 
@@ -50,7 +50,7 @@ export interface MixEngineOptions {
    * comes nevertheless is taken as long as there is room.
    */
   congested?(isCongested: boolean): void;
-  /** Nothing can be unwrapped any more, or tags not be written: the node has to stop. */
+  /** Nothing can be unwrapped any more, or tags not be written, or a packet not be handed on: the node has to stop. */
   failed(error: Error): void;
   /** Of a test network: keeps when single packets came and left. */
   trace?: PacketTrace | undefined;
@@ -67,10 +67,11 @@ export class MixEngine implements AsyncDisposable {
   readonly #options: MixEngineOptions;
   readonly #threads: UnwrapThreads;
   readonly #queue: MixQueue;
-  /** From the network to the queue, in microseconds. The time that a packet asks to be held is not in it. */
-  readonly processing: RecordableHistogram = createHistogram();
-  /** How much longer than asked packets were held, in microseconds. */
-  readonly lateness: RecordableHistogram = createHistogram();
+  /** From the network to the queue: the work of the node. The time that a packet is held is not in it. */
+  readonly processing = new TimeHistogram();
+  /** How long packets were held, and of that, how much longer than they asked. */
+  readonly delay = new TimeHistogram();
+  readonly lateness = new TimeHistogram();
   #timer: NodeJS.Timeout | null = null;
   #received = 0;
   #isCongested = false;
@@ -98,15 +99,9 @@ export class MixEngine implements AsyncDisposable {
     });
   }
 
-  /** Keys to be tried from now on, the likeliest first. */
+  /** Keys to be tried from now on, the likeliest first. Those that are not among them are wiped. */
   setKeys(keys: readonly EpochKey[]): void {
-    this.#threads.setKeys(
-      keys.map(({ epoch, privateKey, tagKey }) => ({
-        epoch,
-        privateKey: Uint8Array.from(privateKey),
-        tagKey: Uint8Array.from(tagKey),
-      })),
-    );
+    this.#threads.setKeys(keys.map(({ epoch, privateKey, tagKey }) => ({ epoch, privateKey, tagKey })));
   }
 
   /** Takes packets that lie `stride` bytes apart. What finds no room is dropped and counted. */
@@ -135,11 +130,11 @@ export class MixEngine implements AsyncDisposable {
   advance(): void {
     try {
       this.#options.keys.flush();
+      this.#queue.advance(this.#options.now(), this.#forwardDue);
     } catch (error) {
       this.#options.failed(error as Error);
       return;
     }
-    this.#queue.advance(this.#options.now(), this.#forwardDue);
     if (this.#queue.held > 0) this.#timer ??= setTimeout(() => this.#tick(), NODE_LIMITS.tickMilliseconds);
   }
 
@@ -196,7 +191,7 @@ export class MixEngine implements AsyncDisposable {
       packet.set(outcome, 0);
       this.#hold(packet, HERE, delay);
     }
-    this.processing.record(microseconds(now() - receivedMilliseconds));
+    this.processing.record(now() - receivedMilliseconds);
   }
 
   /** Whether the key is still good and the tag new. */
@@ -220,7 +215,8 @@ export class MixEngine implements AsyncDisposable {
 
   #leaves({ bytes, offset, nextHop, askedMilliseconds, heldMilliseconds }: DuePacket): void {
     const packet = bytes.subarray(offset, offset + this.#options.geometry.packetBytes);
-    this.lateness.record(microseconds(heldMilliseconds - askedMilliseconds));
+    this.delay.record(heldMilliseconds);
+    this.lateness.record(heldMilliseconds - askedMilliseconds);
     const { trace, deliver, forward } = this.#options;
     if (nextHop === HERE) {
       trace?.delivered(packet);
@@ -244,9 +240,4 @@ function readDelay(outcome: Uint8Array): number {
 
 function idTextAt(outcome: Uint8Array): string {
   return Buffer.from(outcome.buffer, outcome.byteOffset + ID_AT, ID_BYTES).toString('hex');
-}
-
-/** What a histogram takes: whole numbers from 1. */
-function microseconds(milliseconds: number): number {
-  return Math.max(1, Math.round(milliseconds * 1000));
 }

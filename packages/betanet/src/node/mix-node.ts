@@ -10,7 +10,6 @@
  */
 import { randomBytes, randomFillSync } from 'node:crypto';
 import { join } from 'node:path';
-import type { RecordableHistogram } from 'node:perf_hooks';
 import { FogError } from '@fog/contract';
 import {
   type BackendName,
@@ -32,7 +31,7 @@ import {
 import type { Consensus } from '../directory/documents.ts';
 import type { NodeRole } from '../directory/fields.ts';
 import { type Genesis, networkIdOf } from '../directory/genesis.ts';
-import { acceptedEpochs, epochAt, epochStart } from '../directory/schedule.ts';
+import { acceptedEpochs, epochAt } from '../directory/schedule.ts';
 import { ConsensusFollower } from '../directory-service/consensus-follower.ts';
 import { DirectoryClient } from '../directory-service/directory-client.ts';
 import { DropCounters } from '../mixing/drop-counters.ts';
@@ -41,6 +40,7 @@ import { RandomNumbers } from '../mixing/random-numbers.ts';
 import { bootId } from './boot-id.ts';
 import { EpochKeyStore } from './epoch-key-store.ts';
 import { IncomingLinks } from './incoming-links.ts';
+import { keySchedule } from './key-schedule.ts';
 import { type MixNodeLimits, NODE_LIMITS } from './limits.ts';
 import { Mailboxes } from './mailboxes.ts';
 import { MixEngine } from './mix-engine.ts';
@@ -50,6 +50,7 @@ import { OwnLoops } from './own-loops.ts';
 import type { PacketTrace } from './packet-trace.ts';
 import { Registration } from './registration.ts';
 import { RelayTable, type Sender } from './relay-table.ts';
+import type { TimeHistogram } from './time-histogram.ts';
 
 export interface MixNodeOptions {
   genesis: Genesis;
@@ -201,10 +202,10 @@ export class MixNode implements AsyncDisposable {
     return this.#follower?.present ?? null;
   }
 
-  /** From the network to the queue, and beyond the delays asked for; in microseconds, see mix-engine.ts. */
-  get histograms(): { processing: RecordableHistogram; lateness: RecordableHistogram } {
-    const { processing, lateness } = this.#engine;
-    return { processing, lateness };
+  /** Times of packets; what is what stands in mix-engine.ts. */
+  get histograms(): Record<'processing' | 'delay' | 'lateness', TimeHistogram> {
+    const { processing, delay, lateness } = this.#engine;
+    return { processing, delay, lateness };
   }
 
   /** Sends a packet that was made from a reply block, held as long as a packet from elsewhere. For services. */
@@ -232,8 +233,9 @@ export class MixNode implements AsyncDisposable {
       drops: Object.fromEntries(this.drops.entries().filter(([, count]) => count > 0)),
       mailboxes: { clients: this.mailboxes.clients, kept: this.mailboxes.kept },
       replaySets: this.#keys.replaySets(),
-      processingMilliseconds: quantiles(this.#engine.processing),
-      latenessMilliseconds: quantiles(this.#engine.lateness),
+      processingMilliseconds: this.#engine.processing.quantiles(),
+      delayMilliseconds: this.#engine.delay.quantiles(),
+      latenessMilliseconds: this.#engine.lateness.quantiles(),
     };
   }
 
@@ -288,7 +290,8 @@ export class MixNode implements AsyncDisposable {
       folder,
       describe: () => this.#description(),
       sphinxKeys: async (epoch) => {
-        const keys = await this.#keys.require(this.#keyEpochs());
+        const { wanted: epochs, keptFrom } = keySchedule(genesis, this.#now());
+        const keys = await this.#keys.require(epochs, keptFrom);
         return [epoch, epoch + 1, epoch + 2].map((wanted) => {
           const key = keys.find((candidate) => candidate.epoch === wanted);
           return { epoch: wanted, publicKey: Buffer.from(key?.publicKey ?? []).toString('hex') };
@@ -319,30 +322,18 @@ export class MixNode implements AsyncDisposable {
     };
   }
 
-  /** From the last epoch, whose packets may still come, to the fourth from now: the last key of a descriptor for the second. */
-  #keyEpochs(): number[] {
-    const epoch = Math.max(0, epochAt(this.#options.genesis, this.#now()));
-    return [epoch - 1, epoch, epoch + 1, epoch + 2, epoch + 3, epoch + 4].filter((wanted) => wanted >= 0);
-  }
-
   /** At each beginning and end of a key's time. */
   async #changeKeys(): Promise<void> {
-    const { genesis } = this.#options;
-    const keys = await this.#keys.require(this.#keyEpochs());
+    const { wanted, keptFrom, changesAtMilliseconds } = keySchedule(this.#options.genesis, this.#now());
+    const keys = await this.#keys.require(wanted, keptFrom).catch((cause: Error) => {
+      throw new FogError('data-directory', `keys cannot be written or deleted: ${cause.message}`, { cause });
+    });
     if (this.#stopping.signal.aborted) return;
-    const now = this.#now();
-    const epoch = Math.max(0, epochAt(genesis, now));
-    // Of the last epoch, for twice the grace: in its second half they are told apart from what is damaged.
-    const usable = keys.filter(
-      (key) =>
-        key.epoch === epoch ||
-        (key.epoch === epoch - 1 && now < epochStart(genesis, epoch) + 2 * genesis.graceMilliseconds),
-    );
-    this.#engine.setKeys(usable.toSorted((a, b) => b.epoch - a.epoch));
-    const changes = [epochStart(genesis, epoch) + 2 * genesis.graceMilliseconds, epochStart(genesis, epoch + 1)];
-    const next = Math.min(...changes.filter((at) => at > now));
+    const [epoch = 0] = wanted;
+    this.#engine.setKeys(keys.filter((key) => key.epoch <= epoch).toReversed());
+    const left = Math.max(0, changesAtMilliseconds - this.#now());
     const again = () => this.#changeKeys().catch((error: unknown) => this.#fail(FogError.from(error)));
-    this.#epochTimer = setTimeout(() => void again(), Math.min(next - now, NODE_LIMITS.mostTimerMilliseconds));
+    this.#epochTimer = setTimeout(() => void again(), Math.min(left, NODE_LIMITS.mostTimerMilliseconds));
     this.mailboxes.sweep(performance.now());
   }
 
@@ -372,16 +363,10 @@ export class MixNode implements AsyncDisposable {
     if (this.#stopping.signal.aborted) return;
     this.#stopping.abort();
     this.#options.failed(error);
-    // What a node does with a wrong clock, or cannot write down, harms those who rely on it.
-    void this[Symbol.asyncDispose]();
+    // What a node does with a wrong clock, or cannot write down, harms those who rely on it. What goes wrong with the
+    // stopping itself is told to whoever disposes of the node.
+    this[Symbol.asyncDispose]().catch(() => {});
   }
 }
 
 export type MixNodeStatus = ReturnType<MixNode['status']>;
-
-/** Of a histogram of microseconds, in milliseconds; null while it is empty. */
-function quantiles(histogram: RecordableHistogram) {
-  if (histogram.count === 0) return null;
-  const of = (percentile: number) => histogram.percentile(percentile) / 1000;
-  return { p50: of(50), p99: of(99), p999: of(99.9) };
-}

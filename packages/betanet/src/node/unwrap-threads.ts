@@ -16,7 +16,7 @@ export interface UnwrapThreadsOptions {
   unwrapped(packet: Uint8Array, outcome: Uint8Array, token: number, receivedMilliseconds: number): void;
   /** Called after the last of a row of packets. */
   rowEnded(): void;
-  /** A thread died. There is nothing left that could unwrap. */
+  /** A thread died, or what was called for its packets threw. There is nothing left that could unwrap. */
   failed(error: Error): void;
 }
 
@@ -100,7 +100,7 @@ class UnwrapThread {
     });
     this.#worker.on('error', (error) => options.failed(error as Error));
     this.#worker.unref();
-    void this.#handBack();
+    this.#handBack().catch((error: unknown) => options.failed(error as Error));
   }
 
   get backlog(): number {

@@ -49,7 +49,7 @@ function waitForPackets(): number {
   let written = Atomics.load(ring.control, CONTROL.written);
   while (written === done) {
     if (Atomics.load(ring.control, CONTROL.orders) !== followedOrders) return 0;
-    Atomics.wait(ring.control, CONTROL.written, written);
+    Atomics.wait(ring.control, CONTROL.written, written, NODE_LIMITS.orderWaitMilliseconds);
     written = Atomics.load(ring.control, CONTROL.written);
   }
   const closesAt = performance.now() + NODE_LIMITS.batchWaitMilliseconds;

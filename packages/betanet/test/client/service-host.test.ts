@@ -3,7 +3,13 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { geometryOf, PAYLOAD_TAG_BYTES, writeOutcome } from '@fog/sphinx';
 import { EMPTY_PAYLOAD, encodePayload, parsePayload } from '../../src/client/service-messages.ts';
-import { coverRecipient, ServiceHost, serviceRecipient, sphinxPackets } from '../../src/index.ts';
+import {
+  coverRecipient,
+  ServiceHost,
+  type ServiceHostOptions,
+  serviceRecipient,
+  sphinxPackets,
+} from '../../src/index.ts';
 import { smallGenesis } from '../directory/members.ts';
 
 const genesis = smallGenesis({ geometry: { hops: 4, userPayloadBytes: 1500 } });
@@ -32,15 +38,18 @@ function delivery(recipient: Uint8Array, text: string, status: 'deliver' | 'repl
   return bytes;
 }
 
-function host() {
+function host(change: Partial<ServiceHostOptions> = {}) {
   const sent: { block: Uint8Array; payload: Uint8Array }[] = [];
   const failed: [string, unknown][] = [];
+  const stopped: Error[] = [];
   const services = new ServiceHost({
     genesis,
     send: (block, payload) => sent.push({ block: Uint8Array.from(block), payload }),
     failed: (service, error) => failed.push([service, error]),
+    stopped: (error) => stopped.push(error),
+    ...change,
   });
-  return { services, sent, failed };
+  return { services, sent, failed, stopped };
 }
 
 test('a message reaches the service that it names, and its answer goes out with the reply block', async () => {
@@ -96,6 +105,27 @@ test('a service that fails is told of here alone, and one that has nothing to sa
   for (const { payload } of sent) {
     const reply = parsePayload(payload, SIZES.reply);
     assert.deepEqual([reply?.fragment, reply?.acknowledgements.length], [null, 1]);
+  }
+});
+
+test('a host that cannot send stops and says so: in its own time, and with an answer', async () => {
+  for (const answer of [null, Uint8Array.of(1)]) {
+    const { services, failed, stopped } = host({
+      send: () => {
+        throw new Error('the node is gone');
+      },
+    });
+    using _ = services;
+    services.register('one', () => answer);
+    const one = serviceRecipient('one');
+    assert.equal(services.deliver(one, delivery(one, 'x')), 'taken');
+    await sleep(300);
+    assert.deepEqual(
+      stopped.map(({ message }) => message),
+      ['the node is gone'],
+    );
+    assert.deepEqual(failed, [], 'the service is not to blame');
+    assert.equal(services.deliver(one, delivery(one, 'y')), 'unknown');
   }
 });
 

@@ -1,5 +1,7 @@
 /** Faults that show only from one epoch to the next, in a network of short epochs. */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Consensus, DEFAULT_LOTTERY, epochStart } from '@fog/betanet';
@@ -87,6 +89,12 @@ test('epochs: a liar is named, an authority may be down, old packets are refused
     const expired = gateway.drops.count('expired-key');
     late.link.sendPacket(packetThrough(network, zero, [gateway.id], { epoch: base }));
     await until('the packet of the last epoch is counted', () => gateway.drops.count('expired-key') === expired + 1);
+    const keyFile = join(network.folderOf('gateway-0'), 'keys', `${base}.key`);
+    await until('the key of that packet is deleted', () => !existsSync(keyFile), 2 * GRACE);
+    await sleep(100); // the threads forget it a moment after its file is gone
+    const damaged = gateway.drops.count('bad-mac');
+    late.link.sendPacket(packetThrough(network, zero, [gateway.id], { epoch: base }));
+    await until('nothing knows the packet any more', () => gateway.drops.count('bad-mac') === damaged + 1);
     late.link.close();
 
     const two = await consensusOf(network, base + 2);

@@ -19,6 +19,7 @@ import {
   until,
 } from './hostile-parts.ts';
 import { JammedStream } from './jammed-stream.ts';
+import { NodeProcess } from './mix-node-process.ts';
 import { type SmallMixNetwork, startMixNetwork } from './small-mix-network.ts';
 
 const KEPT_PER_CLIENT = 16;
@@ -242,23 +243,36 @@ test('a client that does not read costs its gateway a bounded amount', async () 
 });
 
 test('a mix that is killed while it holds packets loses them, and knows those that it had', async () => {
-  const killed = network.node(first());
-  const requests = [echo(), echo(), echo()];
-  await sendAll(
-    toFirst,
-    Array.from({ length: 20 }, () => packetThrough(network, consensus, way, { delayMilliseconds: LONGEST_DELAY })),
-  );
-  await until('it holds packets', () => killed.status().packets.held >= 10);
+  const { address } = network.node(first());
   await network.stopNode(first());
-  assert.ok(killed.drops.count('shutdown') > 0);
+  const { genesis } = network;
+  const folder = network.folderOf(first());
+  using killed = new NodeProcess({ genesis, role: 'mix', operator: first(), folder, listen: address });
+  await until('it serves in a process of its own', () => killed.last?.isServing === true);
+  toFirst = await linkTo(network, first(), { key: turned });
+  const arrivals = () => dropsAt('service-0', 'unknown-recipient');
+  const before = arrivals();
+  const forwarded = packetThrough(network, consensus, way);
+  toFirst.link.sendPacket(forwarded);
+  await until('it forwards', () => arrivals() === before + 1);
+
+  const requests = [echo(), echo(), echo()];
+  const held = Array.from({ length: 20 }, () =>
+    packetThrough(network, consensus, way, { delayMilliseconds: LONGEST_DELAY }),
+  );
+  await sendAll(toFirst, held);
+  await until('it holds them', () => (killed.last?.held ?? 0) >= held.length);
+  assert.equal(await killed.kill(), 'SIGKILL');
   requests.push(echo(), echo());
   await sleep(500);
   const restarted = await network.restartNode(first());
   await until('it is back', () => restarted.status().isInConsensus);
   toFirst = await linkTo(network, first(), { key: turned });
-  toFirst.link.sendPacket(captured);
-  await until('the captured packet is counted', () => restarted.drops.count('replay') === 1);
+  // One from before the process that was killed, one that it forwarded, and those that were lost with it.
+  await sendAll(toFirst, [captured, forwarded, ...held]);
+  await until('all are counted', () => restarted.drops.count('replay') === 2 + held.length);
   await Promise.all(requests);
+  assert.equal(arrivals(), before + 1, 'what it held is lost');
 });
 
 test('a gateway that is killed is found again by its clients, who get what was asked before', async () => {

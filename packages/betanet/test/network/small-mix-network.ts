@@ -166,6 +166,7 @@ async function startNodeOf(
       else sendReply(node, block, payload);
     },
     failed: (service, error) => said.push(`${service}: ${String(error)}`),
+    stopped: (error) => said.push(`${name} failed: ${error.message}`),
   });
   host.register('echo', (bytes) => bytes);
   hosts.push(host);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -36,6 +36,35 @@ test('two who want the key of an epoch at once get the same, which a restart fin
     assert.equal(Buffer.from(six?.publicKey ?? []).toString('hex'), three?.[0]);
     assert.equal(Buffer.from(seven?.publicKey ?? []).toString('hex'), three?.[1]);
     again[Symbol.dispose]();
+  }));
+
+test('a last key is kept as long as it is asked for, never made, and gone from memory and disk at once', () =>
+  inFolder(async (folder, open) => {
+    const store = await open();
+    assert.deepEqual(
+      (await store.require([5, 6], 4)).map(({ epoch }) => epoch),
+      [5, 6],
+    );
+    const last = (await store.require([6, 7], 5))[0];
+    assert.equal(last?.epoch, 5);
+    const tag = randomBytes(8);
+    assert.equal(store.claim(5, tag, 0), 'new');
+    await store.require([6, 7]);
+    assert.deepEqual((await readdir(folder)).sort(), ['6.key', '6.tags', '7.key', '7.tags']);
+    assert.ok(last?.privateKey.every((byte) => byte === 0) && last.tagKey.every((byte) => byte === 0));
+    assert.deepEqual([store.find(5), store.claim(5, tag, 0)], [null, 'full']);
+    assert.deepEqual(
+      store.replaySets().map(({ epoch }) => epoch),
+      [6, 7],
+    );
+    store[Symbol.dispose]();
+  }));
+
+test('a key that was being made when the node was killed is not left behind', () =>
+  inFolder(async (folder, open) => {
+    await writeFile(join(folder, '9.key.new'), randomBytes(64));
+    (await open())[Symbol.dispose]();
+    assert.deepEqual(await readdir(folder), []);
   }));
 
 test('keys that were made while the clock was ahead do not stand for those of the present', () =>

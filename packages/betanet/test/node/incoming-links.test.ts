@@ -11,25 +11,31 @@ import type { Relay, Sender } from '../../src/node/relay-table.ts';
 const PACKET_BYTES = 64;
 const packet = new Uint8Array(PACKET_BYTES);
 
+const sumOf = (drops: DropCounters) => drops.entries().reduce((sum, [, count]) => sum + count, 0);
+
 async function until(what: string, isSo: () => boolean): Promise<void> {
   for (let waited = 0; !isSo(); waited += 5, await sleep(5)) assert.ok(waited < 4000, what);
 }
 
-/** A gateway to which everybody is a client but who has the key of `relayKey`. The clock stands still. */
-async function gateway() {
+/**
+ * A gateway to which everybody is a client but who has the key of `relayKey`. The clock stands still. `took` is told
+ * what the links are whenever they have brought something.
+ */
+async function gateway(took: (links: IncomingLinks) => void = () => {}) {
   const network = new MemoryNetwork();
   const [networkId, own, relayKey] = [randomBytes(32), generateKeyPair(), generateKeyPair()];
   const common = { networkId, packetBytes: PACKET_BYTES };
   const drops = new DropCounters();
   const mailboxes = new Mailboxes();
   let received = 0;
-  const links = new IncomingLinks({
+  const links: IncomingLinks = new IncomingLinks({
     limits: { prefixPacketsPerSecond: 10, linkPacketsPerSecond: 20, clientLinks: 3, clientLinksPerPrefix: 2 },
     drops,
     mailboxes,
     now: () => 0,
     receive: (_, count) => {
       received += count;
+      took(links);
     },
   });
   const isRelay = (key: Uint8Array) => Buffer.compare(key, relayKey.publicKey) === 0;
@@ -85,6 +91,43 @@ test('a prefix shares one rate, and a relay has its own', async () => {
   for (let number = 0; number < 25; number += 1) relay.link.sendPacket(packet);
   await until('all have come', () => received() + drops.count('over-limit') === 41);
   assert.equal(received(), 30);
+  links.close();
+  await close();
+});
+
+test('links that are held are not read, those that are new neither; then everything comes', async () => {
+  const { links, drops, connect, relayKey, received, close } = await gateway();
+  const relay = await connect('192.0.2.1:1', relayKey);
+  links.hold(true);
+  const client = await connect('198.51.100.1:1');
+  for (let number = 0; number < 8; number += 1) for (const { link } of [relay, client]) link.sendPacket(packet);
+  await sleep(50);
+  assert.equal(received(), 0);
+  links.hold(false);
+  await until('all have come', () => received() === 16);
+  relay.link.sendPacket(packet);
+  client.link.sendPacket(packet);
+  await until('what is sent later, too', () => received() === 18);
+  assert.equal(sumOf(drops), 0);
+  links.close();
+  await close();
+});
+
+test('links that are held again with each message lose nothing', async () => {
+  let holds = 0;
+  const { links, drops, connect, relayKey, received, close } = await gateway((held) => {
+    holds += 1;
+    held.hold(true);
+    setTimeout(() => held.hold(false), 3);
+  });
+  const relay = await connect('192.0.2.1:1', relayKey);
+  for (let number = 0; number < 20; number += 1) {
+    assert.equal(relay.link.sendPacket(packet), 'sent');
+    await sleep(1);
+  }
+  await until('all have come', () => received() === 20);
+  assert.ok(holds >= 2, `${holds} times`);
+  assert.deepEqual([sumOf(drops), relay.ends], [0, []]);
   links.close();
   await close();
 });

@@ -148,10 +148,11 @@ export class TestNetwork implements AsyncDisposable {
 
   async #startNode(role: NodeRole, name: string): Promise<void> {
     const { genesis } = this;
+    const { failed } = this.#plan;
     const trace = new PacketTrace();
     const log = this.#log(name);
     let node: MixNode | null = null;
-    const host = role === 'service' ? serveEcho({ genesis, node: () => node, log }) : null;
+    const host = role === 'service' ? serveEcho({ genesis, node: () => node, log, failed }) : null;
     if (host !== null) this.#hosts.push(host);
     node = await MixNode.start({
       genesis,
@@ -162,7 +163,7 @@ export class TestNetwork implements AsyncDisposable {
       listen: `${HOST}:0`,
       trace,
       log,
-      failed: this.#plan.failed,
+      failed,
       ...(host === null ? {} : { deliver: (recipient, delivery) => host.deliver(recipient, delivery) }),
     });
     this.nodes.push(node);

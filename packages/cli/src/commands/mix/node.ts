@@ -26,7 +26,8 @@ there; with the folder the relay keeps its identity. It registers with the autho
 from the next epoch on; as a mix its layer is drawn anew each epoch. A service node has the service "echo".
 
 Metrics are for the operator: they tell no more than counts, but put them on an address that strangers do not reach.
-Ctrl-C stops the relay; packets that it holds are lost, and their senders send them again.
+Ctrl-C stops the relay; packets that it holds are lost, and their senders send them again. A relay that cannot go on
+(its clock is wrong, its disk is full) says why, stops, and ends with another exit code than 0.
 
 Example:
   $ fog mix node --genesis network.json --role mix --operator example.org --listen 0.0.0.0:4000 \\
@@ -66,10 +67,12 @@ async function runNode(terminal: Terminal, options: NodeOptions): Promise<void> 
   const folder = folderOf(terminal, options.data, 'mix-node');
   using _lock = lockFolder(folder, 'mix-node');
   const ended = Promise.withResolvers<void>();
+  // The relay can fail before anybody waits for it.
+  ended.promise.catch(() => {});
   using _signals = onStopSignals(() => ended.resolve());
   const log = logTo(terminal, options.verbose === true);
   let node: RelayNode | null = null;
-  using host = options.role === 'service' ? serveEcho({ genesis, node: () => node, log }) : null;
+  using host = options.role === 'service' ? serveEcho({ genesis, node: () => node, log, failed: ended.reject }) : null;
   await using running = await MixNode.start({
     genesis,
     role: options.role,
