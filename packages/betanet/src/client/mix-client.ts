@@ -342,6 +342,7 @@ export class MixClient implements AsyncDisposable {
     }
   }
 
+  /** Dummies of the gateway (see ../node/mailboxes.ts) take the same way and are nothing. */
   #delivered(delivery: Uint8Array): void {
     const core = this.#core;
     const outcome = outcomeOf(delivery);
@@ -351,7 +352,7 @@ export class MixClient implements AsyncDisposable {
     const body = delivery.subarray(geometry.headerBytes);
     if (outcome.status === 'reply') {
       this.#follow(core.receive(outcome.replyId, body, Date.now()), outcome.replyId);
-    } else {
+    } else if (outcome.status === 'deliver') {
       const parts = deliveryOf(geometry, body.subarray(geometry.bodyBytes - geometry.payloadBytes));
       const token = parts === null ? null : core.loopToken(parts.payload);
       if (token !== null) {

@@ -97,7 +97,7 @@ export const trafficSettingsSchema = z.strictObject({
 });
 export type TrafficSettings = z.infer<typeof trafficSettingsSchema>;
 
-/** Two packets a second, half of them cover: 22 MB an hour each way with packets of 3 KB. */
+/** Two packets a second, half of them cover: with packets of 3 KB, 22 MB an hour up and twice that down. */
 export const DEFAULT_TRAFFIC: TrafficSettings = {
   meanDelayMilliseconds: 50,
   delayCapMilliseconds: 1000,

@@ -33,6 +33,7 @@ export class IncomingLinks {
   readonly #clients = new Map<string, number>();
   #clientCount = 0;
   #isHeld = false;
+  #dummy: Uint8Array | null = null;
   readonly #prefixes: PrefixLimits;
   /** Links that ended with a fault, by its cause. */
   readonly faults = new Map<LinkFault, number>();
@@ -105,7 +106,10 @@ export class IncomingLinks {
   #welcomeClient(link: Link<Sender>, name: string, prefix: string): void {
     const { now, mailboxes } = this.#options;
     const recipient = clientRecipient(link.remoteStaticKey);
-    const send = (delivery: Uint8Array) => link.sendPacket(delivery);
+    this.#dummy ??= new Uint8Array(link.packetBytes);
+    const dummy = this.#dummy;
+    const send = (delivery: Uint8Array | null) => link.sendPacket(delivery ?? dummy);
+    let isKnown = false;
     this.#clientCount += 1;
     this.#clients.set(prefix, (this.#clients.get(prefix) ?? 0) + 1);
     link.start({
@@ -113,8 +117,11 @@ export class IncomingLinks {
         let allowed = 0;
         while (allowed < count && this.#prefixes.take(prefix, now())) allowed += 1;
         this.#receive(message.subarray(offset), allowed, count, stride);
+        if (allowed === 0) return;
+        if (!isKnown) mailboxes.connected(recipient, prefix, send);
+        isKnown = true;
+        mailboxes.fillSlots(recipient, send, allowed * NODE_LIMITS.slotsPerClientPacket);
       },
-      onDrain: () => mailboxes.drained(recipient),
       onClose: (end) => {
         this.#clientCount -= 1;
         const left = (this.#clients.get(prefix) ?? 1) - 1;
@@ -124,7 +131,6 @@ export class IncomingLinks {
         mailboxes.disconnected(recipient, send, now());
       },
     });
-    mailboxes.connected(recipient, send);
   }
 
   #receive(packets: Uint8Array, allowed: number, count: number, stride: number): void {

@@ -24,9 +24,18 @@ export const NODE_LIMITS = {
   /** Pauses before a node that could not be reached is tried again; each is twice the last. */
   redialLeastMilliseconds: 100,
   redialMostMilliseconds: 30_000,
-  /** Clients that a gateway remembers, those that are away included; the one that went first makes room. */
+  /**
+   * Records of the size of a delivery that a gateway sends for each packet of a client, dummies where nothing waits. A
+   * packet brings three reply blocks at most, and at the usual rates half of all packets are cover: seven deliveries for
+   * four packets. With one slot each, answers of many packets would wait longer and longer.
+   */
+  slotsPerClientPacket: 2,
+  /**
+   * Clients that a gateway remembers, those that are away included. Room is made by the prefix of which most are away,
+   * and there by the one that went first.
+   */
   clients: 10_000,
-  /** Deliveries that a gateway keeps for clients that are away or do not read: up to 110 MB. */
+  /** Deliveries that a gateway keeps until their clients have slots for them: up to 110 MB. */
   keptDeliveries: 32_768,
   /** Of these for one client: a minute of a fast stream of replies. */
   keptDeliveriesPerClient: 512,

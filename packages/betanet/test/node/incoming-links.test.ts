@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { dialLink, generateKeyPair, type Link, type LinkEnd, listenForLinks, MemoryNetwork } from '@fog/transport';
 import { DropCounters } from '../../src/mixing/drop-counters.ts';
 import { IncomingLinks } from '../../src/node/incoming-links.ts';
+import { NODE_LIMITS } from '../../src/node/limits.ts';
 import { clientRecipient, Mailboxes } from '../../src/node/mailboxes.ts';
 import type { Relay, Sender } from '../../src/node/relay-table.ts';
 
@@ -58,8 +59,14 @@ async function gateway(took: (links: IncomingLinks) => void = () => {}) {
       transport: network.transportOf(from),
       address: 'gateway:1',
     });
-    link.start({ onPackets: () => {}, onClose: (end) => ends.push(end) });
-    return { link, ends, key };
+    const firstBytes: number[] = [];
+    link.start({
+      onPackets: (message, { offset, stride, count }) => {
+        for (let index = 0; index < count; index += 1) firstBytes.push(message[offset + index * stride] as number);
+      },
+      onClose: (end) => ends.push(end),
+    });
+    return { link, ends, key, firstBytes };
   };
   return { links, drops, mailboxes, relayKey, connect, received: () => received, close: () => listener.close() };
 }
@@ -132,17 +139,43 @@ test('links that are held again with each message lose nothing', async () => {
   await close();
 });
 
+test('a client gets as many records as it has slots, whatever there is for it', async () => {
+  const { links, mailboxes, connect, close } = await gateway();
+  const [silent, talking] = [await connect('192.0.2.1:1'), await connect('198.51.100.1:1')];
+  assert.equal(mailboxes.clients, 0, 'nobody is remembered before the first packet');
+  const recipient = clientRecipient(talking.key.publicKey);
+  const { slotsPerClientPacket } = NODE_LIMITS;
+  for (const { link } of [silent, talking]) link.sendPacket(packet);
+  await until('both have their dummies', () =>
+    [silent, talking].every(({ link }) => link.counters.packetsReceived === slotsPerClientPacket),
+  );
+  for (let number = 0; number < 2; number += 1) mailboxes.deliver(recipient, new Uint8Array(PACKET_BYTES).fill(1));
+  await sleep(20);
+  for (const { link } of [silent, talking]) link.sendPacket(packet);
+  await until('both have more', () =>
+    [silent, talking].every(({ link }) => link.counters.packetsReceived === 2 * slotsPerClientPacket),
+  );
+  await sleep(20);
+  assert.deepEqual(talking.link.counters.bytesReceived, silent.link.counters.bytesReceived);
+  assert.deepEqual([talking.firstBytes, silent.firstBytes].map(String), ['0,0,1,1', '0,0,0,0']);
+  links.close();
+  await close();
+});
+
 test('of one key there is one link: the newest, also for what waits for the client', async () => {
   const { links, mailboxes, connect, close } = await gateway();
   const older = await connect('192.0.2.1:1');
+  older.link.sendPacket(packet);
+  await until('it is known', () => mailboxes.clients === 1);
   const newer = await connect('192.0.2.1:2', older.key);
   await until('the older is closed', () => older.ends.length === 1);
   const [end] = older.ends;
   assert.ok(end?.by === 'peer' && end.code === 'superseded');
   await sleep(20);
   assert.equal(links.size, 1);
-  assert.equal(mailboxes.deliver(clientRecipient(older.key.publicKey), packet), 'sent');
-  await until('it arrives', () => newer.link.counters.packetsReceived === 1);
+  mailboxes.deliver(clientRecipient(older.key.publicKey), new Uint8Array(PACKET_BYTES).fill(1));
+  newer.link.sendPacket(packet);
+  await until('it arrives', () => newer.firstBytes.includes(1));
   links.review(() => ({ admitted: false, code: 'not-serving' }));
   await until('the newer is closed', () => newer.ends.length === 1);
   assert.deepEqual([links.size, mailboxes.clients], [0, 1], 'what comes for it is kept');
