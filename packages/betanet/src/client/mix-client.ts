@@ -10,7 +10,7 @@
 import { randomFillSync } from 'node:crypto';
 import { FogError } from '@fog/contract';
 import { chooseBackend, geometryOf, nodePrimitives, type Outcome, readOutcome } from '@fog/sphinx';
-import { dialLink, formatTcpAddress, generateKeyPair, type Link, type Transport } from '@fog/transport';
+import { dialLinkAtAny, formatTcpAddress, generateKeyPair, type Link, type Transport } from '@fog/transport';
 import type { Consensus } from '../directory/documents.ts';
 import { type Genesis, networkIdOf } from '../directory/genesis.ts';
 import { ConsensusFollower } from '../directory-service/consensus-follower.ts';
@@ -234,12 +234,11 @@ export class MixClient implements AsyncDisposable {
     }
     try {
       const node = this.#relayOf(gateway);
-      const link = await dialLink({
+      const link = await dialLinkAtAny(node.addresses.map(formatTcpAddress), {
         transport,
         networkId: Buffer.from(networkIdOf(genesis), 'hex'),
         static: this.#linkKey,
         packetBytes: geometryOf(genesis.geometry).packetBytes,
-        address: formatTcpAddress(node.address),
         remoteStatic: node.linkKey,
         signal: this.#stopping.signal,
       });
@@ -380,9 +379,8 @@ export class MixClient implements AsyncDisposable {
   #relayOf({ id }: NetworkNode) {
     const name = Buffer.from(id).toString('hex');
     const found = this.#follower.consensuses.flatMap(({ body }) => body.nodes).findLast((node) => node.id === name);
-    const [address] = found?.addresses ?? [];
-    if (found === undefined || address === undefined) throw new FogError('internal', 'a node of the view is unknown');
-    return { address, linkKey: Uint8Array.from(Buffer.from(found.linkKey, 'hex')) };
+    if (found === undefined) throw new FogError('internal', 'a node of the view is unknown');
+    return { addresses: found.addresses, linkKey: Uint8Array.from(Buffer.from(found.linkKey, 'hex')) };
   }
 
   #log(level: 'info' | 'warn', message: string, details: Record<string, unknown>): void {

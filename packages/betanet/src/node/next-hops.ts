@@ -7,7 +7,7 @@
  * While a link is being made, packets wait for it in a short queue; what does not fit is dropped and counted. A node
  * that stops reading fills its link's own bound and nobody else's.
  */
-import { dialLink, formatTcpAddress, type Link, type LinkOptions, type Transport } from '@fog/transport';
+import { dialLinkAtAny, formatTcpAddress, type Link, type LinkOptions, type Transport } from '@fog/transport';
 import type { DropCounters } from '../mixing/drop-counters.ts';
 import { NODE_LIMITS } from './limits.ts';
 import type { Relay } from './relay-table.ts';
@@ -158,12 +158,9 @@ class NextHop {
     const dialling = new AbortController();
     this.#dialling = dialling;
     try {
-      const [address] = this.relay.addresses;
-      if (address === undefined) throw new TypeError('a relay has an address');
-      const made = await dialLink({
+      const made = await dialLinkAtAny(this.relay.addresses.map(formatTcpAddress), {
         ...link,
         transport,
-        address: formatTcpAddress(address),
         remoteStatic: this.relay.linkKey,
         signal: dialling.signal,
       });

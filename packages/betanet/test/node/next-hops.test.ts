@@ -41,12 +41,12 @@ function bench(now = () => performance.now()) {
     now,
     setTimer: SYSTEM_CLOCK.setTimer,
   });
-  const relayAt = (host: string): Relay => ({
+  const relayAt = (...hosts: string[]): Relay => ({
     id: new Uint8Array(32).fill(1),
     idText: '01'.repeat(32),
     linkKey: remote.publicKey,
     role: 'mix',
-    addresses: [{ host, port: 1 }],
+    addresses: hosts.map((host) => ({ host, port: 1 })),
   });
   const listen = (host: string, transport: Transport = network.transportOf(host)): Promise<LinkListener> =>
     listenForLinks<undefined>({
@@ -110,6 +110,16 @@ test('a node that moved is found at its new address at once', async () => {
   hops.setAllowed([relayAt('b')]);
   await until('it is open', () => hops.open === 1);
   assert.ok(performance.now() - asked < 300);
+  hops.close();
+  await listener.close();
+});
+
+test('where the first address of a node does not answer, the next one is tried', async () => {
+  const { hops, relayAt, listen, said } = bench();
+  const listener = await listen('b');
+  hops.setAllowed([relayAt('a', 'b')]);
+  await until('it is open', () => hops.open === 1);
+  assert.deepEqual(said, ['opened']);
   hops.close();
   await listener.close();
 });

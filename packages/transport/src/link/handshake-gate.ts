@@ -1,13 +1,27 @@
 /** Counts handshakes and links of one listener. Pure but for its counts: it decides, others act. */
+
+/** Somebody who connects, as far as the address tells, before it is known who it is. */
+export interface Caller {
+  /** All of one name share limits. */
+  name: string;
+  /** Some places are kept for those from whom a link is expected, e.g. by the address that a consensus lists. */
+  isExpected: boolean;
+}
+
 export interface GateLimits {
   handshakes: number;
+  /** Of these for callers of one name. */
   handshakesPerPrefix: number;
+  /** Of these for expected callers alone. */
+  handshakesKept: number;
   links: number;
+  /** Of these for expected callers alone. */
+  linksKept: number;
 }
 
 export class HandshakeGate {
   readonly #limits: GateLimits;
-  readonly #perPrefix = new Map<string, number>();
+  readonly #perName = new Map<string, number>();
   #handshakes = 0;
   #links = 0;
 
@@ -24,20 +38,24 @@ export class HandshakeGate {
   }
 
   /** Whether a handshake may begin; if so it is counted until `leave`. A handshake takes a place among the links too. */
-  enter(prefix: string): boolean {
-    const ofPrefix = this.#perPrefix.get(prefix) ?? 0;
-    const isFull = this.#handshakes >= this.#limits.handshakes || ofPrefix >= this.#limits.handshakesPerPrefix;
-    if (isFull || this.#handshakes + this.#links >= this.#limits.links) return false;
+  enter({ name, isExpected }: Caller): boolean {
+    const { handshakes, handshakesPerPrefix, handshakesKept, links, linksKept } = this.#limits;
+    const ofName = this.#perName.get(name) ?? 0;
+    const [mostHandshakes, mostLinks] = isExpected
+      ? [handshakes, links]
+      : [handshakes - handshakesKept, links - linksKept];
+    const isFull = this.#handshakes >= mostHandshakes || ofName >= handshakesPerPrefix;
+    if (isFull || this.#handshakes + this.#links >= mostLinks) return false;
     this.#handshakes += 1;
-    this.#perPrefix.set(prefix, ofPrefix + 1);
+    this.#perName.set(name, ofName + 1);
     return true;
   }
 
-  leave(prefix: string): void {
+  leave({ name }: Caller): void {
     this.#handshakes -= 1;
-    const left = (this.#perPrefix.get(prefix) ?? 1) - 1;
-    if (left === 0) this.#perPrefix.delete(prefix);
-    else this.#perPrefix.set(prefix, left);
+    const left = (this.#perName.get(name) ?? 1) - 1;
+    if (left === 0) this.#perName.delete(name);
+    else this.#perName.set(name, left);
   }
 
   linkOpened(): void {
