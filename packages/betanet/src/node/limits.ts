@@ -35,7 +35,10 @@ export const NODE_LIMITS = {
    * and there by the one that went first.
    */
   clients: 10_000,
-  /** Deliveries that a gateway keeps until their clients have slots for them: up to 110 MB. */
+  /**
+   * Deliveries that a gateway keeps until their clients have slots for them: up to 110 MB. When all are taken, the
+   * fullest mailbox of the fullest prefix gives one up.
+   */
   keptDeliveries: 32_768,
   /** Of these for one client: a minute of a fast stream of replies. */
   keptDeliveriesPerClient: 512,
@@ -47,6 +50,14 @@ export const NODE_LIMITS = {
   prefixPacketsPerSecond: 1000,
   /** Prefixes that a gateway tells apart. */
   prefixes: 65_536,
+  /** Handshakes of one network prefix, or of the host of a relay, that begin in a second: 0.4 ms of a processor each. */
+  handshakesPerSecondPerPrefix: 16,
+  /** So many at once: all clients of a prefix, when their gateway is back. */
+  handshakeBurstPerPrefix: 256,
+  /** Handshakes of all strangers together that begin in a second: a fifth of a processor. */
+  handshakesPerSecond: 512,
+  /** So many at once: more clients than a gateway has links for. */
+  handshakeBurst: 1024,
   /** Links of clients at a time, of the links that a listener takes: the rest is for the mixes that send here. */
   clientLinks: 768,
   /** Of these from one network prefix: some hundred clients behind one router, and no more places for a stranger. */
@@ -55,6 +66,11 @@ export const NODE_LIMITS = {
   clientBufferBytes: 256 << 10,
   /** Packets of one relay in a second: more than any link of a gigabit brings. */
   linkPacketsPerSecond: 100_000,
+  /**
+   * Of these that come to nothing (no key fits, or seen before): a tenth of what one thread unwraps. Beyond, packets of
+   * that relay are dropped unseen. The link stays: clients make the headers, so a relay may pass on what is worthless.
+   */
+  worthlessPacketsPerSecond: 2500,
   /** Beyond the longest delays of a loop, what links and threads may take. */
   loopSlackMilliseconds: 2000,
   /** How long a node is part of a consensus before it sends loops: its neighbours hear of it, and links are made. */
@@ -81,6 +97,7 @@ export type MixNodeLimits = Record<
   | 'clientLinks'
   | 'clientLinksPerPrefix'
   | 'clientBufferBytes'
-  | 'linkPacketsPerSecond',
+  | 'linkPacketsPerSecond'
+  | 'worthlessPacketsPerSecond',
   number
 >;

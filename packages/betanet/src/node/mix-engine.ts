@@ -45,6 +45,8 @@ export interface MixEngineOptions {
    * A packet that ends here, in the layout of mailboxes.ts. The view is valid during the call alone.
    */
   deliver(delivery: Uint8Array): void;
+  /** A packet of that sender was unwrapped for nothing: no key fitted, or it was here before. */
+  worthless?(sender: number): void;
   /**
    * True when so many packets wait to be unwrapped that links should not be read, false when they may be again. What
    * comes nevertheless is taken as long as there is room.
@@ -84,8 +86,8 @@ export class MixEngine implements AsyncDisposable {
       geometry,
       threads,
       ...(backend === undefined ? {} : { backend }),
-      unwrapped: (packet, outcome, _token, receivedMilliseconds) =>
-        this.#unwrapped(packet, outcome, receivedMilliseconds),
+      unwrapped: (packet, outcome, sender, receivedMilliseconds) =>
+        this.#unwrapped(packet, outcome, sender, receivedMilliseconds),
       rowEnded: () => this.#rowEnded(),
       failed: options.failed,
     });
@@ -104,11 +106,11 @@ export class MixEngine implements AsyncDisposable {
     this.#threads.setKeys(keys.map(({ epoch, privateKey, tagKey }) => ({ epoch, privateKey, tagKey })));
   }
 
-  /** Takes packets that lie `stride` bytes apart. What finds no room is dropped and counted. */
-  receive(packets: Uint8Array, count: number, stride: number): void {
+  /** Takes packets that lie `stride` bytes apart. What finds no room is dropped and counted. `sender`: a caller's number. */
+  receive(packets: Uint8Array, count: number, stride: number, sender = 0): void {
     this.#received += count;
     this.#options.trace?.arrived(packets, count, stride);
-    const taken = this.#threads.submit(packets, count, stride, 0);
+    const taken = this.#threads.submit(packets, count, stride, sender);
     if (taken < count) this.#options.drops.add('queue-full', count - taken);
     const { congestedAbove } = NODE_LIMITS;
     if (!this.#isCongested && this.#threads.backlog > congestedAbove * this.#options.threads) this.#congest(true);
@@ -170,13 +172,14 @@ export class MixEngine implements AsyncDisposable {
     this.#options.congested?.(isCongested);
   }
 
-  #unwrapped(packet: Uint8Array, outcome: Uint8Array, receivedMilliseconds: number): void {
+  #unwrapped(packet: Uint8Array, outcome: Uint8Array, sender: number, receivedMilliseconds: number): void {
     const { drops, geometry, now } = this.#options;
     const status = outcome[0] as number;
     const isAuthentic = !isZeroTag(outcome);
-    if (isAuthentic && !this.#isFresh(outcome)) return;
+    if (isAuthentic && !this.#isFresh(outcome, sender)) return;
     const cause = CAUSES.get(status);
     if (cause !== undefined) {
+      if (!isAuthentic) this.#options.worthless?.(sender);
       drops.add(cause);
       return;
     }
@@ -195,7 +198,7 @@ export class MixEngine implements AsyncDisposable {
   }
 
   /** Whether the key is still good and the tag new. */
-  #isFresh(outcome: Uint8Array): boolean {
+  #isFresh(outcome: Uint8Array, sender: number): boolean {
     const { keys, accepts, drops } = this.#options;
     const key = keys.find(outcome[OUTCOME_EPOCH_AT] as number);
     if (key === null || !accepts(key.epoch)) {
@@ -204,6 +207,7 @@ export class MixEngine implements AsyncDisposable {
     }
     const answer = keys.claim(key.epoch, outcome, TAG_AT);
     if (answer === 'new') return true;
+    if (answer === 'replay') this.#options.worthless?.(sender);
     drops.add(answer === 'replay' ? 'replay' : 'replay-full');
     return false;
   }

@@ -119,7 +119,7 @@ export class MixNode implements AsyncDisposable {
       drops: this.drops,
       mailboxes: this.mailboxes,
       now,
-      receive: (packets, count, stride) => this.#engine.receive(packets, count, stride),
+      receive: (packets, count, stride, sender) => this.#engine.receive(packets, count, stride, sender),
     });
     this.#nextHops = new NextHops({
       transport: options.transport,
@@ -147,6 +147,7 @@ export class MixNode implements AsyncDisposable {
       nextHop: (id) => this.#nextHops.indexOf(id),
       forward: (index, packet) => this.#nextHops.send(index, packet),
       deliver: (delivery) => this.#deliver(delivery),
+      worthless: (sender) => this.#links.worthless(sender),
       congested: (isCongested) => this.#links.hold(isCongested),
       failed: (error) => this.#fail(new FogError('internal', error.message, { cause: error, retryable: false })),
     });
@@ -270,6 +271,8 @@ export class MixNode implements AsyncDisposable {
       // A relay sends nothing to whom it was dialled by, so the bound is that of clients.
       sendBufferBytes: this.#limits.clientBufferBytes,
       admit: (linkKey, remoteAddress) => this.#links.place(this.#table.admit(this.id, linkKey), remoteAddress),
+      callerOf: (remoteAddress) => this.#links.callers.callerOf(remoteAddress),
+      mayBegin: (caller) => this.#links.callers.mayBegin(caller),
       onLink: (link, remoteAddress) => this.#links.welcome(link, remoteAddress),
       onFailure: (fault) => this.handshakeFaults.set(fault, (this.handshakeFaults.get(fault) ?? 0) + 1),
     });
@@ -341,7 +344,7 @@ export class MixNode implements AsyncDisposable {
     const bodies = consensuses.map(({ body }) => body);
     this.#table = new RelayTable(bodies);
     this.#nextHops.setAllowed(this.#table.receivers(this.id));
-    this.#links.review((linkKey) => this.#table.admit(this.id, linkKey));
+    this.#links.review((linkKey) => this.#table.admit(this.id, linkKey), this.#table.senders(this.id));
     const newest = bodies.at(-1);
     const own = newest?.nodes.find(({ id }) => id === this.id);
     const place = own === undefined ? 'not in it' : own.layer === null ? own.role : `layer ${own.layer}`;

@@ -24,6 +24,7 @@ import { type SmallMixNetwork, startMixNetwork } from './small-mix-network.ts';
 
 const KEPT_PER_CLIENT = 16;
 const PREFIX_RATE = 500;
+const WORTHLESS_RATE = 300;
 const LONGEST_DELAY = 500;
 const onLinux = process.platform === 'linux' ? false : 'all of 127.0.0.0/8 is this machine on Linux alone';
 
@@ -62,7 +63,7 @@ before(async () => {
             limits: { prefixPacketsPerSecond: PREFIX_RATE, keptDeliveriesPerClient: KEPT_PER_CLIENT },
             transport: jammable,
           }
-        : {},
+        : { limits: { worthlessPacketsPerSecond: WORTHLESS_RATE } },
     sendReply: (node, block, payload) => {
       if (damages === 0) return node.sendReply(block, payload, 1);
       damages -= 1;
@@ -220,6 +221,24 @@ test('a flood from one prefix is limited, and others get through', { skip: onLin
   const limited = () => dropsAt('gateway-0', 'over-limit') - before;
   await until('most of the flood is counted', () => limited() >= 3 * PREFIX_RATE);
   flood.link.close();
+});
+
+test('a relay that sends junk is not heard for a while, and others are', async () => {
+  const second = layers[1] as string;
+  const junk = await linkTo(network, second, { key: turned });
+  const { packetBytes } = geometryOf(network.genesis.geometry);
+  const packets = Array.from({ length: 10 * WORTHLESS_RATE }, () => new Uint8Array(packetBytes));
+  const [limited, unwrapped] = [dropsAt(second, 'over-limit'), dropsAt(second, 'malformed', 'bad-mac', 'zero-secret')];
+  const began = performance.now();
+  await Promise.all([sendAll(junk, packets), echo(), echo(), echo()]);
+  await until('most of it is dropped unseen', () => dropsAt(second, 'over-limit') - limited >= packets.length / 2);
+  const seconds = (performance.now() - began) / 1000;
+  const wasted = dropsAt(second, 'malformed', 'bad-mac', 'zero-secret') - unwrapped;
+  // Beside what it may waste at once and in that time: what was in the threads already when the first came back.
+  assert.ok(wasted <= WORTHLESS_RATE * (1 + seconds) + NODE_LIMITS.congestedAbove + 64, `${wasted} unwrapped`);
+  await echo();
+  assert.equal(junk.link.isOpen, true);
+  junk.link.close();
 });
 
 test('a client that does not read costs its gateway a bounded amount, and gets what was kept when it reads', async () => {

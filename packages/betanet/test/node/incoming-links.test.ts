@@ -19,8 +19,8 @@ async function until(what: string, isSo: () => boolean): Promise<void> {
 }
 
 /**
- * A gateway to which everybody is a client but who has the key of `relayKey`. The clock stands still. `took` is told
- * what the links are whenever they have brought something.
+ * A gateway to which everybody is a client but who has the key of `relayKey`. Its clock stands still unless it is set.
+ * `took` is told what the links are whenever they have brought something.
  */
 async function gateway(took: (links: IncomingLinks) => void = () => {}) {
   const network = new MemoryNetwork();
@@ -28,14 +28,22 @@ async function gateway(took: (links: IncomingLinks) => void = () => {}) {
   const common = { networkId, packetBytes: PACKET_BYTES };
   const drops = new DropCounters();
   const mailboxes = new Mailboxes();
-  let received = 0;
+  const senders: number[] = [];
+  let [received, now] = [0, 0];
   const links: IncomingLinks = new IncomingLinks({
-    limits: { prefixPacketsPerSecond: 10, linkPacketsPerSecond: 20, clientLinks: 3, clientLinksPerPrefix: 2 },
+    limits: {
+      prefixPacketsPerSecond: 10,
+      linkPacketsPerSecond: 20,
+      worthlessPacketsPerSecond: 15,
+      clientLinks: 3,
+      clientLinksPerPrefix: 2,
+    },
     drops,
     mailboxes,
-    now: () => 0,
-    receive: (_, count) => {
+    now: () => now,
+    receive: (_, count, _stride, sender) => {
       received += count;
+      senders.push(sender);
       took(links);
     },
   });
@@ -68,7 +76,11 @@ async function gateway(took: (links: IncomingLinks) => void = () => {}) {
     });
     return { link, ends, key, firstBytes };
   };
-  return { links, drops, mailboxes, relayKey, connect, received: () => received, close: () => listener.close() };
+  const setClock = (milliseconds: number) => {
+    now = milliseconds;
+  };
+  const close = () => listener.close();
+  return { links, drops, mailboxes, relayKey, connect, received: () => received, senders, setClock, close };
 }
 
 test('clients have so many places, and those of one prefix fewer; a place is free again when its link ends', async () => {
@@ -97,7 +109,30 @@ test('a prefix shares one rate, and a relay has its own', async () => {
   const relay = await connect('192.0.2.3:1', relayKey);
   for (let number = 0; number < 25; number += 1) relay.link.sendPacket(packet);
   await until('all have come', () => received() + drops.count('over-limit') === 41);
-  assert.equal(received(), 30);
+  assert.equal(received(), 25, 'no more than it may waste at once');
+  links.close();
+  await close();
+});
+
+test('a relay that wastes what it may is not heard for a while, over no link of its key; a client is nobody here', async () => {
+  const { links, drops, connect, relayKey, received, senders, setClock, close } = await gateway();
+  const client = await connect('192.0.2.1:1');
+  client.link.sendPacket(packet);
+  const first = await connect('192.0.2.3:1', relayKey);
+  first.link.sendPacket(packet);
+  await until('both have come', () => received() === 2);
+  const [ofClient, ofRelay] = [...senders].sort((a, b) => a - b) as [number, number];
+  assert.equal(ofClient, 0);
+  for (let number = 0; number < 45; number += 1) for (const sender of [ofClient, ofRelay]) links.worthless(sender);
+  setClock(1000);
+  const second = await connect('192.0.2.3:1', relayKey);
+  for (const { link } of [client, second]) link.sendPacket(packet);
+  await until('of two one has come', () => received() === 3 && drops.count('over-limit') === 1);
+  assert.deepEqual([second.ends, senders.at(-1)], [[], ofClient], 'the link stays');
+  setClock(2100);
+  second.link.sendPacket(packet);
+  await until('it is heard again', () => received() === 4);
+  links.review((key) => ({ admitted: true, context: { kind: 'relay', relay: { linkKey: key } as Relay } }), []);
   links.close();
   await close();
 });
@@ -176,7 +211,7 @@ test('of one key there is one link: the newest, also for what waits for the clie
   mailboxes.deliver(clientRecipient(older.key.publicKey), new Uint8Array(PACKET_BYTES).fill(1));
   newer.link.sendPacket(packet);
   await until('it arrives', () => newer.firstBytes.includes(1));
-  links.review(() => ({ admitted: false, code: 'not-serving' }));
+  links.review(() => ({ admitted: false, code: 'not-serving' }), []);
   await until('the newer is closed', () => newer.ends.length === 1);
   assert.deepEqual([links.size, mailboxes.clients], [0, 1], 'what comes for it is kept');
   await close();

@@ -102,7 +102,11 @@ test('when all is full, the fullest mailbox of the fullest prefix makes room', (
     boxes.fillSlots(recipient, link.send, 5);
     return link.got.filter((number) => number !== null);
   });
-  assert.deepEqual(taken, [[0, 1, 2], [0, 1, 2], [0, 7]]);
+  assert.deepEqual(taken, [
+    [0, 1, 2],
+    [0, 1, 2],
+    [0, 7],
+  ]);
 });
 
 test('a stranger with many clients that do not read takes room from himself alone', () => {

@@ -37,6 +37,8 @@ interface Bench extends AsyncDisposable {
   delivered: Uint8Array[];
   retired: [number, string][];
   accepted: Set<number>;
+  /** Who sent what was worth nothing. */
+  worthless: number[];
   /** What the engine said of its load, in order. */
   congestion: boolean[];
   send(...packets: Uint8Array[]): void;
@@ -56,6 +58,7 @@ async function start(
   });
   const [key] = (await keys.require([EPOCH, EPOCH + 1])) as [EpochKey, EpochKey];
   const congestion: boolean[] = [];
+  const worthless: number[] = [];
   const [drops, forwarded, delivered, accepted] = [
     new DropCounters(),
     [] as Uint8Array[],
@@ -72,6 +75,7 @@ async function start(
     drops,
     now: () => performance.now(),
     accepts: (epoch) => accepted.has(epoch),
+    worthless: (sender) => worthless.push(sender),
     congested: (isCongested) => congestion.push(isCongested),
     nextHop: (id) => (id === Buffer.from(NEXT.id).toString('hex') ? 5 : -1),
     forward: (nextHop, packet) => {
@@ -105,6 +109,7 @@ async function start(
     delivered,
     retired,
     accepted,
+    worthless,
     congestion,
     send,
     until,
@@ -176,6 +181,26 @@ test('each way to be dropped has its counter, and nothing of it is forwarded', (
       'unknown-next-hop': 1,
     });
     assert.equal(delivered.length, 0);
+  }));
+
+test('who sends what no key fits, or what was here before, is named; who sends what others made badly is not', () =>
+  withFolder(async (folder) => {
+    await using bench = await start(folder);
+    const { key, engine, until, drops, worthless } = bench;
+    const good = packetOf(pathFrom(key, 0));
+    const lastPath: PathHop[] = [{ id: OWN_ID, publicKey: key.publicKey, delayMilliseconds: 0 }];
+    const badPayload = packetOf(lastPath);
+    badPayload[GEOMETRY.headerBytes + 3] = 0;
+    const packets = [
+      good,
+      good,
+      new Uint8Array(GEOMETRY.packetBytes),
+      badPayload,
+      packetOf(pathFrom(key, 0, RECIPIENT)),
+    ];
+    for (const [sender, packet] of packets.entries()) engine.receive(packet, 1, GEOMETRY.packetBytes, sender);
+    await until(() => drops.entries().reduce((total, [, count]) => total + count, 0) === 4);
+    assert.deepEqual(worthless, [1, 2]);
   }));
 
 test('what arrives is delivered with all that is known of it', () =>
