@@ -2,13 +2,13 @@
 import { FogError } from '@fog/contract';
 import { type KeyedPath, type KeyUse, keyedPath } from './epoch-keys.ts';
 import type { NetworkNode, NetworkView } from './network-view.ts';
-import { type PathRequest, type PrivacyLevel, selectPath } from './path-selection.ts';
+import { type PathDepth, type PathRequest, type PrivacyLevel, selectPath } from './path-selection.ts';
 import type { UniformNumbers } from './random-source.ts';
 
 export interface PathDependencies {
   numbers: UniformNumbers;
   /** How long a hop is to hold a packet of that level: whole milliseconds, exponentially distributed. */
-  drawDelay(level: PrivacyLevel): number;
+  drawDelay(level: PathDepth): number;
 }
 
 export class ClientPaths {
@@ -50,12 +50,12 @@ export class ClientPaths {
   }
 
   /** Gateway, mixes, and the same gateway. */
-  loop(level: PrivacyLevel, now: number): KeyedPath {
+  loop(level: PathDepth, now: number): KeyedPath {
     return this.#draw({ from: [this.#node(this.#gateway)], to: 'origin', level }, now, 'packet');
   }
 
   /** Gateway, mixes, and any service node, which throws the packet away. */
-  drop(level: PrivacyLevel, now: number): KeyedPath {
+  drop(level: PathDepth, now: number): KeyedPath {
     const to = this.#view.nodes.filter(({ role }) => role === 'service');
     return this.#draw({ from: [this.#node(this.#gateway)], to, level }, now, 'packet');
   }

@@ -31,7 +31,7 @@ import type { NetworkView } from './network-view.ts';
 import type { OutgoingEffect } from './outgoing-messages.ts';
 import type { PacketFactory } from './packet-factory.ts';
 import type { PacketWatch } from './packet-journeys.ts';
-import type { PrivacyLevel } from './path-selection.ts';
+import type { PathDepth } from './path-selection.ts';
 import type { UniformNumbers } from './random-source.ts';
 import { type AwaitedReply, ReplyKeyStore } from './reply-blocks.ts';
 import { SendQueue } from './send-queue.ts';
@@ -52,7 +52,7 @@ export interface MixClientDependencies {
   numbers: UniformNumbers;
   fillRandom: FillRandom;
   /** How long a hop is to hold a packet of that level: whole milliseconds, exponentially distributed. */
-  drawDelay(level: PrivacyLevel): number;
+  drawDelay(level: PathDepth): number;
 }
 
 export interface MixClientOptions extends MixClientDependencies {
@@ -63,7 +63,7 @@ export interface MixClientOptions extends MixClientDependencies {
   /** Is told which packets belong to which message. Default: nobody is. */
   watch?: PacketWatch | undefined;
   /** Level of cover packets. A gateway sees at which layer a packet enters, so cover should be of the level in use. */
-  coverLevel: PrivacyLevel;
+  coverLevel: PathDepth;
 }
 
 /** Names a message within its client. */

@@ -22,10 +22,11 @@ import type { SendingPlan } from '../mixing/sending-plan.ts';
 import { clientRecipient } from '../node/mailboxes.ts';
 import type { Destination } from './client-session.ts';
 import { CLIENT_LIMITS } from './limits.ts';
+import type { LoopWatch } from './loop-watch.ts';
 import { type ClientEffect, type MessageReference, MixClientCore } from './mix-client-core.ts';
 import type { NetworkNode, NetworkView } from './network-view.ts';
 import { type Journey, PacketJourneys } from './packet-journeys.ts';
-import type { PrivacyLevel } from './path-selection.ts';
+import type { PathDepth, PrivacyLevel } from './path-selection.ts';
 import { deliveryOf, sphinxPackets } from './sphinx-packets.ts';
 import { viewOfConsensus } from './view-of-consensus.ts';
 
@@ -34,6 +35,8 @@ export interface MixClientProgramOptions {
   transport: Transport;
   /** Level of cover packets, and of messages unless they say otherwise. */
   level: PrivacyLevel;
+  /** Of cover packets, instead of that level: for probers, which send no messages. */
+  coverDepth?: PathDepth;
   /** What may be sent in an hour; default: no limit. Cover is lowered first, see `plan`. */
   bytesPerHour?: number | null;
   /** Id of the gateway (hex). Default: one that is drawn. */
@@ -43,14 +46,6 @@ export interface MixClientProgramOptions {
   /** Remembers which packets carried a message, see `traced`; for networks marked `test` alone. */
   keepsJourneys?: boolean;
   log?(level: 'info' | 'warn', message: string, details: Record<string, unknown>): void;
-}
-
-export interface LoopWatch {
-  /** `relays`: ids of the path, hex; the gateway is the first and the last. */
-  sent(token: string, relays: readonly string[]): void;
-  returned(token: string): void;
-  /** The link to the gateway is gone: what was under way may not come back for that reason. */
-  cut(): void;
 }
 
 export interface Request {
@@ -192,7 +187,7 @@ export class MixClient implements AsyncDisposable {
     const chosen =
       node === undefined
         ? services[services.length === 0 ? 0 : this.#random.below(services.length)]
-        : services.find(({ id }) => Buffer.from(id).toString('hex') === node);
+        : services.find(({ id }) => nameOf({ id }) === node);
     if (chosen === undefined) {
       const what = node === undefined ? 'no service node' : `no service node ${node.slice(0, 16)}`;
       throw new FogError('unavailable', `the consensus of this epoch has ${what}`);
@@ -221,7 +216,7 @@ export class MixClient implements AsyncDisposable {
   async #connect(view: NetworkView): Promise<void> {
     const { genesis, transport, gateway: wanted } = this.#options;
     const gateways = view.nodes.filter(
-      ({ role, id }) => role === 'gateway' && (wanted === undefined || Buffer.from(id).toString('hex') === wanted),
+      ({ role, id }) => role === 'gateway' && (wanted === undefined || nameOf({ id }) === wanted),
     );
     const gateway = gateways.length === 0 ? undefined : gateways[this.#random.below(gateways.length)];
     if (gateway === undefined || this.#isConnecting || this.#stopping.signal.aborted) return;
@@ -230,7 +225,7 @@ export class MixClient implements AsyncDisposable {
     if (this.#link !== null) {
       this.#link.close();
       this.#link = null;
-      this.#options.loops?.cut();
+      this.#options.loops?.cut(null);
     }
     try {
       const node = this.#relayOf(gateway);
@@ -247,6 +242,7 @@ export class MixClient implements AsyncDisposable {
       else this.#opened(link, gateway, view);
     } catch (error) {
       this.#isConnecting = false;
+      if (!this.#stopping.signal.aborted) this.#options.loops?.refused(nameOf(gateway));
       this.#again(error);
     }
   }
@@ -268,17 +264,17 @@ export class MixClient implements AsyncDisposable {
       onClose: (end) => {
         if (this.#link !== link) return;
         this.#link = null;
-        this.#options.loops?.cut();
+        this.#options.loops?.cut(end.by === 'us' ? null : nameOf(gateway));
         if (!this.#stopping.signal.aborted) this.#again(end.by === 'fault' ? end.error : null);
       },
     });
     this.#connected.resolve();
-    this.#log('info', 'connected', { gateway: Buffer.from(gateway.id).toString('hex') });
+    this.#log('info', 'connected', { gateway: nameOf(gateway) });
     this.#tick();
   }
 
   #newCore(view: NetworkView, gateway: NetworkNode, recipient: Uint8Array): MixClientCore {
-    const { genesis, level } = this.#options;
+    const { genesis, level, coverDepth = level } = this.#options;
     const { meanDelayMilliseconds: meanMilliseconds, delayCapMilliseconds: capMilliseconds } = genesis.traffic;
     const primitives = nodePrimitives(chooseBackend().backend.x25519);
     return new MixClientCore({
@@ -289,7 +285,7 @@ export class MixClient implements AsyncDisposable {
       view,
       gateway: gateway.id,
       recipient,
-      coverLevel: level,
+      coverLevel: coverDepth,
       watch: this.#journeys ?? undefined,
     });
   }
@@ -331,7 +327,9 @@ export class MixClient implements AsyncDisposable {
     try {
       if (stream === 'loop') {
         const { packet, token, relays } = core.loop(now);
-        if (this.#link?.sendPacket(packet) === 'sent') this.#options.loops?.sent(token, relays);
+        const answer = this.#link?.sendPacket(packet);
+        if (answer === 'sent') this.#options.loops?.sent(token, relays);
+        else if (answer === 'full') this.#options.loops?.refused(relays[0] as string);
         this.counters.loopsSent += 1;
       } else this.#link?.sendPacket(stream === 'payload' ? core.slot(now).packet : core.drop(now));
       this.counters.sent += 1;
@@ -377,7 +375,7 @@ export class MixClient implements AsyncDisposable {
   }
 
   #relayOf({ id }: NetworkNode) {
-    const name = Buffer.from(id).toString('hex');
+    const name = nameOf({ id });
     const found = this.#follower.consensuses.flatMap(({ body }) => body.nodes).findLast((node) => node.id === name);
     if (found === undefined) throw new FogError('internal', 'a node of the view is unknown');
     return { addresses: found.addresses, linkKey: Uint8Array.from(Buffer.from(found.linkKey, 'hex')) };
@@ -395,6 +393,10 @@ function outcomeOf(delivery: Uint8Array): Outcome | null {
   } catch {
     return null;
   }
+}
+
+function nameOf({ id }: Pick<NetworkNode, 'id'>): string {
+  return Buffer.from(id).toString('hex');
 }
 
 function isSame(known: Uint8Array | null, id: Uint8Array): boolean {

@@ -21,8 +21,10 @@ import {
 import type { AuthorityMessage, Consensus, SeedNotice } from '../directory/documents.ts';
 import { type Genesis, networkIdOf } from '../directory/genesis.ts';
 import { DIRECTORY_LIMITS } from '../directory/limits.ts';
+import type { ProbedLoop } from '../directory/probe-record.ts';
 import { nextDeadline } from '../directory/schedule.ts';
 import { ed25519PublicKey, ed25519Signer, type Signed } from '../directory/signed-document.ts';
+import { firstEmptyLayer } from '../directory/verify-consensus.ts';
 import { verifyProof } from '../lottery/relay-lottery.ts';
 import type { StandingSource } from '../lottery/standing.ts';
 import { NO_ECONOMY } from '../lottery/standing.ts';
@@ -31,7 +33,6 @@ import { DirectoryClient } from './directory-client.ts';
 import { type AuthorityStatus, DIRECTORY_ROUTES } from './directory-routes.ts';
 import { DIRECTORY_SERVICE_LIMITS } from './limits.ts';
 import { ProbeClients } from './probe-clients.ts';
-import type { ProbeCount } from './probes.ts';
 
 export interface AuthorityServerOptions {
   genesis: Genesis;
@@ -116,9 +117,9 @@ export class AuthorityServer implements AsyncDisposable {
     return server;
   }
 
-  /** Loops through relays since the last call, for their performance. */
-  async measured(counts: readonly ProbeCount[]): Promise<void> {
-    if (counts.length > 0) await this.#take(...counts.map((count) => ({ kind: 'measured', ...count }) as const));
+  /** Probe loops that have ended since the last call, for the performance of relays. */
+  async measured(loops: readonly ProbedLoop[]): Promise<void> {
+    await this.#take({ kind: 'measured', loops });
   }
 
   #probe(): void {
@@ -128,7 +129,7 @@ export class AuthorityServer implements AsyncDisposable {
       genesis,
       transport,
       clients: probeClients ?? DIRECTORY_SERVICE_LIMITS.probeClients,
-      measured: (counts) => void this.measured(counts).catch((error: unknown) => this.#troubled(error)),
+      measured: (loops) => void this.measured(loops).catch((error: unknown) => this.#troubled(error)),
     });
   }
 
@@ -208,6 +209,9 @@ export class AuthorityServer implements AsyncDisposable {
       case 'publish':
       case 'adopt':
         this.#keep(effect.consensus);
+        if (firstEmptyLayer(effect.consensus.body) !== null) {
+          log('warn', 'a layer has no mix: nobody can use this consensus', { epoch: effect.consensus.body.epoch });
+        }
         return log('info', effect.kind === 'publish' ? 'consensus published' : 'consensus of the others adopted', {
           epoch: effect.consensus.body.epoch,
           nodes: effect.consensus.body.nodes.length,

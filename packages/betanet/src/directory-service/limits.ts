@@ -14,9 +14,9 @@ export const DIRECTORY_SERVICE_LIMITS = {
   mostPollMilliseconds: 10_000,
   /** Requests of one network prefix in a second: some relays behind one router, with all that they ask. */
   requestsPerSecond: 500,
-  /** Clients by which an authority probes: each sends as any client does, and has a gateway of its own. */
-  probeClients: 4,
-  /** Probe loops that are waited for; at the rates of clients they are a few dozen. */
+  /** Clients by which an authority probes, each as any client sends: some hundred loops of a mix of 32 in an epoch. */
+  probeClients: 8,
+  /** Probe loops that are waited for, or have ended and are not counted yet; at the rates of clients a few dozen. */
   probesUnderWay: 65_536,
   /** Beyond the longest delays of a probe loop, what links and busy nodes may take. */
   probeSlackMilliseconds: 2000,

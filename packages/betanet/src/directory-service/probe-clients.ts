@@ -1,21 +1,24 @@
 /**
- * The probers of an authority: ordinary mix clients without anything to say, of which only the loops are looked at.
+ * The probers of an authority: mix clients without anything to say, of which only the loops are looked at.
  *
  *     client   connecting --> sending its three Poisson streams --time is over--> closed, and another one begins
  *
  * Each has a gateway that was drawn and lives for a while that is drawn, too, with a new key each time: to a gateway it
- * is one of many clients that come and go. What the loops tell is in probes.ts.
+ * is one of many clients that come and go. All its packets are of one depth, as a client's are of one level: in turn
+ * every layer, so that every mix is reached, and each level that enters further on, so that no gateway gains by
+ * treating one level worse. What the loops tell is in probes.ts.
  */
 import { randomFillSync } from 'node:crypto';
 import { geometryOf } from '@fog/sphinx';
 import type { Transport } from '@fog/transport';
 import { MixClient } from '../client/mix-client.ts';
-import { PRIVACY_HOPS, PRIVACY_LEVELS, type PrivacyLevel } from '../client/path-selection.ts';
+import { mixesOf, type PathDepth, PRIVACY_LEVELS } from '../client/path-selection.ts';
 import type { Genesis } from '../directory/genesis.ts';
+import type { ProbedLoop } from '../directory/probe-record.ts';
 import { drawIntervalMilliseconds } from '../mixing/exponential.ts';
 import { RandomNumbers } from '../mixing/random-numbers.ts';
 import { DIRECTORY_SERVICE_LIMITS } from './limits.ts';
-import { type ProbeCount, ProbeLedger } from './probes.ts';
+import { ProbeLedger } from './probes.ts';
 
 export interface ProbeClientsOptions {
   genesis: Genesis;
@@ -23,7 +26,7 @@ export interface ProbeClientsOptions {
   /** How many there are at a time. */
   clients: number;
   /** Called now and then, when there is something to tell. */
-  measured(counts: readonly ProbeCount[]): void;
+  measured(loops: readonly ProbedLoop[]): void;
 }
 
 interface Prober {
@@ -63,14 +66,20 @@ export class ProbeClients implements AsyncDisposable {
     this.#started += 1;
     const name = `prober-${this.#started}`;
     const ledger = this.#ledger;
+    const depths = probeDepths(genesis);
     const client = new MixClient({
       genesis,
       transport,
-      level: deepestLevel(genesis),
+      level: 'private',
+      coverDepth: depths[(this.#started - 1) % depths.length] ?? 'whole',
       loops: {
         sent: (token, relays) => ledger.sent(name, token, relays, performance.now()),
         returned: (token) => void ledger.returned(token, performance.now()),
-        cut: () => ledger.forget(name),
+        refused: (gateway) => ledger.refused(gateway),
+        cut: (gateway) => {
+          if (gateway === null) ledger.forget(name);
+          else ledger.cut(name, gateway, performance.now());
+        },
       },
     });
     const lifeMilliseconds = drawIntervalMilliseconds(1000 / genesis.epochMilliseconds, this.#random);
@@ -87,13 +96,12 @@ export class ProbeClients implements AsyncDisposable {
   }
 
   #tell(): void {
-    const counts = this.#ledger.take(performance.now());
-    if (counts.length > 0) this.#options.measured(counts);
+    const loops = this.#ledger.take(performance.now());
+    if (loops.length > 0) this.#options.measured(loops);
   }
 }
 
-/** The level whose paths go through the most layers that the network has: shorter ones leave the first layers out. */
-function deepestLevel({ layers }: Pick<Genesis, 'layers'>): PrivacyLevel {
-  const possible = PRIVACY_LEVELS.filter((level) => PRIVACY_HOPS[level] - 2 <= layers);
-  return possible.toSorted((a, b) => PRIVACY_HOPS[b] - PRIVACY_HOPS[a])[0] ?? 'private';
+/** Every layer, then the levels of clients that leave the first layers out. */
+export function probeDepths(network: Pick<Genesis, 'layers'>): PathDepth[] {
+  return ['whole', ...PRIVACY_LEVELS.filter((level) => mixesOf(network, level) < network.layers)];
 }

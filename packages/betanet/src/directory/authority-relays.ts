@@ -4,6 +4,7 @@ import type { AuthorityContext, AuthorityState, AuthorityStep, Refusal, StoredDe
 import { descriptorFault, idOfDescriptor } from './descriptors.ts';
 import { drawProofSchema, signedDescriptorSchema } from './documents.ts';
 import { DIRECTORY_LIMITS } from './limits.ts';
+import { type ProbedLoop, withLoops } from './probe-record.ts';
 import { documentDigest } from './signed-document.ts';
 
 export function refuse(state: AuthorityState, reason: Refusal): AuthorityStep {
@@ -57,20 +58,14 @@ export function onProof(state: AuthorityState, document: unknown, context: Autho
   return { state: { ...state, round: { ...round, proofs: { ...round.proofs, [id]: proof } } }, effects: [] };
 }
 
-/** Probe loops through a relay since the last time. */
-export function onMeasured(
-  state: AuthorityState,
-  measured: { id: string; sent: number; returned: number },
-): AuthorityStep {
-  const { id, sent, returned } = measured;
-  const isKnown = state.descriptors.some((stored) => stored.id === id) || isActive(state, id);
-  if (!isKnown) return refuse(state, 'unknown-relay');
-  const isCount = [sent, returned].every((count) => Number.isSafeInteger(count) && count >= 0);
-  if (!isCount || returned > sent) return refuse(state, 'bad-content');
-  const before = state.measurements[id] ?? { sent: 0, returned: 0 };
-  const most = (count: number) => Math.min(count, DIRECTORY_LIMITS.probes);
-  const after = { sent: most(before.sent + sent), returned: most(before.returned + returned) };
-  return { state: { ...state, measurements: { ...state.measurements, [id]: after } }, effects: [] };
+/** Loops through relays that nobody knows say nothing. */
+export function onMeasured(state: AuthorityState, loops: readonly ProbedLoop[]): AuthorityStep {
+  if (state.round === null) return refuse(state, 'before-first-round');
+  const described = new Set(state.descriptors.map(({ id }) => id));
+  const known = loops.filter(({ relays }) => relays.every((id) => described.has(id) || isActive(state, id)));
+  const probes = known.length === 0 ? state.probes : withLoops(state.probes, state.round.epoch, known);
+  const measured = { ...state, probes };
+  return known.length < loops.length ? refuse(measured, 'unknown-relay') : { state: measured, effects: [] };
 }
 
 type Registration = { vrfKey: string; registeredEpoch: number };

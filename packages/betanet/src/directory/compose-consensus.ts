@@ -7,7 +7,7 @@ import {
   type VerifyProof,
   weightOf,
 } from '../lottery/relay-lottery.ts';
-import { type AgreedRelay, agreedRelays, type Excluded } from './agreed-relays.ts';
+import { type AgreedRelay, agreedRelays, belowFloor, type Excluded } from './agreed-relays.ts';
 import {
   type ConsensusBody,
   type ConsensusNode,
@@ -16,6 +16,7 @@ import {
   type ProofList,
   type Vote,
 } from './documents.ts';
+import type { NodeRole } from './fields.ts';
 import { type Genesis, geometryHashOf, type LotterySettings } from './genesis.ts';
 import { DIRECTORY_LIMITS } from './limits.ts';
 
@@ -45,16 +46,19 @@ export function lotteryParameters(layers: number, lottery: LotterySettings): Lot
 export function composeConsensus(genesis: Genesis, outcome: RoundOutcome, verifyProof: VerifyProof): ConsensusBody {
   const { network, epoch, votes, randomness } = outcome;
   const { agreed, excluded } = agreedRelays(votes, genesis.threshold, genesis.lottery);
-  const fixed = agreed.filter(({ descriptor }) => descriptor.role !== 'mix');
-  const drawn: Drawn[] = [];
+  const proved: Drawn[] = [];
   const proofs = proofsById(outcome.proofLists);
   for (const relay of agreed) {
     if (relay.descriptor.role !== 'mix') continue;
     const checked = checkedProof(relay, proofs.get(relay.id) ?? [], outcome, verifyProof);
     if (typeof checked === 'string') excluded.push({ id: relay.id, reason: checked });
-    else drawn.push({ ...relay, ...checked });
+    else proved.push({ ...relay, ...checked });
   }
   const parameters = lotteryParameters(genesis.layers, genesis.lottery);
+  const out = failing(genesis, agreed, proved, parameters);
+  excluded.push(...[...out].map((id): Excluded => ({ id, reason: 'performance-below-floor' })));
+  const fixed = agreed.filter(({ id, descriptor }) => descriptor.role !== 'mix' && !out.has(id));
+  const drawn = proved.filter(({ id }) => !out.has(id));
   const { seats, notDrawn } = drawRelays(drawn.map(candidateOf), parameters, Buffer.from(randomness.seed, 'hex'));
   const layerOf = new Map(seats.map(({ id, layer }) => [id, layer]));
   const outOf = new Map(notDrawn.map(({ id, reason }) => [id, reason]));
@@ -90,6 +94,23 @@ export function composeConsensus(genesis: Genesis, outcome: RoundOutcome, verify
     standby: standby.sort(byId),
     excluded: withinLimit(excluded),
   };
+}
+
+/** Who is put out for what it loses. Mixes that have no part in the lottery anyway do not count as those that stay. */
+function failing(
+  { layers, lottery }: Genesis,
+  agreed: readonly AgreedRelay[],
+  proved: readonly Drawn[],
+  { minimumStake, saturationStake }: LotteryParameters,
+): Set<string> {
+  const ofRole = (role: NodeRole) => agreed.filter(({ descriptor }) => descriptor.role === role);
+  const mixes = proved.filter((mix) => mix.stake >= minimumStake && weightOf(mix, saturationStake) > 0n);
+  const floor = lottery.performanceFloorPpm;
+  return new Set([
+    ...belowFloor(mixes, floor, layers),
+    ...belowFloor(ofRole('gateway'), floor, 1),
+    ...belowFloor(ofRole('service'), floor, 1),
+  ]);
 }
 
 /** All proofs that anybody lists for a relay. */

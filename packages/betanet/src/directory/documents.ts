@@ -93,7 +93,7 @@ const votedRelaySchema = z.strictObject({
   descriptor: signedDescriptorSchema,
   stake: stakeSchema,
   reputationPpm: ppmSchema,
-  /** Probe loops through it: sent, and come back. */
+  /** Probe loops through it: sent, and how many of them it let pass, by the authority's estimate. */
   sent: probesSchema,
   returned: probesSchema,
 });

@@ -1,6 +1,6 @@
 /** What other parts use of the directory. */
 export { isAddressHost, isPublicHost } from './addresses.ts';
-export { type AgreedRelay, agreedRelays, upperMedian } from './agreed-relays.ts';
+export { type AgreedRelay, agreedRelays, belowFloor, upperMedian } from './agreed-relays.ts';
 export { resend, stepAuthority } from './authority.ts';
 export {
   type AuthorityContext,
@@ -16,6 +16,7 @@ export {
 } from './authority-state.ts';
 export { canonicalJson } from './canonical-json.ts';
 export { composeConsensus, lotteryParameters, type RoundOutcome } from './compose-consensus.ts';
+export { deliveryRates, type LoopEvidence } from './delivery-rates.ts';
 export { DESCRIPTOR_FAULTS, type DescriptorFault, descriptorFault, idOfDescriptor } from './descriptors.ts';
 export {
   type AuthorityMessage,
@@ -59,6 +60,7 @@ export {
   type TrafficSettings,
 } from './genesis.ts';
 export { DIRECTORY_LIMITS } from './limits.ts';
+export { measuredRelays, type ProbedLoop, type ProbeRecord, recentProbes, withLoops } from './probe-record.ts';
 export { agreedSeed, descriptorEpoch, makeDescriptor, makeDrawProof } from './relay-part.ts';
 export {
   acceptedEpochs,
@@ -90,6 +92,7 @@ export {
   type ConsensusRefusal,
   type ConsensusVerdict,
   clockSkew,
+  firstEmptyLayer,
   type VerifyConsensusOptions,
   verifyConsensus,
 } from './verify-consensus.ts';

@@ -60,7 +60,7 @@ export const lotterySettingsSchema = z.strictObject({
   saturationStake: stakeSchema,
   /** Of the seats of a layer, for one operator, where others can fill them. */
   operatorSharePpm: ppmSchema,
-  /** A relay that returned a smaller share of its probes is dropped. */
+  /** A relay that lets a smaller share of its probes pass is dropped, unless too few would be left. */
   performanceFloorPpm: ppmSchema,
   /** Probes of a relay that an authority must have sent before its count says anything. */
   leastProbes: z.int().min(1).max(DIRECTORY_LIMITS.probes),

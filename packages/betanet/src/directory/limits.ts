@@ -23,6 +23,12 @@ export const DIRECTORY_LIMITS = {
   weightDigits: 33,
   /** Probe loops of one relay that an authority counts in one vote. */
   probes: 1_000_000_000,
+  /** Rounds by which an authority judges relays: two hours of epochs; so long one stays out that has failed. */
+  probeRounds: 6,
+  /** Lost probe loops of one round of which the paths are kept: most of what an authority sends in one. */
+  lostProbes: 4096,
+  /** Passes over the lost loops in which rates of delivery are found: a second's work with all of the above. */
+  ratePasses: 1000,
   /** One descriptor as text: 1.5 KiB with four addresses. */
   descriptorBytes: 4096,
   /** Levels of lists and fields in what is signed; documents of the directory have under ten. */

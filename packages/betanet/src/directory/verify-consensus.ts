@@ -138,11 +138,15 @@ function contentRefusal(body: ConsensusBody, { authorities }: Genesis): Refused 
       return refusal('inconsistent', `node ${id} has keys of other epochs than ${body.epoch} and the next two`);
     }
   }
-  for (let layer = 1; layer <= body.layers; layer += 1) {
-    if (!body.nodes.some((node) => node.layer === layer)) {
-      return refusal('empty-layer', `layer ${layer} of ${body.layers} has no mix: no path leads through it`);
-    }
-  }
+  const empty = firstEmptyLayer(body);
+  if (empty === null) return null;
+  return refusal('empty-layer', `layer ${empty} of ${body.layers} has no mix: no path leads through it`);
+}
+
+/** Null when each layer has a mix. */
+export function firstEmptyLayer({ layers, nodes }: Pick<ConsensusBody, 'layers' | 'nodes'>): number | null {
+  const taken = new Set(nodes.map(({ layer }) => layer));
+  for (let layer = 1; layer <= layers; layer += 1) if (!taken.has(layer)) return layer;
   return null;
 }
 

@@ -5,11 +5,14 @@ import {
   type AuthorityEffect,
   type AuthorityEvent,
   type AuthorityState,
+  authorityStateSchema,
   DIRECTORY_LIMITS,
+  firstEmptyLayer,
   type Genesis,
   makeDrawProof,
   NEW_AUTHORITY,
   networkIdOf,
+  type ProbedLoop,
   resend,
   roundFor,
   signDocument,
@@ -18,7 +21,16 @@ import {
   verifyConsensus,
   vrfVerify,
 } from '../../src/index.ts';
-import { contextOf, EPOCH, GENESIS_TIME, relayOf, signerOf, smallGenesis, smallRelays } from './members.ts';
+import {
+  contextOf,
+  EPOCH,
+  GENESIS_TIME,
+  relayOf,
+  signerOf,
+  smallGenesis,
+  smallRelays,
+  verifyCheapProof,
+} from './members.ts';
 import { runRound } from './one-round.ts';
 
 const GENESIS = smallGenesis();
@@ -52,6 +64,11 @@ class Told {
   }
 }
 
+const loopsOf = (relays: readonly string[], returned: number, lost: number): ProbedLoop[] => [
+  ...Array.from({ length: returned }, () => ({ relays, isReturned: true })),
+  ...Array.from({ length: lost }, () => ({ relays, isReturned: false })),
+];
+
 const refusals = (effects: readonly AuthorityEffect[]) =>
   effects.flatMap((effect) => (effect.kind === 'refused' ? [effect.reason] : []));
 
@@ -81,13 +98,67 @@ describe('authority: a round', () => {
       after: (step, tell) => {
         if (step !== 'descriptors') return;
         for (const { id } of GENESIS.authorities) {
-          tell(id, { kind: 'measured', id: bad?.id ?? '', sent: 100, returned: 60 });
-          tell(id, { kind: 'measured', id: good?.id ?? '', sent: 100, returned: 90 });
+          tell(id, {
+            kind: 'measured',
+            loops: [...loopsOf([bad?.id ?? ''], 600, 400), ...loopsOf([good?.id ?? ''], 899, 101)],
+          });
         }
       },
     });
     assert.deepEqual(consensus.body.excluded, [{ id: bad?.id, reason: 'performance-below-floor' }]);
-    assert.equal(consensus.body.nodes.find(({ id }) => id === good?.id)?.performancePpm, 900_000);
+    assert.equal(consensus.body.nodes.find(({ id }) => id === good?.id)?.performancePpm, 899_000);
+  });
+
+  test('all that the mixes lose, or all at once that fail, leave no layer empty', () => {
+    const mixes = RELAYS.filter(({ role }) => role === 'mix');
+    const gateway = RELAYS.find(({ role }) => role === 'gateway');
+    const { consensus } = runRound(GENESIS, RELAYS, {
+      after: (step, tell) => {
+        if (step !== 'descriptors') return;
+        const loops = [...mixes, gateway].flatMap((relay, index) => loopsOf([relay?.id ?? ''], 40 * index, 1000));
+        for (const { id } of GENESIS.authorities) tell(id, { kind: 'measured', loops });
+      },
+    });
+    assert.ok(verifyConsensus(consensus, { genesis: GENESIS, now: GENESIS_TIME, verifyProof: verifyCheapProof }).valid);
+    assert.deepEqual(consensus.body.excluded, [{ id: mixes[0]?.id, reason: 'performance-below-floor' }]);
+    assert.ok(
+      consensus.body.nodes.some(({ id }) => id === gateway?.id),
+      'the only gateway stays',
+    );
+  });
+
+  test('mixes that show no proof do not count as those that stay: the failing ones keep their places', () => {
+    const [silent, ...failing] = RELAYS.filter(({ role }) => role === 'mix');
+    const { consensus } = runRound(
+      GENESIS,
+      RELAYS.filter((relay) => relay !== silent),
+      {
+        after: (step, tell) => {
+          if (step !== 'descriptors') return;
+          const loops = failing.flatMap(({ id }) => loopsOf([id], 10, 990));
+          for (const { id } of GENESIS.authorities) {
+            tell(id, { kind: 'descriptor', document: silent?.describe(GENESIS, 0) });
+            tell(id, { kind: 'measured', loops });
+          }
+        },
+      },
+    );
+    assert.deepEqual(consensus.body.excluded, [{ id: silent?.id, reason: 'no-proof' }]);
+    assert.equal(firstEmptyLayer(consensus.body), null);
+  });
+
+  test('with fewer mixes than layers the consensus says so, and a client refuses it', () => {
+    const { consensus } = runRound(GENESIS, RELAYS.slice(2));
+    const verdict = verifyConsensus(consensus, { genesis: GENESIS, now: GENESIS_TIME, verifyProof: verifyCheapProof });
+    assert.equal(verdict.valid ? null : verdict.reason, 'empty-layer');
+    assert.equal(firstEmptyLayer(consensus.body), 1, 'the last layer is filled first');
+    const next = stepAuthority(
+      { ...NEW_AUTHORITY, latest: consensus },
+      { kind: 'tick' },
+      GENESIS_TIME + 100,
+      contextOf('alice', GENESIS),
+    );
+    assert.equal(next.state.round?.epoch, 1, 'the authority goes on');
   });
 
   test('mixes without a proof, without enough stake, or with a key of this very epoch are excluded', () => {
@@ -247,21 +318,20 @@ describe('authority: relays', () => {
     assert.equal(open.refusal({ kind: 'proof', document: proof }), 'known');
   });
 
-  test('measurements are of known relays, are whole numbers, and halve with each round', () => {
+  test('probe loops are of known relays, and are forgotten after some rounds', () => {
     const told = new Told();
-    assert.equal(told.refusal({ kind: 'measured', id: mix.id, sent: 8, returned: 7 }), 'unknown-relay');
+    const measured = (...relays: string[]) => ({ kind: 'measured' as const, loops: loopsOf(relays, 2, 1) });
+    assert.equal(told.refusal(measured(mix.id)), 'unknown-relay');
     told.tell(descriptor());
-    assert.equal(told.refusal({ kind: 'measured', id: mix.id, sent: 8, returned: 9 }), 'bad-content');
-    assert.equal(told.refusal({ kind: 'measured', id: mix.id, sent: 1.5, returned: 1 }), 'bad-content');
-    told.tell({ kind: 'measured', id: mix.id, sent: 5, returned: 4 });
-    told.tell({ kind: 'measured', id: mix.id, sent: 3, returned: 3 });
-    assert.deepEqual(told.state.measurements, { [mix.id]: { sent: 8, returned: 7 } });
-    told.at(GENESIS_TIME).tell({ kind: 'tick' });
-    assert.deepEqual(told.state.measurements, { [mix.id]: { sent: 4, returned: 3 } });
-    told.at(GENESIS_TIME + EPOCH * 3).tell({ kind: 'tick' });
-    told.at(GENESIS_TIME + EPOCH * 4).tell({ kind: 'tick' });
-    told.at(GENESIS_TIME + EPOCH * 5).tell({ kind: 'tick' });
-    assert.deepEqual(told.state.measurements, {}, 'and are forgotten');
+    assert.equal(told.refusal(measured(mix.id, 'ab'.repeat(32))), 'unknown-relay');
+    assert.equal(told.refusal(measured(mix.id)), null);
+    const [round] = told.state.probes;
+    assert.deepEqual(told.state.probes, [{ epoch: 0, relays: [mix.id], returned: [2], lost: [[0]] }]);
+    assert.deepEqual(authorityStateSchema.parse(JSON.parse(JSON.stringify(told.state))), told.state);
+    told.at(GENESIS_TIME + EPOCH * (DIRECTORY_LIMITS.probeRounds - 2)).tell({ kind: 'tick' });
+    assert.deepEqual(told.state.probes, [round]);
+    told.at(GENESIS_TIME + EPOCH * (DIRECTORY_LIMITS.probeRounds - 1)).tell({ kind: 'tick' });
+    assert.deepEqual(told.state.probes, [], 'and are forgotten');
   });
 });
 
