@@ -31,6 +31,7 @@ export interface ProbeClientsOptions {
 
 interface Prober {
   client: MixClient;
+  depth: PathDepth;
   timer: NodeJS.Timeout;
 }
 
@@ -40,12 +41,15 @@ export class ProbeClients implements AsyncDisposable {
   readonly #random = new RandomNumbers(randomFillSync);
   readonly #probers = new Map<string, Prober>();
   readonly #timer: NodeJS.Timeout;
+  /** The one that was begun longest ago first. */
+  #depths: readonly PathDepth[];
   #started = 0;
 
   constructor(options: ProbeClientsOptions) {
     const { genesis, clients } = options;
     const { leastPollMilliseconds, mostPollMilliseconds, probeSlackMilliseconds } = DIRECTORY_SERVICE_LIMITS;
     this.#options = options;
+    this.#depths = probeDepths(genesis);
     const delays = geometryOf(genesis.geometry).hops * genesis.traffic.delayCapMilliseconds;
     this.#ledger = new ProbeLedger(delays + probeSlackMilliseconds);
     for (let index = 0; index < clients; index += 1) this.#start();
@@ -66,12 +70,16 @@ export class ProbeClients implements AsyncDisposable {
     this.#started += 1;
     const name = `prober-${this.#started}`;
     const ledger = this.#ledger;
-    const depths = probeDepths(genesis);
+    const depth = rarestDepth(
+      this.#depths,
+      [...this.#probers.values()].map((prober) => prober.depth),
+    );
+    this.#depths = [...this.#depths.filter((other) => other !== depth), depth];
     const client = new MixClient({
       genesis,
       transport,
       level: 'private',
-      coverDepth: depths[(this.#started - 1) % depths.length] ?? 'whole',
+      coverDepth: depth,
       loops: {
         sent: (token, relays) => ledger.sent(name, token, relays, performance.now()),
         returned: (token) => void ledger.returned(token, performance.now()),
@@ -83,7 +91,7 @@ export class ProbeClients implements AsyncDisposable {
       },
     });
     const lifeMilliseconds = drawIntervalMilliseconds(1000 / genesis.epochMilliseconds, this.#random);
-    this.#probers.set(name, { client, timer: setTimeout(() => this.#renew(name), lifeMilliseconds) });
+    this.#probers.set(name, { client, depth, timer: setTimeout(() => this.#renew(name), lifeMilliseconds) });
   }
 
   #renew(name: string): void {
@@ -99,6 +107,12 @@ export class ProbeClients implements AsyncDisposable {
     const loops = this.#ledger.take(performance.now());
     if (loops.length > 0) this.#options.measured(loops);
   }
+}
+
+/** The first of the depths that fewest probers have: all are measured alike, and a single prober takes turns. */
+export function rarestDepth(depths: readonly PathDepth[], inUse: readonly PathDepth[]): PathDepth {
+  const users = (depth: PathDepth) => inUse.filter((other) => other === depth).length;
+  return depths.toSorted((a, b) => users(a) - users(b))[0] ?? 'whole';
 }
 
 /** Every layer, then the levels of clients that leave the first layers out. */

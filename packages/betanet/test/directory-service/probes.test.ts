@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { rarestDepth } from '../../src/directory-service/probe-clients.ts';
 import { DIRECTORY_SERVICE_LIMITS, ProbeLedger, probeDepths } from '../../src/index.ts';
 
 const RETURN = 1000;
@@ -107,4 +108,10 @@ test('probes are of every depth that clients have, and of one that reaches every
   assert.deepEqual(probeDepths({ layers: 4 }), ['whole', 'private', 'confidential']);
   assert.deepEqual(probeDepths({ layers: 5 }), ['whole', 'private', 'confidential']);
   assert.deepEqual(probeDepths({ layers: 8 }), ['whole', 'private', 'confidential', 'secret']);
+});
+
+test('a new prober has the depth that fewest have', () => {
+  assert.equal(rarestDepth(['whole', 'private'], []), 'whole');
+  assert.equal(rarestDepth(['private', 'whole'], []), 'private');
+  assert.equal(rarestDepth(['whole', 'private'], ['whole', 'private', 'whole']), 'private');
 });

@@ -188,7 +188,14 @@ describe('agreed relays', () => {
     const fallen = (least: number, ...relays: [performancePpm: number, operator: string][]) => {
       const agreed = relays.map(([performancePpm, operator], index): AgreedRelay => {
         const descriptor = relay.describe(genesis, 1, { operator }).body;
-        return { id: `${index}`, descriptor, stake: 1n, reputationPpm: 1, performancePpm, isMeasured: operator !== 'new' };
+        return {
+          id: `${index}`,
+          descriptor,
+          stake: 1n,
+          reputationPpm: 1,
+          performancePpm,
+          isMeasured: operator !== 'new',
+        };
       });
       return [...belowFloor(agreed, 700_000, least)];
     };
