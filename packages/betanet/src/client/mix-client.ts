@@ -41,6 +41,8 @@ export interface MixClientProgramOptions {
   bytesPerHour?: number | null;
   /** Id of the gateway (hex). Default: one that is drawn. */
   gateway?: string;
+  /** Answers which of the gateways (hex, at least one) to connect to, each time before it does. Default: draws one. */
+  chooseGateway?(gateways: readonly string[]): string;
   /** Is told what becomes of its loops. */
   loops?: LoopWatch;
   /** Remembers which packets carried a message, see `traced`; for networks marked `test` alone. */
@@ -88,6 +90,8 @@ export class MixClient implements AsyncDisposable {
   #link: Link | null = null;
   #timer: NodeJS.Timeout | null = null;
   #failures = 0;
+  /** Since when there is no link, or since loops were last told as refused for that. */
+  #awaySince = 0;
   #isConnecting = false;
   readonly counters = { sent: 0, loopsSent: 0, loopsReturned: 0, withoutPath: 0, malformedDeliveries: 0 };
 
@@ -205,21 +209,22 @@ export class MixClient implements AsyncDisposable {
     const view = this.#view();
     if (view === null) return;
     this.#core?.useView(view);
-    const stillThere = view.nodes.some(
-      ({ id }) => this.#gateway !== null && Buffer.compare(id, this.#gateway.id) === 0,
-    );
+    const stillThere = view.nodes.some(({ id }) => isSame(this.#gateway?.id, id));
     // Without a consensus no other try follows one that failed.
     const isWaiting = this.#link === null && !this.#isConnecting && this.#timer === null;
     if (!stillThere || isWaiting) void this.#connect(view);
   }
 
   async #connect(view: NetworkView): Promise<void> {
-    const { genesis, transport, gateway: wanted } = this.#options;
+    const { genesis, transport, gateway: wanted, chooseGateway } = this.#options;
     const gateways = view.nodes.filter(
       ({ role, id }) => role === 'gateway' && (wanted === undefined || nameOf({ id }) === wanted),
     );
-    const gateway = gateways.length === 0 ? undefined : gateways[this.#random.below(gateways.length)];
-    if (gateway === undefined || this.#isConnecting || this.#stopping.signal.aborted) return;
+    if (gateways.length === 0 || this.#isConnecting || this.#stopping.signal.aborted) return;
+    const chosen = chooseGateway?.(gateways.map(nameOf));
+    const gateway = gateways.find((node) => nameOf(node) === chosen) ?? gateways[this.#random.below(gateways.length)];
+    if (gateway === undefined) return;
+    if (!isSame(this.#gateway?.id, gateway.id)) this.#awaySince = performance.now();
     this.#gateway = gateway;
     this.#isConnecting = true;
     if (this.#link !== null) {
@@ -242,7 +247,7 @@ export class MixClient implements AsyncDisposable {
       else this.#opened(link, gateway, view);
     } catch (error) {
       this.#isConnecting = false;
-      if (!this.#stopping.signal.aborted) this.#options.loops?.refused(nameOf(gateway));
+      if (!this.#stopping.signal.aborted) this.#tellRefused(gateway, 1);
       this.#again(error);
     }
   }
@@ -250,6 +255,7 @@ export class MixClient implements AsyncDisposable {
   #opened(link: Link, gateway: NetworkNode, view: NetworkView): void {
     const recipient = clientRecipient(this.#linkKey.publicKey);
     this.#failures = 0;
+    this.#tellRefused(gateway, 0);
     this.#link = link;
     if (this.#core === null) this.#core = this.#newCore(view, gateway, recipient);
     else if (!isSame(this.#coreGateway, gateway.id)) this.#core.useGateway(gateway.id, recipient, Date.now());
@@ -264,6 +270,7 @@ export class MixClient implements AsyncDisposable {
       onClose: (end) => {
         if (this.#link !== link) return;
         this.#link = null;
+        this.#awaySince = performance.now();
         this.#options.loops?.cut(end.by === 'us' ? null : nameOf(gateway));
         if (!this.#stopping.signal.aborted) this.#again(end.by === 'fault' ? end.error : null);
       },
@@ -288,6 +295,15 @@ export class MixClient implements AsyncDisposable {
       coverLevel: coverDepth,
       watch: this.#journeys ?? undefined,
     });
+  }
+
+  /** Loops that would have been sent if there had been a link: `least`, or more by the time that has passed. */
+  #tellRefused(gateway: NetworkNode, least: number): void {
+    const now = performance.now();
+    const { clientLoopIntervalMilliseconds } = this.#options.genesis.traffic;
+    const missed = Math.max(least, Math.floor((now - this.#awaySince) / clientLoopIntervalMilliseconds));
+    this.#awaySince = now;
+    if (missed > 0) this.#options.loops?.refused(nameOf(gateway), missed);
   }
 
   /** Tries the same gateway, or another one, after a pause. */
@@ -329,7 +345,7 @@ export class MixClient implements AsyncDisposable {
         const { packet, token, relays } = core.loop(now);
         const answer = this.#link?.sendPacket(packet);
         if (answer === 'sent') this.#options.loops?.sent(token, relays);
-        else if (answer === 'full') this.#options.loops?.refused(relays[0] as string);
+        else if (answer === 'full') this.#options.loops?.refused(relays[0] as string, 1);
         this.counters.loopsSent += 1;
       } else this.#link?.sendPacket(stream === 'payload' ? core.slot(now).packet : core.drop(now));
       this.counters.sent += 1;
@@ -399,8 +415,8 @@ function nameOf({ id }: Pick<NetworkNode, 'id'>): string {
   return Buffer.from(id).toString('hex');
 }
 
-function isSame(known: Uint8Array | null, id: Uint8Array): boolean {
-  return known !== null && Buffer.compare(known, id) === 0;
+function isSame(known: Uint8Array | null | undefined, id: Uint8Array): boolean {
+  return known != null && Buffer.compare(known, id) === 0;
 }
 
 function keyOf({ session, sequence }: MessageReference): string {

@@ -3,8 +3,9 @@
  *
  *     client   connecting --> sending its three Poisson streams --time is over--> closed, and another one begins
  *
- * Each has a gateway that was drawn and lives for a while that is drawn, too, with a new key each time: to a gateway it
- * is one of many clients that come and go. All its packets are of one depth, as a client's are of one level: in turn
+ * Each has a gateway and lives for a while that is drawn, too, with a new key each time: to a gateway it
+ * is one of many clients that come and go. It does not leave one that it cannot reach, so that the loops that are missing
+ * say so. All its packets are of one depth, as a client's are of one level: in turn
  * every layer, so that every mix is reached, and each level that enters further on, so that no gateway gains by
  * treating one level worse. What the loops tell is in probes.ts.
  */
@@ -13,6 +14,7 @@ import { geometryOf } from '@fog/sphinx';
 import type { Transport } from '@fog/transport';
 import { MixClient } from '../client/mix-client.ts';
 import { mixesOf, type PathDepth, PRIVACY_LEVELS } from '../client/path-selection.ts';
+import { shuffled } from '../client/random-source.ts';
 import type { Genesis } from '../directory/genesis.ts';
 import type { ProbedLoop } from '../directory/probe-record.ts';
 import { drawIntervalMilliseconds } from '../mixing/exponential.ts';
@@ -32,6 +34,8 @@ export interface ProbeClientsOptions {
 interface Prober {
   client: MixClient;
   depth: PathDepth;
+  /** Hex; null until it has chosen one. */
+  gateway: string | null;
   timer: NodeJS.Timeout;
 }
 
@@ -70,20 +74,19 @@ export class ProbeClients implements AsyncDisposable {
     this.#started += 1;
     const name = `prober-${this.#started}`;
     const ledger = this.#ledger;
-    const depth = rarestDepth(
-      this.#depths,
-      [...this.#probers.values()].map((prober) => prober.depth),
-    );
+    const inUse = [...this.#probers.values()].map((prober) => prober.depth);
+    const depth = rarest(this.#depths, inUse) ?? 'whole';
     this.#depths = [...this.#depths.filter((other) => other !== depth), depth];
     const client = new MixClient({
       genesis,
       transport,
       level: 'private',
       coverDepth: depth,
+      chooseGateway: (gateways) => this.#gatewayOf(name, gateways),
       loops: {
         sent: (token, relays) => ledger.sent(name, token, relays, performance.now()),
         returned: (token) => void ledger.returned(token, performance.now()),
-        refused: (gateway) => ledger.refused(gateway),
+        refused: (gateway, loops) => ledger.refused(gateway, loops),
         cut: (gateway) => {
           if (gateway === null) ledger.forget(name);
           else ledger.cut(name, gateway, performance.now());
@@ -91,7 +94,24 @@ export class ProbeClients implements AsyncDisposable {
       },
     });
     const lifeMilliseconds = drawIntervalMilliseconds(1000 / genesis.epochMilliseconds, this.#random);
-    this.#probers.set(name, { client, depth, timer: setTimeout(() => this.#renew(name), lifeMilliseconds) });
+    this.#probers.set(name, {
+      client,
+      depth,
+      gateway: null,
+      timer: setTimeout(() => this.#renew(name), lifeMilliseconds),
+    });
+  }
+
+  /** Its own while that is there, reachable or not; otherwise where fewest probe at this depth, or fewest at all. */
+  #gatewayOf(name: string, gateways: readonly string[]): string {
+    const prober = this.#probers.get(name);
+    if (prober?.gateway != null && gateways.includes(prober.gateway)) return prober.gateway;
+    const others = [...this.#probers.values()].filter((other) => other !== prober);
+    const used = (by: readonly Prober[]) => by.flatMap(({ gateway }) => gateway ?? []);
+    const alike = others.filter(({ depth }) => depth === prober?.depth);
+    const gateway = rarest(shuffled(gateways, this.#random), used(alike), used(others)) as string;
+    if (prober !== undefined) prober.gateway = gateway;
+    return gateway;
   }
 
   #renew(name: string): void {
@@ -109,10 +129,18 @@ export class ProbeClients implements AsyncDisposable {
   }
 }
 
-/** The first of the depths that fewest probers have: all are measured alike, and a single prober takes turns. */
-export function rarestDepth(depths: readonly PathDepth[], inUse: readonly PathDepth[]): PathDepth {
-  const users = (depth: PathDepth) => inUse.filter((other) => other === depth).length;
-  return depths.toSorted((a, b) => users(a) - users(b))[0] ?? 'whole';
+/**
+ * Of the candidates the first that stands least often in a list of those in use; where several do, the next list says.
+ * So all are measured alike.
+ */
+export function rarest<Value>(
+  candidates: readonly Value[],
+  ...lists: readonly (readonly Value[])[]
+): Value | undefined {
+  return lists.reduce((left, inUse) => {
+    const uses = left.map((value) => inUse.filter((other) => other === value).length);
+    return left.filter((_, index) => uses[index] === Math.min(...uses));
+  }, candidates)[0];
 }
 
 /** Every layer, then the levels of clients that leave the first layers out. */

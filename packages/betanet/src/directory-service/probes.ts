@@ -55,19 +55,21 @@ export class ProbeLedger {
     return true;
   }
 
-  /** A gateway did not take a loop. */
-  refused(gateway: string): void {
-    this.#end([gateway], false);
+  /** A gateway did not take so many loops. */
+  refused(gateway: string, loops: number): void {
+    for (let count = 0; count < Math.min(loops, DIRECTORY_SERVICE_LIMITS.probesUnderWay); count += 1) {
+      this.#end([gateway], false);
+    }
   }
 
   /** The gateway cut the link of that prober: a loss for that, and one for each loop that was under way. */
   cut(prober: string, gateway: string, now: number): void {
     this.#endOverdue(now);
-    this.refused(gateway);
+    this.refused(gateway, 1);
     for (const [token, probe] of this.#underWay) {
       if (probe.prober !== prober) continue;
       this.#underWay.delete(token);
-      this.refused(gateway);
+      this.refused(gateway, 1);
     }
   }
 

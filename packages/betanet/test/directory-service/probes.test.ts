@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { rarestDepth } from '../../src/directory-service/probe-clients.ts';
+import { rarest } from '../../src/directory-service/probe-clients.ts';
 import { DIRECTORY_SERVICE_LIMITS, ProbeLedger, probeDepths } from '../../src/index.ts';
 
 const RETURN = 1000;
@@ -33,8 +33,8 @@ test('a loop that stays out, or comes too late, is lost on its path', () => {
 test('a gateway that is not reached, or cuts a link with loops under way, loses by itself', () => {
   const ledger = new ProbeLedger(RETURN);
   const lostAtGate = { relays: ['gate'], isReturned: false };
-  ledger.refused('gate');
-  assert.deepEqual(ledger.take(0), [lostAtGate]);
+  ledger.refused('gate', 2);
+  assert.deepEqual(ledger.take(0), [lostAtGate, lostAtGate]);
   ledger.sent('cut', 'x', LOOP, 0);
   ledger.sent('cut', 'y', LOOP, 500);
   ledger.sent('whole', 'z', ['gate', 'c', 'gate'], 500);
@@ -61,7 +61,8 @@ test('what is waited for is bounded, and what is forgotten for it is no loss; so
   for (let token = 0; token <= probesUnderWay; token += 1) ledger.sent('one', `${token}`, ['gate'], 0);
   assert.equal(ledger.underWay, probesUnderWay);
   assert.equal(ledger.take(RETURN).length, probesUnderWay);
-  for (let count = 0; count <= probesUnderWay; count += 1) ledger.refused('gate');
+  ledger.refused('gate', probesUnderWay);
+  ledger.refused('gate', 1);
   assert.equal(ledger.take(RETURN).length, probesUnderWay);
 });
 
@@ -110,8 +111,11 @@ test('probes are of every depth that clients have, and of one that reaches every
   assert.deepEqual(probeDepths({ layers: 8 }), ['whole', 'private', 'confidential', 'secret']);
 });
 
-test('a new prober has the depth that fewest have', () => {
-  assert.equal(rarestDepth(['whole', 'private'], []), 'whole');
-  assert.equal(rarestDepth(['private', 'whole'], []), 'private');
-  assert.equal(rarestDepth(['whole', 'private'], ['whole', 'private', 'whole']), 'private');
+test('a new prober has the depth that fewest have, and a gateway of which the same is true', () => {
+  assert.equal(rarest(['whole', 'private'], []), 'whole');
+  assert.equal(rarest(['private', 'whole'], []), 'private');
+  assert.equal(rarest(['whole', 'private'], ['whole', 'private', 'whole']), 'private');
+  assert.equal(rarest(['a', 'b', 'c'], ['a'], ['a', 'b']), 'c');
+  assert.equal(rarest(['a', 'b', 'c'], ['c', 'b'], ['a', 'a']), 'a');
+  assert.equal(rarest([]), undefined);
 });

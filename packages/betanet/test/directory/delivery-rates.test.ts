@@ -29,13 +29,13 @@ interface Network {
   loopsPerRound: number;
   /** Rates of those that are not honest. */
   rates: Record<string, number>;
-  /** A mix throws away what goes to this one. */
-  drops?: { from: readonly string[]; to: string };
+  /** Mixes throw away what they get from this one, or are to give it. */
+  framed?: { by: readonly string[]; id: string };
 }
 
 /** Mixes are dealt into layers anew in each round, as the lottery does. */
 function measured(network: Network, seed: number): Map<string, number> {
-  const { layers, perLayer, gateways, rounds, loopsPerRound, rates, drops } = network;
+  const { layers, perLayer, gateways, rounds, loopsPerRound, rates, framed } = network;
   const random = randomNumbers(seed);
   const below = (bound: number) => Math.floor(random() * bound);
   const depths = probeDepths({ layers });
@@ -50,7 +50,9 @@ function measured(network: Network, seed: number): Map<string, number> {
         return order[(layers - mixes + hop) * perLayer + below(perLayer)] as string;
       });
       const relays = [`gateway-${below(gateways)}`, ...path];
-      const isHeldBack = path.some((id, hop) => drops?.from.includes(id) && path[hop + 1] === drops.to);
+      const isHeldBack = path.some(
+        (id, hop) => framed?.by.includes(id) && [path[hop - 1], path[hop + 1]].includes(framed.id),
+      );
       return { relays, isReturned: !isHeldBack && relays.every((id) => random() < (rates[id] ?? HONEST_RATE)) };
     });
     record = withLoops(record, epoch, loops);
@@ -126,13 +128,28 @@ describe('rates of delivery', () => {
     assert.deepEqual([...deliveryRates({ returned: new Map(), lost: [] })], []);
   });
 
-  test('to blame one by dropping what goes to it costs whoever does it as much, unless many join', () => {
-    const network = { layers: 3, perLayer: 3, gateways: 2, rounds: 6, loopsPerRound: 600, rates: {} };
-    forSeeds({ ...network, drops: { from: ['mix-0'], to: 'mix-1' } }, (rates) => {
-      const [framing = 0, framed = 0] = [rates.get('mix-0'), rates.get('mix-1')];
-      assert.ok(framed >= FLOOR, `${framed}`);
-      assert.ok(framing < framed + 0.15, `${framing} and ${framed}`);
-    });
+  test('to blame one by dropping what it sends or is sent costs one mix as much, and many nothing', () => {
+    for (const perLayer of [3, 10]) {
+      const network = { layers: 3, perLayer, gateways: 4, rounds: 4, loopsPerRound: 2400, rates: {} };
+      const against = (share: number) =>
+        Array.from({ length: Math.ceil(share * 3 * perLayer) }, (_, index) => `mix-${index + 1}`);
+      forSeeds({ ...network, framed: { by: against(0), id: 'mix-0' } }, (rates) => assertOnlyFailing(network, rates));
+      forSeeds({ ...network, framed: { by: ['mix-1'], id: 'mix-0' } }, (rates) => {
+        const [framing = 0, framed = 0] = [rates.get('mix-1'), rates.get('mix-0')];
+        assert.ok(framed >= FLOOR && framing < framed + 0.15, `${framing} and ${framed}`);
+      });
+      // With a fifth of all mixes against it a victim stays on the average, with two fifths it falls.
+      for (const [share, stays] of [
+        [0.2, true],
+        [0.4, false],
+      ] as const) {
+        let sum = 0;
+        forSeeds({ ...network, framed: { by: against(share), id: 'mix-0' } }, (rates) => {
+          sum += rates.get('mix-0') ?? 0;
+        });
+        assert.equal(sum / SEEDS.length >= FLOOR, stays, `${perLayer} a layer, ${share}: ${sum / SEEDS.length}`);
+      }
+    }
   });
 });
 

@@ -13,6 +13,7 @@ import { freePorts, type SmallMixNetwork, startMixNetwork } from './small-mix-ne
 const EPOCH = 8000;
 const GRACE = 900;
 const DROPPER = 'mix-0';
+const CLOSED = 'gateway-1';
 const UNMEASURED = 654_321;
 
 const EVEN_STEPS = {
@@ -33,25 +34,32 @@ const deaf: Transport = {
   dial: () => Promise.reject(new Error('this node sends nothing on')),
 };
 
+/** Cuts whatever connects to it. */
+const closed: Transport = {
+  ...tcpTransport,
+  listen: (address, _onStream, options) => tcpTransport.listen(address, (stream) => stream.destroy(), options),
+};
+
 async function consensusOf(network: SmallMixNetwork, epoch: number): Promise<Consensus> {
   const latest = () => network.authorities[0]?.latest;
   await until(`there is a consensus for epoch ${epoch}`, () => latest()?.body.epoch === epoch, 2 * EPOCH);
   return latest() as Consensus;
 }
 
-test('epochs: a liar is named, an authority may be down, old packets are refused, a failing mix loses its place', async () => {
+test('epochs: a liar is named, an authority may be down, old packets are refused, a failing mix and a closed gateway lose their places', async () => {
   const [hiddenPort = 0] = await freePorts(1);
   await using network = await startMixNetwork({
     layers: 2,
     mixesPerLayer: 2,
+    gateways: 2,
     epochMilliseconds: EPOCH,
     bootstrapMilliseconds: 12_000,
     traffic: { clientPayloadIntervalMilliseconds: 100, nodeLoopIntervalMilliseconds: 500 },
     graceMilliseconds: GRACE,
     schedule: EVEN_STEPS,
     lottery: { ...DEFAULT_LOTTERY, leastProbes: 5, unmeasuredPerformancePpm: UNMEASURED },
-    nodeOptions: (name) => (name === DROPPER ? { transport: deaf } : {}),
-    authorityOptions: { transport: tcpTransport, probeClients: 2 },
+    nodeOptions: (name) => ({ [DROPPER]: { transport: deaf }, [CLOSED]: { transport: closed } })[name] ?? {},
+    authorityOptions: { transport: tcpTransport, probeClients: 4 },
     hiddenPorts: new Map([[2, hiddenPort]]),
   });
   try {
@@ -100,7 +108,11 @@ test('epochs: a liar is named, an authority may be down, old packets are refused
 
     const two = await consensusOf(network, base + 2);
     assert.deepEqual(two.body.authorities.absent, ['authority-2']);
-    assert.deepEqual(two.body.excluded, [{ id: dropper, reason: 'performance-below-floor' }]);
+    const failing = [dropper, network.node(CLOSED).id].sort();
+    assert.deepEqual(
+      two.body.excluded,
+      failing.map((id) => ({ id, reason: 'performance-below-floor' })),
+    );
     const measured = two.body.nodes.filter(({ role }) => role === 'mix');
     const honest = ['mix-1', 'mix-2', 'mix-3'].map((name) => network.node(name).id);
     assert.deepEqual(measured.map(({ id }) => id).sort(), honest.sort());
