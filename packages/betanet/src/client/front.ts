@@ -24,7 +24,13 @@ export {
   selectPath,
 } from './path-selection.ts';
 export { clientRoundTripMilliseconds } from './round-trip.ts';
-export { type Delivery, ServiceCore, type ServiceEffect, type ServiceOptions } from './service-core.ts';
-export { type ServiceHandler, ServiceHost, type ServiceHostOptions } from './service-host.ts';
+export {
+  type Delivery,
+  type ReplyPacket,
+  ServiceCore,
+  type ServiceEffect,
+  type ServiceOptions,
+} from './service-core.ts';
+export { type ServiceHandler, ServiceHost, type ServiceHostOptions, type ServiceNode } from './service-host.ts';
 export { coverRecipient, type PayloadSizes, serviceRecipient } from './service-messages.ts';
 export { deliveryOf, sphinxPackets } from './sphinx-packets.ts';

@@ -59,6 +59,13 @@ export const CLIENT_LIMITS = {
   replyBlocksWanted: 64,
   /** How often reply blocks that a service asked for are sent while nothing more is heard of it. */
   replyBlockRounds: 8,
+  /**
+   * Slots of a service node in a second, in which its answers leave: one waits 50 ms on average, and twenty clients that
+   * never stop talking at the rate of the default traffic are answered. A busier service node is given more.
+   */
+  serviceSlotsPerSecond: 20,
+  /** What these slots may cost in an hour: 20 packets of 3.4 KB a second are 236 MiB. Larger packets leave less often. */
+  serviceBytesPerHour: 256 << 20,
   /** In one payload: more acknowledgements are rarely waiting, and more reply blocks do not fit. */
   acknowledgementsPerPayload: 8,
   replyBlocksPerPayload: 8,

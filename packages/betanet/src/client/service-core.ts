@@ -2,9 +2,13 @@
  * A service behind a mix network, without network, clock or timers: it hears messages of senders that it cannot know,
  * and answers by the reply blocks that they sent along. One core serves one name.
  *
- *     receive -> messages for the application, acknowledgements that go out
- *     reply ---> an answer goes out, as far as reply blocks reach; the rest when the sender sends more
- *     tick ----> what became due: retransmissions, answers that failed, senders to be forgotten
+ *     receive -> messages for the application; acknowledgements wait
+ *     reply ---> an answer waits, for slots and, where they do not reach, for reply blocks
+ *     tick ----> what became due: retransmissions wait for slots again, answers have failed, senders are forgotten
+ *     slot ----> what goes out now, or nothing
+ *
+ * All packets leave by `slot`, whose rhythm is the caller's and does not depend on what waits: else whoever sees the node
+ * would see which of the packets that came to it were answered. Senders take turns, one packet each.
  *
  * A sender is a pseudonym; whoever has it is the sender. A sender that is silent for long is forgotten. When there are
  * too many, new ones are turned away: to forget one that is still active could deliver a message twice.
@@ -16,15 +20,22 @@ import { CLIENT_LIMITS } from './limits.ts';
 import type { BlockFate } from './reply-blocks.ts';
 import { encodePayload, type Payload, type PayloadSizes, parsePayload } from './service-messages.ts';
 import {
-  acknowledgementsDueAt,
   isQuiet,
   lineUp,
   nextReply,
   openServiceSession,
+  owe,
   type ReplyTiming,
   type ServiceBudgets,
   type ServiceSession,
 } from './service-session.ts';
+
+/** To be used once; the block is wiped after use. */
+export interface ReplyPacket {
+  block: Uint8Array;
+  /** Encoded. */
+  payload: Uint8Array;
+}
 
 /** `roundTripMilliseconds`: see `clientRoundTripMilliseconds`; by default 2000. Acknowledgements wait 20 ms by default. */
 export interface ServiceOptions extends Partial<ReplyTiming> {
@@ -36,8 +47,6 @@ export interface ServiceOptions extends Partial<ReplyTiming> {
 }
 
 export type ServiceEffect =
-  /** Make a packet of the block and the payload, give it to the block's first node at once, and wipe the block. */
-  | { kind: 'send'; block: Uint8Array; payload: Uint8Array }
   /** A message for the application. `request` names it within its sender, for the answer. */
   | { kind: 'request'; sender: string; request: number; bytes: Uint8Array }
   | { kind: 'replied'; sender: string; reply: number }
@@ -122,17 +131,17 @@ export class ServiceCore {
       const { sender } = session;
       if (message !== null) effects.push({ kind: 'request', sender, request: message.sequence, bytes: message.bytes });
     }
-    return [...effects, ...this.#send(session, now)];
+    owe(session, now);
+    this.#attend(session);
+    return effects;
   }
 
   /**
-   * Sends an answer to a request, or with `request: null` a message that answers none. Throws `not-found` when the sender
-   * has been forgotten, `body-too-large`, and `too-many-requests` when too much is under way.
+   * Takes an answer to a request, or with `request: null` a message that answers none; returns its number, by which
+   * effects name it. Throws `not-found` when the sender has been forgotten, `body-too-large`, and `too-many-requests`
+   * when too much is under way.
    */
-  reply(
-    answer: { sender: string; request: number | null; bytes: Uint8Array },
-    now: number,
-  ): { reply: number; effects: ServiceEffect[] } {
+  reply(answer: { sender: string; request: number | null; bytes: Uint8Array }, now: number): number {
     const session = this.#sessions.get(answer.sender);
     if (session === undefined) {
       throw new FogError('not-found', 'the sender has been silent for so long that it was forgotten', {
@@ -140,7 +149,25 @@ export class ServiceCore {
       });
     }
     const { sequence, effects } = session.outgoing.send(answer.bytes, answer.request, now);
-    return { reply: sequence, effects: [...this.#follow(session, effects), ...this.#send(session, now)] };
+    lineUp(session, effects);
+    this.#attend(session);
+    return sequence;
+  }
+
+  /**
+   * What goes out in a slot: a packet is made of the block and the payload, and the block wiped. Null when nothing waits
+   * that there is a reply block for.
+   */
+  slot(now: number): ReplyPacket | null {
+    for (const session of this.#busy) {
+      const reply = nextReply(session, this.#reply, this.#timing, now);
+      if (reply === null) continue;
+      // Behind all others.
+      this.#busy.delete(session);
+      this.#attend(session);
+      return { block: reply.block, payload: encodePayload(reply.payload, this.#reply) };
+    }
+    return null;
   }
 
   /** Call it at `nextDueAt`, or earlier. */
@@ -148,7 +175,8 @@ export class ServiceCore {
     const effects = [...this.#busy].flatMap((session) => {
       session.incoming.tick(now);
       const due = this.#follow(session, session.outgoing.tick(now));
-      return [...due, ...this.#send(session, now)];
+      this.#attend(session);
+      return due;
     });
     if (now >= this.#sweepAt) this.#sweep(now);
     return effects;
@@ -156,22 +184,13 @@ export class ServiceCore {
 
   nextDueAt(): number {
     let next = this.#sessions.size > 0 ? this.#sweepAt : Number.POSITIVE_INFINITY;
-    for (const session of this.#busy) {
-      next = Math.min(next, session.outgoing.nextDueAt(), acknowledgementsDueAt(session, this.#timing));
-    }
+    for (const { outgoing } of this.#busy) next = Math.min(next, outgoing.nextDueAt());
     return next;
   }
 
-  #send(session: ServiceSession, now: number): ServiceEffect[] {
-    const sends: ServiceEffect[] = [];
-    for (;;) {
-      const packet = nextReply(session, this.#reply, this.#timing, now);
-      if (packet === null) break;
-      sends.push({ kind: 'send', block: packet.block, payload: encodePayload(packet.payload, this.#reply) });
-    }
+  #attend(session: ServiceSession): void {
     if (isQuiet(session)) this.#busy.delete(session);
     else this.#busy.add(session);
-    return sends;
   }
 
   #follow(session: ServiceSession, effects: Parameters<typeof lineUp>[1]): ServiceEffect[] {

@@ -69,7 +69,7 @@ export function isQuiet({ outgoing, incoming }: ServiceSession): boolean {
   return outgoing.isIdle && incoming.isIdle;
 }
 
-export interface ReplyPacket {
+interface NextReply {
   /** To be used once, and wiped after use. */
   block: Uint8Array;
   payload: Payload;
@@ -82,17 +82,22 @@ export interface ReplyTiming {
   roundTripMilliseconds: number;
 }
 
+/** Notes since when acknowledgements wait; to be called when something came or went. */
+export function owe(session: ServiceSession, now: number): void {
+  session.owesSince = session.incoming.hasAcknowledgements ? (session.owesSince ?? now) : null;
+}
+
 /**
- * What goes out next: a fragment with acknowledgements beside it, or acknowledgements alone once these are due. Null
- * when nothing waits, or no reply block is left: then it goes out when one comes. A fragment counts as sent.
+ * What goes out in this slot: a fragment with acknowledgements beside it, or acknowledgements alone once these are due.
+ * Null when nothing waits, or no reply block is left: then it goes out when one comes. A fragment counts as sent.
  */
 export function nextReply(
   session: ServiceSession,
   reply: PayloadSizes,
   { acknowledgeWithinMilliseconds, roundTripMilliseconds }: ReplyTiming,
   now: number,
-): ReplyPacket | null {
-  session.owesSince = session.incoming.hasAcknowledgements ? (session.owesSince ?? now) : null;
+): NextReply | null {
+  if (session.stock.size === 0) return null;
   const owes = session.owesSince !== null && now >= session.owesSince + acknowledgeWithinMilliseconds;
   if (!hasFragment(session) && !owes) return null;
   const block = session.stock.take(now);
@@ -101,13 +106,9 @@ export function nextReply(
   const half = roundTripMilliseconds / 2;
   if (fragment !== null) session.outgoing.sent(fragment, now, { there: half, back: half });
   session.activeAt = now;
-  return { block, payload: composeReply(session, fragment, reply) };
-}
-
-/** When `nextReply` has acknowledgements to send that may not wait any longer; infinity for never. */
-export function acknowledgementsDueAt({ owesSince, stock }: ServiceSession, timing: ReplyTiming): number {
-  if (owesSince === null || stock.size === 0) return Number.POSITIVE_INFINITY;
-  return owesSince + timing.acknowledgeWithinMilliseconds;
+  const payload = composeReply(session, fragment, reply);
+  owe(session, now);
+  return { block, payload };
 }
 
 function composeReply(session: ServiceSession, fragment: Fragment | null, reply: PayloadSizes): Payload {

@@ -35,26 +35,22 @@ test('an acknowledgement waits a moment for an answer to travel with', () => {
   );
   const [got] = effects;
   assert.ok(got?.kind === 'request' && got.request === 0 && got.bytes[0] === 7);
-  assert.equal(service.nextDueAt(), 120);
-  const { effects: sends } = service.reply({ sender: got.sender, request: 0, bytes: new Uint8Array([9]) }, 110);
-  assert.equal(sends.length, 1);
-  const [send] = sends;
-  assert.ok(send?.kind === 'send');
-  const reply = parsePayload(send.payload, SIZES.reply);
+  assert.equal(service.slot(110), null);
+  service.reply({ sender: got.sender, request: 0, bytes: new Uint8Array([9]) }, 110);
+  const sent = service.slot(111);
+  const reply = parsePayload(sent?.payload ?? new Uint8Array(), SIZES.reply);
   assert.equal(reply?.acknowledgements.length, 1);
   assert.deepEqual(reply?.fragment?.data, new Uint8Array([9]));
   assert.equal(reply?.fragment?.answers, 0);
   assert.ok((reply?.blocksWanted ?? 0) > 0, 'it asks for a reserve while an answer is under way');
-  assert.deepEqual(service.tick(120), [], 'nothing is acknowledged twice');
+  assert.equal(service.slot(130), null, 'nothing is acknowledged twice');
 });
 
 test('without an answer an acknowledgement goes out alone when it is due', () => {
   const service = new ServiceCore({ ...SIZES, acknowledgeWithinMilliseconds: 20 });
   service.receive(request(1, { fragment: part, ...own(0) }), 100);
-  assert.deepEqual(service.tick(119), []);
-  const [send] = service.tick(120);
-  assert.ok(send?.kind === 'send');
-  const reply = parsePayload(send.payload, SIZES.reply);
+  assert.equal(service.slot(119), null);
+  const reply = parsePayload(service.slot(120)?.payload ?? new Uint8Array(), SIZES.reply);
   assert.deepEqual([reply?.acknowledgements[0]?.sequence, reply?.fragment, reply?.blocksWanted], [0, null, 0]);
 });
 
@@ -62,11 +58,43 @@ test('without a reply block nothing is said until one comes', () => {
   const service = new ServiceCore({ ...SIZES, acknowledgeWithinMilliseconds: 0 });
   const [got] = service.receive(request(1, { fragment: part }), 0);
   assert.ok(got?.kind === 'request');
-  assert.deepEqual(service.reply({ sender: got.sender, request: 0, bytes: new Uint8Array(1) }, 0).effects, []);
-  const sends = service.receive(request(1, own(0)), 5);
+  service.reply({ sender: got.sender, request: 0, bytes: new Uint8Array(1) }, 0);
+  assert.equal(service.slot(0), null);
+  service.receive(request(1, own(0)), 5);
+  assert.notEqual(service.slot(5), null);
+});
+
+test('a retransmission waits for a slot, too, and takes another reply block', () => {
+  const service = new ServiceCore({ ...SIZES, roundTripMilliseconds: 1000 });
+  const [got] = service.receive(request(1, { fragment: part, ...own(0) }), 0);
+  assert.ok(got?.kind === 'request');
+  service.reply({ sender: got.sender, request: 0, bytes: new Uint8Array([9]) }, 0);
+  assert.notEqual(service.slot(0), null);
+  const due = service.nextDueAt();
+  service.receive(request(1, own(1)), 1);
+  assert.equal(service.slot(due - 1), null);
+  assert.deepEqual(service.tick(due), []);
+  assert.equal(service.held.replyBlocks, 1, 'nothing has left by itself');
+  const again = parsePayload(service.slot(due + 7)?.payload ?? new Uint8Array(), SIZES.reply);
+  assert.deepEqual(again?.fragment?.data, new Uint8Array([9]));
+  assert.equal(service.held.replyBlocks, 0);
+});
+
+test('senders take turns: one with much to be told does not hold up another', () => {
+  const service = new ServiceCore({ ...SIZES, acknowledgeWithinMilliseconds: 0 });
+  const answer = (sender: number, bytes: number) => {
+    const blocks = [1, 2, 3, 4].map((number) => ({ number, expiresAt: 1e6, block: block() }));
+    const [got] = service.receive(request(sender, { fragment: part }), 0);
+    assert.ok(got?.kind === 'request');
+    service.receive(request(sender, { blocks }), 0);
+    service.reply({ sender: got.sender, request: 0, bytes: new Uint8Array(bytes).fill(sender) }, 0);
+  };
+  answer(1, 1500);
+  answer(2, 300);
+  const slots = [1, 2, 3].map((now) => parsePayload(service.slot(now)?.payload ?? new Uint8Array(), SIZES.reply));
   assert.deepEqual(
-    sends.map(({ kind }) => kind),
-    ['send'],
+    slots.map((reply) => reply?.fragment?.data[0]),
+    [1, 2, 1],
   );
 });
 
@@ -140,6 +168,7 @@ test(`fuzz: whatever ${FUZZ_RUNS} strangers send, the service stays up and withi
       }
     }
     service.tick(now);
+    if (random.below(2) === 0) service.slot(now);
     assert.ok(service.nextDueAt() > now, `seed 9, run ${run}: what is due has been done`);
     assert.ok(service.held.sessions <= 50 && service.held.replyBlocks <= 50 * 64);
   }
