@@ -40,6 +40,8 @@ export const CLIENT_LIMITS = {
   /** Incomplete messages: of one sender (twice what it may have under way, for their keeping), and of all of them. */
   reassemblyBytesPerSender: 2 << 20,
   reassemblyBytes: 64 << 20,
+  /** By such steps it is compared who holds most of these, so that whose messages make way. */
+  reassemblyShareBytes: 32 << 10,
   /** An incomplete message of which nothing more comes is forgotten: its sender has given up long before. */
   reassemblyMilliseconds: 900_000,
   /** Places in the queue of the payload stream: at fifty packets a second more than a minute of them. */

@@ -103,8 +103,10 @@ export class ServiceHost implements Disposable {
     const recipient = hexOf(serviceRecipient(name));
     if (this.#services.has(recipient)) throw new FogError('conflict', `the service "${name}" is registered already`);
     const { request, reply } = this.#dependencies.packets;
-    const roundTripMilliseconds = clientRoundTripMilliseconds(this.#options.genesis.traffic);
-    this.#services.set(recipient, { name, core: new ServiceCore({ request, reply, roundTripMilliseconds }), handler });
+    const { genesis } = this.#options;
+    const roundTripMilliseconds = clientRoundTripMilliseconds(genesis.traffic);
+    const core = new ServiceCore({ request, reply, roundTripMilliseconds, times: genesis });
+    this.#services.set(recipient, { name, core, handler });
     this.#wait();
     return { [Symbol.dispose]: () => void this.#services.delete(recipient) };
   }

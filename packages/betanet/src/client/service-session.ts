@@ -1,5 +1,4 @@
 /** What a service remembers of one sender, whom it knows by a pseudonym only, and what it sends back. */
-import type { ByteBudget } from './byte-budget.ts';
 import { IncomingMessages } from './incoming-messages.ts';
 import { CLIENT_LIMITS } from './limits.ts';
 import { type FragmentReference, type OutgoingEffect, OutgoingMessages } from './outgoing-messages.ts';
@@ -13,12 +12,13 @@ import {
   type PayloadSizes,
   usedBytes,
 } from './service-messages.ts';
+import type { SharedPool } from './shared-pool.ts';
 
 /** Shared by all senders of a service. */
 export interface ServiceBudgets {
-  fragments: ByteBudget;
-  reassembly: ByteBudget;
-  replyBlocks: ByteBudget;
+  fragments: SharedPool;
+  reassembly: SharedPool;
+  replyBlocks: SharedPool;
 }
 
 export interface ServiceSession {
@@ -29,6 +29,8 @@ export interface ServiceSession {
   readonly stock: ReplyBlockStock;
   readonly retransmissions: FragmentReference[];
   readonly fresh: FragmentReference[];
+  /** What has failed for the room of others, until `tick` tells it. */
+  readonly evicted: OutgoingEffect[];
   /** When the two last exchanged something. */
   activeAt: number;
   /** Since when something waits to be acknowledged; null when nothing does. */
@@ -41,17 +43,20 @@ export function openServiceSession(
   budgets: ServiceBudgets,
   now: number,
 ): ServiceSession {
-  const { fragments, reassembly, replyBlocks } = budgets;
-  return {
+  const evicted: OutgoingEffect[] = [];
+  const fragments = budgets.fragments.share(() => void evicted.push(...session.outgoing.evict()));
+  const session: ServiceSession = {
     sender,
     outgoing: new OutgoingMessages({ fragmentBytes: fragmentBytes(reply.payloadBytes), fragments }),
-    incoming: new IncomingMessages(reassembly),
-    stock: new ReplyBlockStock(replyBlocks),
+    incoming: new IncomingMessages(budgets.reassembly.share(() => session.incoming.evict())),
+    stock: new ReplyBlockStock(budgets.replyBlocks.share(() => session.stock.evict())),
     retransmissions: [],
     fresh: [],
+    evicted,
     activeAt: now,
     owesSince: null,
   };
+  return session;
 }
 
 /** Puts fragments in line; returns what else follows. */
@@ -65,8 +70,8 @@ export function lineUp(session: ServiceSession, effects: readonly OutgoingEffect
 }
 
 /** Whether nothing of the session is due, now or later, unless something comes. */
-export function isQuiet({ outgoing, incoming }: ServiceSession): boolean {
-  return outgoing.isIdle && incoming.isIdle;
+export function isQuiet({ outgoing, incoming, evicted }: ServiceSession): boolean {
+  return outgoing.isIdle && incoming.isIdle && evicted.length === 0;
 }
 
 interface NextReply {

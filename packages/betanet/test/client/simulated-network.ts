@@ -73,7 +73,12 @@ export class SimulatedNetwork {
     this.random = new SeededRandom(seed);
     this.weather = weather;
     this.#view = view;
-    this.service = new ServiceCore({ ...SIZES, roundTripMilliseconds: 1000, acknowledgeWithinMilliseconds: 250 });
+    this.service = new ServiceCore({
+      ...SIZES,
+      times: TIMES,
+      roundTripMilliseconds: 1000,
+      acknowledgeWithinMilliseconds: 250,
+    });
     this.#every(
       () => TICK_MILLISECONDS,
       () => this.followService(this.service.tick(this.now)),

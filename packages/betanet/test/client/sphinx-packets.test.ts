@@ -63,7 +63,7 @@ test('a message goes to a service and its answer comes back, in packets of one s
     recipient: idOf('me'),
     coverLevel: 'confidential',
   });
-  const service = new ServiceCore({ ...packets, acknowledgeWithinMilliseconds: 0 });
+  const service = new ServiceCore({ ...packets, times: view, acknowledgeWithinMilliseconds: 0 });
   const bytes = new Uint8Array([1, 2, 3]);
   const destination = { node: idOf('s0'), service: 'echo', level: 'confidential' } as const;
   client.send({ destination, bytes, answerWithinMilliseconds: 1000 }, now);
