@@ -26,7 +26,7 @@ import { type ClientEffect, type MessageReference, MixClientCore } from './mix-c
 import type { NetworkNode, NetworkView } from './network-view.ts';
 import { type Journey, PacketJourneys } from './packet-journeys.ts';
 import type { PrivacyLevel } from './path-selection.ts';
-import { deliveryOf, sphinxPackets } from './sphinx-packets.ts';
+import { sphinxPackets } from './sphinx-packets.ts';
 import { viewOfConsensus } from './view-of-consensus.ts';
 
 export interface MixClientProgramOptions {
@@ -342,23 +342,14 @@ export class MixClient implements AsyncDisposable {
     }
   }
 
+  /** Nothing but answers and loops comes to a client, by its own reply blocks; both look the same to its gateway. */
   #delivered(delivery: Uint8Array): void {
     const core = this.#core;
     const outcome = outcomeOf(delivery);
     if (outcome === null) this.counters.malformedDeliveries += 1;
-    if (core === null || outcome === null) return;
-    const geometry = geometryOf(this.#options.genesis.geometry);
-    const body = delivery.subarray(geometry.headerBytes);
-    if (outcome.status === 'reply') {
-      this.#follow(core.receive(outcome.replyId, body, Date.now()), outcome.replyId);
-    } else {
-      const parts = deliveryOf(geometry, body.subarray(geometry.bodyBytes - geometry.payloadBytes));
-      const token = parts === null ? null : core.loopToken(parts.payload);
-      if (token !== null) {
-        this.counters.loopsReturned += 1;
-        this.#options.loops?.returned(token);
-      }
-    }
+    if (core === null || outcome?.status !== 'reply') return;
+    const body = delivery.subarray(geometryOf(this.#options.genesis.geometry).headerBytes);
+    this.#follow(core.receive(outcome.replyId, body, Date.now()), outcome.replyId);
     this.#tick();
   }
 
@@ -366,6 +357,11 @@ export class MixClient implements AsyncDisposable {
   #follow(effects: readonly ClientEffect[], replyId: Uint8Array | null = null): void {
     for (const effect of effects) {
       if (effect.kind === 'delivered') continue;
+      if (effect.kind === 'loop') {
+        this.counters.loopsReturned += 1;
+        this.#options.loops?.returned(effect.token);
+        continue;
+      }
       const reference = effect.kind === 'answer' ? answeredBy(effect) : effect.message;
       const pending = reference === null ? undefined : this.#pending.get(keyOf(reference));
       if (reference === null || pending === undefined) continue;

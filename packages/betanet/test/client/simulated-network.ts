@@ -200,6 +200,9 @@ export class SimulatedNetwork {
         this.#blocks.set(number, { path, recipient, replyId: replyId.slice(), used: false });
         return { block: this.#numbered(number, SIZES.request.replyBlockBytes), keys: this.#numbered(number, 8) };
       },
+      packetFromReplyBlock: () => {
+        throw new Error('no loops here');
+      },
       openReply: (keys, body) => (numberIn(keys) === numberIn(body) ? new Uint8Array(body.subarray(8)) : null),
     };
   }

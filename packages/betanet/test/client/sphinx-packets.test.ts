@@ -111,8 +111,9 @@ test('drop cover and loops are packets like any other; a changed reply is counte
   const { packet, token } = client.loop(now);
   assert.equal(packet.length, client.slot(now).packet.length);
   const { outcome, body } = travel(GEOMETRY, packet, idOf('g0'), (id) => privateKey(id, 0));
-  assert.equal(outcome.status, 'deliver');
-  assert.equal(client.loopToken(deliveryOf(GEOMETRY, body.slice(32))?.payload ?? new Uint8Array()), token);
+  assert.equal(outcome.status, 'reply', 'as an answer');
+  assert.equal(Buffer.from(outcome.replyId).toString('hex'), token);
+  assert.deepEqual(client.receive(outcome.replyId, body, now), [{ kind: 'loop', token }]);
 });
 
 test('a geometry without room for reply blocks is refused, and so is a delivery with another flag', () => {
