@@ -2,7 +2,7 @@
 export type { Destination } from './client-session.ts';
 export { type KeyedPath, type KeyUse, keyAcceptance, keyedPath, type PathHop } from './epoch-keys.ts';
 export { CLIENT_LIMITS } from './limits.ts';
-export { MixClient, type MixClientProgramOptions, type Request, type TracedAnswer } from './mix-client.ts';
+export { MixClient, type MixClientProgramOptions, type Request } from './mix-client.ts';
 export {
   type ClientEffect,
   type MessageReference,
@@ -23,6 +23,7 @@ export {
   type SelectedPath,
   selectPath,
 } from './path-selection.ts';
+export type { TracedAnswer } from './pending-answers.ts';
 export { clientRoundTripMilliseconds } from './round-trip.ts';
 export {
   type Delivery,

@@ -83,6 +83,10 @@ export const CLIENT_LIMITS = {
   serviceNameCharacters: 63,
   /** On a test network: messages, and reply blocks, whose packets a client remembers when asked to. */
   journeys: 1024,
+  /** Gateways of one run of a client: one to use, and one for when it is gone. Each more is one more that may be watched. */
+  guards: 2,
+  /** Tries to connect that fail in a row before the other is used. */
+  guardTries: 3,
   /** Pauses before a gateway is tried again; each is twice the last. */
   redialLeastMilliseconds: 100,
   redialMostMilliseconds: 30_000,

@@ -3,9 +3,11 @@
  *
  *     starting --consensus--> connecting --> connected --cut--> connecting ...
  *                                                '--close--> closed
+ *     any of them --this clock is wrong--> failed: what waits is rejected with the reason, and nothing is sent any more
  *
  * It sends as long as it is connected, whether it has something to say or not: an observer of its link sees three
- * Poisson streams of packets of one size (see ../mixing/cover-streams.ts).
+ * Poisson streams of packets of one size (see ../mixing/cover-streams.ts). It stays with few gateways
+ * (gateway-guards.ts), to each of which it is somebody else: the key of its link is made anew for each change.
  */
 import { randomFillSync } from 'node:crypto';
 import { FogError } from '@fog/contract';
@@ -21,11 +23,14 @@ import { RandomNumbers } from '../mixing/random-numbers.ts';
 import type { SendingPlan } from '../mixing/sending-plan.ts';
 import { clientRecipient } from '../node/mailboxes.ts';
 import type { Destination } from './client-session.ts';
+import { GatewayGuards } from './gateway-guards.ts';
 import { CLIENT_LIMITS } from './limits.ts';
-import { type ClientEffect, type MessageReference, MixClientCore } from './mix-client-core.ts';
+import { type ClientEffect, MixClientCore } from './mix-client-core.ts';
 import type { NetworkNode, NetworkView } from './network-view.ts';
-import { type Journey, PacketJourneys } from './packet-journeys.ts';
+import { PacketJourneys } from './packet-journeys.ts';
 import type { PrivacyLevel } from './path-selection.ts';
+import { PendingAnswers, type TracedAnswer } from './pending-answers.ts';
+import { PreparedPackets } from './prepared-packets.ts';
 import { sphinxPackets } from './sphinx-packets.ts';
 import { viewOfConsensus } from './view-of-consensus.ts';
 
@@ -43,6 +48,8 @@ export interface MixClientProgramOptions {
   /** Remembers which packets carried a message, see `traced`; for networks marked `test` alone. */
   keepsJourneys?: boolean;
   log?(level: 'info' | 'warn', message: string, details: Record<string, unknown>): void;
+  /** The client cannot go on, e.g. since this machine's clock is wrong: no request is answered any more. */
+  failed?(error: FogError): void;
 }
 
 export interface LoopWatch {
@@ -64,26 +71,17 @@ export interface Request {
   answerWithinMilliseconds?: number;
 }
 
-export interface TracedAnswer {
-  bytes: Uint8Array;
-  /** Null unless the client keeps journeys. */
-  journey: Journey | null;
-}
-
-interface Pending {
-  resolve(answer: TracedAnswer): void;
-  reject(error: unknown): void;
-}
-
 export class MixClient implements AsyncDisposable {
   readonly #options: MixClientProgramOptions;
   readonly #follower: ConsensusFollower;
   readonly #random = new RandomNumbers(randomFillSync);
   readonly #stopping = new AbortController();
-  /** Made for this run alone: nobody can tell that two runs are of one person. */
-  readonly #linkKey = generateKeyPair();
+  /** Made for one gateway in one run: nobody can tell that two are of one person. */
+  #linkKey = generateKeyPair();
+  readonly #guards = new GatewayGuards();
+  readonly #prepared = new PreparedPackets();
   readonly #streams: ClientStreams;
-  readonly #pending = new Map<string, Pending>();
+  readonly #pending: PendingAnswers;
   readonly #connected = Promise.withResolvers<void>();
   readonly #journeys: PacketJourneys | null;
   #core: MixClientCore | null = null;
@@ -94,6 +92,8 @@ export class MixClient implements AsyncDisposable {
   #timer: NodeJS.Timeout | null = null;
   #failures = 0;
   #isConnecting = false;
+  /** Why the client has failed. */
+  #failure: FogError | null = null;
   readonly counters = { sent: 0, loopsSent: 0, loopsReturned: 0, withoutPath: 0, malformedDeliveries: 0 };
 
   constructor(options: MixClientProgramOptions) {
@@ -103,6 +103,7 @@ export class MixClient implements AsyncDisposable {
       throw new FogError('invalid-configuration', 'journeys of packets are kept on a network marked test only');
     }
     this.#journeys = keepsJourneys ? new PacketJourneys() : null;
+    this.#pending = new PendingAnswers(this.#journeys);
     const { traffic } = genesis;
     const packetBytes = geometryOf(genesis.geometry).packetBytes;
     const rates = {
@@ -117,7 +118,7 @@ export class MixClient implements AsyncDisposable {
       directory: new DirectoryClient(genesis, this.#stopping.signal),
       changed: () => this.#viewChanged(),
       missing: (reason) => this.#log('warn', 'no consensus of this epoch', { reason }),
-      skewed: (error) => this.#connected.reject(error),
+      skewed: (error) => this.#fail(error),
     });
   }
 
@@ -151,7 +152,7 @@ export class MixClient implements AsyncDisposable {
 
   /**
    * Sends a message to a service and resolves with its answer. Rejects with `unavailable` (the level cannot be met, or
-   * nobody is reached), `timed-out`, `too-many-requests` or `body-too-large`.
+   * nobody is reached), `timed-out`, `too-many-requests` or `body-too-large`, and with why the client has failed.
    */
   async request(request: Request): Promise<Uint8Array> {
     return (await this.traced(request)).bytes;
@@ -165,21 +166,33 @@ export class MixClient implements AsyncDisposable {
     const core = this.#usableCore();
     const destination = this.#destinationOf(request);
     const message = core.send({ destination, bytes: request.bytes, answerWithinMilliseconds }, Date.now());
-    return await new Promise((resolve, reject) => this.#pending.set(keyOf(message), { resolve, reject }));
+    this.#prepare(core);
+    return await this.#pending.wait(message);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#end(new FogError('cancelled', 'the mix client was closed'));
+  }
+
+  #fail(error: FogError): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#failure = error;
+    this.#log('warn', 'the mix client has failed', { error: String(error) });
+    this.#end(error);
+    this.#options.failed?.(error);
+  }
+
+  #end(reason: FogError): void {
     this.#stopping.abort();
     this.#follower[Symbol.dispose]();
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#link?.close();
-    const closed = new FogError('cancelled', 'the mix client was closed');
-    this.#connected.reject(closed);
-    for (const { reject } of this.#pending.values()) reject(closed);
-    this.#pending.clear();
+    this.#connected.reject(reason);
+    this.#pending.rejectAll(reason);
   }
 
   #usableCore(): MixClientCore {
+    if (this.#failure !== null) throw this.#failure;
     if (this.#core !== null && this.#link !== null) return this.#core;
     throw new FogError('unavailable', 'the mix client is not connected to a gateway', {
       hint: 'wait until it is: connected() resolves then',
@@ -192,7 +205,7 @@ export class MixClient implements AsyncDisposable {
     const chosen =
       node === undefined
         ? services[services.length === 0 ? 0 : this.#random.below(services.length)]
-        : services.find(({ id }) => Buffer.from(id).toString('hex') === node);
+        : services.find(({ id }) => hexOf(id) === node);
     if (chosen === undefined) {
       const what = node === undefined ? 'no service node' : `no service node ${node.slice(0, 16)}`;
       throw new FogError('unavailable', `the consensus of this epoch has ${what}`);
@@ -220,12 +233,12 @@ export class MixClient implements AsyncDisposable {
 
   async #connect(view: NetworkView): Promise<void> {
     const { genesis, transport, gateway: wanted } = this.#options;
-    const gateways = view.nodes.filter(
-      ({ role, id }) => role === 'gateway' && (wanted === undefined || Buffer.from(id).toString('hex') === wanted),
-    );
-    const gateway = gateways.length === 0 ? undefined : gateways[this.#random.below(gateways.length)];
-    if (gateway === undefined || this.#isConnecting || this.#stopping.signal.aborted) return;
-    this.#gateway = gateway;
+    if (this.#isConnecting || this.#stopping.signal.aborted) return;
+    const gateways = new Map(view.nodes.filter(({ role }) => role === 'gateway').map((node) => [hexOf(node.id), node]));
+    const listed = [...gateways.keys()].filter((id) => wanted === undefined || id === wanted);
+    const gateway = gateways.get(this.#guards.choose(listed, this.#random) ?? '');
+    if (gateway === undefined) return;
+    this.#turnTo(gateway);
     this.#isConnecting = true;
     if (this.#link !== null) {
       this.#link.close();
@@ -248,16 +261,26 @@ export class MixClient implements AsyncDisposable {
       else this.#opened(link, gateway, view);
     } catch (error) {
       this.#isConnecting = false;
+      this.#guards.failed();
       this.#again(error);
     }
+  }
+
+  #turnTo(gateway: NetworkNode): void {
+    if (this.#gateway !== null && !isSame(this.#gateway.id, gateway.id)) this.#linkKey = generateKeyPair();
+    this.#gateway = gateway;
   }
 
   #opened(link: Link, gateway: NetworkNode, view: NetworkView): void {
     const recipient = clientRecipient(this.#linkKey.publicKey);
     this.#failures = 0;
+    this.#guards.connected();
     this.#link = link;
     if (this.#core === null) this.#core = this.#newCore(view, gateway, recipient);
-    else if (!isSame(this.#coreGateway, gateway.id)) this.#core.useGateway(gateway.id, recipient, Date.now());
+    else if (!isSame(this.#coreGateway, gateway.id)) {
+      this.#core.useGateway(gateway.id, recipient, Date.now());
+      this.#prepared.clear();
+    }
     this.#coreGateway = gateway.id;
     link.start({
       onPackets: (message, { offset, stride, count }) => {
@@ -274,7 +297,7 @@ export class MixClient implements AsyncDisposable {
       },
     });
     this.#connected.resolve();
-    this.#log('info', 'connected', { gateway: Buffer.from(gateway.id).toString('hex') });
+    this.#log('info', 'connected', { gateway: hexOf(gateway.id) });
     this.#tick();
   }
 
@@ -318,8 +341,15 @@ export class MixClient implements AsyncDisposable {
     const now = performance.now();
     for (const event of this.#streams.next(now, this.#random, 0)) this.#send(core, event);
     this.#follow(core.tick(Date.now()));
+    this.#prepare(core);
     const due = Math.min(this.#streams.nextAtMilliseconds - performance.now(), core.nextDueAt() - Date.now());
     this.#restart(() => this.#tick(), Math.min(Math.max(1, due), CLIENT_LIMITS.mostTimerMilliseconds));
+  }
+
+  #prepare(core: MixClientCore): void {
+    // Of two clocks: slots are of the one that nobody sets.
+    const offset = Date.now() - performance.now();
+    this.#prepared.prepare(core, (stream) => Math.round(this.#streams.nextOf(stream) + offset), Date.now());
   }
 
   #restart(work: () => void, milliseconds: number): void {
@@ -328,13 +358,13 @@ export class MixClient implements AsyncDisposable {
   }
 
   #send(core: MixClientCore, { stream }: SendEvent): void {
-    const now = Date.now();
     try {
-      if (stream === 'loop') {
-        const { packet, token, relays } = core.loop(now);
-        if (this.#link?.sendPacket(packet) === 'sent') this.#options.loops?.sent(token, relays);
+      const { packet, token, relays } = this.#prepared.take(core, stream, Date.now());
+      const fate = this.#link?.sendPacket(packet);
+      if (token !== null) {
+        if (fate === 'sent') this.#options.loops?.sent(token, relays);
         this.counters.loopsSent += 1;
-      } else this.#link?.sendPacket(stream === 'payload' ? core.slot(now).packet : core.drop(now));
+      }
       this.counters.sent += 1;
     } catch {
       // No path at this moment, e.g. for want of a consensus: the slot stays empty, as it does for everybody then.
@@ -356,24 +386,15 @@ export class MixClient implements AsyncDisposable {
   /** `replyId`: of the reply block by which they came, if by one. */
   #follow(effects: readonly ClientEffect[], replyId: Uint8Array | null = null): void {
     for (const effect of effects) {
-      if (effect.kind === 'delivered') continue;
-      if (effect.kind === 'loop') {
-        this.counters.loopsReturned += 1;
-        this.#options.loops?.returned(effect.token);
-        continue;
-      }
-      const reference = effect.kind === 'answer' ? answeredBy(effect) : effect.message;
-      const pending = reference === null ? undefined : this.#pending.get(keyOf(reference));
-      if (reference === null || pending === undefined) continue;
-      this.#pending.delete(keyOf(reference));
-      const journey = replyId === null ? null : (this.#journeys?.take(reference, replyId) ?? null);
-      if (effect.kind === 'answer') pending.resolve({ bytes: effect.bytes, journey });
-      else pending.reject(effect.error);
+      this.#pending.follow(effect, replyId);
+      if (effect.kind !== 'loop') continue;
+      this.counters.loopsReturned += 1;
+      this.#options.loops?.returned(effect.token);
     }
   }
 
   #relayOf({ id }: NetworkNode) {
-    const name = Buffer.from(id).toString('hex');
+    const name = hexOf(id);
     const found = this.#follower.consensuses.flatMap(({ body }) => body.nodes).findLast((node) => node.id === name);
     const [address] = found?.addresses ?? [];
     if (found === undefined || address === undefined) throw new FogError('internal', 'a node of the view is unknown');
@@ -398,10 +419,6 @@ function isSame(known: Uint8Array | null, id: Uint8Array): boolean {
   return known !== null && Buffer.compare(known, id) === 0;
 }
 
-function keyOf({ session, sequence }: MessageReference): string {
-  return `${session} ${sequence}`;
-}
-
-function answeredBy({ session, answers }: Extract<ClientEffect, { kind: 'answer' }>): MessageReference | null {
-  return answers === null ? null : { session, sequence: answers };
+function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
 }
