@@ -17,6 +17,7 @@ const REPLY_SIZES = { payloadBytes: 512, replyBlockBytes: 90 };
 const SENDERS = 60;
 const SESSIONS = 50;
 const BATCH = 256;
+const TIMES = { genesisMilliseconds: 0, epochMilliseconds: 1_200_000, graceMilliseconds: 120_000 };
 
 /** Invariants: nothing is thrown; what parses is byte for byte what would be written. */
 export const SERVICE_MESSAGES = oneByOne(
@@ -100,7 +101,7 @@ export const DATAGRAMS: FuzzTarget = {
   share: 1 / 20,
   batchInputs: BATCH,
   prepare: () => (_batch, random, notes) => {
-    const service = new ServiceCore({ request: SIZES, reply: REPLY_SIZES, sessions: SESSIONS });
+    const service = new ServiceCore({ request: SIZES, reply: REPLY_SIZES, sessions: SESSIONS, times: TIMES });
     let now = 0;
     for (let offset = 0; offset < BATCH; offset += 1) {
       now += random.below(random.once(64) ? CLIENT_LIMITS.sessionMemoryMilliseconds : 400);
@@ -126,6 +127,7 @@ function deliver(service: ServiceCore, random: FuzzRandom, now: number): void {
     service.reply({ sender, request, bytes: random.bytes(random.below(900)) }, now);
   }
   service.tick(now);
+  if (random.once(2)) service.slot(now);
   const { sessions, replyBlocks, reassemblyBytes } = service.held;
   assert.ok(service.nextDueAt() > now, 'what is due has been done');
   assert.ok(sessions <= SESSIONS && replyBlocks <= SESSIONS * CLIENT_LIMITS.replyBlocksPerSender);

@@ -28,6 +28,7 @@ import {
   SYSTEM_CLOCK,
   type Transport,
 } from '@fog/transport';
+import { coverRecipient } from '../client/service-messages.ts';
 import type { Consensus } from '../directory/documents.ts';
 import type { NodeRole } from '../directory/fields.ts';
 import { type Genesis, networkIdOf } from '../directory/genesis.ts';
@@ -77,6 +78,8 @@ export interface MixNodeOptions {
   /** The node cannot go on, and stops. */
   failed(error: FogError): void;
 }
+
+const COVER_RECIPIENT = Buffer.from(coverRecipient());
 
 export class MixNode implements AsyncDisposable {
   readonly drops = new DropCounters();
@@ -209,7 +212,7 @@ export class MixNode implements AsyncDisposable {
     return { processing, delay, lateness };
   }
 
-  /** Sends a packet that was made from a reply block, held as long as a packet from elsewhere. For services. */
+  /** Sends a packet that is made from a reply block. For services, whose host says when. */
   sendReply(block: Uint8Array, payload: Uint8Array, delayMilliseconds: number): void {
     const { packet, firstNode } = packetFromReplyBlock(geometryOf(this.#options.genesis.geometry), block, payload);
     this.#engine.enqueue(packet, Buffer.from(firstNode).toString('hex'), delayMilliseconds);
@@ -356,6 +359,7 @@ export class MixNode implements AsyncDisposable {
     if (this.#loops.takes(recipient, delivery)) return;
     const { role, deliver } = this.#options;
     if (role === 'gateway') {
+      if (COVER_RECIPIENT.equals(recipient)) return;
       const fate = this.mailboxes.deliver(recipient, delivery);
       if (fate === 'unknown') this.drops.add('unknown-recipient');
       else if (fate === 'dropped') this.drops.add('link-full');

@@ -17,6 +17,7 @@ import {
   type NodeRole,
   type PrivacyLevel,
   ServiceHost,
+  type ServiceNode,
   STARTING_SCHEDULE,
 } from '@fog/betanet';
 import { tcpTransport } from '@fog/transport';
@@ -69,6 +70,8 @@ const FAST_TRAFFIC = {
   clientDropIntervalMilliseconds: 100,
   nodeLoopIntervalMilliseconds: 200,
 };
+
+const SERVICE_SLOTS_PER_SECOND = 50;
 
 export async function startMixNetwork(options: SmallMixNetworkOptions = {}): Promise<SmallMixNetwork> {
   const { layers = 3, authorities: count = 3, mixesPerLayer = 1, gateways = 1 } = options;
@@ -160,15 +163,12 @@ async function startNodeOf(
   let node: MixNode | null = null;
   const host = new ServiceHost({
     genesis,
-    send: (block, payload) => {
-      if (node === null) return;
-      if (sendReply === undefined) node.sendReply(block, payload, 1);
-      else sendReply(node, block, payload);
-    },
+    slotsPerSecond: SERVICE_SLOTS_PER_SECOND,
+    node: () => (node === null || sendReply === undefined ? node : withSendReply(node, sendReply)),
     failed: (service, error) => said.push(`${service}: ${String(error)}`),
     stopped: (error) => said.push(`${name} failed: ${error.message}`),
   });
-  host.register('echo', (bytes) => bytes);
+  if (role === 'service') host.register('echo', (bytes) => bytes);
   hosts.push(host);
   node = await MixNode.start({
     genesis,
@@ -184,6 +184,12 @@ async function startNodeOf(
   });
   running.set(name, { role, node, given });
   return node;
+}
+
+/** The same node, which is asked to send a reply and leaves it to the test. */
+function withSendReply(node: MixNode, sendReply: NonNullable<SmallMixNetworkOptions['sendReply']>): ServiceNode {
+  const { id, consensus } = node;
+  return { id, consensus, sendReply: (block, payload) => sendReply(node, block, payload) };
 }
 
 const logTo = (said: string[], who: string) => (level: string, message: string, details: object) => {

@@ -1,7 +1,6 @@
 /** The service that every service node has: it answers what it is sent, so that `fog mix ping` can measure. */
 import { type Genesis, type MixNode, type MixNodeOptions, ServiceHost } from '@fog/betanet';
 import type { FogError } from '@fog/contract';
-import { CLI_LIMITS } from '../limits.ts';
 
 export const ECHO_SERVICE = 'echo';
 
@@ -12,12 +11,15 @@ export interface EchoOptions {
   log: MixNodeOptions['log'];
   /** No service answers any more. */
   failed(error: FogError): void;
+  /** Whoever asks for a rate gets it, whatever it costs. Default: that of `CLIENT_LIMITS`, within its budget. */
+  slotsPerSecond?: number | undefined;
 }
 
-export function serveEcho({ genesis, node, log, failed }: EchoOptions): ServiceHost {
+export function serveEcho({ genesis, node, log, failed, slotsPerSecond }: EchoOptions): ServiceHost {
   const host = new ServiceHost({
     genesis,
-    send: (block, payload) => node()?.sendReply(block, payload, CLI_LIMITS.mixReplyDelayMilliseconds),
+    node,
+    ...(slotsPerSecond === undefined ? {} : { slotsPerSecond, bytesPerHour: null }),
     failed: (service, error) => log('warn', `the service "${service}" failed`, { error: String(error) }),
     stopped: failed,
   });

@@ -15,6 +15,7 @@ interface NodeOptions {
   address?: string[];
   metrics?: string;
   threads: number;
+  slotsPerSecond?: number;
   data?: string;
   verbose?: boolean;
   json?: boolean;
@@ -23,7 +24,8 @@ interface NodeOptions {
 const HELP = `
 The keys of the relay lie in its folder (--data), each readable by its owner alone, and are made when they are not
 there; with the folder the relay keeps its identity. It registers with the authorities of the genesis and takes part
-from the next epoch on; as a mix its layer is drawn anew each epoch. A service node has the service "echo".
+from the next epoch on; as a mix its layer is drawn anew each epoch. A service node has the service "echo". What that
+sends leaves at random moments, 20 a second or as many as --slots-per-second says, and is cover where nothing waits.
 
 Metrics are for the operator: they tell no more than counts, but put them on an address that strangers do not reach.
 Ctrl-C stops the relay; packets that it holds are lost, and their senders send them again. A relay that cannot go on
@@ -44,6 +46,7 @@ export function addMixNodeCommand(mix: Command, terminal: Terminal): void {
     .option('--address <host:port>', 'where others reach it, repeatable; default: where it listens', listOption)
     .option('--metrics <host:port>', 'serve metrics for Prometheus at /metrics there')
     .option('--threads <n>', 'threads that unwrap packets', wholeNumber(1), 1)
+    .option('--slots-per-second <n>', 'packets that a service node sends in a second, answers or cover', wholeNumber(1))
     .option('--data <dir>', 'folder of this relay; default: mix-node in the data folder of fog')
     .option('--verbose', 'log everything')
     .addHelpText('after', HELP);
@@ -72,7 +75,9 @@ async function runNode(terminal: Terminal, options: NodeOptions): Promise<void> 
   using _signals = onStopSignals(() => ended.resolve());
   const log = logTo(terminal, options.verbose === true);
   let node: RelayNode | null = null;
-  using host = options.role === 'service' ? serveEcho({ genesis, node: () => node, log, failed: ended.reject }) : null;
+  const { slotsPerSecond } = options;
+  const echo = { genesis, node: () => node, log, failed: ended.reject, slotsPerSecond };
+  using host = options.role === 'service' ? serveEcho(echo) : null;
   await using running = await MixNode.start({
     genesis,
     role: options.role,
