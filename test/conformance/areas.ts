@@ -5,6 +5,7 @@
  * To add one, implement `ConformanceArea` beside this file and enter it in `AREAS` under the name that people type.
  */
 import { CRYPTO_AREA } from './crypto/area.ts';
+import { MOO_AREA } from './moo/area.ts';
 import { NOISE_AREA } from './noise.ts';
 import { SPHINX_AREA } from './sphinx/area.ts';
 
@@ -14,6 +15,9 @@ export interface VectorFile {
   path: string;
   content: Uint8Array;
 }
+
+/** Content of another file of the same folder, by its name; null when there is none. */
+export type FileBeside = (name: string) => Promise<Uint8Array | null>;
 
 /** One thing to check. Its input and expected output are of the area's own making. */
 export interface ConformanceCase {
@@ -34,9 +38,9 @@ export interface ConformanceArea {
   files(path: string): boolean;
   /**
    * The cases of a file, in order. Throws when the file has a shape that the area does not know: that is a failure,
-   * for what is not understood is not checked.
+   * for what is not understood is not checked. What belongs together may lie in several files: `beside` reads another.
    */
-  cases(file: VectorFile): Iterable<ConformanceCase> | Promise<Iterable<ConformanceCase>>;
+  cases(file: VectorFile, beside: FileBeside): Iterable<ConformanceCase> | Promise<Iterable<ConformanceCase>>;
   /** Checks one case. Throws when it fails, also when the case names something unknown. */
   run(test: ConformanceCase): void | Promise<void>;
   /** What of the product its cases do not reach on this machine, a line each: `name: why`. Nothing fails by it. */
@@ -47,6 +51,7 @@ export type Areas = ReadonlyMap<string, ConformanceArea>;
 
 export const AREAS: Areas = new Map([
   ['crypto', CRYPTO_AREA],
+  ['moo', MOO_AREA],
   ['noise', NOISE_AREA],
   ['sphinx', SPHINX_AREA],
 ]);

@@ -1,6 +1,6 @@
 /** Finds the vectors of areas and runs them. */
 import { readdir, readFile } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import type { Areas, ConformanceArea } from './areas.ts';
 
 export interface ConformanceFolders {
@@ -85,7 +85,8 @@ async function runFile(
   };
   try {
     const content = await readFile(join(folder, path));
-    for (const test of await area.cases({ path, content })) {
+    const beside = (other: string) => readOther(join(folder, dirname(path), other));
+    for (const test of await area.cases({ path, content }, beside)) {
       try {
         await area.run(test);
         counts.passed += 1;
@@ -95,6 +96,15 @@ async function runFile(
     }
   } catch (error) {
     fail(path, error);
+  }
+}
+
+async function readOther(path: string): Promise<Uint8Array | null> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
   }
 }
 
