@@ -7,6 +7,11 @@ export const NODE_LIMITS = {
   batchWaitMilliseconds: 0.15,
   /** How long an order to a thread without work, e.g. to forget a key, may stay unseen: it can come just before a wait. */
   orderWaitMilliseconds: 1000,
+  /**
+   * How long the I/O thread may unwrap in one round of its event loop, while the threads are idle: no longer than it
+   * takes on a busy machine to wake a thread and to be woken by it.
+   */
+  unwrapHereMilliseconds: 0.3,
   /** Slots of the ring between I/O and one unwrapping thread: some 50 ms of work at full speed, 4 to 8 MiB. */
   ringSlots: 2048,
   /**
