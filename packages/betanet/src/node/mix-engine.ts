@@ -7,8 +7,10 @@
  *
  * Tags are on the disk before their packets leave: a row of unwrapped packets is claimed, its tags are written at once,
  * and only then does the queue give anything away. Deliveries take the same way as packets that are forwarded.
+ *
+ *     working --tags cannot be written, a thread is gone, a packet cannot be handed on--> failed: gives nothing away
  */
-import { type BackendName, type Geometry, OUTCOME_BYTES, OUTCOME_STATUS, REPLAY_TAG_BYTES } from '@fog/sphinx';
+import { type BackendName, type Geometry, isAuthentic, OUTCOME_BYTES, OUTCOME_STATUS } from '@fog/sphinx';
 import type { DropCause, DropCounters } from '../mixing/drop-counters.ts';
 import { type DuePacket, MixQueue } from '../mixing/mix-queue.ts';
 import type { RandomNumbers } from '../mixing/random-numbers.ts';
@@ -77,6 +79,7 @@ export class MixEngine implements AsyncDisposable {
   #timer: NodeJS.Timeout | null = null;
   #received = 0;
   #isCongested = false;
+  #hasFailed = false;
   readonly #forwardDue = (due: DuePacket): void => this.#leaves(due);
 
   constructor(options: MixEngineOptions) {
@@ -89,7 +92,7 @@ export class MixEngine implements AsyncDisposable {
       unwrapped: (packet, outcome, sender, receivedMilliseconds) =>
         this.#unwrapped(packet, outcome, sender, receivedMilliseconds),
       rowEnded: () => this.#rowEnded(),
-      failed: options.failed,
+      failed: (error) => this.#fail(error),
     });
     this.#queue = new MixQueue({
       capacity: queueCapacity,
@@ -130,11 +133,12 @@ export class MixEngine implements AsyncDisposable {
 
   /** Lets go what is due. Called after each row of packets and every millisecond while packets are held. */
   advance(): void {
+    if (this.#hasFailed) return;
     try {
       this.#options.keys.flush();
       this.#queue.advance(this.#options.now(), this.#forwardDue);
     } catch (error) {
-      this.#options.failed(error as Error);
+      this.#fail(error as Error);
       return;
     }
     if (this.#queue.held > 0) this.#timer ??= setTimeout(() => this.#tick(), NODE_LIMITS.tickMilliseconds);
@@ -167,19 +171,26 @@ export class MixEngine implements AsyncDisposable {
     this.advance();
   }
 
+  #fail(error: Error): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    this.#options.failed(error);
+  }
+
   #congest(isCongested: boolean): void {
     this.#isCongested = isCongested;
     this.#options.congested?.(isCongested);
   }
 
   #unwrapped(packet: Uint8Array, outcome: Uint8Array, sender: number, receivedMilliseconds: number): void {
+    if (this.#hasFailed) return;
     const { drops, geometry, now } = this.#options;
     const status = outcome[0] as number;
-    const isAuthentic = !isZeroTag(outcome);
-    if (isAuthentic && !this.#isFresh(outcome, sender)) return;
+    const hasTag = isAuthentic(outcome);
+    if (hasTag && !this.#isFresh(outcome, sender)) return;
     const cause = CAUSES.get(status);
     if (cause !== undefined) {
-      if (!isAuthentic) this.#options.worthless?.(sender);
+      if (!hasTag) this.#options.worthless?.(sender);
       drops.add(cause);
       return;
     }
@@ -230,12 +241,6 @@ export class MixEngine implements AsyncDisposable {
       forward(nextHop, packet);
     }
   }
-}
-
-/** Of an outcome record: no tag means that the MAC was not right. */
-function isZeroTag(outcome: Uint8Array): boolean {
-  for (let at = TAG_AT; at < TAG_AT + REPLAY_TAG_BYTES; at += 1) if (outcome[at] !== 0) return false;
-  return true;
 }
 
 function readDelay(outcome: Uint8Array): number {
