@@ -21,6 +21,15 @@ export const NODE_LIMITS = {
   replayTagsPerKey: 40_000_000,
   /** Packets that wait for a link that is being made: a few ms at full speed. */
   packetsBeforeLink: 64,
+  /** Of all such packets together: some 14 MB. When all places are taken, whoever has most of them waiting gives one up. */
+  packetsBeforeLinks: 4096,
+  /**
+   * What waits for all neighbours that do not read: each has an equal part of it, but no more than `sendBufferBytes` of a
+   * link, and no less than what follows. 512 mixes of a layer have half a MiB each, some 150 packets.
+   */
+  neighbourBuffersBytes: 256 << 20,
+  /** With all 2048 relays that a directory lists, 512 MiB; they are cut when they answer no ping. */
+  neighbourBufferLeastBytes: 256 << 10,
   /** Pauses before a node that could not be reached is tried again; each is twice the last. */
   redialLeastMilliseconds: 100,
   redialMostMilliseconds: 30_000,
@@ -58,7 +67,14 @@ export const NODE_LIMITS = {
   handshakesPerSecond: 512,
   /** So many at once: more clients than a gateway has links for. */
   handshakeBurst: 1024,
-  /** Links of clients at a time, of the links that a listener takes: the rest is for the mixes that send here. */
+  /**
+   * Links of relays at a time: all that a directory lists. Next to nothing is sent to them; each costs a file descriptor,
+   * which the system must let the process have, and some KiB.
+   */
+  relayLinks: 2048,
+  /** Links of all others: clients, relays that come from another address than they list, and who comes to nothing. */
+  strangerLinks: 1024,
+  /** Of these of clients: the rest is for the relays among them. */
   clientLinks: 768,
   /** Of these from one network prefix: some hundred clients behind one router, and no more places for a stranger. */
   clientLinksPerPrefix: 256,

@@ -280,6 +280,7 @@ export class MixNode implements AsyncDisposable {
 
   async #begin(): Promise<void> {
     const { genesis, transport, listen, log, folder } = this.#options;
+    const { relayLinks, strangerLinks } = NODE_LIMITS;
     await this.#changeKeys();
     this.#listener = await listenForLinks<Sender>({
       ...this.#linkOptions(),
@@ -287,6 +288,7 @@ export class MixNode implements AsyncDisposable {
       address: listen,
       // A relay sends nothing to whom it was dialled by, so the bound is that of clients.
       sendBufferBytes: this.#limits.clientBufferBytes,
+      limits: { links: relayLinks + strangerLinks, linksKept: relayLinks },
       admit: (linkKey, remoteAddress) => this.#links.place(this.#table.admit(this.id, linkKey), remoteAddress),
       callerOf: (remoteAddress) => this.#links.callers.callerOf(remoteAddress),
       mayBegin: (caller) => this.#links.callers.mayBegin(caller),
