@@ -218,8 +218,8 @@ test('what may wait for a neighbour that does not read is less where there are m
     let sent = 0;
     for (; drops.count('link-full') === 0; sent += 1) hops.send(hops.indexOf(id), packet(1));
     const share = (sent * PACKET_BYTES) / boundBytes;
-    // Records have some bytes more than their packets.
-    assert.ok(share > 0.9 && share <= 1.1, `${share} of the bound among ${others} others`);
+    // Records have some bytes more than their packets, and a stream in memory takes 64 KiB on its way.
+    assert.ok(share > 0.9 && share <= 1.3, `${share} of the bound among ${others} others`);
     hops.close();
     await listener.close();
   }
