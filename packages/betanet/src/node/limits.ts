@@ -10,10 +10,15 @@ export const NODE_LIMITS = {
   /** Slots of the ring between I/O and one unwrapping thread: some 50 ms of work at full speed, 4 to 8 MiB. */
   ringSlots: 2048,
   /**
-   * Packets that wait for one unwrapping thread before links are no longer read: some 10 ms of work. So many links can
-   * still add what they are just handing over, up to a message each, without a packet being dropped.
+   * Packets that wait for one unwrapping thread before links are no longer read: some 10 ms of work. Whoever has an equal
+   * part of them or more waits.
    */
   congestedAbove: 512,
+  /**
+   * Above this everybody waits. So many links can still add what they are just handing over, up to a message each,
+   * without a packet being dropped.
+   */
+  allHeldAbove: 1024,
   /**
    * Packets that are taken under one key. 25,000 a second for an epoch of twenty minutes with two of grace are 33
    * million; their tags take up to 400 MB of memory and 264 MB of disk. Beyond, packets are refused and counted.

@@ -14,6 +14,7 @@ import { type BackendName, type Geometry, isAuthentic, OUTCOME_BYTES, OUTCOME_ST
 import type { DropCause, DropCounters } from '../mixing/drop-counters.ts';
 import { type DuePacket, MixQueue } from '../mixing/mix-queue.ts';
 import type { RandomNumbers } from '../mixing/random-numbers.ts';
+import { Congestion } from './congestion.ts';
 import type { EpochKey, EpochKeyStore } from './epoch-key-store.ts';
 import { NODE_LIMITS } from './limits.ts';
 import type { PacketTrace } from './packet-trace.ts';
@@ -50,10 +51,11 @@ export interface MixEngineOptions {
   /** A packet of that sender was unwrapped for nothing: no key fitted, or it was here before. */
   worthless?(sender: number): void;
   /**
-   * True when so many packets wait to be unwrapped that links should not be read, false when they may be again. What
-   * comes nevertheless is taken as long as there is room.
+   * So many packets wait to be unwrapped that links of that sender, or of everybody, should not be read until `release`.
+   * What comes nevertheless is taken as long as there is room.
    */
-  congested?(isCongested: boolean): void;
+  hold?(sender: number | 'all'): void;
+  release?(): void;
   /** Nothing can be unwrapped any more, or tags not be written, or a packet not be handed on: the node has to stop. */
   failed(error: Error): void;
   /** Of a test network: keeps when single packets came and left. */
@@ -71,6 +73,7 @@ export class MixEngine implements AsyncDisposable {
   readonly #options: MixEngineOptions;
   readonly #threads: UnwrapThreads;
   readonly #queue: MixQueue;
+  readonly #congestion: Congestion;
   /** From the network to the queue: the work of the node. The time that a packet is held is not in it. */
   readonly processing = new TimeHistogram();
   /** How long packets were held, and of that, how much longer than they asked. */
@@ -78,7 +81,6 @@ export class MixEngine implements AsyncDisposable {
   readonly lateness = new TimeHistogram();
   #timer: NodeJS.Timeout | null = null;
   #received = 0;
-  #isCongested = false;
   #hasFailed = false;
   readonly #forwardDue = (due: DuePacket): void => this.#leaves(due);
 
@@ -93,6 +95,12 @@ export class MixEngine implements AsyncDisposable {
         this.#unwrapped(packet, outcome, sender, receivedMilliseconds),
       rowEnded: () => this.#rowEnded(),
       failed: (error) => this.#fail(error),
+    });
+    this.#congestion = new Congestion({
+      crowdedAbove: NODE_LIMITS.congestedAbove * threads,
+      fullAbove: NODE_LIMITS.allHeldAbove * threads,
+      hold: (sender) => options.hold?.(sender),
+      release: () => options.release?.(),
     });
     this.#queue = new MixQueue({
       capacity: queueCapacity,
@@ -115,13 +123,7 @@ export class MixEngine implements AsyncDisposable {
     this.#options.trace?.arrived(packets, count, stride);
     const taken = this.#threads.submit(packets, count, stride, sender);
     if (taken < count) this.#options.drops.add('queue-full', count - taken);
-    const { congestedAbove } = NODE_LIMITS;
-    if (!this.#isCongested && this.#threads.backlog > congestedAbove * this.#options.threads) this.#congest(true);
-  }
-
-  /** Whether links that are new should wait before they are read. */
-  get isCongested(): boolean {
-    return this.#isCongested;
+    this.#congestion.added(sender, taken);
   }
 
   /** A packet that begins its way here: made by this node, or by a service of it. */
@@ -165,9 +167,7 @@ export class MixEngine implements AsyncDisposable {
   }
 
   #rowEnded(): void {
-    const { congestedAbove } = NODE_LIMITS;
-    if (this.#isCongested && this.#threads.backlog <= (congestedAbove / 2) * this.#options.threads)
-      this.#congest(false);
+    this.#congestion.settle();
     this.advance();
   }
 
@@ -177,12 +177,8 @@ export class MixEngine implements AsyncDisposable {
     this.#options.failed(error);
   }
 
-  #congest(isCongested: boolean): void {
-    this.#isCongested = isCongested;
-    this.#options.congested?.(isCongested);
-  }
-
   #unwrapped(packet: Uint8Array, outcome: Uint8Array, sender: number, receivedMilliseconds: number): void {
+    this.#congestion.removed(sender);
     if (this.#hasFailed) return;
     const { drops, geometry, now } = this.#options;
     const status = outcome[0] as number;

@@ -154,7 +154,8 @@ export class MixNode implements AsyncDisposable {
       forward: (index, packet) => this.#nextHops.send(index, packet),
       deliver: (delivery) => this.#deliver(delivery),
       worthless: (sender) => this.#links.worthless(sender),
-      congested: (isCongested) => this.#links.hold(isCongested),
+      hold: (sender) => this.#links.hold(sender),
+      release: () => this.#links.release(),
       failed: (error) => this.#fail(new FogError('internal', error.message, { cause: error, retryable: false })),
     });
     this.#loops = new OwnLoops({

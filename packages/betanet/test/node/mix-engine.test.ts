@@ -42,7 +42,7 @@ interface Bench extends AsyncDisposable {
   /** Who sent what was worth nothing. */
   worthless: number[];
   /** What the engine said of its load, in order. */
-  congestion: boolean[];
+  congestion: (number | 'all' | 'release')[];
   send(...packets: Uint8Array[]): void;
   until(condition: () => boolean): Promise<void>;
 }
@@ -63,7 +63,7 @@ async function start(
     retired: (epoch, reason) => retired.push([epoch, reason]),
   });
   const [key] = (await keys.require([EPOCH, EPOCH + 1])) as [EpochKey, EpochKey];
-  const congestion: boolean[] = [];
+  const congestion: Bench['congestion'] = [];
   const worthless: number[] = [];
   const [drops, forwarded, delivered, accepted] = [
     new DropCounters(),
@@ -82,7 +82,8 @@ async function start(
     now: () => performance.now(),
     accepts: (epoch) => accepted.has(epoch),
     worthless: (sender) => worthless.push(sender),
-    congested: (isCongested) => congestion.push(isCongested),
+    hold: (sender) => congestion.push(sender),
+    release: () => congestion.push('release'),
     nextHop: (id) => (id === Buffer.from(NEXT.id).toString('hex') ? 5 : -1),
     forward: (nextHop, packet) => {
       assert.equal(nextHop, 5);
@@ -361,12 +362,12 @@ test('many packets that wait are told before any finds no room, and again when h
     const { engine, key, congestion, drops, until } = bench;
     const packet = packetOf(pathFrom(key, 0));
     const message = Buffer.concat(Array.from({ length: 16 }, () => packet));
-    while (!engine.isCongested) engine.receive(message, 16, GEOMETRY.packetBytes);
+    while (congestion.length === 0) engine.receive(message, 16, GEOMETRY.packetBytes);
     assert.equal(engine.counters().unwrapping, NODE_LIMITS.congestedAbove + 16);
     engine.receive(message, 16, GEOMETRY.packetBytes);
-    assert.deepEqual(congestion, [true], 'told once');
+    assert.deepEqual(congestion, [0], 'told once');
     await until(() => congestion.length === 2);
-    assert.equal(congestion[1], false);
+    assert.equal(congestion[1], 'release');
     assert.ok(engine.counters().unwrapping <= NODE_LIMITS.congestedAbove / 2);
     await until(() => engine.counters().unwrapping === 0);
     assert.equal(drops.count('queue-full'), 0);
