@@ -61,7 +61,7 @@ export class ServiceHost implements Disposable {
   readonly #options: ServiceHostOptions;
   /** The one whose turn it is first. */
   readonly #services = new Map<string, Service>();
-  readonly #coverRecipient = hexOf(coverRecipient());
+  readonly #coverRecipient = coverRecipient().toHex();
   readonly #random = new RandomNumbers(randomFillSync);
   readonly #dependencies: ServiceCoverDependencies;
   readonly #streams: ClientStreams;
@@ -101,7 +101,7 @@ export class ServiceHost implements Disposable {
 
   /** Throws `conflict` when the name is taken and `invalid-request` when it is none. Dispose of the result to leave. */
   register(name: string, handler: ServiceHandler): Disposable {
-    const recipient = hexOf(serviceRecipient(name));
+    const recipient = serviceRecipient(name).toHex();
     if (this.#services.has(recipient)) throw new FogError('conflict', `the service "${name}" is registered already`);
     const { request, reply } = this.#dependencies.packets;
     const { genesis } = this.#options;
@@ -114,7 +114,7 @@ export class ServiceHost implements Disposable {
 
   /** For `MixNodeOptions.deliver`. */
   deliver(recipient: Uint8Array, delivery: Uint8Array): 'taken' | 'unknown' {
-    const name = hexOf(recipient);
+    const name = recipient.toHex();
     if (name === this.#coverRecipient) return 'taken';
     const service = this.#services.get(name);
     if (service === undefined || readOutcome(delivery).status !== 'deliver') return 'unknown';
@@ -227,8 +227,4 @@ export class ServiceHost implements Disposable {
       return null;
     }
   }
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex');
 }

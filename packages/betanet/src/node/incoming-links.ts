@@ -83,7 +83,7 @@ export class IncomingLinks {
   }
 
   welcome(link: Link<Sender>, remoteAddress: string): void {
-    const name = hexOf(link.remoteStaticKey);
+    const name = link.remoteStaticKey.toHex();
     const older = this.#links.get(name);
     const account = link.context.kind === 'client' ? null : this.#accountOf(name);
     const sender = account?.number ?? NO_RELAY;
@@ -102,7 +102,7 @@ export class IncomingLinks {
   /** Ends the links that would not be admitted any more, or not as what they are. `relays`: those that send here. */
   review(admit: (linkKey: Uint8Array) => Admission<Sender>, relays: readonly Relay[]): void {
     this.callers.expect(relays);
-    this.#forgetAllBut(new Set(relays.map(({ linkKey }) => hexOf(linkKey))));
+    this.#forgetAllBut(new Set(relays.map(({ linkKey }) => linkKey.toHex())));
     for (const { link } of this.#links.values()) {
       const admission = admit(link.remoteStaticKey);
       if (!admission.admitted) link.close(admission.code);
@@ -205,8 +205,4 @@ export class IncomingLinks {
     if (this.#links.get(name)?.link === link) this.#links.delete(name);
     if (end.by === 'fault') this.faults.set(end.fault, (this.faults.get(end.fault) ?? 0) + 1);
   }
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex');
 }

@@ -113,7 +113,7 @@ export class OwnLoops implements Disposable {
     const payload = new Uint8Array(geometry.payloadBytes);
     new DataView(payload.buffer).setUint32(0, number);
     const packet = createPacket({ geometry, path, recipient, payload, primitives });
-    send(packet, Buffer.from(nodes[0]?.id ?? []).toString('hex'), delayMilliseconds);
+    send(packet, nodes[0]?.id.toHex() ?? '', delayMilliseconds);
   }
 
   /** One node of each stage, drawn anew for each loop; null while a stage is empty. */
