@@ -110,3 +110,29 @@ test('a write that the disk breaks off goes on at the same byte, so that no tag 
     assert.deepEqual(log.subarray(64), Buffer.concat(tags));
     store[Symbol.dispose]();
   }));
+
+test('the first tags of a key are synced to the disk, also after a restart, and no others', () =>
+  inFolder(async (_, open) => {
+    let synced = 0;
+    mock.method(fs, 'fdatasyncSync', () => {
+      synced += 1;
+    });
+    syncBuiltinESMExports();
+    const use = (store: EpochKeyStore, epoch: number) => {
+      store.claim(epoch, randomBytes(8), 0);
+      store.flush();
+      return synced;
+    };
+    try {
+      const store = await open();
+      await store.require([5, 6]);
+      assert.deepEqual([use(store, 5), use(store, 5), use(store, 5)], [1, 1, 1]);
+      store[Symbol.dispose]();
+      const again = await open();
+      assert.deepEqual([use(again, 5), use(again, 6), use(again, 6)], [1, 2, 2]);
+      again[Symbol.dispose]();
+    } finally {
+      mock.restoreAll();
+      syncBuiltinESMExports();
+    }
+  }));
