@@ -89,8 +89,11 @@ async function start(options: NodeOptions): Promise<NodeAddress> {
     nextHop: (id) => nextHops?.indexOf(id) ?? -1,
     forward: (index, packet) => nextHops?.send(index, packet),
     deliver: () => drops.add('unknown-recipient'),
-    congested: (isCongested) => {
-      for (const each of links) isCongested ? each.pause() : each.resume();
+    hold: () => {
+      for (const each of links) each.pause();
+    },
+    release: () => {
+      for (const each of links) each.resume();
     },
     failed: fail,
   });

@@ -38,6 +38,22 @@ describe('usage', () => {
     assert.equal((await fog(['mix', 'up', '--layers', '0'])).code, 2);
   });
 
+  test('metrics are for this machine unless it is said otherwise', async () => {
+    const relay = ['mix', 'node', '--role', 'mix', '--operator', 'me', '--genesis', join(folder, 'absent.json')];
+    for (const address of ['0.0.0.0:9464', '[::]:9464', '127.example.org:9464', '192.0.2.7:9464']) {
+      const { code, stderr } = await fog([...relay, '--metrics', address]);
+      assert.equal(code, 2);
+      assert.match(stderr, /would tell whoever gets there exact counts at any time\n {2}hint: .*--expose-metrics/);
+    }
+    const allowed = [['127.0.0.1:0'], ['[::1]:0'], ['localhost:0'], ['0.0.0.0:0', '--expose-metrics']];
+    for (const given of allowed) {
+      const { stderr } = await fog([...relay, '--metrics', ...given]);
+      assert.match(stderr, /absent\.json/, given.join(' '));
+    }
+    const authority = ['mix', 'authority', '--genesis', join(folder, 'absent.json'), '--data', join(folder, 'one')];
+    assert.match((await fog([...authority, '--metrics', '0.0.0.0:0'])).stderr, /--expose-metrics/);
+  });
+
   test('without a network each command says what to do', async () => {
     for (const command of ['ping', 'verify-lottery']) {
       const { code, stderr } = await fog(['mix', command, '--data', folder]);

@@ -29,7 +29,7 @@ export const LINK_LIMITS = {
   handshakesKept: 64,
   /** Links of one listener at the same time. With `sendBufferBytes` it bounds what peers that do not read can hold. */
   links: 1024,
-  /** Of these for nodes that are expected, whatever strangers take. */
+  /** Of these for nodes that are expected, whatever strangers take. A program that expects more has limits of its own. */
   linksKept: 192,
   /**
    * What one link holds for a peer that does not read; further packets are the caller's to drop. 4 MiB are 27 ms of

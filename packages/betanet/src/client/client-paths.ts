@@ -34,7 +34,7 @@ export class ClientPaths {
 
   useView(view: NetworkView): void {
     this.#view = view;
-    this.#nodes = new Map(view.nodes.map((node) => [nameOf(node.id), node]));
+    this.#nodes = new Map(view.nodes.map((node) => [node.id.toHex(), node]));
   }
 
   /** Gateway, mixes, service node. Throws `unavailable`. */
@@ -71,15 +71,11 @@ export class ClientPaths {
   }
 
   #node(id: Uint8Array): NetworkNode {
-    const node = this.#nodes.get(nameOf(id));
+    const node = this.#nodes.get(id.toHex());
     if (node !== undefined) return node;
-    throw new FogError('unavailable', `node ${nameOf(id).slice(0, 16)} is not in the consensus of this epoch`, {
-      details: { node: nameOf(id) },
+    throw new FogError('unavailable', `node ${id.toHex().slice(0, 16)} is not in the consensus of this epoch`, {
+      details: { node: id.toHex() },
       hint: 'wait until it is back, or use another one',
     });
   }
-}
-
-function nameOf(id: Uint8Array): string {
-  return Buffer.from(id).toString('hex');
 }

@@ -197,7 +197,7 @@ export class MixClientCore {
       encodePayload({ ...EMPTY_PAYLOAD, kind: 'cover' }, packets.reply),
     );
     block.fill(0);
-    return { packet, token: hexOf(replyId), delayMilliseconds, relays: hops.map(({ id }) => hexOf(id)) };
+    return { packet, token: replyId.toHex(), delayMilliseconds, relays: hops.map(({ id }) => id.toHex()) };
   }
 
   /** A packet that its last hop throws away. Throws `unavailable`. */
@@ -219,7 +219,7 @@ export class MixClientCore {
     awaited.keys.fill(0);
     const payload = opened === null ? null : parsePayload(opened, this.#options.packets.reply);
     if (opened === null) this.counters.damagedReplies += 1;
-    else if (awaited.session === LOOPS && payload?.kind === 'cover') return [{ kind: 'loop', token: hexOf(replyId) }];
+    else if (awaited.session === LOOPS && payload?.kind === 'cover') return [{ kind: 'loop', token: replyId.toHex() }];
     else if (payload?.kind !== 'reply') this.counters.malformedReplies += 1;
     const session = this.#sessions.get(awaited.session);
     return session === undefined || payload?.kind !== 'reply' ? [] : this.#hear(session, payload, awaited, now);
@@ -375,7 +375,7 @@ export class MixClientCore {
   #sessionFor(destination: Destination, now: number): ClientSession {
     const recipient = serviceRecipient(destination.service);
     const name = JSON.stringify([
-      hexOf(destination.node),
+      destination.node.toHex(),
       destination.service,
       destination.level,
       destination.isolation,
@@ -403,8 +403,4 @@ export class MixClientCore {
     this.#options.fillRandom(bytes);
     return bytes;
   }
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex');
 }

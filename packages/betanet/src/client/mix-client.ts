@@ -204,7 +204,7 @@ export class MixClient implements AsyncDisposable {
     const chosen =
       node === undefined
         ? services[services.length === 0 ? 0 : this.#random.below(services.length)]
-        : services.find(({ id }) => hexOf(id) === node);
+        : services.find(({ id }) => id.toHex() === node);
     if (chosen === undefined) {
       const what = node === undefined ? 'no service node' : `no service node ${node.slice(0, 16)}`;
       throw new FogError('unavailable', `the consensus of this epoch has ${what}`);
@@ -231,7 +231,9 @@ export class MixClient implements AsyncDisposable {
   async #connect(view: NetworkView): Promise<void> {
     const { genesis, transport, gateway: wanted, chooseGateway } = this.#options;
     if (this.#isConnecting || this.#stopping.signal.aborted) return;
-    const gateways = new Map(view.nodes.filter(({ role }) => role === 'gateway').map((node) => [hexOf(node.id), node]));
+    const gateways = new Map(
+      view.nodes.filter(({ role }) => role === 'gateway').map((node) => [node.id.toHex(), node]),
+    );
     const listed = [...gateways.keys()].filter((id) => wanted === undefined || id === wanted);
     if (listed.length === 0) return;
     const gateway = gateways.get(chooseGateway?.(listed) ?? this.#guards.choose(listed, this.#random) ?? '');
@@ -295,12 +297,12 @@ export class MixClient implements AsyncDisposable {
         if (this.#link !== link) return;
         this.#link = null;
         this.#awaySince = performance.now();
-        this.#options.loops?.cut(end.by === 'us' ? null : hexOf(gateway.id));
+        this.#options.loops?.cut(end.by === 'us' ? null : gateway.id.toHex());
         if (!this.#stopping.signal.aborted) this.#again(end.by === 'fault' ? end.error : null);
       },
     });
     this.#connected.resolve();
-    this.#log('info', 'connected', { gateway: hexOf(gateway.id) });
+    this.#log('info', 'connected', { gateway: gateway.id.toHex() });
     this.#tick();
   }
 
@@ -327,7 +329,7 @@ export class MixClient implements AsyncDisposable {
     const { clientLoopIntervalMilliseconds } = this.#options.genesis.traffic;
     const missed = Math.max(least, Math.floor((now - this.#awaySince) / clientLoopIntervalMilliseconds));
     this.#awaySince = now;
-    if (missed > 0) this.#options.loops?.refused(hexOf(gateway.id), missed);
+    if (missed > 0) this.#options.loops?.refused(gateway.id.toHex(), missed);
   }
 
   /** Tries the same gateway, or another one, after a pause. */
@@ -410,7 +412,7 @@ export class MixClient implements AsyncDisposable {
   }
 
   #relayOf({ id }: NetworkNode) {
-    const name = hexOf(id);
+    const name = id.toHex();
     const found = this.#follower.consensuses.flatMap(({ body }) => body.nodes).findLast((node) => node.id === name);
     if (found === undefined) throw new FogError('internal', 'a node of the view is unknown');
     return { addresses: found.addresses, linkKey: Uint8Array.from(Buffer.from(found.linkKey, 'hex')) };
@@ -432,8 +434,4 @@ function outcomeOf(delivery: Uint8Array): Outcome | null {
 
 function isSame(known: Uint8Array | null | undefined, id: Uint8Array): boolean {
   return known != null && Buffer.compare(known, id) === 0;
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex');
 }

@@ -52,14 +52,14 @@ export class ReplyKeyStore {
     const own = this.#ofSession.get(awaited.session) ?? new Set();
     if (own.size >= this.#sessionLimit) this.#crowdOut(own);
     else if (this.#awaited.size >= this.#limit) this.#crowdOut(this.#awaited.keys());
-    const name = nameOf(replyId);
+    const name = replyId.toHex();
     this.#awaited.set(name, awaited);
     this.#ofSession.set(awaited.session, own.add(name));
   }
 
   /** Null for an id that is unknown, was taken before, or has expired. */
   take(replyId: Uint8Array, now: number): AwaitedReply | null {
-    const name = nameOf(replyId);
+    const name = replyId.toHex();
     const awaited = this.#awaited.get(name);
     if (awaited === undefined) return null;
     this.#forget(name, awaited);
@@ -190,8 +190,4 @@ export class ReplyBlockStock {
       this.#budget.give(1);
     }
   }
-}
-
-function nameOf(replyId: Uint8Array): string {
-  return Buffer.from(replyId).toString('hex');
 }

@@ -11,7 +11,6 @@
 import { randomFillSync } from 'node:crypto';
 import { FogError } from '@fog/contract';
 import { chooseBackend, geometryOf, nodePrimitives, readOutcome } from '@fog/sphinx';
-import type { Consensus } from '../directory/documents.ts';
 import type { Genesis } from '../directory/genesis.ts';
 import { ClientStreams } from '../mixing/cover-streams.ts';
 import { drawDelayMilliseconds } from '../mixing/exponential.ts';
@@ -24,7 +23,6 @@ import { type ReplyPacket, ServiceCore, type ServiceEffect } from './service-cor
 import { coverBlock, type ServiceCoverDependencies } from './service-cover.ts';
 import { coverRecipient, serviceRecipient } from './service-messages.ts';
 import { deliveryOf, sphinxPackets } from './sphinx-packets.ts';
-import { viewOfConsensus } from './view-of-consensus.ts';
 
 /** Answers a message. What it throws, or rejects with, is told to nobody: the sender hears nothing. */
 export type ServiceHandler = (bytes: Uint8Array, sender: string) => Uint8Array | null | Promise<Uint8Array | null>;
@@ -34,7 +32,7 @@ export interface ServiceNode {
   /** Hex. */
   readonly id: string;
   /** Of the present epoch. */
-  readonly consensus: Consensus | null;
+  readonly view: NetworkView | null;
   /** Makes a packet of the reply block and lets it go. */
   sendReply(block: Uint8Array, payload: Uint8Array, delayMilliseconds: number): void;
 }
@@ -63,13 +61,12 @@ export class ServiceHost implements Disposable {
   readonly #options: ServiceHostOptions;
   /** The one whose turn it is first. */
   readonly #services = new Map<string, Service>();
-  readonly #coverRecipient = hexOf(coverRecipient());
+  readonly #coverRecipient = coverRecipient().toHex();
   readonly #random = new RandomNumbers(randomFillSync);
   readonly #dependencies: ServiceCoverDependencies;
   readonly #streams: ClientStreams;
   /** For the next slot; null when there is no path. */
   #cover: Uint8Array | null = null;
-  #view: { consensus: Consensus; view: NetworkView } | null = null;
   #timer: NodeJS.Timeout | null = null;
   #isStopped = false;
   /** Slots so far; `empty` are those in which no packet could be made, cover or other. */
@@ -104,7 +101,7 @@ export class ServiceHost implements Disposable {
 
   /** Throws `conflict` when the name is taken and `invalid-request` when it is none. Dispose of the result to leave. */
   register(name: string, handler: ServiceHandler): Disposable {
-    const recipient = hexOf(serviceRecipient(name));
+    const recipient = serviceRecipient(name).toHex();
     if (this.#services.has(recipient)) throw new FogError('conflict', `the service "${name}" is registered already`);
     const { request, reply } = this.#dependencies.packets;
     const { genesis } = this.#options;
@@ -117,7 +114,7 @@ export class ServiceHost implements Disposable {
 
   /** For `MixNodeOptions.deliver`. */
   deliver(recipient: Uint8Array, delivery: Uint8Array): 'taken' | 'unknown' {
-    const name = hexOf(recipient);
+    const name = recipient.toHex();
     if (name === this.#coverRecipient) return 'taken';
     const service = this.#services.get(name);
     if (service === undefined || readOutcome(delivery).status !== 'deliver') return 'unknown';
@@ -220,21 +217,14 @@ export class ServiceHost implements Disposable {
     return null;
   }
 
-  #newCover({ id, consensus }: ServiceNode): Uint8Array | null {
-    if (consensus === null) return null;
-    if (this.#view?.consensus !== consensus) {
-      this.#view = { consensus, view: viewOfConsensus(this.#options.genesis, consensus, [consensus]) };
-    }
+  #newCover({ id, view }: ServiceNode): Uint8Array | null {
+    if (view === null) return null;
     const setsOutAt = Date.now() + Math.max(0, this.#streams.nextAtMilliseconds - performance.now());
     try {
-      return coverBlock(this.#dependencies, this.#view.view, Buffer.from(id, 'hex'), setsOutAt);
+      return coverBlock(this.#dependencies, view, Buffer.from(id, 'hex'), setsOutAt);
     } catch {
       // No path in this epoch, or not a part of it: the slot stays empty.
       return null;
     }
   }
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex');
 }

@@ -23,7 +23,7 @@ import { type Genesis, networkIdOf } from '../directory/genesis.ts';
 import { DIRECTORY_LIMITS } from '../directory/limits.ts';
 import type { ProbedLoop } from '../directory/probe-record.ts';
 import { nextDeadline } from '../directory/schedule.ts';
-import { ed25519PublicKey, ed25519Signer, type Signed } from '../directory/signed-document.ts';
+import { documentDigest, ed25519PublicKey, ed25519Signer, type Signed } from '../directory/signed-document.ts';
 import { firstEmptyLayer } from '../directory/verify-consensus.ts';
 import { verifyProof } from '../lottery/relay-lottery.ts';
 import type { StandingSource } from '../lottery/standing.ts';
@@ -220,7 +220,11 @@ export class AuthorityServer implements AsyncDisposable {
         this.refusals.set(effect.reason, (this.refusals.get(effect.reason) ?? 0) + 1);
         return;
       case 'evidence':
-        return log('warn', 'an authority has signed two documents where one is due', { ...effect.evidence });
+        return log('warn', 'an authority has signed two documents where one is due', {
+          authority: effect.evidence.authority,
+          kind: effect.evidence.first.body.kind,
+          digests: [effect.evidence.first, effect.evidence.second].map(({ body }) => documentDigest(body)),
+        });
       case 'disagreement':
         return log('warn', 'another authority has endorsed another consensus', {
           authority: effect.authority,

@@ -45,13 +45,14 @@ const NO_RELAY = 0;
 
 export class IncomingLinks {
   readonly #options: IncomingLinksOptions;
-  readonly #links = new Map<string, Link<Sender>>();
+  readonly #links = new Map<string, { link: Link<Sender>; sender: number }>();
   readonly #accounts = new Map<string, RelayAccount>();
   /** By number; a number is given anew when its relay is gone. */
   readonly #numbered: (RelayAccount | undefined)[] = [undefined];
   readonly #clients = new Map<string, number>();
   #clientCount = 0;
-  #isHeld = false;
+  /** Whose links are not read at present. */
+  readonly #held = new Set<number | 'all'>();
   #dummy: Uint8Array | null = null;
   readonly #prefixes: PrefixLimits;
   /** Links that ended with a fault, by its cause. */
@@ -82,13 +83,15 @@ export class IncomingLinks {
   }
 
   welcome(link: Link<Sender>, remoteAddress: string): void {
-    const name = hexOf(link.remoteStaticKey);
+    const name = link.remoteStaticKey.toHex();
     const older = this.#links.get(name);
-    this.#links.set(name, link);
-    if (this.#isHeld) link.pause();
-    if (link.context.kind === 'client') this.#welcomeClient(link, name, sourcePrefixOf(remoteAddress));
-    else this.#welcomeRelay(link, name);
-    older?.close('superseded');
+    const account = link.context.kind === 'client' ? null : this.#accountOf(name);
+    const sender = account?.number ?? NO_RELAY;
+    this.#links.set(name, { link, sender });
+    if (this.#held.has('all') || this.#held.has(sender)) link.pause();
+    if (account === null) this.#welcomeClient(link, name, sourcePrefixOf(remoteAddress));
+    else this.#welcomeRelay(link, name, account);
+    older?.link.close('superseded');
   }
 
   /** Packets of a sender that was given to `receive` came to nothing. */
@@ -99,27 +102,32 @@ export class IncomingLinks {
   /** Ends the links that would not be admitted any more, or not as what they are. `relays`: those that send here. */
   review(admit: (linkKey: Uint8Array) => Admission<Sender>, relays: readonly Relay[]): void {
     this.callers.expect(relays);
-    this.#forgetAllBut(new Set(relays.map(({ linkKey }) => hexOf(linkKey))));
-    for (const link of this.#links.values()) {
+    this.#forgetAllBut(new Set(relays.map(({ linkKey }) => linkKey.toHex())));
+    for (const { link } of this.#links.values()) {
       const admission = admit(link.remoteStaticKey);
       if (!admission.admitted) link.close(admission.code);
       else if (admission.context.kind !== link.context.kind) link.close('superseded');
     }
   }
 
-  /** Stops reading from all links, or goes on: while there is too much to unwrap, it waits where it comes from. */
-  hold(isHeld: boolean): void {
-    this.#isHeld = isHeld;
-    for (const link of this.#links.values()) isHeld ? link.pause() : link.resume();
+  /** Stops reading from links of that sender, or from all: while there is too much to unwrap, it waits where it comes from. */
+  hold(sender: number | 'all'): void {
+    this.#held.add(sender);
+    for (const each of this.#links.values()) if (sender === 'all' || sender === each.sender) each.link.pause();
+  }
+
+  /** Reads from all links again. */
+  release(): void {
+    this.#held.clear();
+    for (const { link } of this.#links.values()) link.resume();
   }
 
   close(): void {
-    for (const link of this.#links.values()) link.close('shutting-down');
+    for (const { link } of this.#links.values()) link.close('shutting-down');
   }
 
-  #welcomeRelay(link: Link<Sender>, name: string): void {
+  #welcomeRelay(link: Link<Sender>, name: string, { number, packets, worthless }: RelayAccount): void {
     const { now } = this.#options;
-    const { number, packets, worthless } = this.#accountOf(name);
     link.start({
       onPackets: (message, { offset, stride, count }) => {
         const allowed = Math.min(count, packets.available(now()), worthless.available(now()));
@@ -194,11 +202,7 @@ export class IncomingLinks {
   }
 
   #closed(link: Link<Sender>, name: string, end: LinkEnd): void {
-    if (this.#links.get(name) === link) this.#links.delete(name);
+    if (this.#links.get(name)?.link === link) this.#links.delete(name);
     if (end.by === 'fault') this.faults.set(end.fault, (this.faults.get(end.fault) ?? 0) + 1);
   }
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex');
 }

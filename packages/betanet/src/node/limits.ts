@@ -15,10 +15,15 @@ export const NODE_LIMITS = {
   /** Slots of the ring between I/O and one unwrapping thread: some 50 ms of work at full speed, 4 to 8 MiB. */
   ringSlots: 2048,
   /**
-   * Packets that wait for one unwrapping thread before links are no longer read: some 10 ms of work. So many links can
-   * still add what they are just handing over, up to a message each, without a packet being dropped.
+   * Packets that wait for one unwrapping thread before links are no longer read: some 10 ms of work. Whoever has an equal
+   * part of them or more waits.
    */
   congestedAbove: 512,
+  /**
+   * Above this everybody waits. So many links can still add what they are just handing over, up to a message each,
+   * without a packet being dropped.
+   */
+  allHeldAbove: 1024,
   /**
    * Packets that are taken under one key. 25,000 a second for an epoch of twenty minutes with two of grace are 33
    * million; their tags take up to 400 MB of memory and 264 MB of disk. Beyond, packets are refused and counted.
@@ -26,6 +31,15 @@ export const NODE_LIMITS = {
   replayTagsPerKey: 40_000_000,
   /** Packets that wait for a link that is being made: a few ms at full speed. */
   packetsBeforeLink: 64,
+  /** Of all such packets together: some 14 MB. When all places are taken, whoever has most of them waiting gives one up. */
+  packetsBeforeLinks: 4096,
+  /**
+   * What waits for all neighbours that do not read: each has an equal part of it, but no more than `sendBufferBytes` of a
+   * link, and no less than what follows. 512 mixes of a layer have half a MiB each, some 150 packets.
+   */
+  neighbourBuffersBytes: 256 << 20,
+  /** With all 2048 relays that a directory lists, 512 MiB; they are cut when they answer no ping. */
+  neighbourBufferLeastBytes: 256 << 10,
   /** Pauses before a node that could not be reached is tried again; each is twice the last. */
   redialLeastMilliseconds: 100,
   redialMostMilliseconds: 30_000,
@@ -63,7 +77,14 @@ export const NODE_LIMITS = {
   handshakesPerSecond: 512,
   /** So many at once: more clients than a gateway has links for. */
   handshakeBurst: 1024,
-  /** Links of clients at a time, of the links that a listener takes: the rest is for the mixes that send here. */
+  /**
+   * Links of relays at a time: all that a directory lists. Next to nothing is sent to them; each costs a file descriptor,
+   * which the system must let the process have, and some KiB.
+   */
+  relayLinks: 2048,
+  /** Links of all others: clients, relays that come from another address than they list, and who comes to nothing. */
+  strangerLinks: 1024,
+  /** Of these of clients: the rest is for the relays among them. */
   clientLinks: 768,
   /** Of these from one network prefix: some hundred clients behind one router, and no more places for a stranger. */
   clientLinksPerPrefix: 256,

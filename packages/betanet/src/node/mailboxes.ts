@@ -93,14 +93,14 @@ export class Mailboxes {
    * client takes the place of the first.
    */
   connected(recipient: Uint8Array, prefix: string, send: SendDelivery): void {
-    const name = nameOf(recipient);
+    const name = recipient.toHex();
     const box = this.#boxes.get(name) ?? this.#open(name, prefix);
     if (box.send === null) this.#setAway(box, false);
     box.send = send;
   }
 
   disconnected(recipient: Uint8Array, send: SendDelivery, now: number): void {
-    const box = this.#boxes.get(nameOf(recipient));
+    const box = this.#boxes.get(recipient.toHex());
     if (box === undefined || box.send !== send) return;
     box.send = null;
     box.awaySince = now;
@@ -109,7 +109,7 @@ export class Mailboxes {
 
   /** Sends so many records over a link of a client, be there something for it or not. A link that is full gets none. */
   fillSlots(recipient: Uint8Array, send: SendDelivery, slots: number): void {
-    const box = this.#boxes.get(nameOf(recipient));
+    const box = this.#boxes.get(recipient.toHex());
     for (let slot = 0; slot < slots; slot += 1) {
       const delivery = box?.send === send ? (box.kept[0] ?? null) : null;
       if (send(delivery) !== 'sent') return;
@@ -125,7 +125,7 @@ export class Mailboxes {
    * mailbox that takes most made room for it.
    */
   deliver(recipient: Uint8Array, delivery: Uint8Array): 'kept' | 'unknown' | 'dropped' {
-    const box = this.#boxes.get(nameOf(recipient));
+    const box = this.#boxes.get(recipient.toHex());
     if (box === undefined) return 'unknown';
     if (box.kept.length >= this.#options.perClient) return 'dropped';
     const isFull = this.#kept >= this.#options.capacity;
@@ -200,8 +200,4 @@ export class Mailboxes {
 
 function newNeighbours(prefix: string): Neighbours {
   return { prefix, boxes: 0, kept: 0, byKept: new Ranking(), away: new Set() };
-}
-
-function nameOf(recipient: Uint8Array): string {
-  return Buffer.from(recipient.buffer, recipient.byteOffset, recipient.length).toString('hex');
 }

@@ -7,11 +7,14 @@
  *
  * Tags are on the disk before their packets leave: a row of unwrapped packets is claimed, its tags are written at once,
  * and only then does the queue give anything away. Deliveries take the same way as packets that are forwarded.
+ *
+ *     working --tags cannot be written, a thread is gone, a packet cannot be handed on--> failed: gives nothing away
  */
-import { type BackendName, type Geometry, OUTCOME_BYTES, OUTCOME_STATUS, REPLAY_TAG_BYTES } from '@fog/sphinx';
+import { type BackendName, type Geometry, isAuthentic, OUTCOME_BYTES, OUTCOME_STATUS } from '@fog/sphinx';
 import type { DropCause, DropCounters } from '../mixing/drop-counters.ts';
 import { type DuePacket, MixQueue } from '../mixing/mix-queue.ts';
 import type { RandomNumbers } from '../mixing/random-numbers.ts';
+import { Congestion } from './congestion.ts';
 import type { EpochKey, EpochKeyStore } from './epoch-key-store.ts';
 import { NODE_LIMITS } from './limits.ts';
 import type { PacketTrace } from './packet-trace.ts';
@@ -48,10 +51,11 @@ export interface MixEngineOptions {
   /** A packet of that sender was unwrapped for nothing: no key fitted, or it was here before. */
   worthless?(sender: number): void;
   /**
-   * True when so many packets wait to be unwrapped that links should not be read, false when they may be again. What
-   * comes nevertheless is taken as long as there is room.
+   * So many packets wait to be unwrapped that links of that sender, or of everybody, should not be read until `release`.
+   * What comes nevertheless is taken as long as there is room.
    */
-  congested?(isCongested: boolean): void;
+  hold?(sender: number | 'all'): void;
+  release?(): void;
   /** Nothing can be unwrapped any more, or tags not be written, or a packet not be handed on: the node has to stop. */
   failed(error: Error): void;
   /** Of a test network: keeps when single packets came and left. */
@@ -69,6 +73,7 @@ export class MixEngine implements AsyncDisposable {
   readonly #options: MixEngineOptions;
   readonly #threads: UnwrapThreads;
   readonly #queue: MixQueue;
+  readonly #congestion: Congestion;
   /** From the network to the queue: the work of the node. The time that a packet is held is not in it. */
   readonly processing = new TimeHistogram();
   /** How long packets were held, and of that, how much longer than they asked. */
@@ -76,7 +81,7 @@ export class MixEngine implements AsyncDisposable {
   readonly lateness = new TimeHistogram();
   #timer: NodeJS.Timeout | null = null;
   #received = 0;
-  #isCongested = false;
+  #hasFailed = false;
   readonly #forwardDue = (due: DuePacket): void => this.#leaves(due);
 
   constructor(options: MixEngineOptions) {
@@ -89,7 +94,13 @@ export class MixEngine implements AsyncDisposable {
       unwrapped: (packet, outcome, sender, receivedMilliseconds) =>
         this.#unwrapped(packet, outcome, sender, receivedMilliseconds),
       rowEnded: () => this.#rowEnded(),
-      failed: options.failed,
+      failed: (error) => this.#fail(error),
+    });
+    this.#congestion = new Congestion({
+      crowdedAbove: NODE_LIMITS.congestedAbove * threads,
+      fullAbove: NODE_LIMITS.allHeldAbove * threads,
+      hold: (sender) => options.hold?.(sender),
+      release: () => options.release?.(),
     });
     this.#queue = new MixQueue({
       capacity: queueCapacity,
@@ -112,13 +123,7 @@ export class MixEngine implements AsyncDisposable {
     this.#options.trace?.arrived(packets, count, stride);
     const taken = this.#threads.submit(packets, count, stride, sender);
     if (taken < count) this.#options.drops.add('queue-full', count - taken);
-    const { congestedAbove } = NODE_LIMITS;
-    if (!this.#isCongested && this.#threads.backlog > congestedAbove * this.#options.threads) this.#congest(true);
-  }
-
-  /** Whether links that are new should wait before they are read. */
-  get isCongested(): boolean {
-    return this.#isCongested;
+    this.#congestion.added(sender, taken);
   }
 
   /** A packet that begins its way here: made by this node, or by a service of it. */
@@ -130,11 +135,12 @@ export class MixEngine implements AsyncDisposable {
 
   /** Lets go what is due. Called after each row of packets and every millisecond while packets are held. */
   advance(): void {
+    if (this.#hasFailed) return;
     try {
       this.#options.keys.flush();
       this.#queue.advance(this.#options.now(), this.#forwardDue);
     } catch (error) {
-      this.#options.failed(error as Error);
+      this.#fail(error as Error);
       return;
     }
     if (this.#queue.held > 0) this.#timer ??= setTimeout(() => this.#tick(), NODE_LIMITS.tickMilliseconds);
@@ -161,25 +167,26 @@ export class MixEngine implements AsyncDisposable {
   }
 
   #rowEnded(): void {
-    const { congestedAbove } = NODE_LIMITS;
-    if (this.#isCongested && this.#threads.backlog <= (congestedAbove / 2) * this.#options.threads)
-      this.#congest(false);
+    this.#congestion.settle();
     this.advance();
   }
 
-  #congest(isCongested: boolean): void {
-    this.#isCongested = isCongested;
-    this.#options.congested?.(isCongested);
+  #fail(error: Error): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    this.#options.failed(error);
   }
 
   #unwrapped(packet: Uint8Array, outcome: Uint8Array, sender: number, receivedMilliseconds: number): void {
+    this.#congestion.removed(sender);
+    if (this.#hasFailed) return;
     const { drops, geometry, now } = this.#options;
     const status = outcome[0] as number;
-    const isAuthentic = !isZeroTag(outcome);
-    if (isAuthentic && !this.#isFresh(outcome, sender)) return;
+    const hasTag = isAuthentic(outcome);
+    if (hasTag && !this.#isFresh(outcome, sender)) return;
     const cause = CAUSES.get(status);
     if (cause !== undefined) {
-      if (!isAuthentic) this.#options.worthless?.(sender);
+      if (!hasTag) this.#options.worthless?.(sender);
       drops.add(cause);
       return;
     }
@@ -230,12 +237,6 @@ export class MixEngine implements AsyncDisposable {
       forward(nextHop, packet);
     }
   }
-}
-
-/** Of an outcome record: no tag means that the MAC was not right. */
-function isZeroTag(outcome: Uint8Array): boolean {
-  for (let at = TAG_AT; at < TAG_AT + REPLAY_TAG_BYTES; at += 1) if (outcome[at] !== 0) return false;
-  return true;
 }
 
 function readDelay(outcome: Uint8Array): number {

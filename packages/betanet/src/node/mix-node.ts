@@ -28,7 +28,9 @@ import {
   SYSTEM_CLOCK,
   type Transport,
 } from '@fog/transport';
+import type { NetworkView } from '../client/network-view.ts';
 import { coverRecipient } from '../client/service-messages.ts';
+import { viewOfConsensus } from '../client/view-of-consensus.ts';
 import type { Consensus } from '../directory/documents.ts';
 import type { NodeRole } from '../directory/fields.ts';
 import { type Genesis, networkIdOf } from '../directory/genesis.ts';
@@ -100,6 +102,7 @@ export class MixNode implements AsyncDisposable {
   #listener: LinkListener | null = null;
   #follower: ConsensusFollower | null = null;
   #table = new RelayTable([]);
+  #view: { of: Consensus; view: NetworkView } | null = null;
   #epochTimer: NodeJS.Timeout | null = null;
   #stopped: Promise<void> | null = null;
 
@@ -151,7 +154,8 @@ export class MixNode implements AsyncDisposable {
       forward: (index, packet) => this.#nextHops.send(index, packet),
       deliver: (delivery) => this.#deliver(delivery),
       worthless: (sender) => this.#links.worthless(sender),
-      congested: (isCongested) => this.#links.hold(isCongested),
+      hold: (sender) => this.#links.hold(sender),
+      release: () => this.#links.release(),
       failed: (error) => this.#fail(new FogError('internal', error.message, { cause: error, retryable: false })),
     });
     this.#loops = new OwnLoops({
@@ -161,7 +165,7 @@ export class MixNode implements AsyncDisposable {
       primitives: nodePrimitives(chooseBackend().backend.x25519),
       random,
       recipient: this.#loopRecipient,
-      consensus: () => this.consensus?.body ?? null,
+      view: () => this.view,
       now,
       wallClock: this.#now,
       send: (packet, first, delay) => this.#engine.enqueue(packet, first, delay),
@@ -204,6 +208,17 @@ export class MixNode implements AsyncDisposable {
 
   get consensus(): Consensus | null {
     return this.#follower?.present ?? null;
+  }
+
+  /** Of the present epoch, with the keys of the one before: for what this node sends itself. */
+  get view(): NetworkView | null {
+    const present = this.consensus;
+    if (present === null) this.#view = null;
+    else if (this.#view?.of !== present) {
+      const view = viewOfConsensus(this.#options.genesis, present, this.#follower?.consensuses ?? []);
+      this.#view = { of: present, view };
+    }
+    return this.#view?.view ?? null;
   }
 
   /** Times of packets; what is what stands in mix-engine.ts. */
@@ -266,6 +281,7 @@ export class MixNode implements AsyncDisposable {
 
   async #begin(): Promise<void> {
     const { genesis, transport, listen, log, folder } = this.#options;
+    const { relayLinks, strangerLinks } = NODE_LIMITS;
     await this.#changeKeys();
     this.#listener = await listenForLinks<Sender>({
       ...this.#linkOptions(),
@@ -273,6 +289,7 @@ export class MixNode implements AsyncDisposable {
       address: listen,
       // A relay sends nothing to whom it was dialled by, so the bound is that of clients.
       sendBufferBytes: this.#limits.clientBufferBytes,
+      limits: { links: relayLinks + strangerLinks, linksKept: relayLinks },
       admit: (linkKey, remoteAddress) => this.#links.place(this.#table.admit(this.id, linkKey), remoteAddress),
       callerOf: (remoteAddress) => this.#links.callers.callerOf(remoteAddress),
       mayBegin: (caller) => this.#links.callers.mayBegin(caller),

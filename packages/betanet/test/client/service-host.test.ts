@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { geometryOf, PAYLOAD_TAG_BYTES, writeOutcome } from '@fog/sphinx';
 import { EMPTY_PAYLOAD, encodePayload, parsePayload } from '../../src/client/service-messages.ts';
+import { viewOfConsensus } from '../../src/client/view-of-consensus.ts';
 import {
   coverRecipient,
   ServiceHost,
@@ -62,7 +63,7 @@ function host({ known = true, ...change }: Partial<ServiceHostOptions> & { known
     bytesPerHour: null,
     node: () => ({
       id: SERVICE_ID,
-      consensus: known ? consensus : null,
+      view: known ? viewOfConsensus(genesis, consensus, []) : null,
       sendReply: (block, payload) => sent.push({ block: Uint8Array.from(block), payload, at: performance.now() }),
     }),
     failed: (service, error) => failed.push([service, error]),

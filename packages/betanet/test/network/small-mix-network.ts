@@ -188,8 +188,8 @@ async function startNodeOf(
 
 /** The same node, which is asked to send a reply and leaves it to the test. */
 function withSendReply(node: MixNode, sendReply: NonNullable<SmallMixNetworkOptions['sendReply']>): ServiceNode {
-  const { id, consensus } = node;
-  return { id, consensus, sendReply: (block, payload) => sendReply(node, block, payload) };
+  const { id, view } = node;
+  return { id, view, sendReply: (block, payload) => sendReply(node, block, payload) };
 }
 
 const logTo = (said: string[], who: string) => (level: string, message: string, details: object) => {

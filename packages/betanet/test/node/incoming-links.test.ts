@@ -140,12 +140,12 @@ test('a relay that wastes what it may is not heard for a while, over no link of 
 test('links that are held are not read, those that are new neither; then everything comes', async () => {
   const { links, drops, connect, relayKey, received, close } = await gateway();
   const relay = await connect('192.0.2.1:1', relayKey);
-  links.hold(true);
+  links.hold('all');
   const client = await connect('198.51.100.1:1');
   for (let number = 0; number < 8; number += 1) for (const { link } of [relay, client]) link.sendPacket(packet);
   await sleep(50);
   assert.equal(received(), 0);
-  links.hold(false);
+  links.release();
   await until('all have come', () => received() === 16);
   relay.link.sendPacket(packet);
   client.link.sendPacket(packet);
@@ -155,12 +155,29 @@ test('links that are held are not read, those that are new neither; then everyth
   await close();
 });
 
+test('a relay that is held waits alone, over a new link of its key, too', async () => {
+  const { links, connect, relayKey, received, senders, close } = await gateway();
+  const [relay, client] = [await connect('192.0.2.1:1', relayKey), await connect('198.51.100.1:1')];
+  relay.link.sendPacket(packet);
+  await until('its number is known', () => senders.length === 1);
+  links.hold(senders[0] as number);
+  const again = await connect('192.0.2.1:1', relayKey);
+  for (const { link } of [again, client]) link.sendPacket(packet);
+  await until('the client is heard', () => senders.length === 2);
+  await sleep(30);
+  assert.deepEqual(senders, [senders[0], 0]);
+  links.release();
+  await until('and then the relay', () => received() === 3);
+  links.close();
+  await close();
+});
+
 test('links that are held again with each message lose nothing', async () => {
   let holds = 0;
   const { links, drops, connect, relayKey, received, close } = await gateway((held) => {
     holds += 1;
-    held.hold(true);
-    setTimeout(() => held.hold(false), 3);
+    held.hold('all');
+    setTimeout(() => held.release(), 3);
   });
   const relay = await connect('192.0.2.1:1', relayKey);
   for (let number = 0; number < 20; number += 1) {

@@ -19,50 +19,60 @@ export interface GateLimits {
   linksKept: number;
 }
 
+interface Counts {
+  all: number;
+  /** Of these from callers that nobody expected. They alone count against what strangers may have. */
+  strangers: number;
+}
+
 export class HandshakeGate {
   readonly #limits: GateLimits;
   readonly #perName = new Map<string, number>();
-  #handshakes = 0;
-  #links = 0;
+  readonly #handshakes: Counts = { all: 0, strangers: 0 };
+  readonly #links: Counts = { all: 0, strangers: 0 };
 
   constructor(limits: GateLimits) {
     this.#limits = limits;
   }
 
   get handshakes(): number {
-    return this.#handshakes;
+    return this.#handshakes.all;
   }
 
   get links(): number {
-    return this.#links;
+    return this.#links.all;
   }
 
   /** Whether a handshake may begin; if so it is counted until `leave`. A handshake takes a place among the links too. */
-  enter({ name, isExpected }: Caller): boolean {
+  enter(caller: Caller): boolean {
     const { handshakes, handshakesPerPrefix, handshakesKept, links, linksKept } = this.#limits;
-    const ofName = this.#perName.get(name) ?? 0;
-    const [mostHandshakes, mostLinks] = isExpected
-      ? [handshakes, links]
-      : [handshakes - handshakesKept, links - linksKept];
-    const isFull = this.#handshakes >= mostHandshakes || ofName >= handshakesPerPrefix;
-    if (isFull || this.#handshakes + this.#links >= mostLinks) return false;
-    this.#handshakes += 1;
-    this.#perName.set(name, ofName + 1);
+    const ofName = this.#perName.get(caller.name) ?? 0;
+    const hasPlace = (of: keyof Counts, mostHandshakes: number, mostLinks: number) =>
+      this.#handshakes[of] < mostHandshakes && this.#handshakes[of] + this.#links[of] < mostLinks;
+    if (ofName >= handshakesPerPrefix || !hasPlace('all', handshakes, links)) return false;
+    if (!caller.isExpected && !hasPlace('strangers', handshakes - handshakesKept, links - linksKept)) return false;
+    count(this.#handshakes, caller, 1);
+    this.#perName.set(caller.name, ofName + 1);
     return true;
   }
 
-  leave({ name }: Caller): void {
-    this.#handshakes -= 1;
-    const left = (this.#perName.get(name) ?? 1) - 1;
-    if (left === 0) this.#perName.delete(name);
-    else this.#perName.set(name, left);
+  leave(caller: Caller): void {
+    count(this.#handshakes, caller, -1);
+    const left = (this.#perName.get(caller.name) ?? 1) - 1;
+    if (left === 0) this.#perName.delete(caller.name);
+    else this.#perName.set(caller.name, left);
   }
 
-  linkOpened(): void {
-    this.#links += 1;
+  linkOpened(caller: Caller): void {
+    count(this.#links, caller, 1);
   }
 
-  linkClosed(): void {
-    this.#links -= 1;
+  linkClosed(caller: Caller): void {
+    count(this.#links, caller, -1);
   }
+}
+
+function count(counts: Counts, { isExpected }: Caller, step: 1 | -1): void {
+  counts.all += step;
+  if (!isExpected) counts.strangers += step;
 }

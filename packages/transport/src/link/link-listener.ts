@@ -127,7 +127,7 @@ async function takeLink<Context>(
   } finally {
     gate.leave(caller);
   }
-  gate.linkOpened();
-  stream.once('close', () => gate.linkClosed());
+  gate.linkOpened(caller);
+  stream.once('close', () => gate.linkClosed(caller));
   options.onLink(link, remoteAddress);
 }

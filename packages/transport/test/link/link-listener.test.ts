@@ -82,6 +82,8 @@ test('over the bound a stranger is told so, and there is room again when a hands
   await listener.close();
 });
 
+const STRANGER = { name: 'stranger', isExpected: false };
+
 test('links of one listener are bounded, those under way included', () => {
   const limits = { handshakes: 3, handshakesPerPrefix: 2, handshakesKept: 0, links: 4, linksKept: 0 };
   const gate = new HandshakeGate(limits);
@@ -89,12 +91,12 @@ test('links of one listener are bounded, those under way included', () => {
   const leave = (name: string) => gate.leave({ name, isExpected: false });
   assert.deepEqual(['a', 'a', 'a', 'b', 'c'].map(enter), [true, true, false, true, false]);
   leave('a');
-  gate.linkOpened();
+  gate.linkOpened(STRANGER);
   assert.ok(enter('a'));
   leave('b');
-  gate.linkOpened();
+  gate.linkOpened(STRANGER);
   assert.equal(enter('c'), false, 'two links and two handshakes');
-  gate.linkClosed();
+  gate.linkClosed(STRANGER);
   assert.ok(enter('c'));
   assert.deepEqual([gate.handshakes, gate.links], [3, 1]);
 });
@@ -111,10 +113,21 @@ test('strangers cannot take the last places, neither of handshakes nor of links'
     ['relay', 'relay', 'relay'].map((name) => enter(name, true)),
     [true, true, false],
   );
-  for (const name of ['a', 'b', 'relay', 'relay']) gate.leave({ name, isExpected: false });
-  for (let link = 0; link < 4; link += 1) gate.linkOpened();
+  for (const name of ['a', 'b']) gate.leave({ name, isExpected: false });
+  for (const name of ['relay', 'relay']) gate.leave({ name, isExpected: true });
+  for (let link = 0; link < 4; link += 1) gate.linkOpened(STRANGER);
   assert.equal(enter('a', false), false, 'four links: the rest is for relays');
   assert.ok(enter('other relay', true));
+});
+
+test('links of relays take no places of strangers', () => {
+  const gate = new HandshakeGate({ handshakes: 4, handshakesPerPrefix: 4, handshakesKept: 2, links: 6, linksKept: 4 });
+  const relay = { name: 'relay', isExpected: true };
+  for (let link = 0; link < 4; link += 1) gate.linkOpened(relay);
+  assert.deepEqual([gate.enter(STRANGER), gate.enter(STRANGER), gate.enter(STRANGER)], [true, true, false]);
+  assert.equal(gate.enter(relay), false, 'six places in all');
+  gate.linkClosed(relay);
+  assert.deepEqual([gate.enter(relay), gate.enter(STRANGER)], [true, false]);
 });
 
 test('who comes too often is refused before anything is computed, and keeps no place', async () => {

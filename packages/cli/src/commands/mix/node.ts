@@ -14,6 +14,7 @@ interface NodeOptions {
   listen: string;
   address?: string[];
   metrics?: string;
+  exposeMetrics?: boolean;
   threads: number;
   slotsPerSecond?: number;
   data?: string;
@@ -27,7 +28,8 @@ there; with the folder the relay keeps its identity. It registers with the autho
 from the next epoch on; as a mix its layer is drawn anew each epoch. A service node has the service "echo". What that
 sends leaves at random moments, 20 a second or as many as --slots-per-second says, and is cover where nothing waits.
 
-Metrics are for the operator: they tell no more than counts, but put them on an address that strangers do not reach.
+Metrics are for the operator: whoever reads them at two moments knows how many packets came and left between. They are
+served on loopback, or with --expose-metrics elsewhere.
 Ctrl-C stops the relay; packets that it holds are lost, and their senders send them again. A relay that cannot go on
 (its clock is wrong, its disk is full) says why, stops, and ends with another exit code than 0.
 
@@ -44,7 +46,8 @@ export function addMixNodeCommand(mix: Command, terminal: Terminal): void {
     .requiredOption('--operator <name>', 'who runs it; a path has one relay of an operator at most')
     .option('--listen <host:port>', 'where it listens; port 0 takes a free one', '127.0.0.1:0')
     .option('--address <host:port>', 'where others reach it, repeatable; default: where it listens', listOption)
-    .option('--metrics <host:port>', 'serve metrics for Prometheus at /metrics there')
+    .option('--metrics <host:port>', 'serve metrics for Prometheus at /metrics there; on loopback only')
+    .option('--expose-metrics', 'let --metrics be another address, where strangers must not get')
     .option('--threads <n>', 'threads that unwrap packets', wholeNumber(1), 1)
     .option('--slots-per-second <n>', 'packets that a service node sends in a second, answers or cover', wholeNumber(1))
     .option('--data <dir>', 'folder of this relay; default: mix-node in the data folder of fog')
@@ -56,7 +59,8 @@ export function addMixNodeCommand(mix: Command, terminal: Terminal): void {
 async function runNode(terminal: Terminal, options: NodeOptions): Promise<void> {
   const { findNetwork } = await import('../../mix/mix-folder.ts');
   const { serveEcho } = await import('../../mix/echo-service.ts');
-  const { serveMetrics } = await import('../../mix/metrics-server.ts');
+  const { metricsAddress, serveMetrics } = await import('../../mix/metrics-server.ts');
+  const metricsAt = metricsAddress(options);
   const { MixNode, nodeMetrics } = await import('@fog/betanet');
   const { lockFolder } = await import('@fog/contract/node');
   const { parseTcpAddress, tcpTransport } = await import('@fog/transport');
@@ -92,8 +96,7 @@ async function runNode(terminal: Terminal, options: NodeOptions): Promise<void> 
     ...(host === null ? {} : { deliver: (recipient, delivery) => host.deliver(recipient, delivery) }),
   });
   node = running;
-  await using metrics =
-    options.metrics === undefined ? null : await serveMetrics(options.metrics, nodeMetrics(running));
+  await using metrics = metricsAt === null ? null : await serveMetrics(metricsAt, nodeMetrics(running));
   const { id, address } = running;
   const ready = { id, role: options.role, address, metrics: metrics?.url ?? null, test: genesis.test };
   if (options.json) await writeJson(terminal, ready);
