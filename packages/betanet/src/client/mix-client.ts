@@ -117,6 +117,7 @@ export class MixClient implements AsyncDisposable {
       directory: new DirectoryClient(genesis, this.#stopping.signal),
       changed: () => this.#viewChanged(),
       missing: (reason) => this.#log('warn', 'no consensus of this epoch', { reason }),
+      warned: (message, details) => this.#log('warn', message, details),
       skewed: (error) => this.#fail(error),
     });
   }
@@ -192,6 +193,9 @@ export class MixClient implements AsyncDisposable {
 
   #usableCore(): MixClientCore {
     if (this.#failure !== null) throw this.#failure;
+    const { refusal } = this.#follower;
+    if (refusal !== null)
+      throw new FogError('unavailable', refusal, { hint: 'wait for the next epoch, or see who runs them' });
     if (this.#core !== null && this.#link !== null) return this.#core;
     throw new FogError('unavailable', 'the mix client is not connected to a gateway', {
       hint: 'wait until it is: connected() resolves then',

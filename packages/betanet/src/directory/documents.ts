@@ -9,9 +9,10 @@
  *     witness      an authority: the votes, reveals or proof lists that it has received in time
  *     seed-notice  an authority: the seed of the lottery, as soon as it is known
  *     endorsement  an authority: the digest of the consensus that it computed
+ *     clock        an authority: its time, to somebody who asked for it
  *     consensus    what all of this comes to, with the endorsements of a threshold of authorities
  *
- * Each names the network and the epoch that it is for. Lists stand in a fixed order and name nothing twice: a document
+ * Each names the network and, but for the clock, the epoch that it is for. Lists stand in a fixed order and name nothing twice: a document
  * that says the same is the same.
  */
 import { z } from 'zod';
@@ -149,6 +150,17 @@ export const seedNoticeSchema = z.strictObject({
   seed: bytes32Schema,
 });
 export type SeedNotice = z.infer<typeof seedNoticeSchema>;
+
+export const authorityClockSchema = z.strictObject({
+  kind: z.literal('clock'),
+  network: bytes32Schema,
+  authority: nameSchema,
+  /** Of whoever asked, so that the answer is none of an earlier time. */
+  nonce: bytes32Schema,
+  /** By the authority's clock, since 1970. */
+  milliseconds: z.int().min(0),
+});
+export type AuthorityClock = z.infer<typeof authorityClockSchema>;
 
 const signedMillisecondsSchema = z.int().min(0);
 export const endorsementSchema = z.strictObject({

@@ -2,6 +2,7 @@
 export { isAddressHost, isPublicHost } from './addresses.ts';
 export { type AgreedRelay, agreedRelays, belowFloor, upperMedian } from './agreed-relays.ts';
 export { resend, stepAuthority } from './authority.ts';
+export { type ClockVerdict, judgeClock, toldTime } from './authority-clocks.ts';
 export {
   type AuthorityContext,
   type AuthorityEffect,
@@ -91,7 +92,6 @@ export {
   CONSENSUS_REFUSALS,
   type ConsensusRefusal,
   type ConsensusVerdict,
-  clockSkew,
   firstEmptyLayer,
   type VerifyConsensusOptions,
   verifyConsensus,

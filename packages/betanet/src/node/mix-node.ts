@@ -206,6 +206,11 @@ export class MixNode implements AsyncDisposable {
     return this.#follower?.present ?? null;
   }
 
+  /** How often each authority has endorsed two consensuses of one epoch. */
+  get doubleEndorsements(): ReadonlyMap<string, number> {
+    return this.#follower?.doubleEndorsements ?? new Map();
+  }
+
   /** Times of packets; what is what stands in mix-engine.ts. */
   get histograms(): Record<'processing' | 'delay' | 'lateness', TimeHistogram> {
     const { processing, delay, lateness } = this.#engine;
@@ -286,6 +291,7 @@ export class MixNode implements AsyncDisposable {
       now: this.#now,
       changed: (consensuses) => this.#follow(consensuses),
       missing: (reason) => log('warn', 'no consensus of this epoch', { reason }),
+      warned: (message, details) => log('warn', message, details),
       skewed: (error) => this.#fail(error),
     });
     const registration = new Registration({

@@ -20,6 +20,8 @@ import {
 
 export const GENESIS_TIME = 1_800_000_000_000;
 export const EPOCH = 10_000;
+/** Where descriptors come from. */
+export const SOURCE = '127.0.0.1/32';
 
 export function secretOf(name: string): Uint8Array {
   return new Uint8Array(createHash('sha256').update(`secret of ${name}`).digest());
