@@ -181,15 +181,15 @@ export const authorityMessageSchema = z.union([
 ]);
 export type AuthorityMessage = Signed<Testimony | Witness | Endorsement>;
 
-/** Part of a mix in the lottery. */
-const drawSchema = z.strictObject({
-  ...vrfFields,
+const standingFields = {
   stake: stakeSchema,
   reputationPpm: ppmSchema,
   /** In millionths of millionths of a unit of stake. */
   weight: weightSchema,
-  proof: proofSchema,
-});
+};
+
+/** Part of a mix in the lottery. */
+const drawSchema = z.strictObject({ ...vrfFields, ...standingFields, proof: proofSchema });
 export type DrawEntry = z.infer<typeof drawSchema>;
 
 const consensusNodeSchema = z.strictObject({
@@ -200,6 +200,8 @@ const consensusNodeSchema = z.strictObject({
   layer: z.int().min(1).max(DIRECTORY_LIMITS.layers).nullable(),
   /** Of a mix; null for gateways and services, which are not drawn. */
   draw: drawSchema.nullable(),
+  /** Of gateways and services: clients draw them by its weight. Null for a mix, whose draw has it. */
+  standing: z.strictObject(standingFields).nullable(),
 });
 export type ConsensusNode = z.infer<typeof consensusNodeSchema>;
 

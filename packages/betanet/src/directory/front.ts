@@ -88,6 +88,7 @@ export {
   signedSchema,
   signingBytes,
 } from './signed-document.ts';
+export { allDoubleEndorsers, type ValidConsensuses, validConsensuses } from './valid-consensuses.ts';
 export {
   CONSENSUS_REFUSALS,
   type ConsensusRefusal,

@@ -124,10 +124,12 @@ describe('authority: a round', () => {
     assert.equal(next.state.round?.epoch, 1, 'the authority goes on');
   });
 
-  test('mixes without a proof, without enough stake, or with a key of this very epoch are excluded', () => {
+  test('mixes without a proof, relays without enough stake, or mixes with a key of this very epoch are excluded', () => {
     const [noProof, poor, late] = RELAYS;
+    const gateway = RELAYS.find(({ role }) => role === 'gateway');
+    const service = RELAYS.find(({ role }) => role === 'service');
     const genesis = smallGenesis({ lottery: { ...GENESIS.lottery, minimumStake: '5', saturationStake: '9' } });
-    const stake = (id: string) => (id === poor?.id ? 4n : 5n);
+    const stake = (id: string) => (id === poor?.id || id === gateway?.id ? 4n : 5n);
     const { consensus } = runRound(genesis, RELAYS.slice(1), {
       given: { standing: { standingOf: ({ id }) => ({ stake: stake(id), reputationPpm: 1_000_000 }) } },
       describe: (relay, epoch) => relay.describe(genesis, epoch, relay === late ? { registeredEpoch: 0 } : {}),
@@ -142,9 +144,13 @@ describe('authority: a round', () => {
       new Map([
         [noProof?.id, 'no-proof'],
         [poor?.id, 'stake-below-minimum'],
+        [gateway?.id, 'stake-below-minimum'],
         [late?.id, 'registered-too-late'],
       ]),
     );
+    const admitted = consensus.body.nodes.find(({ id }) => id === service?.id);
+    const weight = `${5n * 10n ** 12n}`;
+    assert.deepEqual(admitted?.standing, { stake: '5', reputationPpm: 1_000_000, weight });
   });
 
   test('alone of three it comes to nothing, says so once, and sends no reveal', () => {

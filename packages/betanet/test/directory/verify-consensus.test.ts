@@ -166,6 +166,8 @@ describe('lottery: what anybody can check', () => {
     ['wrong-weight', drawOf({ weight: '1' })],
     ['wrong-weight', change(() => ({ performancePpm: 1 }))],
     ['not-eligible', drawOf({ stake: '0', weight: '0' })],
+    ['wrong-weight', gatewayWith({ weight: '1' })],
+    ['not-eligible', gatewayWith({ stake: '0', weight: '0' })],
     ['wrong-layer', change(({ layer }) => ({ layer: layer === 1 ? 2 : 1 }))],
     ['should-have-no-seat', withSeatOfAnother()],
     ['should-have-a-seat', withSeatOfAnother()],
@@ -187,6 +189,14 @@ describe('lottery: what anybody can check', () => {
     assert.equal(weight, 99999800000100000000000000000000n);
   });
 });
+
+function gatewayWith(given: object): ConsensusBody {
+  const change = (node: ConsensusBody['nodes'][number]) => ({
+    ...node,
+    standing: node.standing === null ? null : { ...node.standing, ...given },
+  });
+  return { ...BODY, nodes: BODY.nodes.map((node) => (node.role === 'gateway' ? change(node) : node)) };
+}
 
 function entrantOf(node: ConsensusBody['nodes'][number] | undefined): ConsensusBody['standby'][number] {
   if (node?.draw == null) throw new Error('the node was not drawn');
