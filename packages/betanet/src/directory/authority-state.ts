@@ -148,6 +148,7 @@ export const REFUSALS = [
   'private-address',
   'bad-key',
   'registered-in-the-future',
+  'operator-not-proven',
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 

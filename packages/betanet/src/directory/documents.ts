@@ -72,8 +72,19 @@ const vrfFields = {
   registeredEpoch: epochSchema,
 };
 
+/** Of an operator whose name is the hash of its key, over the identity key of the relay, see operators.ts. */
+const operatorProofSchema = z.strictObject({ publicKey: bytes32Schema, signature: signatureSchema });
+export type OperatorProof = z.infer<typeof operatorProofSchema>;
+
 export const descriptorSchema = z
-  .strictObject({ ...scopeOf('descriptor'), sequence: z.int().min(0), ...relayFields, ...vrfFields })
+  .strictObject({
+    ...scopeOf('descriptor'),
+    sequence: z.int().min(0),
+    ...relayFields,
+    ...vrfFields,
+    /** Null where the operator has but a name. */
+    operatorProof: operatorProofSchema.nullable(),
+  })
   .refine(({ epoch, sphinxKeys }) => sphinxKeys.every((key, index) => key.epoch === epoch + index), {
     path: ['sphinxKeys'],
     message: 'must be of the epoch of the descriptor and the next two, in this order',

@@ -61,6 +61,7 @@ export {
   type TrafficSettings,
 } from './genesis.ts';
 export { DIRECTORY_LIMITS } from './limits.ts';
+export { keyedOperator, operatorNameOf } from './operators.ts';
 export { measuredRelays, type ProbedLoop, type ProbeRecord, recentProbes, withLoops } from './probe-record.ts';
 export { agreedSeed, descriptorEpoch, makeDescriptor, makeDrawProof } from './relay-part.ts';
 export {

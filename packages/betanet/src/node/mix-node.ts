@@ -29,9 +29,10 @@ import {
   type Transport,
 } from '@fog/transport';
 import { coverRecipient } from '../client/service-messages.ts';
-import type { Consensus } from '../directory/documents.ts';
+import type { Consensus, Descriptor } from '../directory/documents.ts';
 import type { NodeRole } from '../directory/fields.ts';
 import { type Genesis, networkIdOf } from '../directory/genesis.ts';
+import { keyedOperator } from '../directory/operators.ts';
 import { acceptedEpochs, epochAt } from '../directory/schedule.ts';
 import { ConsensusFollower } from '../directory-service/consensus-follower.ts';
 import { DirectoryClient } from '../directory-service/directory-client.ts';
@@ -56,7 +57,8 @@ import type { TimeHistogram } from './time-histogram.ts';
 export interface MixNodeOptions {
   genesis: Genesis;
   role: NodeRole;
-  operator: string;
+  /** A name, which others may take as well, or the operator's Ed25519 secret key (32 bytes), from which a name follows. */
+  operator: string | Uint8Array;
   folder: string;
   transport: Transport;
   /** Where it listens, `host:port`; with port 0 the system chooses one. */
@@ -89,6 +91,7 @@ export class MixNode implements AsyncDisposable {
   readonly #limits: MixNodeLimits;
   readonly #now: () => number;
   readonly #identity: NodeIdentity;
+  readonly #operator: Pick<Descriptor, 'operator' | 'operatorProof'>;
   readonly #keys: EpochKeyStore;
   readonly #engine: MixEngine;
   readonly #nextHops: NextHops;
@@ -109,6 +112,7 @@ export class MixNode implements AsyncDisposable {
     this.#limits = { ...NODE_LIMITS, ...options.limits };
     this.#now = options.now ?? Date.now;
     this.#identity = identity;
+    this.#operator = operatorOf(options, identity.identityKey);
     this.#keys = keys;
     const geometry = geometryOf(genesis.geometry);
     const random = new RandomNumbers(randomFillSync);
@@ -224,7 +228,8 @@ export class MixNode implements AsyncDisposable {
   }
 
   status() {
-    const { genesis, role, operator } = this.#options;
+    const { genesis, role } = this.#options;
+    const { operator } = this.#operator;
     const own = this.consensus?.body.nodes.find(({ id }) => id === this.id);
     return {
       id: this.id,
@@ -315,11 +320,11 @@ export class MixNode implements AsyncDisposable {
   }
 
   #description() {
-    const { role, operator, addresses } = this.#options;
+    const { role, addresses } = this.#options;
     const [, host = '', port = ''] = /^\[?([^\]]+)\]?:(\d+)$/.exec(this.address) ?? [];
     return {
       role,
-      operator,
+      ...this.#operator,
       addresses: [...(addresses ?? [{ host, port: Number(port) }])],
       protocolVersions: [...LINK_VERSIONS],
     };
@@ -380,6 +385,11 @@ export class MixNode implements AsyncDisposable {
     // stopping itself is told to whoever disposes of the node.
     this[Symbol.asyncDispose]().catch(() => {});
   }
+}
+
+function operatorOf({ operator, genesis }: MixNodeOptions, identityKey: string) {
+  if (typeof operator === 'string') return { operator, operatorProof: null };
+  return keyedOperator(operator, { network: networkIdOf(genesis), identityKey });
 }
 
 export type MixNodeStatus = ReturnType<MixNode['status']>;

@@ -24,7 +24,7 @@ export interface RegistrationOptions {
   /** Milliseconds since 1970. */
   now(): number;
   folder: string;
-  describe(): Pick<Descriptor, 'role' | 'operator' | 'addresses' | 'protocolVersions'>;
+  describe(): Pick<Descriptor, 'role' | 'operator' | 'operatorProof' | 'addresses' | 'protocolVersions'>;
   /** Public keys of the epoch and the next two. */
   sphinxKeys(epoch: number): Promise<Descriptor['sphinxKeys']>;
   /** Too few authorities have taken the descriptor, or the proof; told once a round. */

@@ -7,12 +7,13 @@ import {
   authorityStateSchema,
   DIRECTORY_LIMITS,
   type Genesis,
+  keyedOperator,
   makeDrawProof,
   networkIdOf,
   stepEnd,
   vrfVerify,
 } from '../../src/index.ts';
-import { EPOCH, GENESIS_TIME, relayOf, SOURCE, smallGenesis, smallRelays } from './members.ts';
+import { EPOCH, GENESIS_TIME, relayOf, SOURCE, secretOf, smallGenesis, smallRelays } from './members.ts';
 import { runRound } from './one-round.ts';
 import { loopsOf, Told } from './told-authority.ts';
 
@@ -73,6 +74,23 @@ describe('authority: relays', () => {
     told.now += EPOCH / 20;
     assert.equal(told.refusal(descriptor({ sequence: 2, vrfKey: other }, 4)), 'vrf-key-changed');
     assert.equal(told.refusal(descriptor({ sequence: 2, vrfKey: other, registeredEpoch: 3 }, 4)), null);
+  });
+
+  test("a name that is the hash of a key is its owner's alone", () => {
+    const secretKey = secretOf('operator');
+    const { identityKey } = mix.describe(GENESIS, 0).body;
+    const proven = keyedOperator(secretKey, { network: NETWORK, identityKey });
+    assert.equal(new Told().refusal(descriptor(proven)), null);
+    const thief = keyedOperator(secretOf('thief'), { network: NETWORK, identityKey });
+    for (const given of [
+      { operator: proven.operator },
+      { ...thief, operator: proven.operator },
+      { ...proven, operator: 'a-name' },
+      keyedOperator(secretKey, { network: NETWORK, identityKey: 'ab'.repeat(32) }),
+      keyedOperator(secretKey, { network: 'ab'.repeat(32), identityKey }),
+    ]) {
+      assert.equal(new Told().refusal(descriptor(given)), 'operator-not-proven', JSON.stringify(given));
+    }
   });
 
   test('a descriptor is not replaced again and again', () => {

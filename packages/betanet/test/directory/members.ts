@@ -86,6 +86,7 @@ export function relayOf(name: string, role: Descriptor['role'] = 'mix'): TestRel
         registeredEpoch: -1,
         role,
         operator: `operator-of-${name}`,
+        operatorProof: null,
         addresses: [{ host: '127.0.0.1', port: 4000 }],
         protocolVersions: [1],
         sphinxKeys: [0, 1, 2].map((ahead) => ({

@@ -65,7 +65,13 @@ async function relay(folder: string, answers: Answers, clock: { now: number }, r
           return [{ authority, value, atMilliseconds: clock.now }];
         }),
     },
-    describe: () => ({ role, operator: 'me', addresses: [{ host: '127.0.0.1', port: 1 }], protocolVersions: [1] }),
+    describe: () => ({
+      role,
+      operator: 'me',
+      operatorProof: null,
+      addresses: [{ host: '127.0.0.1', port: 1 }],
+      protocolVersions: [1],
+    }),
     sphinxKeys: async (epoch) => [0, 1, 2].map((ahead) => ({ epoch: epoch + ahead, publicKey: SEED })),
     troubled: (what, epoch, reasons) => told.troubles.push([what, epoch, reasons]),
   });
