@@ -148,6 +148,7 @@ describe('authority: a round', () => {
         [late?.id, 'registered-too-late'],
       ]),
     );
+    assert.ok(!consensus.body.nodes.some(({ id }) => id === gateway?.id));
     const admitted = consensus.body.nodes.find(({ id }) => id === service?.id);
     const weight = `${5n * 10n ** 12n}`;
     assert.deepEqual(admitted?.standing, { stake: '5', reputationPpm: 1_000_000, weight });
