@@ -112,6 +112,7 @@ async function runNode(terminal: Terminal, options: NodeOptions): Promise<void> 
     ...(addresses === undefined ? {} : { addresses }),
     ...(host === null ? {} : { deliver: (recipient, delivery) => host.deliver(recipient, delivery) }),
   });
+  if (typeof operator !== 'string') operator.fill(0);
   node = running;
   await using metrics =
     options.metrics === undefined ? null : await serveMetrics(options.metrics, nodeMetrics(running));
