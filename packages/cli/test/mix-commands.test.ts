@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { createGenesis, DIRECTORY_ROUTES, type Genesis } from '@fog/betanet';
+import { createGenesis, ed25519PublicKey, ed25519Signer, type Genesis, networkIdOf, signDocument } from '@fog/betanet';
 import pc from 'picocolors';
 import type { AnonymityReport } from '../src/mix/anonymity-report.ts';
 import { pingOnce } from '../src/mix/ping.ts';
@@ -87,6 +87,8 @@ describe('usage', () => {
     const node = ['mix', 'node', '--genesis', file, '--role', 'mix', '--operator', 'x', '--data', join(folder, 'node')];
     const unreachable = await fog([...node, '--listen', '0.0.0.0:0']);
     assert.deepEqual([unreachable.code, /with --address host:port/.test(unreachable.stderr)], [2, true]);
+    const nobodys = await fog(['mix', 'node', '--genesis', file, '--role', 'mix', '--data', join(folder, 'node')]);
+    assert.deepEqual([nobodys.code, /--operator or by --operator-key/.test(nobodys.stderr)], [2, true]);
     const own = ['mix', 'authority', '--data', join(folder, 'authority')];
     const { stdout: key } = await fog([...own, '--public-key']);
     assert.match(key, /^[0-9a-f]{64}\n$/);
@@ -180,20 +182,24 @@ describe('simulate', () => {
 });
 
 describe('a relay that cannot go on ends the command with the reason', () => {
+  const secretKey = new Uint8Array(32).fill(7);
+
   /** Of one authority, which answers nothing but its time. */
   async function runNode(aheadMilliseconds: number, name: string): Promise<CommandRun> {
+    let network = '';
     const authority = createServer((incoming, response) => {
-      const isStatus = incoming.url === DIRECTORY_ROUTES.status;
-      response.writeHead(isStatus ? 200 : 404).end(JSON.stringify({ milliseconds: Date.now() + aheadMilliseconds }));
+      const nonce = new URL(incoming.url ?? '', 'http://a').searchParams.get('nonce');
+      const clock = { kind: 'clock', network, authority: 'a', nonce, milliseconds: Date.now() + aheadMilliseconds };
+      const signed = signDocument(clock, ed25519Signer(secretKey));
+      response.writeHead(nonce === null ? 404 : 200).end(JSON.stringify(signed));
     });
     await new Promise<void>((resolve) => authority.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(authority.address() as AddressInfo).port}`;
     const file = join(folder, `${name}.json`);
     const test = { test: true, epochMilliseconds: 1000, genesisMilliseconds: Date.now() - 60_000 };
-    await writeFile(
-      file,
-      JSON.stringify(genesis({ ...test, authorities: [{ id: 'a', publicKey: KEYS[0] ?? '', url }] })),
-    );
+    const made = genesis({ ...test, authorities: [{ id: 'a', publicKey: ed25519PublicKey(secretKey), url }] });
+    network = networkIdOf(made);
+    await writeFile(file, JSON.stringify(made));
     const options = ['--genesis', file, '--role', 'service', '--operator', 'x', '--data', join(folder, name)];
     const run = await fog(['mix', 'node', ...options]);
     authority.closeAllConnections();

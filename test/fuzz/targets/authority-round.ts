@@ -10,7 +10,7 @@ import {
   stepAuthority,
   stepEnd,
 } from '@fog/betanet';
-import { contextOf, type TestRelay } from '../../../packages/betanet/test/directory/members.ts';
+import { contextOf, SOURCE, type TestRelay } from '../../../packages/betanet/test/directory/members.ts';
 import { runRound } from '../../../packages/betanet/test/directory/one-round.ts';
 
 const NAME = 'alice';
@@ -50,7 +50,9 @@ export function roundOf(genesis: Genesis, relays: readonly TestRelay[]): Authori
       .filter((message) => message.body.authority !== NAME && SENT_IN[nameOf(message)] === step)
       .map((document) => ({ kind: 'message', document }));
     if (step === 'descriptors') {
-      told.push(...record.descriptors.map((document): AuthorityEvent => ({ kind: 'descriptor', document })));
+      told.push(
+        ...record.descriptors.map((document): AuthorityEvent => ({ kind: 'descriptor', document, source: SOURCE })),
+      );
     }
     if (step === 'proofs') told.push(...record.proofs.map((document): AuthorityEvent => ({ kind: 'proof', document })));
     for (const event of told) {

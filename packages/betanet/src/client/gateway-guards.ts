@@ -1,5 +1,6 @@
 /**
- * The gateways of one run of a client: a few that are drawn once.
+ * The gateways of one run of a client: a few that are drawn once, by weight: whoever sets up many cheap ones gets no more
+ * clients than by one that has staked as much.
  *
  *     in use --so many tries in a row failed, or the consensus lists it no more--> the next of the set is in use
  *
@@ -8,21 +9,29 @@
  */
 import { CLIENT_LIMITS } from './limits.ts';
 import type { UniformNumbers } from './random-source.ts';
+import { drawByWeight } from './weighted-draw.ts';
+
+export interface WeightedGateway {
+  id: string;
+  weight: bigint;
+}
 
 export class GatewayGuards {
   /** Ids, the one in use first. */
   #guards: string[] = [];
   #failures = 0;
 
-  /** Which to be connected to, of those that the consensus lists (ids, hex); null when it lists none. */
-  choose(listed: readonly string[], numbers: UniformNumbers): string | null {
-    const known = this.#guards.filter((id) => listed.includes(id));
-    if (known.length === 0) this.#guards = [];
-    const others = listed.filter((id) => !this.#guards.includes(id));
-    while (this.#guards.length < CLIENT_LIMITS.guards && others.length > 0) {
-      this.#guards.push(...others.splice(numbers.below(others.length), 1));
+  /** Which to be connected to, of those that the consensus lists (ids in hex); null when it lists none. */
+  choose(listed: readonly WeightedGateway[], numbers: UniformNumbers): string | null {
+    const isListed = (id: string) => listed.some((gateway) => gateway.id === id);
+    if (!this.#guards.some(isListed)) this.#guards = [];
+    while (this.#guards.length < CLIENT_LIMITS.guards) {
+      const others = listed.filter(({ id }) => !this.#guards.includes(id));
+      const drawn = drawByWeight(others, numbers);
+      if (drawn === undefined) break;
+      this.#guards.push(drawn.id);
     }
-    return this.#guards.find((id) => listed.includes(id)) ?? null;
+    return this.#guards.find(isListed) ?? null;
   }
 
   /** A try to connect to the one in use failed. */

@@ -34,6 +34,7 @@ import { PendingAnswers, type TracedAnswer } from './pending-answers.ts';
 import { PreparedPackets } from './prepared-packets.ts';
 import { sphinxPackets } from './sphinx-packets.ts';
 import { viewOfConsensus } from './view-of-consensus.ts';
+import { drawByWeight } from './weighted-draw.ts';
 
 export interface MixClientProgramOptions {
   genesis: Genesis;
@@ -44,7 +45,7 @@ export interface MixClientProgramOptions {
   coverDepth?: PathDepth;
   /** What may be sent in an hour; default: no limit. Cover is lowered first, see `plan`. */
   bytesPerHour?: number | null;
-  /** Id of the gateway (hex). Default: one that is drawn. */
+  /** Id of the gateway (hex). Default: one that is drawn, by weight. */
   gateway?: string;
   /** Answers which of the gateways (hex, at least one) to connect to, each time before it does. Default: draws one. */
   chooseGateway?(gateways: readonly string[]): string;
@@ -58,7 +59,7 @@ export interface MixClientProgramOptions {
 }
 
 export interface Request {
-  /** Id of the service node (hex). Default: any node that the consensus lists as one. */
+  /** Id of the service node (hex). Default: one that is drawn of those that the consensus lists, by weight. */
   node?: string;
   service: string;
   bytes: Uint8Array;
@@ -117,6 +118,7 @@ export class MixClient implements AsyncDisposable {
       directory: new DirectoryClient(genesis, this.#stopping.signal),
       changed: () => this.#viewChanged(),
       missing: (reason) => this.#log('warn', 'no consensus of this epoch', { reason }),
+      warned: (message, details) => this.#log('warn', message, details),
       skewed: (error) => this.#fail(error),
     });
   }
@@ -192,6 +194,9 @@ export class MixClient implements AsyncDisposable {
 
   #usableCore(): MixClientCore {
     if (this.#failure !== null) throw this.#failure;
+    const { refusal } = this.#follower;
+    if (refusal !== null)
+      throw new FogError('unavailable', refusal, { hint: 'wait for the next epoch, or see who runs them' });
     if (this.#core !== null && this.#link !== null) return this.#core;
     throw new FogError('unavailable', 'the mix client is not connected to a gateway', {
       hint: 'wait until it is: connected() resolves then',
@@ -202,9 +207,7 @@ export class MixClient implements AsyncDisposable {
     const view = this.#view();
     const services = view?.nodes.filter(({ role }) => role === 'service') ?? [];
     const chosen =
-      node === undefined
-        ? services[services.length === 0 ? 0 : this.#random.below(services.length)]
-        : services.find(({ id }) => id.toHex() === node);
+      node === undefined ? drawByWeight(services, this.#random) : services.find(({ id }) => id.toHex() === node);
     if (chosen === undefined) {
       const what = node === undefined ? 'no service node' : `no service node ${node.slice(0, 16)}`;
       throw new FogError('unavailable', `the consensus of this epoch has ${what}`);
@@ -236,7 +239,8 @@ export class MixClient implements AsyncDisposable {
     );
     const listed = [...gateways.keys()].filter((id) => wanted === undefined || id === wanted);
     if (listed.length === 0) return;
-    const gateway = gateways.get(chooseGateway?.(listed) ?? this.#guards.choose(listed, this.#random) ?? '');
+    const weighted = listed.map((id) => ({ id, weight: gateways.get(id)?.weight ?? 0n }));
+    const gateway = gateways.get(chooseGateway?.(listed) ?? this.#guards.choose(weighted, this.#random) ?? '');
     if (gateway === undefined) return;
     this.#turnTo(gateway);
     this.#isConnecting = true;

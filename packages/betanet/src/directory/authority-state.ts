@@ -57,6 +57,10 @@ const storedDescriptorSchema = z.strictObject({
   id: bytes32Schema,
   digest: bytes32Schema,
   document: signedDescriptorSchema,
+  /** Whom it is counted on: the network prefix of the address that it was sent from. */
+  source: z.string(),
+  /** When it came, by the authority's clock. */
+  takenMilliseconds: z.int(),
 });
 export type StoredDescriptor = z.infer<typeof storedDescriptorSchema>;
 
@@ -112,7 +116,8 @@ export interface AuthorityContext {
 /** `document` is whatever arrived: it is checked here. */
 export type AuthorityEvent =
   | { kind: 'tick' }
-  | { kind: 'descriptor'; document: unknown }
+  /** `source`: the network prefix that it came from. Whoever sends it cannot choose that, unlike what it says. */
+  | { kind: 'descriptor'; document: unknown; source: string }
   | { kind: 'proof'; document: unknown }
   | { kind: 'message'; document: unknown }
   | { kind: 'consensus'; document: unknown }
@@ -130,8 +135,11 @@ export const REFUSALS = [
   'late',
   'known',
   'older',
+  'too-soon',
   'vrf-key-changed',
-  'too-many-of-host',
+  'unreachable',
+  'busy',
+  'too-many-of-source',
   'full',
   'seed-unknown',
   'unknown-relay',
@@ -140,6 +148,7 @@ export const REFUSALS = [
   'private-address',
   'bad-key',
   'registered-in-the-future',
+  'operator-not-proven',
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 

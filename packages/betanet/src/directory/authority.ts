@@ -59,7 +59,7 @@ export function stepAuthority(
   context: AuthorityContext,
 ): AuthorityStep {
   const moved = moveOn(state, now, context);
-  const step = onEvent(moved.state, event, context);
+  const step = onEvent(moved.state, event, now, context);
   return { state: step.state, effects: [...moved.effects, ...step.effects] };
 }
 
@@ -69,12 +69,12 @@ export function resend(state: AuthorityState, context: AuthorityContext): Author
   return document === null ? [] : [{ kind: 'broadcast', document }];
 }
 
-function onEvent(state: AuthorityState, event: AuthorityEvent, context: AuthorityContext): AuthorityStep {
+function onEvent(state: AuthorityState, event: AuthorityEvent, now: number, context: AuthorityContext): AuthorityStep {
   switch (event.kind) {
     case 'tick':
       return { state, effects: [] };
     case 'descriptor':
-      return onDescriptor(state, event.document, context);
+      return onDescriptor(state, event, now, context);
     case 'proof':
       return onProof(state, event.document, context);
     case 'message':

@@ -2,6 +2,7 @@
 import {
   type Candidate,
   drawRelays,
+  ineligibility,
   type LotteryParameters,
   lotteryInput,
   type VerifyProof,
@@ -46,6 +47,7 @@ export function lotteryParameters(layers: number, lottery: LotterySettings): Lot
 export function composeConsensus(genesis: Genesis, outcome: RoundOutcome, verifyProof: VerifyProof): ConsensusBody {
   const { network, epoch, votes, randomness } = outcome;
   const { agreed, excluded } = agreedRelays(votes, genesis.threshold, genesis.lottery);
+  const parameters = lotteryParameters(genesis.layers, genesis.lottery);
   const proved: Drawn[] = [];
   const proofs = proofsById(outcome.proofLists);
   for (const relay of agreed) {
@@ -54,21 +56,27 @@ export function composeConsensus(genesis: Genesis, outcome: RoundOutcome, verify
     if (typeof checked === 'string') excluded.push({ id: relay.id, reason: checked });
     else proved.push({ ...relay, ...checked });
   }
-  const parameters = lotteryParameters(genesis.layers, genesis.lottery);
+  const unfit = new Map(
+    agreed.flatMap((relay) => {
+      const reason = relay.descriptor.role === 'mix' ? null : ineligibility(relay, parameters);
+      return reason === null ? [] : [[relay.id, reason] as const];
+    }),
+  );
+  excluded.push(...[...unfit].map(([id, reason]): Excluded => ({ id, reason })));
   const out = failing(genesis, agreed, proved, parameters);
   excluded.push(...[...out].map((id): Excluded => ({ id, reason: 'performance-below-floor' })));
-  const fixed = agreed.filter(({ id, descriptor }) => descriptor.role !== 'mix' && !out.has(id));
+  const fixed = agreed.filter(({ id, descriptor }) => descriptor.role !== 'mix' && !unfit.has(id) && !out.has(id));
   const drawn = proved.filter(({ id }) => !out.has(id));
   const { seats, notDrawn } = drawRelays(drawn.map(candidateOf), parameters, Buffer.from(randomness.seed, 'hex'));
   const layerOf = new Map(seats.map(({ id, layer }) => [id, layer]));
   const outOf = new Map(notDrawn.map(({ id, reason }) => [id, reason]));
   const standby: ConsensusBody['standby'] = [];
-  const nodes = fixed.map((relay) => nodeOf(relay, null, null));
+  const nodes = fixed.map((relay) => nodeOf(relay, null, null, standingOf(relay, parameters.saturationStake)));
   for (const relay of drawn) {
     const layer = layerOf.get(relay.id);
     const reason = outOf.get(relay.id);
     const draw = drawEntry(relay, parameters.saturationStake);
-    if (layer !== undefined) nodes.push(nodeOf(relay, layer, draw));
+    if (layer !== undefined) nodes.push(nodeOf(relay, layer, draw, null));
     else if (reason === 'stake-below-minimum' || reason === 'no-weight') excluded.push({ id: relay.id, reason });
     else {
       const { id, performancePpm, descriptor } = relay;
@@ -96,15 +104,16 @@ export function composeConsensus(genesis: Genesis, outcome: RoundOutcome, verify
   };
 }
 
-/** Who is put out for what it loses. Mixes that have no part in the lottery anyway do not count as those that stay. */
+/** Who is put out for what it loses. Relays that have no part in the network anyway do not count as those that stay. */
 function failing(
   { layers, lottery }: Genesis,
   agreed: readonly AgreedRelay[],
   proved: readonly Drawn[],
-  { minimumStake, saturationStake }: LotteryParameters,
+  parameters: LotteryParameters,
 ): Set<string> {
-  const ofRole = (role: NodeRole) => agreed.filter(({ descriptor }) => descriptor.role === role);
-  const mixes = proved.filter((mix) => mix.stake >= minimumStake && weightOf(mix, saturationStake) > 0n);
+  const isFit = (relay: AgreedRelay) => ineligibility(relay, parameters) === null;
+  const ofRole = (role: NodeRole) => agreed.filter((relay) => relay.descriptor.role === role && isFit(relay));
+  const mixes = proved.filter(isFit);
   const floor = lottery.performanceFloorPpm;
   return new Set([
     ...belowFloor(mixes, floor, layers),
@@ -144,15 +153,19 @@ function candidateOf({ id, descriptor, stake, reputationPpm, performancePpm, out
 
 function drawEntry(relay: Drawn, saturationStake: bigint): DrawEntry {
   const { vrfKey, registeredEpoch } = relay.descriptor;
-  const { stake, reputationPpm, proof } = relay;
-  const weight = weightOf(relay, saturationStake);
-  return { vrfKey, registeredEpoch, stake: `${stake}`, reputationPpm, weight: `${weight}`, proof };
+  return { vrfKey, registeredEpoch, ...standingOf(relay, saturationStake), proof: relay.proof };
+}
+
+function standingOf(relay: AgreedRelay, saturationStake: bigint): NonNullable<ConsensusNode['standing']> {
+  const { stake, reputationPpm } = relay;
+  return { stake: `${stake}`, reputationPpm, weight: `${weightOf(relay, saturationStake)}` };
 }
 
 function nodeOf(
   { id, descriptor, performancePpm }: AgreedRelay,
   layer: number | null,
   draw: DrawEntry | null,
+  standing: ConsensusNode['standing'],
 ): ConsensusNode {
   const { identityKey, linkKey, role, operator, addresses, protocolVersions, sphinxKeys } = descriptor;
   return {
@@ -160,6 +173,7 @@ function nodeOf(
     performancePpm,
     layer,
     draw,
+    standing,
   };
 }
 

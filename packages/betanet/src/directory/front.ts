@@ -2,6 +2,7 @@
 export { isAddressHost, isPublicHost } from './addresses.ts';
 export { type AgreedRelay, agreedRelays, belowFloor, upperMedian } from './agreed-relays.ts';
 export { resend, stepAuthority } from './authority.ts';
+export { type ClockVerdict, judgeClock, toldTime } from './authority-clocks.ts';
 export {
   type AuthorityContext,
   type AuthorityEffect,
@@ -60,6 +61,7 @@ export {
   type TrafficSettings,
 } from './genesis.ts';
 export { DIRECTORY_LIMITS } from './limits.ts';
+export { keyedOperator, operatorNameOf } from './operators.ts';
 export { measuredRelays, type ProbedLoop, type ProbeRecord, recentProbes, withLoops } from './probe-record.ts';
 export { agreedSeed, descriptorEpoch, makeDescriptor, makeDrawProof } from './relay-part.ts';
 export {
@@ -87,11 +89,11 @@ export {
   signedSchema,
   signingBytes,
 } from './signed-document.ts';
+export { allDoubleEndorsers, type ValidConsensuses, validConsensuses } from './valid-consensuses.ts';
 export {
   CONSENSUS_REFUSALS,
   type ConsensusRefusal,
   type ConsensusVerdict,
-  clockSkew,
   firstEmptyLayer,
   type VerifyConsensusOptions,
   verifyConsensus,

@@ -5,8 +5,16 @@ export const DIRECTORY_LIMITS = {
   authorities: 15,
   /** Relays in a consensus: every client reads it each epoch, at some 2 KiB a relay. */
   relays: 2048,
-  /** Descriptors that come from one address, unless the network is a test: a stranger cannot fill the list from one. */
-  relaysPerHost: 8,
+  /**
+   * Relays whose descriptors come from one source (an IPv4 address, an IPv6 /56), unless the network is a test: a stranger
+   * cannot fill the list from one. A relay of the last consensus is let past, and the newest stranger there makes way.
+   */
+  relaysPerSource: 8,
+  /**
+   * Before a relay may replace its descriptor of an epoch, or a twentieth of an epoch where that is shorter: each costs
+   * a write of the whole state, and waiting for the disk.
+   */
+  replacementMilliseconds: 60_000,
   /** Layers of mixes: the longest path of the packet format (16 hops) less gateway and service. */
   layers: 14,
   seatsPerLayer: 512,

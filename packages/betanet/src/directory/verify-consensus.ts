@@ -4,7 +4,6 @@
  */
 import { type VerifyProof, verifyProof } from '../lottery/relay-lottery.ts';
 import { verifyLottery } from '../lottery/verify-lottery.ts';
-import { upperMedian } from './agreed-relays.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { type Consensus, type ConsensusBody, consensusSchema } from './documents.ts';
 import { endorsersOf } from './endorsements.ts';
@@ -67,20 +66,6 @@ export function verifyConsensus(document: unknown, options: VerifyConsensusOptio
     endorsedBy: endorsers.map(({ authority }) => authority),
     startsInMilliseconds: Math.max(0, epochStart(genesis, consensus.body.epoch) - now),
   };
-}
-
-/**
- * By how much this clock is ahead of those of the authorities (negative: behind), in milliseconds, and whether that is
- * too much to go on. `told`: times that different authorities have just told. Null when there are none.
- */
-export function clockSkew(
-  told: readonly number[],
-  now: number,
-): { aheadMilliseconds: number; isTolerable: boolean } | null {
-  const time = upperMedian(told);
-  if (time === null) return null;
-  const aheadMilliseconds = now - time;
-  return { aheadMilliseconds, isTolerable: Math.abs(aheadMilliseconds) <= DIRECTORY_LIMITS.clockSkewMilliseconds };
 }
 
 type Refused = Extract<ConsensusVerdict, { valid: false }>;

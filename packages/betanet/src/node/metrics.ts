@@ -15,7 +15,7 @@ export interface NodeMetrics {
 }
 
 /** What metrics are read from. */
-export type WatchedNode = Pick<MixNode, 'status' | 'drops' | 'histograms' | 'handshakeFaults'>;
+export type WatchedNode = Pick<MixNode, 'status' | 'drops' | 'histograms' | 'handshakeFaults' | 'doubleEndorsements'>;
 
 export function nodeMetrics(node: WatchedNode): NodeMetrics {
   const registry = new Registry();
@@ -24,6 +24,7 @@ export function nodeMetrics(node: WatchedNode): NodeMetrics {
   addLinks(registry, node);
   addLoops(registry, node);
   addReplaySets(registry, node);
+  addAuthorities(registry, node);
   return { contentType: registry.contentType, text: () => registry.metrics() };
 }
 
@@ -171,5 +172,18 @@ function addReplaySets(registry: Registry, node: WatchedNode): void {
     help: 'Memory of all replay sets',
     registers,
     collect: () => bytes.set(node.status().replaySets.reduce((sum, set) => sum + set.bytes, 0)),
+  });
+}
+
+function addAuthorities(registry: Registry, node: WatchedNode): void {
+  const doubled: Counter<'authority'> = new Counter({
+    name: 'fog_mix_double_endorsements_total',
+    help: "Epochs of which an authority has endorsed two consensuses: it lies, or its key is somebody else's, too",
+    labelNames: ['authority'] as const,
+    registers: [registry],
+    collect: () => {
+      doubled.reset();
+      for (const [authority, count] of node.doubleEndorsements) doubled.inc({ authority }, count);
+    },
   });
 }

@@ -31,9 +31,10 @@ import {
 import type { NetworkView } from '../client/network-view.ts';
 import { coverRecipient } from '../client/service-messages.ts';
 import { viewOfConsensus } from '../client/view-of-consensus.ts';
-import type { Consensus } from '../directory/documents.ts';
+import type { Consensus, Descriptor } from '../directory/documents.ts';
 import type { NodeRole } from '../directory/fields.ts';
 import { type Genesis, networkIdOf } from '../directory/genesis.ts';
+import { keyedOperator } from '../directory/operators.ts';
 import { acceptedEpochs, epochAt } from '../directory/schedule.ts';
 import { ConsensusFollower } from '../directory-service/consensus-follower.ts';
 import { DirectoryClient } from '../directory-service/directory-client.ts';
@@ -58,7 +59,8 @@ import type { TimeHistogram } from './time-histogram.ts';
 export interface MixNodeOptions {
   genesis: Genesis;
   role: NodeRole;
-  operator: string;
+  /** A name, which others may take as well, or the operator's Ed25519 secret key (32 bytes), from which a name follows. */
+  operator: string | Uint8Array;
   folder: string;
   transport: Transport;
   /** Where it listens, `host:port`; with port 0 the system chooses one. */
@@ -91,6 +93,7 @@ export class MixNode implements AsyncDisposable {
   readonly #limits: MixNodeLimits;
   readonly #now: () => number;
   readonly #identity: NodeIdentity;
+  readonly #operator: Pick<Descriptor, 'operator' | 'operatorProof'>;
   readonly #keys: EpochKeyStore;
   readonly #engine: MixEngine;
   readonly #nextHops: NextHops;
@@ -112,6 +115,7 @@ export class MixNode implements AsyncDisposable {
     this.#limits = { ...NODE_LIMITS, ...options.limits };
     this.#now = options.now ?? Date.now;
     this.#identity = identity;
+    this.#operator = operatorOf(options, identity.identityKey);
     this.#keys = keys;
     const geometry = geometryOf(genesis.geometry);
     const random = new RandomNumbers(randomFillSync);
@@ -221,6 +225,11 @@ export class MixNode implements AsyncDisposable {
     return this.#view?.view ?? null;
   }
 
+  /** How often each authority has endorsed two consensuses of one epoch. */
+  get doubleEndorsements(): ReadonlyMap<string, number> {
+    return this.#follower?.doubleEndorsements ?? new Map();
+  }
+
   /** Times of packets; what is what stands in mix-engine.ts. */
   get histograms(): Record<'processing' | 'delay' | 'lateness', TimeHistogram> {
     const { processing, delay, lateness } = this.#engine;
@@ -234,7 +243,8 @@ export class MixNode implements AsyncDisposable {
   }
 
   status() {
-    const { genesis, role, operator } = this.#options;
+    const { genesis, role } = this.#options;
+    const { operator } = this.#operator;
     const own = this.consensus?.body.nodes.find(({ id }) => id === this.id);
     return {
       id: this.id,
@@ -303,6 +313,7 @@ export class MixNode implements AsyncDisposable {
       now: this.#now,
       changed: (consensuses) => this.#follow(consensuses),
       missing: (reason) => log('warn', 'no consensus of this epoch', { reason }),
+      warned: (message, details) => log('warn', message, details),
       skewed: (error) => this.#fail(error),
     });
     const registration = new Registration({
@@ -326,11 +337,11 @@ export class MixNode implements AsyncDisposable {
   }
 
   #description() {
-    const { role, operator, addresses } = this.#options;
+    const { role, addresses } = this.#options;
     const [, host = '', port = ''] = /^\[?([^\]]+)\]?:(\d+)$/.exec(this.address) ?? [];
     return {
       role,
-      operator,
+      ...this.#operator,
       addresses: [...(addresses ?? [{ host, port: Number(port) }])],
       protocolVersions: [...LINK_VERSIONS],
     };
@@ -391,6 +402,11 @@ export class MixNode implements AsyncDisposable {
     // stopping itself is told to whoever disposes of the node.
     this[Symbol.asyncDispose]().catch(() => {});
   }
+}
+
+function operatorOf({ operator, genesis }: MixNodeOptions, identityKey: string) {
+  if (typeof operator === 'string') return { operator, operatorProof: null };
+  return keyedOperator(operator, { network: networkIdOf(genesis), identityKey });
 }
 
 export type MixNodeStatus = ReturnType<MixNode['status']>;

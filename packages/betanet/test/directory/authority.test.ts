@@ -1,18 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
-  type AuthorityContext,
   type AuthorityEffect,
   type AuthorityEvent,
   type AuthorityState,
-  authorityStateSchema,
-  DIRECTORY_LIMITS,
   firstEmptyLayer,
-  type Genesis,
-  makeDrawProof,
   NEW_AUTHORITY,
   networkIdOf,
-  type ProbedLoop,
   resend,
   roundFor,
   signDocument,
@@ -23,51 +17,20 @@ import {
 } from '../../src/index.ts';
 import {
   contextOf,
-  EPOCH,
   GENESIS_TIME,
   relayOf,
+  SOURCE,
   signerOf,
   smallGenesis,
   smallRelays,
   verifyCheapProof,
 } from './members.ts';
 import { runRound } from './one-round.ts';
+import { loopsOf, Told } from './told-authority.ts';
 
 const GENESIS = smallGenesis();
 const RELAYS = smallRelays(3);
 const NETWORK = networkIdOf(GENESIS);
-
-/** One authority that is told things at stated times. */
-class Told {
-  state: AuthorityState = NEW_AUTHORITY;
-  now = roundFor(GENESIS, 0).startsAtMilliseconds;
-  readonly context: AuthorityContext;
-
-  constructor(genesis: Genesis = GENESIS, given: Partial<AuthorityContext> = {}) {
-    this.context = contextOf('alice', genesis, given);
-  }
-
-  tell(event: AuthorityEvent): AuthorityEffect[] {
-    const { state, effects } = stepAuthority(this.state, event, this.now, this.context);
-    this.state = state;
-    return effects;
-  }
-
-  refusal(event: AuthorityEvent): string | null {
-    const refused = this.tell(event).find(({ kind }) => kind === 'refused');
-    return refused?.kind === 'refused' ? refused.reason : null;
-  }
-
-  at(now: number): this {
-    this.now = now;
-    return this;
-  }
-}
-
-const loopsOf = (relays: readonly string[], returned: number, lost: number): ProbedLoop[] => [
-  ...Array.from({ length: returned }, () => ({ relays, isReturned: true })),
-  ...Array.from({ length: lost }, () => ({ relays, isReturned: false })),
-];
 
 const refusals = (effects: readonly AuthorityEffect[]) =>
   effects.flatMap((effect) => (effect.kind === 'refused' ? [effect.reason] : []));
@@ -137,7 +100,7 @@ describe('authority: a round', () => {
           if (step !== 'descriptors') return;
           const loops = failing.flatMap(({ id }) => loopsOf([id], 10, 990));
           for (const { id } of GENESIS.authorities) {
-            tell(id, { kind: 'descriptor', document: silent?.describe(GENESIS, 0) });
+            tell(id, { kind: 'descriptor', source: SOURCE, document: silent?.describe(GENESIS, 0) });
             tell(id, { kind: 'measured', loops });
           }
         },
@@ -161,17 +124,19 @@ describe('authority: a round', () => {
     assert.equal(next.state.round?.epoch, 1, 'the authority goes on');
   });
 
-  test('mixes without a proof, without enough stake, or with a key of this very epoch are excluded', () => {
+  test('mixes without a proof, relays without enough stake, or mixes with a key of this very epoch are excluded', () => {
     const [noProof, poor, late] = RELAYS;
+    const gateway = RELAYS.find(({ role }) => role === 'gateway');
+    const service = RELAYS.find(({ role }) => role === 'service');
     const genesis = smallGenesis({ lottery: { ...GENESIS.lottery, minimumStake: '5', saturationStake: '9' } });
-    const stake = (id: string) => (id === poor?.id ? 4n : 5n);
+    const stake = (id: string) => (id === poor?.id || id === gateway?.id ? 4n : 5n);
     const { consensus } = runRound(genesis, RELAYS.slice(1), {
       given: { standing: { standingOf: ({ id }) => ({ stake: stake(id), reputationPpm: 1_000_000 }) } },
       describe: (relay, epoch) => relay.describe(genesis, epoch, relay === late ? { registeredEpoch: 0 } : {}),
       after: (step, tell) => {
         const document = noProof?.describe(genesis, 0);
         if (step === 'descriptors')
-          for (const { id } of genesis.authorities) tell(id, { kind: 'descriptor', document });
+          for (const { id } of genesis.authorities) tell(id, { kind: 'descriptor', source: SOURCE, document });
       },
     });
     assert.deepEqual(
@@ -179,9 +144,14 @@ describe('authority: a round', () => {
       new Map([
         [noProof?.id, 'no-proof'],
         [poor?.id, 'stake-below-minimum'],
+        [gateway?.id, 'stake-below-minimum'],
         [late?.id, 'registered-too-late'],
       ]),
     );
+    assert.ok(!consensus.body.nodes.some(({ id }) => id === gateway?.id));
+    const admitted = consensus.body.nodes.find(({ id }) => id === service?.id);
+    const weight = `${5n * 10n ** 12n}`;
+    assert.deepEqual(admitted?.standing, { stake: '5', reputationPpm: 1_000_000, weight });
   });
 
   test('alone of three it comes to nothing, says so once, and sends no reveal', () => {
@@ -231,107 +201,6 @@ describe('authority: a round', () => {
         assert.equal(told.state, state);
       }
     }
-  });
-});
-
-describe('authority: relays', () => {
-  const mix = relayOf('mix-1');
-  const descriptor = (given: Parameters<typeof mix.describe>[2] = {}, epoch = 0): AuthorityEvent => ({
-    kind: 'descriptor',
-    document: mix.describe(GENESIS, epoch, given),
-  });
-
-  test('a newer descriptor replaces an older one, and no other does', () => {
-    const told = new Told();
-    assert.equal(told.refusal(descriptor()), null);
-    assert.equal(told.refusal(descriptor()), 'known');
-    assert.equal(told.refusal(descriptor({ sequence: 0 })), 'older');
-    assert.equal(told.refusal(descriptor({ sequence: 1, protocolVersions: [2] })), 'older');
-    assert.equal(told.refusal(descriptor({ sequence: 2, protocolVersions: [2] })), null);
-    assert.equal(told.refusal(descriptor({}, 1)), null, 'for the next epoch too');
-    assert.equal(told.state.descriptors.length, 2);
-  });
-
-  test('descriptors that are no good are refused, each for its reason', () => {
-    const { body, signature } = mix.describe(GENESIS, 0);
-    const earnest = smallGenesis({ test: false });
-    const cases: [string, AuthorityEvent, Genesis?][] = [
-      ['malformed', { kind: 'descriptor', document: { body, signature, more: 1 } }],
-      ['malformed', { kind: 'descriptor', document: null }],
-      ['malformed', descriptor({ sphinxKeys: body.sphinxKeys.slice(1) })],
-      ['malformed', descriptor({ sphinxKeys: body.sphinxKeys.toReversed() })],
-      ['wrong-epoch', descriptor({}, 2)],
-      ['bad-signature', { kind: 'descriptor', document: { body: { ...body, role: 'service' }, signature } }],
-      ['wrong-network', { kind: 'descriptor', document: mix.describe(earnest, 0) }],
-      ['bad-key', descriptor({ linkKey: '00'.repeat(32) })],
-      ['bad-key', descriptor({ vrfKey: `01${'00'.repeat(31)}` })],
-      ['registered-in-the-future', descriptor({ registeredEpoch: 1 })],
-      ['private-address', { kind: 'descriptor', document: mix.describe(earnest, 0) }, earnest],
-    ];
-    for (const [reason, event, genesis] of cases) assert.equal(new Told(genesis).refusal(event), reason);
-    assert.equal(new Told().at(0).refusal(descriptor()), 'before-first-round');
-    assert.equal(new Told().at(stepEnd(GENESIS, 0, 'descriptors')).refusal(descriptor()), 'late');
-  });
-
-  test('a key in the lottery can only be changed by registering it anew', () => {
-    const told = new Told();
-    told.tell(descriptor());
-    told.at(GENESIS_TIME + 3 * EPOCH);
-    const other = relayOf('mix-2').describe(GENESIS, 0).body.vrfKey;
-    assert.equal(told.refusal(descriptor({}, 4)), null);
-    assert.equal(told.refusal(descriptor({ sequence: 2, vrfKey: other }, 4)), 'vrf-key-changed');
-    assert.equal(told.refusal(descriptor({ sequence: 2, vrfKey: other, registeredEpoch: 3 }, 4)), null);
-  });
-
-  test('one address brings in a few relays only', () => {
-    const genesis = smallGenesis({ test: false });
-    const told = new Told(genesis);
-    const event = (name: string, host: string): AuthorityEvent => ({
-      kind: 'descriptor',
-      document: relayOf(name).describe(genesis, 0, { addresses: [{ host, port: 4000 }] }),
-    });
-    for (let at = 0; at < DIRECTORY_LIMITS.relaysPerHost; at += 1)
-      assert.equal(told.refusal(event(`m${at}`, '8.8.8.8')), null);
-    assert.equal(told.refusal(event('one-more', '8.8.8.8')), 'too-many-of-host');
-    assert.equal(told.refusal(event('one-more', '8.8.4.4')), null);
-  });
-
-  test('proofs are taken once the seed is known, of mixes that were voted for, if they are right', () => {
-    const { states, notices } = runRound(GENESIS, RELAYS);
-    const seed = notices[0]?.body.seed ?? '';
-    const told = new Told();
-    told.state = states.get('alice') as AuthorityState;
-    told.at(GENESIS_TIME - 1);
-    const proof = makeDrawProof({ network: NETWORK, epoch: 0, seed, id: mix.id }, mix.vrfSecret);
-    assert.equal(told.refusal({ kind: 'proof', document: proof }), 'late');
-    assert.equal(told.refusal({ kind: 'proof', document: { ...proof, epoch: 1 } }), 'wrong-epoch');
-    assert.equal(told.refusal({ kind: 'proof', document: { ...proof, network: seed } }), 'wrong-network');
-    assert.equal(told.refusal({ kind: 'proof', document: 'no' }), 'malformed');
-    assert.equal(new Told().refusal({ kind: 'proof', document: proof }), 'seed-unknown');
-    const round = { ...told.state.round, step: 'proofs', proofs: {} } as NonNullable<AuthorityState['round']>;
-    const open = new Told(GENESIS, { verifyProof: vrfVerify }).at(stepEnd(GENESIS, 0, 'proofs') - 1);
-    open.state = { ...told.state, round };
-    assert.equal(open.refusal({ kind: 'proof', document: { ...proof, id: seed } }), 'unknown-relay');
-    assert.equal(open.refusal({ kind: 'proof', document: { ...proof, proof: 'ab'.repeat(80) } }), 'bad-proof');
-    assert.equal(open.refusal({ kind: 'proof', document: { ...proof, id: RELAYS[1]?.id } }), 'bad-proof', 'of another');
-    assert.equal(open.refusal({ kind: 'proof', document: proof }), null);
-    assert.equal(open.refusal({ kind: 'proof', document: proof }), 'known');
-  });
-
-  test('probe loops are of known relays, and are forgotten after some rounds', () => {
-    const told = new Told();
-    const measured = (...relays: string[]) => ({ kind: 'measured' as const, loops: loopsOf(relays, 2, 1) });
-    assert.equal(told.refusal(measured(mix.id)), 'unknown-relay');
-    told.tell(descriptor());
-    assert.equal(told.refusal(measured(mix.id, 'ab'.repeat(32))), 'unknown-relay');
-    assert.equal(told.refusal(measured(mix.id)), null);
-    const [round] = told.state.probes;
-    assert.deepEqual(told.state.probes, [{ epoch: 0, relays: [mix.id], returned: [2], lost: [[0]] }]);
-    assert.deepEqual(authorityStateSchema.parse(JSON.parse(JSON.stringify(told.state))), told.state);
-    told.at(GENESIS_TIME + EPOCH * (DIRECTORY_LIMITS.probeRounds - 2)).tell({ kind: 'tick' });
-    assert.deepEqual(told.state.probes, [round]);
-    told.at(GENESIS_TIME + EPOCH * (DIRECTORY_LIMITS.probeRounds - 1)).tell({ kind: 'tick' });
-    assert.deepEqual(told.state.probes, [], 'and are forgotten');
   });
 });
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Consensus, DEFAULT_LOTTERY, epochStart } from '@fog/betanet';
@@ -17,13 +18,13 @@ const CLOSED = 'gateway-1';
 const UNMEASURED = 654_321;
 
 const EVEN_STEPS = {
-  descriptors: 300_000,
-  votes: 400_000,
-  'vote-witness': 500_000,
-  reveals: 580_000,
-  'reveal-witness': 660_000,
-  proofs: 760_000,
-  'proof-lists': 830_000,
+  descriptors: 270_000,
+  votes: 360_000,
+  'vote-witness': 450_000,
+  reveals: 520_000,
+  'reveal-witness': 590_000,
+  proofs: 740_000,
+  'proof-lists': 820_000,
   'proof-witness': 900_000,
   consensus: 960_000,
 };
@@ -34,11 +35,28 @@ const deaf: Transport = {
   dial: () => Promise.reject(new Error('this node sends nothing on')),
 };
 
-/** Cuts whatever connects to it. */
-const closed: Transport = {
-  ...tcpTransport,
-  listen: (address, _onStream, options) => tcpTransport.listen(address, (stream) => stream.destroy(), options),
-};
+/** Cuts whatever connects to it, once the authorities have seen that it is there. */
+class ClosedDoor {
+  readonly #streams: Duplex[] = [];
+  #isClosed = false;
+
+  readonly transport: Transport = {
+    ...tcpTransport,
+    listen: (address, onStream, options) => {
+      const onKnock = (stream: Duplex, from: string) => {
+        this.#streams.push(stream);
+        if (this.#isClosed) stream.destroy();
+        else onStream(stream, from);
+      };
+      return tcpTransport.listen(address, onKnock, options);
+    },
+  };
+
+  close(): void {
+    this.#isClosed = true;
+    for (const stream of this.#streams) stream.destroy();
+  }
+}
 
 async function consensusOf(network: SmallMixNetwork, epoch: number): Promise<Consensus> {
   const latest = () => network.authorities[0]?.latest;
@@ -82,18 +100,25 @@ function expectHonestMeasured(network: SmallMixNetwork, consensus: Consensus): v
 
 test('epochs: a liar is named, an authority may be down, old packets are refused, a failing mix and a closed gateway lose their places', async () => {
   const [hiddenPort = 0] = await freePorts(1);
+  const door = new ClosedDoor();
   await using network = await startMixNetwork({
     layers: 2,
     mixesPerLayer: 2,
     gateways: 2,
     epochMilliseconds: EPOCH,
     bootstrapMilliseconds: 12_000,
-    traffic: { clientPayloadIntervalMilliseconds: 100, nodeLoopIntervalMilliseconds: 500 },
+    // A dozen probers make packets all the time: most of these are to be loops.
+    traffic: {
+      clientPayloadIntervalMilliseconds: 300,
+      clientLoopIntervalMilliseconds: 200,
+      clientDropIntervalMilliseconds: 1000,
+      nodeLoopIntervalMilliseconds: 500,
+    },
     graceMilliseconds: GRACE,
     schedule: EVEN_STEPS,
     lottery: { ...DEFAULT_LOTTERY, leastProbes: 5, unmeasuredPerformancePpm: UNMEASURED },
-    nodeOptions: (name) => ({ [DROPPER]: { transport: deaf }, [CLOSED]: { transport: closed } })[name] ?? {},
-    authorityOptions: { transport: tcpTransport, probeClients: 4 },
+    nodeOptions: (name) => ({ [DROPPER]: { transport: deaf }, [CLOSED]: { transport: door.transport } })[name] ?? {},
+    authorityOptions: { probeClients: 4 },
     hiddenPorts: new Map([[2, hiddenPort]]),
   });
   try {
@@ -110,6 +135,7 @@ test('epochs: a liar is named, an authority may be down, old packets are refused
     // On a machine that is busy starting all of this the first round may come too early.
     const isWhole = () => network.authorities[0]?.latest?.body.nodes.length === network.nodes.length;
     await until('there is a consensus with all nodes', isWhole, 5 * EPOCH);
+    door.close();
     const base = network.authorities[0]?.latest?.body.epoch ?? 0;
     lies.push(base + 1);
     const zero = await consensusOf(network, base);

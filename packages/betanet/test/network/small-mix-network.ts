@@ -88,6 +88,8 @@ export async function startMixNetwork(options: SmallMixNetworkOptions = {}): Pro
       secretKey: keys[index] as Uint8Array,
       folder: join(folder, `authority-${index}`),
       listen: { host: '127.0.0.1', port: options.hiddenPorts?.get(index) ?? ports[index] ?? 0 },
+      transport: tcpTransport,
+      probeClients: 0,
       log: log(`authority-${index}`),
       ...options.authorityOptions,
     });

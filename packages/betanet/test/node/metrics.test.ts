@@ -50,7 +50,13 @@ test('drops by cause with what each means, packets, links, loops and replay sets
   delay.record(50);
   const handshakeFaults = new Map<HandshakeFault, number>();
   const status = () => STATUS;
-  const metrics = nodeMetrics({ drops, handshakeFaults, histograms: { processing, delay, lateness }, status });
+  const metrics = nodeMetrics({
+    drops,
+    handshakeFaults,
+    histograms: { processing, delay, lateness },
+    status,
+    doubleEndorsements: new Map([['alice', 2]]),
+  });
   const text = await metrics.text();
   for (const [cause, meaning] of Object.entries(DROP_CAUSES)) {
     assert.ok(text.includes(`${cause}: ${meaning}`), meaning);
@@ -66,6 +72,7 @@ test('drops by cause with what each means, packets, links, loops and replay sets
     'fog_mix_loop_state{state="alarm"} 0',
     'fog_mix_replay_tags{epoch="2"} 50',
     'fog_mix_replay_bytes 1500',
+    'fog_mix_double_endorsements_total{authority="alice"} 2',
     '# TYPE fog_mix_processing_seconds histogram',
     'fog_mix_processing_seconds_bucket{le="0.0002"} 0',
     'fog_mix_processing_seconds_bucket{le="0.0005"} 1',
@@ -93,9 +100,9 @@ test('an authority tells its epochs and what it refused', async () => {
     consensusEpoch: null,
     descriptors: 5,
   };
-  const text = await authorityMetrics({ status: () => status, refusals: new Map([['stale', 2]]) }).text();
+  const text = await authorityMetrics({ status: () => status, refusals: new Map([['late', 2]]) }).text();
   assert.match(text, /^fog_mix_authority_round_epoch 8$/m);
   assert.match(text, /^fog_mix_authority_consensus_epoch Nan$/im);
   assert.match(text, /^fog_mix_authority_descriptors 5$/m);
-  assert.match(text, /^fog_mix_authority_refusals_total\{reason="stale"\} 2$/m);
+  assert.match(text, /^fog_mix_authority_refusals_total\{reason="late"\} 2$/m);
 });

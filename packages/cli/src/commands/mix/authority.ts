@@ -21,7 +21,8 @@ interface AuthorityOptions {
 const HELP = `
 The key of the authority lies in its folder (--data) and is made when it is not there. Whoever writes the genesis of a
 network needs the public half first: --public-key prints it and ends. The authority finds itself in the genesis by that
-key, and takes part from the next round on. It measures the relays by loops like those of clients.
+key, and takes part from the next round on. It dials each relay that it has not met before, and measures the relays by
+loops like those of clients.
 
 Examples:
   $ fog mix authority --public-key

@@ -10,7 +10,8 @@ import { dataDirectoryOf, listOption, wholeNumber, withJson } from '../command-c
 interface NodeOptions {
   genesis: string;
   role: NodeRole;
-  operator: string;
+  operator?: string;
+  operatorKey?: string;
   listen: string;
   address?: string[];
   metrics?: string;
@@ -28,6 +29,10 @@ there; with the folder the relay keeps its identity. It registers with the autho
 from the next epoch on; as a mix its layer is drawn anew each epoch. A service node has the service "echo". What that
 sends leaves at random moments, 20 a second or as many as --slots-per-second says, and is cover where nothing waits.
 
+Anybody may give the name of another operator, whose relays then share seats and paths with his. With --operator-key (32
+bytes; made when the file is not there) the name is the hash of a key, which nobody else can take: copy the file to all
+machines of the operator.
+
 Metrics are for the operator: whoever reads them at two moments knows how many packets came and left between. They are
 served on loopback, or with --expose-metrics elsewhere.
 Ctrl-C stops the relay; packets that it holds are lost, and their senders send them again. A relay that cannot go on
@@ -43,7 +48,8 @@ export function addMixNodeCommand(mix: Command, terminal: Terminal): void {
     .description('run one relay: a mix, a gateway or a service node')
     .requiredOption('--genesis <file>', 'genesis of the network')
     .addOption(new Option('--role <role>', 'what it is').choices(['mix', 'gateway', 'service']).makeOptionMandatory())
-    .requiredOption('--operator <name>', 'who runs it; a path has one relay of an operator at most')
+    .option('--operator <name>', 'who runs it; a path has one relay of an operator at most')
+    .option('--operator-key <file>', 'instead of a name: the key that all relays of an operator share')
     .option('--listen <host:port>', 'where it listens; port 0 takes a free one', '127.0.0.1:0')
     .option('--address <host:port>', 'where others reach it, repeatable; default: where it listens', listOption)
     .option('--metrics <host:port>', 'serve metrics for Prometheus at /metrics there; on loopback only')
@@ -56,6 +62,20 @@ export function addMixNodeCommand(mix: Command, terminal: Terminal): void {
   withJson(command).action((options: NodeOptions) => runNode(terminal, options));
 }
 
+/** A name, or the operator's secret key. */
+async function operatorOf(terminal: Terminal, options: NodeOptions): Promise<string | Uint8Array> {
+  const { operator, operatorKey } = options;
+  if (operator !== undefined && operatorKey === undefined) return operator;
+  if (operator === undefined && operatorKey !== undefined) {
+    const { readOrMakeKey } = await import('@fog/betanet');
+    const path = resolve(terminal.workingDirectory, operatorKey);
+    return readOrMakeKey(path, 'name the file of the key with --operator-key');
+  }
+  throw new FogError('invalid-request', 'who runs the relay is said by --operator or by --operator-key, one of them', {
+    hint: 'see "fog mix node --help"',
+  });
+}
+
 async function runNode(terminal: Terminal, options: NodeOptions): Promise<void> {
   const { findNetwork } = await import('../../mix/mix-folder.ts');
   const { serveEcho } = await import('../../mix/echo-service.ts');
@@ -65,6 +85,7 @@ async function runNode(terminal: Terminal, options: NodeOptions): Promise<void> 
   const { lockFolder } = await import('@fog/contract/node');
   const { parseTcpAddress, tcpTransport } = await import('@fog/transport');
   const { genesis } = await findNetwork(terminal, options);
+  const operator = await operatorOf(terminal, options);
   const addresses = options.address?.map(parseTcpAddress);
   if (addresses === undefined && ['0.0.0.0', '::'].includes(parseTcpAddress(options.listen).host)) {
     throw new FogError('invalid-request', `others cannot reach this relay at ${options.listen}`, {
@@ -85,7 +106,7 @@ async function runNode(terminal: Terminal, options: NodeOptions): Promise<void> 
   await using running = await MixNode.start({
     genesis,
     role: options.role,
-    operator: options.operator,
+    operator,
     folder,
     transport: tcpTransport,
     listen: options.listen,
@@ -95,6 +116,7 @@ async function runNode(terminal: Terminal, options: NodeOptions): Promise<void> 
     ...(addresses === undefined ? {} : { addresses }),
     ...(host === null ? {} : { deliver: (recipient, delivery) => host.deliver(recipient, delivery) }),
   });
+  if (typeof operator !== 'string') operator.fill(0);
   node = running;
   await using metrics = metricsAt === null ? null : await serveMetrics(metricsAt, nodeMetrics(running));
   const { id, address } = running;
