@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { posix } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { MOO_AREA } from './moo/area.ts';
@@ -6,9 +7,12 @@ import { MOO_AREA } from './moo/area.ts';
 /** What becomes of a file: the names of its cases, each with what is wrong, or null. */
 async function outcome(path: string, text: string | Uint8Array, others: Record<string, string> = {}) {
   const content = typeof text === 'string' ? Buffer.from(text) : text;
-  const beside = async (name: string) => (others[name] === undefined ? null : Buffer.from(others[name]));
+  const sibling = async (other: string) => {
+    const text = others[posix.basename(other)];
+    return text === undefined ? null : Buffer.from(text);
+  };
   const results: [name: string, failure: string | null][] = [];
-  for (const one of await MOO_AREA.cases({ path: `moo/${path}`, content }, beside)) {
+  for (const one of await MOO_AREA.cases({ path: `moo/${path}`, content, sibling })) {
     try {
       await MOO_AREA.run(one);
       results.push([one.name, null]);

@@ -1,6 +1,6 @@
 /** Finds the vectors of areas and runs them. */
 import { readdir, readFile } from 'node:fs/promises';
-import { dirname, join, sep } from 'node:path';
+import { join, sep } from 'node:path';
 import type { Areas, ConformanceArea } from './areas.ts';
 
 export interface ConformanceFolders {
@@ -85,8 +85,8 @@ async function runFile(
   };
   try {
     const content = await readFile(join(folder, path));
-    const beside = (other: string) => readOther(join(folder, dirname(path), other));
-    for (const test of await area.cases({ path, content }, beside)) {
+    const sibling = (other: string) => readIfThere(join(folder, other));
+    for (const test of await area.cases({ path, content, sibling })) {
       try {
         await area.run(test);
         counts.passed += 1;
@@ -99,7 +99,7 @@ async function runFile(
   }
 }
 
-async function readOther(path: string): Promise<Uint8Array | null> {
+async function readIfThere(path: string): Promise<Uint8Array | null> {
   try {
     return await readFile(path);
   } catch (error) {
