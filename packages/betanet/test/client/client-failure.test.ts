@@ -6,19 +6,17 @@ import { test } from 'node:test';
 import { FogError } from '@fog/contract';
 import { tcpTransport } from '@fog/transport';
 import { PendingAnswers } from '../../src/client/pending-answers.ts';
-import { MixClient } from '../../src/index.ts';
-import { authorityOf, smallGenesis } from '../directory/members.ts';
+import { MixClient, networkIdOf, signDocument } from '../../src/index.ts';
+import { authorityOf, signerOf, smallGenesis } from '../directory/members.ts';
+
+const AUTHORITIES = ['alice', 'bob', 'carol'];
 
 test('a client whose clock is wrong says so, and answers no request from then on', async () => {
-  await using server = createServer((_, response) => {
-    response.end(JSON.stringify({ milliseconds: Date.now() + 120_000 }));
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await using servers = new AsyncDisposableStack();
+  const urls = await Promise.all(AUTHORITIES.map((id) => authorityAhead(servers, id, () => networkIdOf(genesis))));
   const genesis = smallGenesis({
     genesisMilliseconds: Date.now(),
-    authorities: ['alice', 'bob', 'carol'].map((id) => ({ ...authorityOf(id), url })),
+    authorities: AUTHORITIES.map((id, index) => ({ ...authorityOf(id), url: urls[index] as string })),
   });
   const failed = Promise.withResolvers<FogError>();
   await using client = new MixClient({ genesis, transport: tcpTransport, level: 'private', failed: failed.resolve });
@@ -28,6 +26,21 @@ test('a client whose clock is wrong says so, and answers no request from then on
   await assert.rejects(client.connected(AbortSignal.timeout(5000)), error);
   await assert.rejects(client.request({ service: 'echo', bytes: new Uint8Array(1) }), error);
 });
+
+/** Answers what is asked about its clock, which is two minutes ahead. Answers its address. */
+async function authorityAhead(servers: AsyncDisposableStack, authority: string, network: () => string) {
+  const server = createServer(({ url = '' }, response) => {
+    const { searchParams } = new URL(url, 'http://authority');
+    const nonce = searchParams.get('nonce');
+    const clock = { kind: 'clock', network: network(), authority, nonce, milliseconds: Date.now() + 120_000 };
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify(signDocument(clock, signerOf(authority))));
+  });
+  servers.use(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
 
 test('who waits for an answer hears why none comes', async () => {
   const pending = new PendingAnswers(null);
