@@ -117,7 +117,7 @@ export async function measureRelay(geometry: GeometryChoice, context: BenchmarkC
   const probeBegin = await relay.usage();
   let next = await relay.send({ from: 0, to: PROBE_PACKETS, packetsPerSecond: 0, seconds: PROBE_SECONDS });
   const probed = packetsPerSecond(probeBegin.sink, (await relay.usage()).sink);
-  const pacedSeconds = Math.min(seconds, PACED_SECONDS);
+  const pacedSeconds = Math.min(seconds, PACED_SECONDS) + (2 * WARM_UP_MILLISECONDS) / 1000;
   const atLowLoad = pacedSeconds * LOW_LOAD_PACKETS_PER_SECOND;
   const paced = SPARE * pacedSeconds * (probed / 2) + atLowLoad;
   const wanted = next + SPARE * probed * seconds + paced;
@@ -189,7 +189,9 @@ async function fullLoad(relay: Relay, from: number, to: number, seconds: number)
   };
 }
 
-async function pacedLoad(relay: Relay, from: number, to: number, rate: number) {
+async function pacedLoad(relay: Relay, first: number, to: number, rate: number) {
+  const warm = { from: first, to, packetsPerSecond: rate, seconds: (2 * WARM_UP_MILLISECONDS) / 1000 };
+  const from = await relay.send(warm);
   await relay.node.ask<Processing>('processing');
   const begin = await relay.usage();
   const next = await relay.send({ from, to, packetsPerSecond: rate, seconds: PACED_SECONDS });
