@@ -95,5 +95,5 @@ function highHalf(first: number, second: number): number {
   const lowest = firstLow * secondLow;
   const middle = firstHigh * secondLow + (lowest >>> 16);
   const middleLow = (middle & 0xffff) + firstLow * secondHigh;
-  return (firstHigh * secondHigh + Math.floor(middle / 0x10000) + (middleLow / 0x10000)) >>> 0;
+  return (firstHigh * secondHigh + Math.floor(middle / 0x10000) + middleLow / 0x10000) >>> 0;
 }

@@ -28,7 +28,10 @@ interface GpuClass {
 }
 
 function gpuClasses(profile: WorkloadProfile, gpuModelNames: readonly string[]): GpuClass[] {
-  const groups = new Map<string, { shape: WorkloadProfile[number]['shape']; members: [cpu: number, share: number][] }>();
+  const groups = new Map<
+    string,
+    { shape: WorkloadProfile[number]['shape']; members: [cpu: number, share: number][] }
+  >();
   for (const { shape, share } of profile) {
     if (shape.gpuCount === 0) continue;
     const key = `${shape.gpuCount} ${shape.gpuMilli} ${shape.gpuModels.join('|')}`;

@@ -121,12 +121,7 @@ function fragmentationPercent(cluster: Cluster, profile: WorkloadProfile): numbe
   for (let node = 0; node < cluster.nodes.length; node += 1) {
     const model = cluster.gpuModels[node] as number;
     free += cluster.freeGpuMilliOf(node);
-    fragments += measure(
-      cluster.freeCpuMilli[node] as number,
-      cluster.freeGpuMilli,
-      node * GPU_STRIDE,
-      model,
-    );
+    fragments += measure(cluster.freeCpuMilli[node] as number, cluster.freeGpuMilli, node * GPU_STRIDE, model);
   }
   return free === 0 ? 0 : (100 * fragments) / free;
 }

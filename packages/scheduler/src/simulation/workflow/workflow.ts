@@ -1,0 +1,117 @@
+/** A recorded workflow: tasks with their run times, and which needs which. */
+import { FogError } from '@fog/contract';
+import { WORKFLOW_LIMITS } from './limits.ts';
+
+/** Tasks go by their index. */
+export interface Workflow {
+  taskIds: string[];
+  runSeconds: Float64Array;
+  /** By task: those that need its results, rising, each once. */
+  successors: Uint32Array[];
+  predecessorCounts: Uint32Array;
+  /** Every task after all that it needs. */
+  topological: Uint32Array;
+}
+
+export interface RecordedTask {
+  id: string;
+  runSeconds: number;
+}
+
+/** A dependency: `to` needs what `from` makes. */
+export interface Dependency {
+  from: string;
+  to: string;
+}
+
+/**
+ * `file` names the workflow in messages. Throws `invalid-request` for a workflow without tasks, an id that is there twice,
+ * a run time that is negative or no number, a dependency of a task that is not there, and for tasks that need each other:
+ * then `details.cycle` names them in order.
+ */
+export function workflowOf(
+  tasks: readonly RecordedTask[],
+  dependencies: readonly Dependency[],
+  file: string,
+): Workflow {
+  const { tasks: mostTasks, dependencies: mostDependencies } = WORKFLOW_LIMITS;
+  if (tasks.length === 0) throw refusal(file, 'there is no task', 'replay a workflow that ran');
+  if (tasks.length > mostTasks) throw refusal(file, `${tasks.length} tasks`, `at most ${mostTasks} can be replayed`);
+  if (dependencies.length > mostDependencies) {
+    throw refusal(file, `${dependencies.length} dependencies`, `at most ${mostDependencies} can be replayed`);
+  }
+  const indices = new Map<string, number>();
+  for (const [index, { id, runSeconds }] of tasks.entries()) {
+    if (indices.has(id)) throw refusal(file, `task "${id}" is there twice`, 'give each task an id of its own');
+    if (!Number.isFinite(runSeconds) || runSeconds < 0) {
+      throw refusal(file, `task "${id}" ran for ${runSeconds} seconds`, 'a run time is a number from 0 on');
+    }
+    indices.set(id, index);
+  }
+  const indexOf = (id: string) => {
+    const index = indices.get(id);
+    if (index === undefined) throw refusal(file, `a dependency names "${id}"`, 'name tasks of the workflow');
+    return index;
+  };
+  const following = tasks.map(() => new Set<number>());
+  const predecessorCounts = new Uint32Array(tasks.length);
+  for (const { from, to } of dependencies) {
+    const successors = following[indexOf(from)] as Set<number>;
+    const index = indexOf(to);
+    if (successors.has(index)) continue;
+    successors.add(index);
+    predecessorCounts[index] = (predecessorCounts[index] as number) + 1;
+  }
+  const successors = following.map((of) => Uint32Array.from(of).sort());
+  const taskIds = tasks.map(({ id }) => id);
+  return {
+    taskIds,
+    runSeconds: Float64Array.from(tasks, ({ runSeconds }) => runSeconds),
+    successors,
+    predecessorCounts,
+    topological: topologicalOrder({ taskIds, successors, predecessorCounts }, file),
+  };
+}
+
+export function refusal(file: string, what: string, hint: string, details: Record<string, unknown> = {}): FogError {
+  return new FogError('invalid-request', `${file}: ${what}`, { details, hint });
+}
+
+function topologicalOrder(
+  { taskIds, successors, predecessorCounts }: Pick<Workflow, 'taskIds' | 'successors' | 'predecessorCounts'>,
+  file: string,
+): Uint32Array {
+  const missing = predecessorCounts.slice();
+  const order = new Uint32Array(taskIds.length);
+  let length = 0;
+  for (const [task, count] of missing.entries()) {
+    if (count === 0) order[length++] = task;
+  }
+  for (let at = 0; at < length; at += 1) {
+    for (const next of successors[order[at] as number] as Uint32Array) {
+      missing[next] = (missing[next] as number) - 1;
+      if (missing[next] === 0) order[length++] = next;
+    }
+  }
+  if (length === taskIds.length) return order;
+  const cycle = cycleAmong(successors, missing).map((task) => taskIds[task] as string);
+  throw refusal(file, `tasks need each other: ${cycle.join(' -> ')}`, 'take out one of these dependencies', { cycle });
+}
+
+/** Of tasks that still miss something each is behind another one of them: going back leads round. */
+function cycleAmong(successors: readonly Uint32Array[], missing: Uint32Array): number[] {
+  const before = new Map<number, number>();
+  for (const [task, next] of successors.entries()) {
+    if (missing[task] === 0) continue;
+    for (const successor of next) if ((missing[successor] as number) > 0) before.set(successor, task);
+  }
+  const path: number[] = [];
+  const seenAt = new Map<number, number>();
+  let task = before.keys().next().value as number;
+  while (!seenAt.has(task)) {
+    seenAt.set(task, path.length);
+    path.push(task);
+    task = before.get(task) as number;
+  }
+  return path.slice(seenAt.get(task)).reverse();
+}
