@@ -4,8 +4,10 @@
  *
  * To add one, implement `ConformanceArea` beside this file and enter it in `AREAS` under the name that people type.
  */
+import { AUCTION_AREA } from './auction.ts';
 import { CRYPTO_AREA } from './crypto/area.ts';
 import { NOISE_AREA } from './noise.ts';
+import { SCHEDULING_AREA } from './scheduling/area.ts';
 import { SPHINX_AREA } from './sphinx/area.ts';
 
 /** A file of vectors or traces that belongs to an area. */
@@ -13,6 +15,8 @@ export interface VectorFile {
   /** Relative to its folder, with forward slashes, e.g. `noise/snow.json`. */
   path: string;
   content: Uint8Array;
+  /** Another file of the same folder that this one tells about, by its path; null when there is none. */
+  sibling(path: string): Promise<Uint8Array | null>;
 }
 
 /** One thing to check. Its input and expected output are of the area's own making. */
@@ -44,7 +48,9 @@ export interface ConformanceArea {
 export type Areas = ReadonlyMap<string, ConformanceArea>;
 
 export const AREAS: Areas = new Map([
+  ['auction', AUCTION_AREA],
   ['crypto', CRYPTO_AREA],
   ['noise', NOISE_AREA],
+  ['scheduling', SCHEDULING_AREA],
   ['sphinx', SPHINX_AREA],
 ]);

@@ -45,7 +45,8 @@ function vector(): Record<string, unknown> & { messages: { payload: string; ciph
 function run(data: unknown): void {
   void NOISE_AREA.run({ name: 'case', data });
 }
-const cases = (file: unknown) => NOISE_AREA.cases({ path: 'noise/a.json', content: Buffer.from(JSON.stringify(file)) });
+const cases = (file: unknown) =>
+  NOISE_AREA.cases({ path: 'noise/a.json', content: Buffer.from(JSON.stringify(file)), sibling: async () => null });
 
 test('a vector is run to its last message', () => {
   const good = vector();

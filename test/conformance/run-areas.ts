@@ -84,7 +84,8 @@ async function runFile(
   };
   try {
     const content = await readFile(join(folder, path));
-    for (const test of await area.cases({ path, content })) {
+    const sibling = (other: string) => readIfThere(join(folder, other));
+    for (const test of await area.cases({ path, content, sibling })) {
       try {
         await area.run(test);
         counts.passed += 1;
@@ -94,6 +95,15 @@ async function runFile(
     }
   } catch (error) {
     fail(path, error);
+  }
+}
+
+async function readIfThere(path: string): Promise<Uint8Array | null> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
   }
 }
 

@@ -1,10 +1,11 @@
 /**
  * Workflows on cores that are all the same, one core a task, without time to move data.
  *
- * `heftOnCores` is HEFT (Topcuoglu, Hariri, Wu, 2002) for this case. `scheduleOnCores` begins with it, then lets no core
- * idle while a task is ready (list scheduling, Graham 1969) under several orders of priority, and takes the shortest.
+ * `scheduleOnCores` lets no core idle while a task is ready (list scheduling, Graham 1969), under several orders of
+ * priority, tries HEFT too, and takes the shortest.
  */
 import { FogError } from '@fog/contract';
+import { heftSchedule } from '../../queueing/graph/list-scheduling.ts';
 import { RandomNumbers } from '../../random-numbers.ts';
 import { BinaryHeap } from './binary-heap.ts';
 import { WORKFLOW_LIMITS } from './limits.ts';
@@ -18,7 +19,7 @@ export interface CoreSchedule {
 }
 
 export interface CoreSearch {
-  /** Schedules to try before the best is taken; it ends early at the lower bound. */
+  /** Further orders to try before the best is taken; it ends early at the lower bound. */
   attempts?: number;
   seed?: number;
 }
@@ -37,79 +38,38 @@ export function lowerBoundSeconds(workflow: Workflow, cores: number): number {
 /** Never longer than `heftOnCores`. The same seed gives the same schedule. Throws `invalid-request` for absurd numbers. */
 export function scheduleOnCores(workflow: Workflow, cores: number, search: CoreSearch = {}): CoreSchedule {
   const { attempts = DEFAULT_ATTEMPTS, seed = 1 } = search;
-  if (!Number.isSafeInteger(attempts) || attempts < 1 || attempts > WORKFLOW_LIMITS.attempts) {
-    throw new FogError('invalid-request', `${attempts} attempts`, { hint: `1 to ${WORKFLOW_LIMITS.attempts}` });
+  if (!Number.isSafeInteger(attempts) || attempts < 0 || attempts > WORKFLOW_LIMITS.attempts) {
+    throw new FogError('invalid-request', `${attempts} attempts`, { hint: `0 to ${WORKFLOW_LIMITS.attempts}` });
   }
   const bound = lowerBoundSeconds(workflow, checkedCores(cores));
   const ways = upwardSeconds(workflow);
+  let best = listSchedule(workflow, cores, ways);
+  if (best.makespanSeconds <= bound) return best;
+  const heft = heftOnCores(workflow, cores);
+  if (heft.makespanSeconds < best.makespanSeconds) best = heft;
   const random = new RandomNumbers(seed);
-  let best = heftOnCores(workflow, cores);
   for (let attempt = 0; attempt < attempts && best.makespanSeconds > bound; attempt += 1) {
     random.useStream(attempt);
-    const spread = attempt === 0 ? 0 : (SPREADS[attempt % SPREADS.length] as number);
-    const found = listSchedule(
-      workflow,
-      cores,
-      ways.map((way) => way * (1 + spread * (random.unit() - 0.5))),
-    );
+    const spread = SPREADS[attempt % SPREADS.length] as number;
+    const priorities = ways.map((way) => way * (1 + spread * (random.unit() - 0.5)));
+    const found = listSchedule(workflow, cores, priorities);
     if (found.makespanSeconds < best.makespanSeconds) best = found;
   }
   return best;
 }
 
-/** Longest way to the end first, each where it ends first, in gaps too. */
+/** Throws `invalid-request` for an absurd number of cores. */
 export function heftOnCores(workflow: Workflow, cores: number): CoreSchedule {
-  checkedCores(cores);
-  const { runSeconds, successors, topological } = workflow;
-  const ways = upwardSeconds(workflow);
-  // Stable, so that of tasks with the same way (of which one ran for no time) what is needed comes first.
-  const order = Array.from(topological).sort((left, right) => (ways[right] as number) - (ways[left] as number));
-  const ready = new Float64Array(runSeconds.length);
-  const timelines = Array.from(
-    { length: Math.min(cores, runSeconds.length) },
-    (): [start: number, end: number][] => [],
-  );
+  const { runSeconds, successors } = workflow;
+  // Cores beyond one a task stay empty.
+  const used = Math.min(checkedCores(cores), runSeconds.length);
+  const runTimes = Array.from(runSeconds, (seconds) => new Array<number>(used).fill(seconds));
+  const edges = successors.flatMap((of, from) => Array.from(of, (to) => ({ from, to, transferTime: 0 })));
   const schedule = emptySchedule(runSeconds.length);
-  for (const task of order) {
-    const seconds = runSeconds[task] as number;
-    const earliest = ready[task] as number;
-    let core = 0;
-    let start = Number.POSITIVE_INFINITY;
-    for (const [index, timeline] of timelines.entries()) {
-      const found = earliestGap(timeline, earliest, seconds);
-      if (found >= start) continue;
-      start = found;
-      core = index;
-      if (start === earliest) break;
-    }
-    const end = start + seconds;
-    insert(timelines[core] as [number, number][], [start, end]);
-    enter(schedule, task, core, start, end);
-    for (const next of successors[task] as Uint32Array) ready[next] = Math.max(ready[next] as number, end);
+  for (const { task, processor, start, end } of heftSchedule({ runTimes, edges }).placements) {
+    enter(schedule, task, processor, start, end);
   }
   return schedule;
-}
-
-function earliestGap(timeline: readonly [start: number, end: number][], earliest: number, seconds: number): number {
-  let start = earliest;
-  for (const [nextStart, end] of timeline) {
-    if (start + seconds <= nextStart) break;
-    start = Math.max(start, end);
-  }
-  return start;
-}
-
-function insert(timeline: [start: number, end: number][], [start, end]: [start: number, end: number]): void {
-  let at = timeline.length;
-  while (at > 0 && (timeline[at - 1] as [number, number])[0] > start) at -= 1;
-  // Of what takes no time, two may begin at once: then what ends first comes first.
-  while (
-    at > 0 &&
-    (timeline[at - 1] as [number, number])[0] === start &&
-    (timeline[at - 1] as [number, number])[1] > end
-  )
-    at -= 1;
-  timeline.splice(at, 0, [start, end]);
 }
 
 function listSchedule(

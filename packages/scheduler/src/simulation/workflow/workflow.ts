@@ -1,5 +1,6 @@
 /** A recorded workflow: tasks with their run times, and which needs which. */
 import { FogError } from '@fog/contract';
+import { topologicalOrder } from '../../queueing/graph/task-graph.ts';
 import { WORKFLOW_LIMITS } from './limits.ts';
 
 /** Tasks go by their index. */
@@ -69,7 +70,7 @@ export function workflowOf(
     runSeconds: Float64Array.from(tasks, ({ runSeconds }) => runSeconds),
     successors,
     predecessorCounts,
-    topological: topologicalOrder({ taskIds, successors, predecessorCounts }, file),
+    topological: orderOf(taskIds, successors, file),
   };
 }
 
@@ -77,41 +78,17 @@ export function refusal(file: string, what: string, hint: string, details: Recor
   return new FogError('invalid-request', `${file}: ${what}`, { details, hint });
 }
 
-function topologicalOrder(
-  { taskIds, successors, predecessorCounts }: Pick<Workflow, 'taskIds' | 'successors' | 'predecessorCounts'>,
-  file: string,
-): Uint32Array {
-  const missing = predecessorCounts.slice();
-  const order = new Uint32Array(taskIds.length);
-  let length = 0;
-  for (const [task, count] of missing.entries()) {
-    if (count === 0) order[length++] = task;
+function orderOf(taskIds: readonly string[], successors: readonly Uint32Array[], file: string): Uint32Array {
+  const predecessors: number[][] = taskIds.map(() => []);
+  for (const [task, following] of successors.entries()) {
+    for (const next of following) (predecessors[next] as number[]).push(task);
   }
-  for (let at = 0; at < length; at += 1) {
-    for (const next of successors[order[at] as number] as Uint32Array) {
-      missing[next] = (missing[next] as number) - 1;
-      if (missing[next] === 0) order[length++] = next;
-    }
+  try {
+    return Uint32Array.from(
+      topologicalOrder(taskIds, { predecessors, successors: successors.map((of) => Array.from(of)) }),
+    );
+  } catch (error) {
+    if (!(error instanceof FogError)) throw error;
+    throw refusal(file, error.message, 'take out one of these dependencies', error.details);
   }
-  if (length === taskIds.length) return order;
-  const cycle = cycleAmong(successors, missing).map((task) => taskIds[task] as string);
-  throw refusal(file, `tasks need each other: ${cycle.join(' -> ')}`, 'take out one of these dependencies', { cycle });
-}
-
-/** Of tasks that still miss something each is behind another one of them: going back leads round. */
-function cycleAmong(successors: readonly Uint32Array[], missing: Uint32Array): number[] {
-  const before = new Map<number, number>();
-  for (const [task, next] of successors.entries()) {
-    if (missing[task] === 0) continue;
-    for (const successor of next) if ((missing[successor] as number) > 0) before.set(successor, task);
-  }
-  const path: number[] = [];
-  const seenAt = new Map<number, number>();
-  let task = before.keys().next().value as number;
-  while (!seenAt.has(task)) {
-    seenAt.set(task, path.length);
-    path.push(task);
-    task = before.get(task) as number;
-  }
-  return path.slice(seenAt.get(task)).reverse();
 }

@@ -1,0 +1,24 @@
+import type { ConformanceArea, VectorFile } from '../areas.ts';
+import type { Check } from '../vector-shape.ts';
+import { rlschedulerChecks } from './rlscheduler.ts';
+import { graphChecks } from './task-graphs.ts';
+
+const CHECKS: readonly { files: RegExp; checks: (file: VectorFile) => Check[] | Promise<Check[]> }[] = [
+  { files: /^[^/]*dag[^/]*\.json$/, checks: graphChecks },
+  { files: /^swf\/[^/]*expected[^/]*\.json$/, checks: rlschedulerChecks },
+];
+
+export const SCHEDULING_AREA: ConformanceArea = {
+  summary: 'HEFT and PEFT on worked graphs; queues on workload logs by the RLScheduler protocol, digit for digit',
+  folder: 'traces',
+  files: (path) => checksOf(path) !== undefined,
+  async cases(file) {
+    const checks = (await checksOf(file.path)?.(file)) ?? [];
+    return checks.map(({ name, run }) => ({ name, data: run }));
+  },
+  run: ({ data }) => (data as Check['run'])(),
+};
+
+function checksOf(path: string) {
+  return CHECKS.find(({ files }) => files.test(path))?.checks;
+}
