@@ -26,6 +26,11 @@ export interface ConformanceCase {
   data: unknown;
 }
 
+export interface CaseOptions {
+  /** Whether the cases that tell most are enough (`--quick`). */
+  isQuick: boolean;
+}
+
 export interface ConformanceArea {
   /** One sentence for `--list`. */
   summary: string;
@@ -40,7 +45,7 @@ export interface ConformanceArea {
    * The cases of a file, in order. Throws when the file has a shape that the area does not know: that is a failure,
    * for what is not understood is not checked.
    */
-  cases(file: VectorFile): Iterable<ConformanceCase> | Promise<Iterable<ConformanceCase>>;
+  cases(file: VectorFile, options: CaseOptions): Iterable<ConformanceCase> | Promise<Iterable<ConformanceCase>>;
   /** Checks one case. Throws when it fails, also when the case names something unknown. */
   run(test: ConformanceCase): void | Promise<void>;
 }

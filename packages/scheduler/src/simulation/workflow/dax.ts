@@ -1,6 +1,7 @@
 /**
  * Reads DAX, the XML of Pegasus up to its version 4: `<job id runtime>` for each task, `<child ref>` with the `<parent
- * ref>`s that it needs. Everything else says nothing of time and order and is passed over.
+ * ref>`s that it needs. Everything else says nothing of time and order and is passed over. Generators of workflows draw run
+ * times from distributions that reach below 0; such tasks take no time.
  */
 import { WORKFLOW_LIMITS } from './limits.ts';
 import { type Dependency, type RecordedTask, refusal, type Workflow, workflowOf } from './workflow.ts';
@@ -16,6 +17,7 @@ export function parseDax(text: string, file = 'the workflow'): Workflow {
   }
   const tasks: RecordedTask[] = [];
   const dependencies: Dependency[] = [];
+  let correctedTasks = 0;
   for (const element of xmlElements(text, file)) {
     const path = [...element.within, element].map(({ name }) => name).join('/');
     const attribute = (of: XmlElement, name: string) => {
@@ -32,11 +34,13 @@ export function parseDax(text: string, file = 'the workflow'): Workflow {
     }
     if (path === 'adag/job') {
       const runtime = attribute(element, 'runtime').trim();
-      tasks.push({ id: attribute(element, 'id'), runSeconds: runtime === '' ? Number.NaN : Number(runtime) });
+      const runSeconds = runtime === '' ? Number.NaN : Number(runtime);
+      if (runSeconds < 0) correctedTasks += 1;
+      tasks.push({ id: attribute(element, 'id'), runSeconds: runSeconds < 0 ? 0 : runSeconds });
     } else if (path === 'adag/child/parent') {
       const to = attribute(element.within[1] as XmlElement, 'ref');
       dependencies.push({ from: attribute(element, 'ref'), to });
     }
   }
-  return workflowOf(tasks, dependencies, file);
+  return { ...workflowOf(tasks, dependencies, file), correctedTasks };
 }

@@ -12,6 +12,8 @@ export interface Workflow {
   predecessorCounts: Uint32Array;
   /** Every task after all that it needs. */
   topological: Uint32Array;
+  /** Tasks recorded with less than no time, which count as taking none. */
+  correctedTasks: number;
 }
 
 export interface RecordedTask {
@@ -71,6 +73,7 @@ export function workflowOf(
     successors,
     predecessorCounts,
     topological: orderOf(taskIds, successors, file),
+    correctedTasks: 0,
   };
 }
 
