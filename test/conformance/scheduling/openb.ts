@@ -36,7 +36,7 @@ const fileSchema = z.strictObject({
   /** By list of tasks and policy: of each seed, or the mean alone. */
   allocation_pct: z.record(
     z.string().regex(/^\w+$/),
-    z.record(z.enum([...POLICIES.keys()] as [string]), z.union([loads, z.record(z.string().regex(/^\d+$/), loads)])),
+    z.partialRecord(z.enum([...POLICIES.keys()]), z.union([loads, z.record(z.string().regex(/^\d+$/), loads)])),
   ),
   frag_ratio_pct: z.unknown(),
   /** The same again. */

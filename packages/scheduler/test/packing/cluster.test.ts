@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Cluster, GPU_STRIDE, gpuMilliOf, PACKING_LIMITS, type Placement, type TaskShape } from '@fog/scheduler/packing';
+import {
+  Cluster,
+  GPU_STRIDE,
+  gpuMilliOf,
+  PACKING_LIMITS,
+  type Placement,
+  TaskPlacer,
+  type TaskShape,
+} from '@fog/scheduler/packing';
 import { RandomNumbers } from '@fog/scheduler/random-numbers';
-import { TaskPlacer } from '@fog/scheduler/packing';
 import fc from 'fast-check';
 import { gpuNode, nodeShapes, share, taskShapes, whole } from './shapes-for-tests.ts';
 
@@ -57,7 +64,10 @@ test('a plan that has become stale is refused and changes nothing', () => {
     [{ node: 0, gpus: [] }, share(100)],
     [{ node: 1, gpus: [0] }, share(100)],
     [{ node: 0, gpus: [0, 0] }, whole(2)],
-    [{ node: 0, gpus: [] }, { ...share(100), gpuCount: 0, gpuMilli: 0, cpuMilli: 96_000 }],
+    [
+      { node: 0, gpus: [] },
+      { ...share(100), gpuCount: 0, gpuMilli: 0, cpuMilli: 96_000 },
+    ],
   ];
   for (const [placement, task] of refused) {
     assert.throws(() => cluster.take(placement, task), { code: 'conflict' });
