@@ -24,12 +24,14 @@ export function hasAged({ submittedAtSeconds }: RigidJob, nowSeconds: number, bo
   return nowSeconds - submittedAtSeconds >= boundSeconds;
 }
 
-/** Aged jobs as they came, then the others in the order that they are given in. */
-export function agedFirst<Job extends RigidJob>(jobs: readonly Job[], nowSeconds: number, boundSeconds: number): Job[] {
-  const aged = jobs.filter((job) => hasAged(job, nowSeconds, boundSeconds));
-  if (aged.length === 0) return [...jobs];
-  aged.sort((a, b) => a.submittedAtSeconds - b.submittedAtSeconds);
-  return [...aged, ...jobs.filter((job) => !hasAged(job, nowSeconds, boundSeconds))];
+/** Aged jobs as they came, then the others by the order of a policy. Both lists hold the same jobs. */
+export function agedFirst<Job extends RigidJob>(
+  { asTheyCame, ordered }: { asTheyCame: readonly Job[]; ordered: readonly Job[] },
+  nowSeconds: number,
+  boundSeconds: number,
+): Job[] {
+  const isAged = (job: Job) => hasAged(job, nowSeconds, boundSeconds);
+  return [...asTheyCame.filter(isAged), ...ordered.filter((job) => !isAged(job))];
 }
 
 /** The score of gradual aging, as a logarithm: the lowest goes first. */

@@ -7,6 +7,8 @@ export const QUEUEING_LIMITS = {
   graphEdges: 1_000_000,
   /** Processors that a graph is placed on: each is tried for each task. */
   graphProcessors: 10_000,
+  /** Tasks times processors of one graph: a run time and a cost for each, 8 bytes apiece. */
+  graphCells: 1 << 24,
   /** Schedules that one search tries: some minutes for a graph of a hundred tasks. */
   graphEvaluations: 10_000_000,
   /** Tenants that share a cluster: a heap of them is built for each decision. */

@@ -53,21 +53,26 @@ function victimsOn(wanted: ResourceAmounts, { id, free, spot }: PreemptionNode):
     }
   }
   const cheapest = spot.toSorted((a, b) => a.lostProcessorSeconds - b.lostProcessorSeconds || (a.id < b.id ? -1 : 1));
-  const fitsWith = (victims: readonly SpotWork[]) =>
-    Object.entries(wanted).every(([resource, amount]) => {
-      const freed = victims.reduce((sum, { demand }) => sum + amountOf(demand, resource), amountOf(free, resource));
-      return freed >= amount;
-    });
+  const freed = Object.fromEntries(Object.keys(wanted).map((resource) => [resource, amountOf(free, resource)]));
+  const add = (demand: ResourceAmounts, sign: 1 | -1) => {
+    for (const resource of Object.keys(freed))
+      freed[resource] = amountOf(freed, resource) + sign * amountOf(demand, resource);
+  };
+  const fits = () => Object.entries(wanted).every(([resource, amount]) => amountOf(freed, resource) >= amount);
   let count = 0;
-  while (!fitsWith(cheapest.slice(0, count))) {
+  while (!fits()) {
+    const next = cheapest[count];
+    if (next === undefined) return null;
+    add(next.demand, 1);
     count += 1;
-    if (count > cheapest.length) return null;
   }
-  let victims = cheapest.slice(0, count);
-  for (const dearest of victims.toReversed()) {
-    const without = victims.filter((victim) => victim !== dearest);
-    if (fitsWith(without)) victims = without;
+  const needless = new Set<SpotWork>();
+  for (const dearest of cheapest.slice(0, count).reverse()) {
+    add(dearest.demand, -1);
+    if (fits()) needless.add(dearest);
+    else add(dearest.demand, 1);
   }
+  const victims = cheapest.slice(0, count).filter((victim) => !needless.has(victim));
   const lost = victims.reduce((sum, victim) => sum + victim.lostProcessorSeconds, 0);
   return { nodeId: id, victims: victims.map((victim) => victim.id), lostProcessorSeconds: lost };
 }

@@ -73,8 +73,9 @@ export function decideQueue<Job extends RigidJob>(policy: QueuePolicy, state: Qu
     if (aging?.kind === 'gradual') {
       return inOrder(waiting, (job) => agedAreaScore(job, nowSeconds, longestDrainSeconds), nowSeconds);
     }
-    const jobs = inOrder(waiting, score, nowSeconds);
-    return aging === null ? jobs : agedFirst(jobs, nowSeconds, aging.boundSeconds);
+    const byScore = inOrder(waiting, score, nowSeconds);
+    if (aging === null) return byScore;
+    return agedFirst({ asTheyCame: waiting, ordered: byScore }, nowSeconds, aging.boundSeconds);
   };
   const decision = decideStarts({
     ...state,

@@ -85,10 +85,11 @@ function rank(policy: SharedQueuePolicy, state: SharedQueueState, ready: readonl
   });
   return sorted.flatMap((works) => {
     const { aged } = classOf(works[0] as QueuedWork);
+    const members = new Set(works);
     // Aged work goes as it came, or its wait would have no bound.
     const ordered =
       aged === 0
-        ? works.sort((a, b) => a.submittedAtSeconds - b.submittedAtSeconds)
+        ? ready.filter((work) => members.has(work))
         : fairOrder(works, { capacity, usedBy, ...(weights === undefined ? {} : { weights }) });
     for (const work of ordered) {
       const used = usedBy.get(work.tenant) ?? {};

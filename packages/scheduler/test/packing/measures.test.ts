@@ -82,9 +82,9 @@ test('a remnant is worth what fits into it', () => {
 });
 
 test('a remnant that only a rare task would fill is worth little', () => {
-  const common = new Array(95).fill(share(800));
-  const rare = remnantValues(profileOf([...common, ...new Array(5).fill(share(200))]));
-  const frequent = remnantValues(profileOf([...common, ...new Array(95).fill(share(200))]));
+  const common = new Array(90).fill(share(800));
+  const rare = remnantValues(profileOf([...common, ...new Array(10).fill(share(200))]));
+  const frequent = remnantValues(profileOf([...common, ...new Array(200).fill(share(200))]));
   assert.ok((rare[200] as number) < 50, `${rare[200]}`);
   assert.ok((frequent[200] as number) > 100, `${frequent[200]}`);
 });

@@ -104,14 +104,16 @@ test('the random policy reaches every node and GPU, and repeats itself with its 
   assert.notDeepEqual(places, draw(2));
 });
 
-test('more shapes than the table has rows make each other room', () => {
-  const nodes = Array.from({ length: 50_000 }, () => gpuNode(1, 1e6));
+test('more shapes than the table has rows make each other room, and inherit nothing', () => {
+  const nodes = Array.from({ length: 50_000 }, (_, node) => gpuNode(1, 1e6, node === 0 ? 'A' : 'B'));
   const cluster = new Cluster(nodes);
   const placer = new TaskPlacer('best-fit', { cluster, profile: [], random: new RandomNumbers(1) });
   for (let index = 0; index < 200; index += 1) {
-    const task = share(1, 1 + (index % 100));
-    const { node } = placer.place(task) as { node: number };
-    assert.equal(node, 0);
+    const cpuMilli = 1 + (index % 100);
+    const isOnFirst = index % 5 < 2;
+    const task = isOnFirst ? { ...share(1, cpuMilli), gpuModels: ['A'] } : { ...whole(1, cpuMilli), gpuModels: ['B'] };
+    const node = placer.place(task)?.node;
+    assert.equal(node === 0, isOnFirst);
+    assert.notEqual(node, undefined);
   }
-  assert.equal(cluster.allocatedGpuMilli, 200);
 });

@@ -15,7 +15,7 @@ const HOT = 0.12;
 const COLD = 0.01;
 
 /** The search begins anew after so many evaluations, hot again, every other time from the best. */
-const EVALUATIONS_PER_ROUND = 1500;
+const EVALUATIONS_PER_ROUND = 1000;
 
 export interface OptimisedSchedule extends GraphSchedule {
   evaluations: number;
@@ -142,7 +142,11 @@ function neighbourOf(
   const kind = random.below(3);
   const from = random.below(tasks);
   const task = order[from] as number;
-  if (kind !== 0) next.processorOf[task] = random.below(processors);
+  if (kind !== 0 && processors > 1) {
+    // Any but the present one.
+    const other = (processorOf[task] as number) + 1 + random.below(processors - 1);
+    next.processorOf[task] = other % processors;
+  }
   if (kind === 1) return next;
   const neighbours = (mark: number) => {
     for (const edge of predecessors[task] ?? []) marks[edge.from] = mark;
@@ -154,7 +158,9 @@ function neighbourOf(
   while (low > 0 && marks[order[low - 1] as number] === 0) low -= 1;
   while (high < tasks - 1 && marks[order[high + 1] as number] === 0) high += 1;
   neighbours(0);
-  const to = low + random.below(high - low + 1);
+  if (low === high) return next;
+  const drawn = low + random.below(high - low);
+  const to = drawn < from ? drawn : drawn + 1;
   if (to < from) next.order.copyWithin(to + 1, to, from);
   else next.order.copyWithin(from, from + 1, to + 1);
   next.order[to] = task;

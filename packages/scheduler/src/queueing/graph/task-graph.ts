@@ -35,8 +35,12 @@ export interface PreparedGraph {
 export function prepareGraph({ runTimes, edges }: TaskGraph): PreparedGraph {
   const tasks = runTimes.length;
   const processors = runTimes[0]?.length ?? 0;
-  const { graphTasks, graphEdges, graphProcessors } = QUEUEING_LIMITS;
-  const isSmall = tasks <= graphTasks && edges.length <= graphEdges && processors <= graphProcessors;
+  const { graphTasks, graphEdges, graphProcessors, graphCells } = QUEUEING_LIMITS;
+  const isSmall =
+    tasks <= graphTasks &&
+    edges.length <= graphEdges &&
+    processors <= graphProcessors &&
+    tasks * processors <= graphCells;
   const isWell = runTimes.every((row) => row.length === processors && row.every(isTime));
   if (tasks === 0 || processors === 0 || !isSmall || !isWell) {
     throw new FogError('invalid-request', 'a task graph needs a run time of each task on each processor', {

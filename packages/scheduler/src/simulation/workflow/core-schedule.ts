@@ -6,6 +6,7 @@
  */
 import { FogError } from '@fog/contract';
 import { heftSchedule } from '../../queueing/graph/list-scheduling.ts';
+import { QUEUEING_LIMITS } from '../../queueing/limits.ts';
 import { RandomNumbers } from '../../random-numbers.ts';
 import { BinaryHeap } from './binary-heap.ts';
 import { WORKFLOW_LIMITS } from './limits.ts';
@@ -35,7 +36,10 @@ export function lowerBoundSeconds(workflow: Workflow, cores: number): number {
   return Math.max(longest, work / cores);
 }
 
-/** Never longer than `heftOnCores`. The same seed gives the same schedule. Throws `invalid-request` for absurd numbers. */
+/**
+ * Never longer than `heftOnCores`, unless the workflow is too large for that. The same seed gives the same schedule. Throws
+ * `invalid-request` for absurd numbers.
+ */
 export function scheduleOnCores(workflow: Workflow, cores: number, search: CoreSearch = {}): CoreSchedule {
   const { attempts = DEFAULT_ATTEMPTS, seed = 1 } = search;
   if (!Number.isSafeInteger(attempts) || attempts < 0 || attempts > WORKFLOW_LIMITS.attempts) {
@@ -45,8 +49,10 @@ export function scheduleOnCores(workflow: Workflow, cores: number, search: CoreS
   const ways = upwardSeconds(workflow);
   let best = listSchedule(workflow, cores, ways);
   if (best.makespanSeconds <= bound) return best;
-  const heft = heftOnCores(workflow, cores);
-  if (heft.makespanSeconds < best.makespanSeconds) best = heft;
+  if (workflow.runSeconds.length * usedCores(workflow, cores) <= QUEUEING_LIMITS.graphCells) {
+    const heft = heftOnCores(workflow, cores);
+    if (heft.makespanSeconds < best.makespanSeconds) best = heft;
+  }
   const random = new RandomNumbers(seed);
   for (let attempt = 0; attempt < attempts && best.makespanSeconds > bound; attempt += 1) {
     random.useStream(attempt);
@@ -58,11 +64,10 @@ export function scheduleOnCores(workflow: Workflow, cores: number, search: CoreS
   return best;
 }
 
-/** Throws `invalid-request` for an absurd number of cores. */
+/** Throws `invalid-request` for an absurd number of cores, and for more tasks times cores than a task graph may have. */
 export function heftOnCores(workflow: Workflow, cores: number): CoreSchedule {
   const { runSeconds, successors } = workflow;
-  // Cores beyond one a task stay empty.
-  const used = Math.min(checkedCores(cores), runSeconds.length);
+  const used = usedCores(workflow, checkedCores(cores));
   const runTimes = Array.from(runSeconds, (seconds) => new Array<number>(used).fill(seconds));
   const edges = successors.flatMap((of, from) => Array.from(of, (to) => ({ from, to, transferTime: 0 })));
   const schedule = emptySchedule(runSeconds.length);
@@ -116,6 +121,11 @@ function upwardSeconds({ runSeconds, successors, topological }: Workflow): Float
     ways[task] = longest + (runSeconds[task] as number);
   }
   return ways;
+}
+
+/** Cores beyond one a task stay empty. */
+function usedCores({ runSeconds }: Workflow, cores: number): number {
+  return Math.min(cores, runSeconds.length);
 }
 
 function checkedCores(cores: number): number {
