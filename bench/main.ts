@@ -13,10 +13,11 @@ import { describeCommit, describeMachine } from './machine.ts';
 import { map } from './map.ts';
 import { mixnode } from './mixnode.ts';
 import { queue } from './queue.ts';
+import { scheduler } from './scheduler.ts';
 import { verification } from './verification.ts';
 import { wasm } from './wasm.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [dispatch, agents, queue, wasm, map, docker, verification, mixnode];
+const BENCHMARKS: readonly Benchmark[] = [dispatch, agents, queue, wasm, map, docker, verification, mixnode, scheduler];
 const EXIT_USAGE = 2;
 const EXIT_INTERRUPTED = 130;
 

@@ -30,8 +30,8 @@ interface Counts {
 const VARIABLES = { vectors: 'FOG_VECTORS', traces: 'FOG_TRACES' } as const;
 
 /**
- * Runs the areas, prints every failure and the sum, and answers the exit code: 0; 1 when a case failed or an area has
- * files but no case, or no files; 2 when a name is not that of an area.
+ * Runs the areas, prints every failure, what this machine cannot run, and the sum. Answers the exit code: 0; 1 when a
+ * case failed or an area has files but no case, or no files; 2 when a name is not that of an area.
  */
 export async function runConformance({
   areas,
@@ -77,6 +77,7 @@ async function runArea(
     counts.skipped += 1;
     return;
   }
+  for (const reason of area.notRun?.() ?? []) print(`not run: ${name}: ${reason}`);
   for (const path of paths.filter((candidate) => area.files(candidate))) {
     await runFile({ name, area, folder, path, isQuick }, counts, print);
   }

@@ -5,7 +5,8 @@
  * The generator is Philox 2x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11).
  */
 
-const MULTIPLIER = 0xd256d193;
+const MULTIPLIER_LOW = 0xd193;
+const MULTIPLIER_HIGH = 0xd256;
 const WEYL = 0x9e3779b9;
 const ROUNDS = 10;
 const TWO_TO_32 = 2 ** 32;
@@ -69,31 +70,25 @@ export class RandomNumbers {
     }
   }
 
+  /** The rounds in 32-bit whole numbers throughout: products of 64 bits are put together from halves of 16. */
   #block(): void {
-    let left = this.#position >>> 0;
-    let right = this.#stream;
-    let key = this.#key;
+    let left = this.#position | 0;
+    let right = this.#stream | 0;
+    let key = this.#key | 0;
     for (let round = 0; round < ROUNDS; round += 1) {
-      const low = Math.imul(MULTIPLIER, left) >>> 0;
-      const high = highHalf(MULTIPLIER, left);
-      left = (high ^ key ^ right) >>> 0;
+      const leftLow = left & 0xffff;
+      const leftHigh = left >>> 16;
+      const lowest = Math.imul(MULTIPLIER_LOW, leftLow);
+      const middle = (Math.imul(MULTIPLIER_HIGH, leftLow) + (lowest >>> 16)) | 0;
+      const other = (Math.imul(MULTIPLIER_LOW, leftHigh) + (middle & 0xffff)) | 0;
+      const high = (Math.imul(MULTIPLIER_HIGH, leftHigh) + (middle >>> 16) + (other >>> 16)) | 0;
+      const low = (other << 16) | (lowest & 0xffff);
+      left = high ^ key ^ right;
       right = low;
-      key = (key + WEYL) >>> 0;
+      key = (key + WEYL) | 0;
     }
-    this.#position += 1;
-    this.#low = left;
-    this.#high = right;
+    this.#position = (this.#position + 1) | 0;
+    this.#low = left >>> 0;
+    this.#high = right >>> 0;
   }
-}
-
-/** The upper 32 bits of the product of two unsigned 32-bit numbers. */
-function highHalf(first: number, second: number): number {
-  const firstLow = first & 0xffff;
-  const firstHigh = first >>> 16;
-  const secondLow = second & 0xffff;
-  const secondHigh = second >>> 16;
-  const lowest = firstLow * secondLow;
-  const middle = firstHigh * secondLow + (lowest >>> 16);
-  const middleLow = (middle & 0xffff) + firstLow * secondHigh;
-  return (firstHigh * secondHigh + Math.floor(middle / 0x10000) + middleLow / 0x10000) >>> 0;
 }
