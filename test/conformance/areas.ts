@@ -27,6 +27,11 @@ export interface ConformanceCase {
   data: unknown;
 }
 
+export interface CaseOptions {
+  /** Whether the cases that tell most are enough (`--quick`). */
+  isQuick: boolean;
+}
+
 export interface ConformanceArea {
   /** One sentence for `--list`. */
   summary: string;
@@ -41,7 +46,7 @@ export interface ConformanceArea {
    * The cases of a file, in order. Throws when the file has a shape that the area does not know: that is a failure,
    * for what is not understood is not checked. What belongs together may lie in several files: `sibling` reads another.
    */
-  cases(file: VectorFile): Iterable<ConformanceCase> | Promise<Iterable<ConformanceCase>>;
+  cases(file: VectorFile, options: CaseOptions): Iterable<ConformanceCase> | Promise<Iterable<ConformanceCase>>;
   /** Checks one case. Throws when it fails, also when the case names something unknown. */
   run(test: ConformanceCase): void | Promise<void>;
   /** What of the product its cases do not reach on this machine, a line each: `name: why`. Nothing fails by it. */
