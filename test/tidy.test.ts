@@ -224,17 +224,62 @@ test('no source knows the machine it was written on', () => {
   assertNone([...offenders, ...linesMatching(outside, /['"`]\/tmp(\/|['"`])/)], 'absolute paths');
 });
 
-test('every limit is documented', {
-  skip: existsSync(join(ROOT, 'docs/limits.md')) ? false : 'docs/limits.md is not written',
-}, () => {
-  const documented = new Set(readFileSync(join(ROOT, 'docs/limits.md'), 'utf8').match(/\w+/g));
-  const offenders = files
+/**
+ * Rows of docs/limits.md: `GROUP.name`, or the name of a limit that stands alone, with its value. A group is named in a
+ * line of its own above its table.
+ */
+function documentedLimits(text: string): Map<string, string> {
+  const rows = new Map<string, string>();
+  let group = '';
+  for (const line of text.split('\n')) {
+    group = /^`(\w+)`$/.exec(line)?.[1] ?? group;
+    const [, name, value = ''] = /^\| `(\w+)` \| (.*?) \| [^|]*\|$/.exec(line) ?? [];
+    if (name !== undefined) rows.set(/^[A-Z_]+$/.test(name) ? name : `${group}.${name}`, value);
+  }
+  return rows;
+}
+
+/** The same of a limits.ts, as it is formatted: fields of exported objects, and exported values. */
+function declaredLimits(text: string): [name: string, value: string][] {
+  let group = '';
+  return text.split('\n').flatMap((line): [string, string][] => {
+    const [, constant, given = ''] = /^export const (\w+)(?:: .+)? = (.+?);?$/.exec(line) ?? [];
+    if (/^\w/.test(line)) group = given === '{' ? (constant ?? '') : '';
+    if (constant !== undefined && group === '') return [[constant, given]];
+    const [, name, value = ''] = /^ {2}(\w+): (.+?),?$/.exec(line) ?? [];
+    return name === undefined || group === '' ? [] : [[`${group}.${name}`, value]];
+  });
+}
+
+test('every limit has a row of its own in docs/limits.md, with its value, and no row is of another', () => {
+  const rows = documentedLimits(readFileSync(join(ROOT, 'docs/limits.md'), 'utf8'));
+  const limits = files
     .filter(({ path, isSource }) => isSource && basename(path) === 'limits.ts')
-    .flatMap(({ path, text }) => {
-      const names = [...text.matchAll(/^ {2}(\w+): /gm), ...text.matchAll(/^export const (\w+) = [^{]/gm)];
-      return names.flatMap(([, name = '']) => (documented.has(name) ? [] : [`${path}: ${name}`]));
-    });
-  assertNone(offenders, 'limits that docs/limits.md does not mention');
+    .flatMap(({ path, text }) => declaredLimits(text).map(([name, value]) => ({ path, name, value })));
+  const offenders = limits
+    .filter(({ name, value }) => rows.get(name) !== value)
+    .map(
+      ({ path, name, value }) => `${path}: ${name} is ${value}, and in docs/limits.md ${rows.get(name) ?? 'no row'}`,
+    );
+  const known = new Set(limits.map(({ name }) => name));
+  const stale = [...rows.keys()]
+    .filter((name) => !known.has(name))
+    .map((name) => `docs/limits.md: ${name} is no limit`);
+  assertNone([...offenders, ...stale], 'limits and their rows');
+});
+
+test('a limit that stands in the row of another has no row', () => {
+  const text = '/** Why. */\nexport const SOME_LIMITS = {\n  /** A. */\n  first: 1 << 2,\n  second: 3,\n} as const;\n';
+  const declared = declaredLimits(`${text}export const ALONE = 0.5;\nexport type Other = {\n  third: 1,\n};\n`);
+  assert.deepEqual(declared, [
+    ['SOME_LIMITS.first', '1 << 2'],
+    ['SOME_LIMITS.second', '3'],
+    ['ALONE', '0.5'],
+  ]);
+  const rows = documentedLimits(
+    '`SOME_LIMITS`\n\n| limit | value | reason |\n| `second` | 3 | A. / first: 1 << 2, /** B. |',
+  );
+  assert.deepEqual([...rows], [['SOME_LIMITS.second', '3']]);
 });
 
 /** Files that a package.json, an import, or a path in quotes (children that are spawned, or read) leads to. */

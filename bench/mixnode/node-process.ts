@@ -89,8 +89,11 @@ async function start(options: NodeOptions): Promise<NodeAddress> {
     nextHop: (id) => nextHops?.indexOf(id) ?? -1,
     forward: (index, packet) => nextHops?.send(index, packet),
     deliver: () => drops.add('unknown-recipient'),
-    congested: (isCongested) => {
-      for (const each of links) isCongested ? each.pause() : each.resume();
+    hold: () => {
+      for (const each of links) each.pause();
+    },
+    release: () => {
+      for (const each of links) each.resume();
     },
     failed: fail,
   });
@@ -176,7 +179,7 @@ function usage(): NodeUsage {
 /** Of the packets since the last call. */
 function processing(): Processing {
   const histogram = engine?.processing;
-  const percentile = (share: number) => (histogram === undefined ? 0 : histogram.percentile(share) / 1000);
+  const percentile = (percent: number) => histogram?.percentile(percent) ?? 0;
   const result = { count: histogram?.count ?? 0, p50: percentile(50), p99: percentile(99) };
   histogram?.reset();
   return result;

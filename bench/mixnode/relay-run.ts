@@ -18,10 +18,15 @@ const PROBE_PACKETS = 1 << 15;
 const PROBE_SECONDS = 60;
 /** Of the window: links and threads run, buffers have their size. */
 const WARM_UP_MILLISECONDS = 500;
-/** More packets than the probe's rate asks for. */
-const SPARE = 1.25;
-const HALF_LOAD_SECONDS = 10;
+/** More packets than the probe's rate asks for: what is warm is faster. */
+const SPARE = 1.5;
+/** At rates below the highest. */
+const PACED_SECONDS = 10;
 const DRAIN_MILLISECONDS = 10_000;
+/** Half of what a node must carry at least, where the machine can. */
+const LOW_LOAD_PACKETS_PER_SECOND = 12_500;
+/** V8's helping threads of generator and sink would take the processors from the node just when it has work. */
+const INSTRUMENT = ['--single-threaded'];
 const GIBIBYTE = 2 ** 30;
 /** No phase that ends by itself lasts longer. */
 const MOST_SECONDS = 600;
@@ -39,9 +44,9 @@ class Relay {
 
   constructor({ cleanup, profileFolder }: BenchmarkContext) {
     const nodeArguments = profileFolder === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
-    this.sink = cleanup.use(new ChildProgram('mixnode/sink-process.ts'));
+    this.sink = cleanup.use(new ChildProgram('mixnode/sink-process.ts', { nodeArguments: INSTRUMENT }));
     this.node = cleanup.use(new ChildProgram('mixnode/node-process.ts', { nodeArguments }));
-    this.generator = cleanup.use(new ChildProgram('mixnode/generator-process.ts'));
+    this.generator = cleanup.use(new ChildProgram('mixnode/generator-process.ts', { nodeArguments: INSTRUMENT }));
   }
 
   /** Answers what the node computes with. */
@@ -112,18 +117,22 @@ export async function measureRelay(geometry: GeometryChoice, context: BenchmarkC
   const probeBegin = await relay.usage();
   let next = await relay.send({ from: 0, to: PROBE_PACKETS, packetsPerSecond: 0, seconds: PROBE_SECONDS });
   const probed = packetsPerSecond(probeBegin.sink, (await relay.usage()).sink);
-  const wanted = next + probed * SPARE * (seconds + Math.min(seconds, HALF_LOAD_SECONDS) / 2);
+  const pacedSeconds = Math.min(seconds, PACED_SECONDS) + (2 * WARM_UP_MILLISECONDS) / 1000;
+  const atLowLoad = pacedSeconds * LOW_LOAD_PACKETS_PER_SECOND;
+  const paced = SPARE * pacedSeconds * (probed / 2) + atLowLoad;
+  const wanted = next + SPARE * probed * seconds + paced;
   const most = Math.floor((context.option('memory') * GIBIBYTE) / packetBytes);
   context.progress(`about ${rounded(probed)} packets a second; making ${rounded(Math.min(wanted, most))} of them`);
   const total = await relay.make(Math.min(Math.max(wanted, context.option('distinct')), most));
 
-  const halfLoadPackets = Math.floor((total * 0.5) / (seconds / Math.min(seconds, HALF_LOAD_SECONDS) + 0.5));
-  const full = await fullLoad(relay, next, total - halfLoadPackets, seconds);
+  const full = await fullLoad(relay, next, Math.floor(Math.max(next, total - paced)), seconds);
   const { nodePacketsPerSecond } = full;
   context.progress(`${rounded(nodePacketsPerSecond)} packets a second`);
-  const half = await halfLoad(relay, full.next, total, nodePacketsPerSecond / 2);
-  context.progress(`at half that load: p50 ${half.p50} ms, p99 ${half.p99} ms`);
-  next = await relay.send({ from: half.next, to: total, packetsPerSecond: 0, seconds: MOST_SECONDS });
+  const half = await pacedLoad(relay, full.next, total - atLowLoad, nodePacketsPerSecond / 2);
+  const low = await pacedLoad(relay, half.next, total, LOW_LOAD_PACKETS_PER_SECOND);
+  for (const { atPacketsPerSecond, p50, p99 } of [half.times, low.times])
+    context.progress(`at ${atPacketsPerSecond} packets a second: p50 ${p50} ms, p99 ${p99} ms`);
+  next = await relay.send({ from: low.next, to: total, packetsPerSecond: 0, seconds: MOST_SECONDS });
 
   const once = await relay.settled();
   await relay.send({ from: 0, to: next, packetsPerSecond: 0, seconds: MOST_SECONDS });
@@ -136,12 +145,8 @@ export async function measureRelay(geometry: GeometryChoice, context: BenchmarkC
     nodePacketsPerSecond: rounded(nodePacketsPerSecond),
     windowSeconds: rounded(full.windowSeconds),
     dropRate: full.dropRate,
-    processingMilliseconds: {
-      p50: half.p50,
-      p99: half.p99,
-      atPacketsPerSecond: rounded(half.packetsPerSecond),
-      packets: half.count,
-    },
+    processingMilliseconds: half.times,
+    processingMillisecondsAtLowLoad: low.times,
     cpuShare: full.cpuShare,
     memory: full.memory,
     distinctPackets: once.generator.packets,
@@ -184,14 +189,17 @@ async function fullLoad(relay: Relay, from: number, to: number, seconds: number)
   };
 }
 
-async function halfLoad(relay: Relay, from: number, to: number, rate: number) {
+async function pacedLoad(relay: Relay, first: number, to: number, rate: number) {
+  const warm = { from: first, to, packetsPerSecond: rate, seconds: (2 * WARM_UP_MILLISECONDS) / 1000 };
+  const from = await relay.send(warm);
   await relay.node.ask<Processing>('processing');
   const begin = await relay.usage();
-  const next = await relay.send({ from, to, packetsPerSecond: rate, seconds: HALF_LOAD_SECONDS });
+  const next = await relay.send({ from, to, packetsPerSecond: rate, seconds: PACED_SECONDS });
   const end = await relay.usage();
   const { p50, p99, count } = await relay.node.ask<Processing>('processing');
   await relay.settled();
-  return { next, p50, p99, count, packetsPerSecond: packetsPerSecond(begin.sink, end.sink) };
+  const times = { p50, p99, atPacketsPerSecond: rounded(packetsPerSecond(begin.sink, end.sink)), packets: count };
+  return { next, times };
 }
 
 function boundBy(share: { generator: number; node: number; sink: number; nodeInputOutputThread: number }): string {

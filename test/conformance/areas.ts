@@ -8,6 +8,7 @@ import { AUCTION_AREA } from './auction.ts';
 import { CRYPTO_AREA } from './crypto/area.ts';
 import { MOO_AREA } from './moo/area.ts';
 import { NOISE_AREA } from './noise.ts';
+import { SCHEDULING_AREA } from './scheduling/area.ts';
 import { SPHINX_AREA } from './sphinx/area.ts';
 
 /** A file of vectors or traces that belongs to an area. */
@@ -15,16 +16,20 @@ export interface VectorFile {
   /** Relative to its folder, with forward slashes, e.g. `noise/snow.json`. */
   path: string;
   content: Uint8Array;
+  /** Another file, by its path like the one above; null when there is none. */
+  sibling(path: string): Promise<Uint8Array | null>;
 }
-
-/** Content of another file of the same folder, by its name; null when there is none. */
-export type FileBeside = (name: string) => Promise<Uint8Array | null>;
 
 /** One thing to check. Its input and expected output are of the area's own making. */
 export interface ConformanceCase {
   /** Names it in messages; unique within its file. */
   name: string;
   data: unknown;
+}
+
+export interface CaseOptions {
+  /** Whether the cases that tell most are enough (`--quick`). */
+  isQuick: boolean;
 }
 
 export interface ConformanceArea {
@@ -39,11 +44,13 @@ export interface ConformanceArea {
   files(path: string): boolean;
   /**
    * The cases of a file, in order. Throws when the file has a shape that the area does not know: that is a failure,
-   * for what is not understood is not checked. What belongs together may lie in several files: `beside` reads another.
+   * for what is not understood is not checked. What belongs together may lie in several files: `sibling` reads another.
    */
-  cases(file: VectorFile, beside: FileBeside): Iterable<ConformanceCase> | Promise<Iterable<ConformanceCase>>;
+  cases(file: VectorFile, options: CaseOptions): Iterable<ConformanceCase> | Promise<Iterable<ConformanceCase>>;
   /** Checks one case. Throws when it fails, also when the case names something unknown. */
   run(test: ConformanceCase): void | Promise<void>;
+  /** What of the product its cases do not reach on this machine, a line each: `name: why`. Nothing fails by it. */
+  notRun?(): string[];
 }
 
 export type Areas = ReadonlyMap<string, ConformanceArea>;
@@ -53,5 +60,6 @@ export const AREAS: Areas = new Map([
   ['crypto', CRYPTO_AREA],
   ['moo', MOO_AREA],
   ['noise', NOISE_AREA],
+  ['scheduling', SCHEDULING_AREA],
   ['sphinx', SPHINX_AREA],
 ]);

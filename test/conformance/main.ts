@@ -2,6 +2,7 @@
  * Conformance: runs the cases of vector files against the product.
  *
  *     npm run conformance -- AREA...     the named areas; without a name all of them
+ *     npm run conformance -- --quick     without cases that take long, where an area has such
  *     npm run conformance -- --list      which areas there are
  *
  * The data stands outside the repository: FOG_VECTORS and FOG_TRACES name its folders.
@@ -14,7 +15,7 @@ import { runConformance } from './run-areas.ts';
 const ROOT = resolve(import.meta.dirname, '../..');
 
 const { values, positionals } = parseArgs({
-  options: { list: { type: 'boolean', default: false } },
+  options: { list: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } },
   allowPositionals: true,
 });
 if (values.list) {
@@ -28,6 +29,7 @@ if (values.list) {
       vectors: folder('FOG_VECTORS', '../shared/vectors'),
       traces: folder('FOG_TRACES', '../shared/traces'),
     },
+    isQuick: values.quick,
     isCi: (process.env.CI ?? '') !== '',
     print: (line) => console.log(line),
   });

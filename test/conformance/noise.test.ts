@@ -46,8 +46,10 @@ function run(data: unknown): void {
   void NOISE_AREA.run({ name: 'case', data });
 }
 const cases = (file: unknown) =>
-  NOISE_AREA.cases({ path: 'noise/a.json', content: Buffer.from(JSON.stringify(file)) }, nothing);
-const nothing = async () => null;
+  NOISE_AREA.cases(
+    { path: 'noise/a.json', content: Buffer.from(JSON.stringify(file)), sibling: async () => null },
+    { isQuick: false },
+  );
 
 test('a vector is run to its last message', () => {
   const good = vector();

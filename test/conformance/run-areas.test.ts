@@ -4,8 +4,10 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { type NativeBackend, X25519_TIERS } from '@fog/sphinx';
 import { AREAS, type Areas, type ConformanceArea } from './areas.ts';
 import { runConformance } from './run-areas.ts';
+import { backendsNotRun } from './sphinx/backends.ts';
 
 /** An area as others will be: sums, in files `sums/*.json` of the shape `[{name, terms, sum}]`. */
 const sums: ConformanceArea = {
@@ -82,6 +84,28 @@ test('an area for which nothing is found has not passed', async () => {
   assert.match(lines[0] ?? '', /^sums: no cases found in /);
   assert.equal(lines.at(-1), '0 passed, 0 failed');
   assert.equal((await run({ 'sums/empty.json': [] })).code, 1);
+});
+
+test('what the machine cannot run is told, and fails nothing', async () => {
+  const areas: Areas = new Map([['sums', { ...sums, notRun: () => ['abacus: this machine has none'] }]]);
+  assert.deepEqual(await run({ 'sums/a.json': [right] }, { areas }), {
+    code: 0,
+    lines: ['not run: sums: abacus: this machine has none', '1 passed, 0 failed'],
+  });
+});
+
+test('each backend that is missing is told with its reason', () => {
+  const reason = 'this processor has no instructions for it';
+  const none = () => ({ available: false, reason }) as const;
+  const lines = backendsNotRun(none, none);
+  assert.equal(lines.length, 2 + X25519_TIERS.length, 'libsodium, each tier, and the portable forms of AES and SHA');
+  assert.ok(lines.every((line) => line.endsWith(`: ${reason}`)));
+  const bare = { description: 'X25519 one by one, AES bitsliced, SHA-256 portable' } as NativeBackend;
+  const lacking = backendsNotRun(() => ({ available: true, backend: bare }), none);
+  assert.deepEqual(
+    lacking.map((line) => line.split(':')[0]),
+    ['sodium', 'native with AES-NI', 'native with SHA-NI'],
+  );
 });
 
 test('a missing folder is skipped in CI and a failure elsewhere', async () => {

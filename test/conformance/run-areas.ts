@@ -1,7 +1,7 @@
 /** Finds the vectors of areas and runs them. */
 import { readdir, readFile } from 'node:fs/promises';
-import { dirname, join, sep } from 'node:path';
-import type { Areas, ConformanceArea } from './areas.ts';
+import { join, sep } from 'node:path';
+import type { Areas, CaseOptions, ConformanceArea } from './areas.ts';
 
 export interface ConformanceFolders {
   vectors: string;
@@ -15,6 +15,8 @@ export interface ConformanceOptions {
   folders: ConformanceFolders;
   /** Machines of the continuous integration have no data; everywhere else a missing folder is a failure. */
   isCi: boolean;
+  /** Whether areas may leave out cases that take long; false when it is left out. */
+  isQuick?: boolean;
   print: (line: string) => void;
 }
 
@@ -28,10 +30,17 @@ interface Counts {
 const VARIABLES = { vectors: 'FOG_VECTORS', traces: 'FOG_TRACES' } as const;
 
 /**
- * Runs the areas, prints every failure and the sum, and answers the exit code: 0; 1 when a case failed or an area has
- * files but no case, or no files; 2 when a name is not that of an area.
+ * Runs the areas, prints every failure, what this machine cannot run, and the sum. Answers the exit code: 0; 1 when a
+ * case failed or an area has files but no case, or no files; 2 when a name is not that of an area.
  */
-export async function runConformance({ areas, names, folders, isCi, print }: ConformanceOptions): Promise<0 | 1 | 2> {
+export async function runConformance({
+  areas,
+  names,
+  folders,
+  isCi,
+  isQuick = false,
+  print,
+}: ConformanceOptions): Promise<0 | 1 | 2> {
   const unknown = names.filter((name) => !areas.has(name));
   if (unknown.length > 0) {
     const known = [...areas.keys()].sort().join(', ') || 'none yet';
@@ -43,7 +52,7 @@ export async function runConformance({ areas, names, folders, isCi, print }: Con
   for (const [name, area] of areas) {
     if (names.length > 0 && !names.includes(name)) continue;
     const before = counts.passed + counts.failed + counts.skipped;
-    await runArea(name, area, { folders, isCi }, counts, print);
+    await runArea(name, area, { folders, isCi, isQuick }, counts, print);
     if (counts.passed + counts.failed + counts.skipped > before) continue;
     print(`${name}: no cases found in ${folders[area.folder]}`);
     isComplete = false;
@@ -56,7 +65,7 @@ export async function runConformance({ areas, names, folders, isCi, print }: Con
 async function runArea(
   name: string,
   area: ConformanceArea,
-  { folders, isCi }: Pick<ConformanceOptions, 'folders' | 'isCi'>,
+  { folders, isCi, isQuick }: Pick<ConformanceOptions, 'folders' | 'isCi'> & CaseOptions,
   counts: Counts,
   print: (line: string) => void,
 ): Promise<void> {
@@ -68,13 +77,20 @@ async function runArea(
     counts.skipped += 1;
     return;
   }
+  for (const reason of area.notRun?.() ?? []) print(`not run: ${name}: ${reason}`);
   for (const path of paths.filter((candidate) => area.files(candidate))) {
-    await runFile({ name, area, folder, path }, counts, print);
+    await runFile({ name, area, folder, path, isQuick }, counts, print);
   }
 }
 
 async function runFile(
-  { name, area, folder, path }: { name: string; area: ConformanceArea; folder: string; path: string },
+  {
+    name,
+    area,
+    folder,
+    path,
+    isQuick,
+  }: { name: string; area: ConformanceArea; folder: string; path: string } & CaseOptions,
   counts: Counts,
   print: (line: string) => void,
 ): Promise<void> {
@@ -84,8 +100,8 @@ async function runFile(
   };
   try {
     const content = await readFile(join(folder, path));
-    const beside = (other: string) => readOther(join(folder, dirname(path), other));
-    for (const test of await area.cases({ path, content }, beside)) {
+    const sibling = (other: string) => readIfThere(join(folder, other));
+    for (const test of await area.cases({ path, content, sibling }, { isQuick })) {
       try {
         await area.run(test);
         counts.passed += 1;
@@ -98,7 +114,7 @@ async function runFile(
   }
 }
 
-async function readOther(path: string): Promise<Uint8Array | null> {
+async function readIfThere(path: string): Promise<Uint8Array | null> {
   try {
     return await readFile(path);
   } catch (error) {

@@ -12,7 +12,8 @@ export { ConsensusFollower, type ConsensusFollowerOptions } from './directory-se
 export { DirectoryClient } from './directory-service/directory-client.ts';
 export { type AuthorityStatus, DIRECTORY_ROUTES } from './directory-service/directory-routes.ts';
 export { DIRECTORY_SERVICE_LIMITS } from './directory-service/limits.ts';
-export { type ProbeCount, ProbeLedger } from './directory-service/probes.ts';
+export { probeDepths } from './directory-service/probe-clients.ts';
+export { ProbeLedger } from './directory-service/probes.ts';
 export * from './lottery/front.ts';
 export * from './mixing/front.ts';
 export { readOrMakeKey } from './node/key-file.ts';

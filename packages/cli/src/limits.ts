@@ -46,8 +46,6 @@ export const CLI_LIMITS = {
   /** Time after the first round for links between all nodes, and how often they are looked at. */
   mixLinksMilliseconds: 10_000,
   mixLookMilliseconds: 50,
-  /** How long the service node holds an answer of its own: it goes with packets from elsewhere. */
-  mixReplyDelayMilliseconds: 1,
   /** What one command asks a running test network: some thousand hops; and how long it waits for the answer. */
   controlBytes: 1 << 20,
   controlMilliseconds: 5000,
@@ -59,4 +57,6 @@ export const CLI_LIMITS = {
   pingBytes: 32,
   /** `fog mix bench`: time for each way to unwrap. */
   benchMilliseconds: 1000,
+  /** `fog mix simulate`: combinations of one sweep; each may take a minute. */
+  simulatedRuns: 32,
 } as const;

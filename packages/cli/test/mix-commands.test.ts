@@ -1,14 +1,18 @@
 /** `fog mix`: what is refused before anything starts, and how results look. */
 import assert from 'node:assert/strict';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { createGenesis, type Genesis } from '@fog/betanet';
+import { createGenesis, ed25519PublicKey, ed25519Signer, type Genesis, networkIdOf, signDocument } from '@fog/betanet';
 import pc from 'picocolors';
+import type { AnonymityReport } from '../src/mix/anonymity-report.ts';
 import { pingOnce } from '../src/mix/ping.ts';
 import { pingSummaryText, pingText } from '../src/output/mix-ping-text.ts';
-import { fog } from './test-terminal.ts';
+import { type CommandRun, fog } from './test-terminal.ts';
 
 const KEYS = ['a', 'b', 'c'].map((letter) => letter.repeat(64));
 const COLOURS = pc.createColors(false);
@@ -32,6 +36,22 @@ describe('usage', () => {
     assert.match(stderr, /hint: give packets more room with --hops 8/);
     assert.equal((await fog(['mix', 'up', '--layers', '15', '--hops', '17', '--data', folder])).code, 2);
     assert.equal((await fog(['mix', 'up', '--layers', '0'])).code, 2);
+  });
+
+  test('metrics are for this machine unless it is said otherwise', async () => {
+    const relay = ['mix', 'node', '--role', 'mix', '--operator', 'me', '--genesis', join(folder, 'absent.json')];
+    for (const address of ['0.0.0.0:9464', '[::]:9464', '127.example.org:9464', '192.0.2.7:9464']) {
+      const { code, stderr } = await fog([...relay, '--metrics', address]);
+      assert.equal(code, 2);
+      assert.match(stderr, /would tell whoever gets there exact counts at any time\n {2}hint: .*--expose-metrics/);
+    }
+    const allowed = [['127.0.0.1:0'], ['[::1]:0'], ['localhost:0'], ['0.0.0.0:0', '--expose-metrics']];
+    for (const given of allowed) {
+      const { stderr } = await fog([...relay, '--metrics', ...given]);
+      assert.match(stderr, /absent\.json/, given.join(' '));
+    }
+    const authority = ['mix', 'authority', '--genesis', join(folder, 'absent.json'), '--data', join(folder, 'one')];
+    assert.match((await fog([...authority, '--metrics', '0.0.0.0:0'])).stderr, /--expose-metrics/);
   });
 
   test('without a network each command says what to do', async () => {
@@ -67,6 +87,8 @@ describe('usage', () => {
     const node = ['mix', 'node', '--genesis', file, '--role', 'mix', '--operator', 'x', '--data', join(folder, 'node')];
     const unreachable = await fog([...node, '--listen', '0.0.0.0:0']);
     assert.deepEqual([unreachable.code, /with --address host:port/.test(unreachable.stderr)], [2, true]);
+    const nobodys = await fog(['mix', 'node', '--genesis', file, '--role', 'mix', '--data', join(folder, 'node')]);
+    assert.deepEqual([nobodys.code, /--operator or by --operator-key/.test(nobodys.stderr)], [2, true]);
     const own = ['mix', 'authority', '--data', join(folder, 'authority')];
     const { stdout: key } = await fog([...own, '--public-key']);
     assert.match(key, /^[0-9a-f]{64}\n$/);
@@ -89,6 +111,121 @@ describe('usage', () => {
     assert.deepEqual([backend, tiers.length], ['typescript', 1]);
     assert.ok((tiers[0]?.unwrapsPerSecond ?? 0) > 1);
     assert.match((await fog(['mix', 'ping', '--help'])).stdout, /On other networks nobody knows that/);
+  });
+});
+
+describe('simulate', () => {
+  const quick = ['mix', 'simulate', '--duration', '20s', '--users', '30', '--attacks', '5'];
+
+  test('a seed repeats every byte, another gives others', async () => {
+    const first = await fog([...quick, '--json']);
+    assert.equal(first.code, 0, first.stderr);
+    assert.equal((await fog([...quick, '--json'])).stdout, first.stdout);
+    assert.notEqual((await fog([...quick, '--json', '--seed', '2'])).stdout, first.stdout);
+    const { runs, loopix } = JSON.parse(first.stdout) as { runs: AnonymityReport[]; loopix: object };
+    assert.equal(Object.hasOwn(loopix, 'latencyMeanMilliseconds'), true);
+    const [run] = runs;
+    assert.ok(run && runs.length === 1);
+    const { network, alarm, client, effectiveSenders, rateTimesDelay } = run;
+    assert.deepEqual([network.options.clients, network.options.delay.capMilliseconds], [30, 1000]);
+    assert.ok(network.latencyMilliseconds.count > 100);
+    assert.ok(effectiveSenders.least <= effectiveSenders.mean && effectiveSenders.mean <= 30);
+    assert.equal(alarm.alarmMilliseconds.count, 5);
+    assert.equal(rateTimesDelay, 0.1);
+    assert.ok(Math.abs(client.bytesPerHour / (2 * 3600 * client.packetBytes) - 1) < 0.1, 'two packets a second');
+    assert.ok(Math.abs(client.coverShare - 0.75) < 0.1, 'half of the payload slots stay empty');
+  });
+
+  test('a table for people: every figure with what it is, and what was published beside it', async () => {
+    const { code, stdout } = await fog([...quick, '--attack']);
+    assert.equal(code, 0);
+    assert.match(stdout, /^network +30 users, 2 gateways, 3 layers of 2 mixes\n/);
+    for (const row of ['drawn delays', 'achieved', 'bits', 'equally likely senders', 'degraded', 'alarm', 'delays:']) {
+      assert.match(stdout, new RegExp(`\n${row} .*\\d`), row);
+    }
+    assert.match(stdout, /falsely: degraded \d+ times and alarm \d+ times in 0\.4 hours/);
+    assert.match(stdout, /in the network above: degraded .*; \d+ messages were kept back/);
+    const untried = await fog([...quick, '--attack', '--attacks', '0', '--duration', '60s']);
+    assert.match(untried.stdout, /no trials were asked for\nin the network above: degraded after [\d.]+ s/);
+    assert.match(stdout, /latency, mean +\d+ ms +1930 ms +section 5/);
+  });
+
+  test('lists are swept, a row for each combination; what nothing is known of is a dash', async () => {
+    const short = ['mix', 'simulate', '--duration', '5s', '--attacks', '0'];
+    const { stdout, stderr } = await fog([...short, '--mean-delay', '10,50', '--users', '10,20', '--messages', '0']);
+    const rows = stdout.split('\n').filter((line) => /^\d/.test(line));
+    assert.deepEqual(
+      rows.map((row) => row.split(/ {2,}/).slice(0, 2).join(' ')),
+      ['10 10 ms', '10 50 ms', '20 10 ms', '20 50 ms'],
+    );
+    assert.ok(rows.every((row) => / - +- {2}/.test(row)));
+    assert.match(stderr, /simulating 4 of 4/);
+  });
+
+  test('what is too much, or no number, is refused before anything runs', async () => {
+    const fault = async (...flags: string[]) => {
+      const { code, stderr, stdout } = await fog(['mix', 'simulate', ...flags]);
+      assert.deepEqual([code, stdout], [2, ''], flags.join(' '));
+      return stderr;
+    };
+    assert.match(await fault('--users', '1e3'), /"1e3" is not a number from 0/);
+    assert.match(
+      await fault('--users', '3000'),
+      /number of clients is 3000, and must be a whole number from 2 to 2000/,
+    );
+    assert.match(await fault('--users', '2000', '--duration', '10m'), /would have \d+ steps, .*\n {2}hint: lower/);
+    assert.match(await fault('--users', '2,3,4,5,6,7', '--payload', '1,2,3,4,5,6'), /these are 36 runs, and 32 is the/);
+    assert.match(await fault('--node-loops', '0'), /without loops of nodes nobody notices an attack/);
+    assert.match(await fault('--loss', '2'), /share of loops that get lost is 2/);
+    assert.match(await fault('--mean-delay', '99999999'), /cap of delays/);
+  });
+});
+
+describe('a relay that cannot go on ends the command with the reason', () => {
+  const secretKey = new Uint8Array(32).fill(7);
+
+  /** Of one authority, which answers nothing but its time. */
+  async function runNode(aheadMilliseconds: number, name: string): Promise<CommandRun> {
+    let network = '';
+    const authority = createServer((incoming, response) => {
+      const nonce = new URL(incoming.url ?? '', 'http://a').searchParams.get('nonce');
+      const clock = { kind: 'clock', network, authority: 'a', nonce, milliseconds: Date.now() + aheadMilliseconds };
+      const signed = signDocument(clock, ed25519Signer(secretKey));
+      response.writeHead(nonce === null ? 404 : 200).end(JSON.stringify(signed));
+    });
+    await new Promise<void>((resolve) => authority.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(authority.address() as AddressInfo).port}`;
+    const file = join(folder, `${name}.json`);
+    const test = { test: true, epochMilliseconds: 1000, genesisMilliseconds: Date.now() - 60_000 };
+    const made = genesis({ ...test, authorities: [{ id: 'a', publicKey: ed25519PublicKey(secretKey), url }] });
+    network = networkIdOf(made);
+    await writeFile(file, JSON.stringify(made));
+    const options = ['--genesis', file, '--role', 'service', '--operator', 'x', '--data', join(folder, name)];
+    const run = await fog(['mix', 'node', ...options]);
+    authority.closeAllConnections();
+    authority.close();
+    return run;
+  }
+
+  test('when its clock is wrong', async () => {
+    const { code, stdout, stderr } = await runNode(120_000, 'late');
+    assert.equal(code, 2);
+    assert.match(stdout, /^service [0-9a-f]{12} listens at/);
+    assert.match(
+      stderr,
+      /^fog: this clock is 120 s behind those of the directory's authorities\n {2}hint: set the clock/m,
+    );
+  });
+
+  test('when the folder of its keys is gone', async () => {
+    const keys = join(folder, 'robbed', 'keys');
+    const robbed = setInterval(() => {
+      if (existsSync(keys) && readdirSync(keys).length >= 10) rmSync(keys, { recursive: true });
+    }, 20);
+    const { code, stderr } = await runNode(0, 'robbed');
+    clearInterval(robbed);
+    assert.equal(code, 2);
+    assert.match(stderr, /^fog: keys cannot be written or deleted: ENOENT/m);
   });
 });
 

@@ -15,11 +15,11 @@ import {
   parseDuration,
   type Scope,
 } from '@fog/contract';
-import { lockFolder } from '@fog/contract/node';
+import { isLoopback, lockFolder } from '@fog/contract/node';
 import type { FastifyInstance } from 'fastify';
 import manifest from '../package.json' with { type: 'json' };
 import { type Authenticate, bearerAuthentication, bearerToken } from './access/bearer.ts';
-import { isLoopback, splitListen, tlsFor } from './access/certificate.ts';
+import { splitListen, tlsFor } from './access/certificate.ts';
 import { loadSecretsKey, SecretStore } from './access/secrets.ts';
 import { ensureAdminToken, TokenStore } from './access/tokens.ts';
 import { openBlobStore } from './blobs/blob-store.ts';

@@ -67,8 +67,15 @@ export function hopChain(
   let element = primitives.x25519(ephemeralKey, BASE_POINT);
   for (const publicKey of publicKeys) {
     let shared = primitives.x25519(ephemeralKey, publicKey);
-    for (const { blindingScalar } of secrets) shared = primitives.x25519(blindingScalar, shared);
-    if (isZero(shared)) throw new RangeError('the public key of a hop is of low order');
+    for (const { blindingScalar } of secrets) {
+      const blinded = primitives.x25519(blindingScalar, shared);
+      shared.fill(0);
+      shared = blinded;
+    }
+    if (isZero(shared)) {
+      for (const hop of secrets) hop.wipe();
+      throw new RangeError('the public key of a hop is of low order');
+    }
     const hop = suite.hop(primitives, element, shared);
     shared.fill(0);
     elements.push(element);

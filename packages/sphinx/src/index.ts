@@ -58,7 +58,16 @@ export {
 } from './header.ts';
 export { KP_X25519 } from './kp-x25519.ts';
 export { SPHINX_LIMITS } from './limits.ts';
-export { OUTCOME_BYTES, OUTCOME_STATUS, type Outcome, type OutcomeName, readOutcome, writeOutcome } from './outcome.ts';
+export {
+  isAuthentic,
+  OUTCOME_BYTES,
+  OUTCOME_STATUS,
+  type Outcome,
+  type OutcomeName,
+  REPLAY_TAG_BYTES,
+  readOutcome,
+  writeOutcome,
+} from './outcome.ts';
 export {
   createPacket,
   createReplyBlock,
@@ -71,4 +80,3 @@ export {
 } from './packet.ts';
 export { hkdfExpand, nodePrimitives, type Primitives, PURE_PRIMITIVES, x25519PublicKey } from './primitives.ts';
 export type { HopSecrets, PayloadCipher, Suite } from './suite.ts';
-export { REPLAY_TAG_BYTES } from './unwrap.ts';

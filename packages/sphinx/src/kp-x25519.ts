@@ -5,6 +5,7 @@
  * Source: Katzenpost, "Sphinx cryptographic packet format", sections 2 and 4; names of the key's parts as there.
  */
 import { aezDecrypt, aezEncrypt } from './aez/aez.ts';
+import { concat } from './bytes.ts';
 import {
   ASSOCIATED_DATA,
   INITIAL_VECTOR_BYTES,
@@ -41,7 +42,7 @@ function hopSecrets(primitives: Primitives, sharedSecret: Uint8Array): HopSecret
   const streamKey = derived.subarray(32, 64);
   const initialVector = derived.subarray(64, 80);
   const blindingSeed = derived.subarray(128, 160);
-  const payloadKey = Uint8Array.from([...derived.subarray(80, 128), ...initialVector]);
+  const payloadKey = concat([derived.subarray(80, 128), initialVector]);
   const blindingScalar = primitives.chacha20Stream(blindingSeed, SCALAR_BYTES);
   return {
     ...payloadCipher(payloadKey),

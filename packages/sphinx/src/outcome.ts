@@ -13,6 +13,8 @@ import { copyOf } from './bytes.ts';
 import { NODE_ID_BYTES, REPLY_ID_BYTES } from './geometry.ts';
 
 export const OUTCOME_BYTES = 64;
+export const REPLAY_TAG_BYTES = 8;
+const TAG_AT = 8;
 
 export const OUTCOME_STATUS = {
   /** The packet in place is the next hop's. */
@@ -46,6 +48,22 @@ export interface Outcome {
   replyId: Uint8Array;
 }
 
+/**
+ * Whether the header of the packet was authentic, so that its tag is to be remembered. The status says so, except where a
+ * packet is malformed: that may be of the header as a whole, which has no tag then, or of commands under a good MAC.
+ */
+export function isAuthentic(record: Uint8Array): boolean {
+  switch (record[0]) {
+    case OUTCOME_STATUS.badMac:
+    case OUTCOME_STATUS.zeroSecret:
+      return false;
+    case OUTCOME_STATUS.malformed:
+      return record.subarray(TAG_AT, TAG_AT + REPLAY_TAG_BYTES).some((byte) => byte !== 0);
+    default:
+      return true;
+  }
+}
+
 /** Reads the record that begins at `offset`. */
 export function readOutcome(records: Uint8Array, offset = 0): Outcome {
   const view = new DataView(records.buffer, records.byteOffset + offset, OUTCOME_BYTES);
@@ -55,7 +73,7 @@ export function readOutcome(records: Uint8Array, offset = 0): Outcome {
   return {
     status,
     delayMilliseconds: view.getUint32(4, true),
-    replayTag: bytes(8, 8),
+    replayTag: bytes(TAG_AT, REPLAY_TAG_BYTES),
     id: bytes(16, NODE_ID_BYTES),
     replyId: bytes(48, REPLY_ID_BYTES),
   };
@@ -71,7 +89,7 @@ export function writeOutcome(
   const view = new DataView(records.buffer, records.byteOffset + offset, OUTCOME_BYTES);
   view.setUint8(0, OUTCOME_STATUS[outcome.status]);
   view.setUint32(4, outcome.delayMilliseconds ?? 0, true);
-  if (outcome.replayTag !== undefined) records.set(outcome.replayTag, offset + 8);
+  if (outcome.replayTag !== undefined) records.set(outcome.replayTag, offset + TAG_AT);
   if (outcome.id !== undefined) records.set(outcome.id, offset + 16);
   if (outcome.replyId !== undefined) records.set(outcome.replyId, offset + 48);
 }

@@ -78,7 +78,9 @@ export function createReplyBlock(options: PacketOptions & { replyId: Uint8Array 
   // The last hop first, as its layer is the first to be put on again.
   const keys = concat([...secrets.toReversed().map(({ payloadKey }) => payloadKey), replyKey]);
   for (const hop of secrets) hop.wipe();
-  return { block: concat([header, (path[0] as PathHop).id, replyKey]), keys };
+  const block = concat([header, (path[0] as PathHop).id, replyKey]);
+  replyKey.fill(0);
+  return { block, keys };
 }
 
 /** Makes the packet of a reply block, and says which node it is to be given to. Throws `invalid-request`. */

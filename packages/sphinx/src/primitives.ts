@@ -62,7 +62,9 @@ export function hkdfExpand(primitives: Primitives, key: Uint8Array, info: Uint8A
   const output = new Uint8Array(length);
   let block: Uint8Array = new Uint8Array(0);
   for (let at = 0, count = 1; at < length; at += block.length, count += 1) {
-    block = primitives.hmacSha256(key, [block, info, new Uint8Array([count])]);
+    const next = primitives.hmacSha256(key, [block, info, new Uint8Array([count])]);
+    block.fill(0);
+    block = next;
     output.set(block.subarray(0, length - at), at);
   }
   block.fill(0);

@@ -9,11 +9,9 @@ import { concat, copyOf } from './bytes.ts';
 import { readCommands } from './commands.ts';
 import { type Geometry, SLOT_BYTES } from './geometry.ts';
 import { type OpenedHeader, openHeader } from './header.ts';
-import type { OutcomeName } from './outcome.ts';
+import { type OutcomeName, REPLAY_TAG_BYTES } from './outcome.ts';
 import { headerSuite, withoutTag } from './packet.ts';
 import type { Primitives } from './primitives.ts';
-
-export const REPLAY_TAG_BYTES = 8;
 
 export interface UnwrapOptions {
   geometry: Geometry;

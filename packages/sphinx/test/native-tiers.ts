@@ -1,7 +1,7 @@
 /** The native backend in each form that this machine can run, and oracles for its primitives. */
 import assert from 'node:assert/strict';
 import { createPrivateKey, createPublicKey, diffieHellman } from 'node:crypto';
-import { PURE_PRIMITIVES } from '@fog/sphinx';
+import { PURE_PRIMITIVES, x25519PublicKey } from '@fog/sphinx';
 import {
   createNativeBackend,
   loadNative,
@@ -61,7 +61,7 @@ const BASE_POINT = littleEndian(9n);
 export function opensslX25519(scalar: Uint8Array, element: Uint8Array): Uint8Array {
   // Its import of a private key demands the public key, and fails when that is another: one more check of ours.
   const [portable] = X25519_FORMS;
-  const x = base64(portable?.x25519(scalar, BASE_POINT) ?? BASE_POINT);
+  const x = base64(portable?.x25519(scalar, BASE_POINT) ?? x25519PublicKey(scalar));
   const key = { kty: 'OKP', crv: 'X25519', d: base64(scalar), x };
   const privateKey = createPrivateKey({ key, format: 'jwk' });
   const publicKey = createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x: base64(element) }, format: 'jwk' });

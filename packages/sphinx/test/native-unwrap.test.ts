@@ -7,20 +7,14 @@ import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import {
-  createHeader,
   createPacket,
-  createReplyBlock,
   delayCommand,
   type Geometry,
   geometryOf,
-  hopChain,
-  KP_X25519,
-  lastRegionBytes,
   nextHopCommand,
   nodePrimitives,
   OUTCOME_BYTES,
   OUTCOME_STATUS,
-  packetFromReplyBlock,
   recipientCommand,
   replyCommand,
   SPHINX_LIMITS,
@@ -28,12 +22,11 @@ import {
 import type { NativeBackend } from '../src/backends/native.ts';
 import { createUnwrapper } from '../src/backends/unwrapper.ts';
 import { SLOT_BYTES } from '../src/geometry.ts';
+import { damage, honestPacket, packetOfSlot, pathsThrough, randomSlot, type Stream } from './damaged-packets.ts';
 import {
   assertSameBytes,
   below,
-  EDGES,
   FUZZ_RUNS,
-  LOW_ORDER,
   opensslX25519,
   SEED,
   SKIP,
@@ -42,73 +35,16 @@ import {
   X25519_FORMS,
 } from './native-tiers.ts';
 import type { Work } from './native-worker.ts';
-import { type TestNode, testPath } from './small-network.ts';
+import type { TestNode } from './small-network.ts';
 
-const ELEMENT_AT = 2;
 const PRIMITIVES = nodePrimitives(opensslX25519);
-/** Paths of one, two and three hops; their first is the same node, the one that unwraps. */
-const PATHS = [1, 2, 3].map((hops) => testPath(SEED, hops));
-const pathOf = (hops: number) => PATHS[Math.min(hops, PATHS.length) - 1] as TestNode[];
-const [NODE] = pathOf(1) as [TestNode];
+const PATHS = pathsThrough(SEED);
+const [NODE] = PATHS[0];
 const TAG_KEY = seededStream(SEED)(32);
 const KEYS = { privateKey: NODE.privateKey, tagKey: TAG_KEY };
 const FORMS = [...X25519_FORMS, ...SYMMETRIC_FORMS.slice(1)];
 const SMALL = geometryOf({ hops: 3, userPayloadBytes: 60, hasReplyBlock: false });
-
-type Stream = (length: number) => Uint8Array;
-
-/** A packet whose only hop is NODE, and whose slot says `slot`: sense or nonsense, under a right MAC. */
-function packetOfSlot(geometry: Geometry, slot: Uint8Array, stream: Stream): Uint8Array {
-  const format = { suite: KP_X25519, primitives: PRIMITIVES, maxHops: geometry.hops };
-  const chain = hopChain(format, stream(32), [NODE.publicKey]);
-  const lastRegion = stream(lastRegionBytes(format, 1));
-  lastRegion.set(slot);
-  return Buffer.concat([createHeader(format, chain, { slots: [], lastRegion }), stream(geometry.bodyBytes)]);
-}
-
-/** Commands of random kinds in random order, zeros or noise to the end, sometimes a byte changed. */
-function randomSlot(stream: Stream): Uint8Array {
-  const makers = [
-    () => nextHopCommand(stream(32), stream(32)),
-    () => recipientCommand(stream(32)),
-    () => replyCommand(stream(16)),
-    () => delayCommand(below(stream, 1 << 20)),
-    () => Uint8Array.of(below(stream, 256)),
-  ];
-  const commands = Array.from(
-    { length: below(stream, 4) },
-    () => makers[below(stream, makers.length)]?.() as Uint8Array,
-  );
-  const slot = below(stream, 4) === 0 ? stream(SLOT_BYTES) : new Uint8Array(SLOT_BYTES);
-  slot.set(Buffer.concat(commands).subarray(0, SLOT_BYTES));
-  if (below(stream, 4) === 0) slot[below(stream, SLOT_BYTES)] = below(stream, 256);
-  return slot;
-}
-
-function honestPacket(geometry: Geometry, kind: number, stream: Stream): Uint8Array {
-  const options = { geometry, path: pathOf(1 + (kind % PATHS.length)), recipient: stream(32), primitives: PRIMITIVES };
-  const payload = stream(geometry.payloadBytes);
-  const random = (bytes: Uint8Array) => bytes.set(stream(bytes.length));
-  if (kind % 2 === 0) return createPacket({ ...options, payload, random });
-  const { block } = createReplyBlock({ ...options, replyId: stream(16), random });
-  return packetFromReplyBlock(geometry, block, payload).packet;
-}
-
-/** Changes a packet in place, in one of the ways in which packets go wrong; often not at all. */
-function damage(geometry: Geometry, packet: Uint8Array, stream: Stream): void {
-  const flip = (from: number, to: number) => {
-    const at = from + below(stream, to - from);
-    packet[at] = (packet[at] as number) ^ (1 << below(stream, 8));
-  };
-  const kind = below(stream, 16);
-  if (kind === 0) flip(0, ELEMENT_AT);
-  if (kind === 1) flip(ELEMENT_AT, geometry.headerBytes);
-  if (kind === 2) flip(geometry.headerBytes, geometry.packetBytes);
-  if (kind === 3) packet.set(LOW_ORDER[below(stream, LOW_ORDER.length)] as Uint8Array, ELEMENT_AT);
-  if (kind === 4) packet.set(EDGES[below(stream, EDGES.length)] as Uint8Array, ELEMENT_AT);
-  if (kind === 5) packet[ELEMENT_AT + 31] = (packet[ELEMENT_AT + 31] as number) ^ 0x80;
-  if (kind === 6) packet.set(stream(packet.length - ELEMENT_AT), ELEMENT_AT);
-}
+const SMALL_MAKER = { geometry: SMALL, paths: PATHS, primitives: PRIMITIVES };
 
 /** `count` packets of all kinds, one after another. */
 function batchOf(geometry: Geometry, pool: readonly Uint8Array[], count: number, stream: Stream): Uint8Array {
@@ -122,9 +58,10 @@ function batchOf(geometry: Geometry, pool: readonly Uint8Array[], count: number,
 }
 
 function poolOf(geometry: Geometry, stream: Stream): Uint8Array[] {
+  const maker = { geometry, paths: PATHS, primitives: PRIMITIVES };
   return [
-    ...Array.from({ length: 24 }, (_, kind) => honestPacket(geometry, kind, stream)),
-    ...Array.from({ length: 40 }, () => packetOfSlot(geometry, randomSlot(stream), stream)),
+    ...Array.from({ length: 24 }, (_, kind) => honestPacket(maker, kind, stream).packet),
+    ...Array.from({ length: 40 }, () => packetOfSlot(maker, randomSlot(stream), stream)),
   ];
 }
 
@@ -199,14 +136,14 @@ describe(`the native unwrapper (seed ${SEED})`, { skip: SKIP }, () => {
       const packets = batchOf(SMALL, pool, SPHINX_LIMITS.batchPackets, stream);
       const records = assertAllAgree(SMALL, packets, SPHINX_LIMITS.batchPackets, `run ${run}`);
       for (let at = 0; at < records.length; at += OUTCOME_BYTES) seen.add(records[at] as number);
-      pool[below(stream, pool.length)] = packetOfSlot(SMALL, randomSlot(stream), stream);
+      pool[below(stream, pool.length)] = packetOfSlot(SMALL_MAKER, randomSlot(stream), stream);
     }
     assert.deepEqual([...seen].sort(), Object.values(OUTCOME_STATUS).sort(), 'every outcome was seen');
   });
 
   it('reads commands as the reference does, up to the last byte of a slot', () => {
     const stream = seededStream(SEED + 105);
-    const packets = slotsWithRest(stream).map((slot) => packetOfSlot(SMALL, slot, stream));
+    const packets = slotsWithRest(stream).map((slot) => packetOfSlot(SMALL_MAKER, slot, stream));
     for (let from = 0; from < packets.length; from += SPHINX_LIMITS.batchPackets) {
       const batch = packets.slice(from, from + SPHINX_LIMITS.batchPackets);
       assertAllAgree(SMALL, Buffer.concat(batch), batch.length, `slots from ${from}`);
@@ -220,7 +157,12 @@ describe(`the native unwrapper (seed ${SEED})`, { skip: SKIP }, () => {
       for (const userPayloadBytes of payloads) {
         const geometry = geometryOf({ hops, userPayloadBytes, hasReplyBlock: hops === 5 });
         const payload = stream(geometry.payloadBytes);
-        const options = { geometry, path: pathOf(hops), recipient: stream(32), primitives: PRIMITIVES };
+        const options = {
+          geometry,
+          path: PATHS[Math.min(hops, PATHS.length) - 1] as TestNode[],
+          recipient: stream(32),
+          primitives: PRIMITIVES,
+        };
         const packet = createPacket({ ...options, payload });
         assertAllAgree(geometry, packet, 1, `${hops} hops, ${userPayloadBytes} bytes`);
       }
@@ -301,7 +243,7 @@ describe(`the native unwrapper (seed ${SEED})`, { skip: SKIP }, () => {
     const privateKey = Uint8Array.from(KEYS.privateKey);
     using unwrapper = form.createUnwrapper({ geometry: SMALL, privateKey, tagKey: TAG_KEY });
     privateKey.fill(0);
-    const packet = honestPacket(SMALL, 0, seededStream(SEED + 104));
+    const packet = honestPacket(SMALL_MAKER, 0, seededStream(SEED + 104)).packet;
     const record = new Uint8Array(OUTCOME_BYTES);
     unwrapper.unwrapBatch(packet, record, 1);
     assert.equal(record[0], OUTCOME_STATUS.deliver);

@@ -1,7 +1,7 @@
 export { type Clock, SYSTEM_CLOCK, type Timer } from './clock.ts';
 export { LINK_LIMITS, NOISE_LIMITS, TRANSPORT_LIMITS } from './limits.ts';
 export { GOODBYE_CODES, type Goodbye, type GoodbyeCode } from './link/goodbye.ts';
-export type { GateLimits } from './link/handshake-gate.ts';
+export type { Caller, GateLimits } from './link/handshake-gate.ts';
 export { LINK_VERSIONS, NETWORK_ID_BYTES } from './link/hello.ts';
 export type { Link, LinkCounters, LinkHandlers, SendResult } from './link/link.ts';
 export {
@@ -24,6 +24,7 @@ export {
 export {
   type DialLinkOptions,
   dialLink,
+  dialLinkAtAny,
   type LinkListener,
   type LinkListenerOptions,
   listenForLinks,

@@ -23,10 +23,14 @@ export const LINK_LIMITS = {
   handshakeMilliseconds: 10_000,
   /** Handshakes at the same time per listener: each costs four Diffie-Hellmans, some 0.4 ms, and less than 10 KiB. */
   handshakes: 256,
-  /** Of these from one source prefix (IPv4 /24, IPv6 /64), so that one network cannot take all places. */
+  /** Of these from one source prefix (IPv4 /24, IPv6 /48), so that one network cannot take all places. */
   handshakesPerPrefix: 32,
+  /** Of these for nodes that are expected: two from each of the relays that a small network has in a layer. */
+  handshakesKept: 64,
   /** Links of one listener at the same time. With `sendBufferBytes` it bounds what peers that do not read can hold. */
   links: 1024,
+  /** Of these for nodes that are expected, whatever strangers take. A program that expects more has limits of its own. */
+  linksKept: 192,
   /**
    * What one link holds for a peer that does not read; further packets are the caller's to drop. 4 MiB are 27 ms of
    * 50,000 packets of 3 KB a second. A gateway with many clients gives each less.

@@ -2,8 +2,8 @@
 import { networkPrefix } from '@fog/contract/node';
 import { parseTcpAddress } from './tcp/tcp-address.ts';
 
-/** As much as is handed out to one subscriber. */
-const WIDTHS = { ipv4Bits: 24, ipv6Bits: 64 };
+/** IPv6 as far as anybody gets it for nothing: subscribers and tunnels have /56 to /48, with 65,536 networks of /64 each. */
+const WIDTHS = { ipv4Bits: 24, ipv6Bits: 48 };
 
 /**
  * The prefix of an address `host:port`. What is no IP address, such as a name of the memory network, stands for itself.

@@ -72,16 +72,16 @@ test('addresses of TCP are read and written', () => {
   }
 });
 
-test('sources are told apart by the prefix that one subscriber has', () => {
+test('sources are told apart by the prefix that nobody leaves by another address', () => {
   const prefixes: [string, string][] = [
     ['192.0.2.77:4000', '192.0.2.0/24'],
     ['[::ffff:192.0.2.78]:1', '192.0.2.0/24'],
-    ['[2001:db8:1:2:3:4:5:6]:1', '2001:db8:1:2::/64'],
-    ['[2001:0DB8:1:2::9]:1', '2001:db8:1:2::/64'],
-    ['[2001:db8::9]:1', '2001:db8:0:0::/64'],
-    ['[fe80::1%eth0]:1', 'fe80:0:0:0::/64'],
-    ['[::1]:1', '0:0:0:0::/64'],
-    ['[64:ff9b::192.0.2.1]:1', '64:ff9b:0:0::/64'],
+    ['[2001:db8:1:2:3:4:5:6]:1', '2001:db8:1::/48'],
+    ['[2001:0DB8:1:3::9]:1', '2001:db8:1::/48'],
+    ['[2001:db8::9]:1', '2001:db8:0::/48'],
+    ['[fe80::1%eth0]:1', 'fe80:0:0::/48'],
+    ['[::1]:1', '0:0:0::/48'],
+    ['[64:ff9b::192.0.2.1]:1', '64:ff9b:0::/48'],
     ['mix-1', 'mix-1'],
   ];
   for (const [address, prefix] of prefixes) assert.equal(sourcePrefixOf(address), prefix);

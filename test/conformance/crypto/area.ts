@@ -1,4 +1,5 @@
 import type { ConformanceArea } from '../areas.ts';
+import { backendsNotRun } from '../sphinx/backends.ts';
 import { type Check, readJson } from '../vector-shape.ts';
 import { checkVrfCase, parseVrfFile, type VrfCase } from '../vrf-file.ts';
 import { wycheproofChecks } from './wycheproof.ts';
@@ -18,6 +19,7 @@ export const CRYPTO_AREA: ConformanceArea = {
     return checks.map(({ name, run }) => ({ name, data: run }));
   },
   run: ({ data }) => (data as Check['run'])(),
+  notRun: () => backendsNotRun(),
 };
 
 function vrfCheck(example: VrfCase): Check {

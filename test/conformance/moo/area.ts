@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ConformanceArea, FileBeside, VectorFile } from '../areas.ts';
+import type { ConformanceArea, VectorFile } from '../areas.ts';
 import { type Check, parseShape, readJson } from '../vector-shape.ts';
 import { hypervolumeChecks } from './hypervolume-vectors.ts';
 import { indicatorChecks } from './indicator-vectors.ts';
@@ -15,18 +15,18 @@ export const MOO_AREA: ConformanceArea = {
   summary: 'the optimiser: fronts, crowding, hypervolume, distances to a front, values of standard problems',
   folder: 'vectors',
   files: (path) => path.startsWith(FOLDER),
-  async cases(file, beside) {
-    return (await checksOf(file, beside)).map(({ name, run }) => ({ name, data: run }));
+  async cases(file) {
+    return (await checksOf(file)).map(({ name, run }) => ({ name, data: run }));
   },
   run: ({ data }) => (data as Check['run'])(),
 };
 
-async function checksOf(file: VectorFile, beside: FileBeside): Promise<Check[]> {
+async function checksOf(file: VectorFile): Promise<Check[]> {
   const { path } = file;
   if (path.endsWith('.json')) return jsonChecks(readJson(file));
   if (path.includes('_hv/')) return hypervolumeChecks(path, textOf(path, file.content));
-  if (path.includes('_indicator_vectors/')) return await indicatorChecks(file, beside);
-  if (isProblemFile(path)) return await problemChecks(file, beside);
+  if (path.includes('_indicator_vectors/')) return await indicatorChecks(file);
+  if (isProblemFile(path)) return await problemChecks(file);
   if (!FRONT.test(path)) throw new Error('unknown shape: neither points, answers nor a front');
   // Fronts are data, for whoever measures by them.
   parseTable(textOf(path, file.content));

@@ -3,8 +3,9 @@
  * constraints are broken in all. A problem without NAME.f is only evaluated.
  */
 import assert from 'node:assert/strict';
+import { posix } from 'node:path';
 import { type RealProblem, standardProblem } from '@fog/scheduler/nsga2';
-import type { FileBeside, VectorFile } from '../areas.ts';
+import type { VectorFile } from '../areas.ts';
 import type { Check } from '../vector-shape.ts';
 import { assertClose } from './closeness.ts';
 import { type NumberTable, parseTable, textOf } from './number-table.ts';
@@ -12,11 +13,11 @@ import { type NumberTable, parseTable, textOf } from './number-table.ts';
 const TOLERANCE = 1e-4;
 const FILE = /([^/]+)\.(x|f|cv)(\.gz)?$/;
 
-export async function problemChecks(file: VectorFile, beside: FileBeside): Promise<Check[]> {
+export async function problemChecks(file: VectorFile): Promise<Check[]> {
   const [, name = '', kind] = FILE.exec(file.path) ?? [];
-  const points = await tableBeside(beside, name, 'x');
-  const objectives = await tableBeside(beside, name, 'f');
-  const violations = await tableBeside(beside, name, 'cv');
+  const points = await tableBeside(file, name, 'x');
+  const objectives = await tableBeside(file, name, 'f');
+  const violations = await tableBeside(file, name, 'cv');
   if (points === null) throw new Error(`unknown shape: there is no ${name}.x`);
   // Three files make the checks of one problem.
   if (kind !== 'x') return [];
@@ -39,10 +40,10 @@ export function isProblemFile(path: string): boolean {
   return FILE.test(path);
 }
 
-async function tableBeside(beside: FileBeside, name: string, kind: string): Promise<NumberTable | null> {
+async function tableBeside(file: VectorFile, name: string, kind: string): Promise<NumberTable | null> {
   for (const ending of [kind, `${kind}.gz`]) {
-    const path = `${name}.${ending}`;
-    const content = await beside(path);
+    const path = `${posix.dirname(file.path)}/${name}.${ending}`;
+    const content = await file.sibling(path);
     if (content !== null) return parseTable(textOf(path, content));
   }
   return null;

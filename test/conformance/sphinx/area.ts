@@ -1,6 +1,7 @@
 import type { ConformanceArea } from '../areas.ts';
 import { type Check, readJson } from '../vector-shape.ts';
 import { aezChecks } from './aez.ts';
+import { backendsNotRun } from './backends.ts';
 import { katzenpostChecks } from './katzenpost.ts';
 import { sphinxmix2017Checks } from './sphinxmix-2017.ts';
 
@@ -20,6 +21,7 @@ export const SPHINX_AREA: ConformanceArea = {
     return checks.map(({ name, run }) => ({ name, data: run }));
   },
   run: ({ data }) => (data as Check['run'])(),
+  notRun: () => backendsNotRun(),
 };
 
 function folderOf(path: string) {

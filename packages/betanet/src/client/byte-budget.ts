@@ -1,5 +1,11 @@
+/** Room of which somebody takes some, if there is enough, and gives it back. */
+export interface Budget {
+  take(amount: number): boolean;
+  give(amount: number): void;
+}
+
 /** Bytes that several holders share. Whoever took some gives them back. */
-export class ByteBudget {
+export class ByteBudget implements Budget {
   readonly limit: number;
   #used = 0;
 

@@ -2,13 +2,13 @@
 import { FogError } from '@fog/contract';
 import { type KeyedPath, type KeyUse, keyedPath } from './epoch-keys.ts';
 import type { NetworkNode, NetworkView } from './network-view.ts';
-import { type PathRequest, type PrivacyLevel, selectPath } from './path-selection.ts';
+import { type PathDepth, type PathRequest, type PrivacyLevel, selectPath } from './path-selection.ts';
 import type { UniformNumbers } from './random-source.ts';
 
 export interface PathDependencies {
   numbers: UniformNumbers;
   /** How long a hop is to hold a packet of that level: whole milliseconds, exponentially distributed. */
-  drawDelay(level: PrivacyLevel): number;
+  drawDelay(level: PathDepth): number;
 }
 
 export class ClientPaths {
@@ -34,7 +34,7 @@ export class ClientPaths {
 
   useView(view: NetworkView): void {
     this.#view = view;
-    this.#nodes = new Map(view.nodes.map((node) => [nameOf(node.id), node]));
+    this.#nodes = new Map(view.nodes.map((node) => [node.id.toHex(), node]));
   }
 
   /** Gateway, mixes, service node. Throws `unavailable`. */
@@ -50,12 +50,12 @@ export class ClientPaths {
   }
 
   /** Gateway, mixes, and the same gateway. */
-  loop(level: PrivacyLevel, now: number): KeyedPath {
+  loop(level: PathDepth, now: number): KeyedPath {
     return this.#draw({ from: [this.#node(this.#gateway)], to: 'origin', level }, now, 'packet');
   }
 
   /** Gateway, mixes, and any service node, which throws the packet away. */
-  drop(level: PrivacyLevel, now: number): KeyedPath {
+  drop(level: PathDepth, now: number): KeyedPath {
     const to = this.#view.nodes.filter(({ role }) => role === 'service');
     return this.#draw({ from: [this.#node(this.#gateway)], to, level }, now, 'packet');
   }
@@ -71,15 +71,11 @@ export class ClientPaths {
   }
 
   #node(id: Uint8Array): NetworkNode {
-    const node = this.#nodes.get(nameOf(id));
+    const node = this.#nodes.get(id.toHex());
     if (node !== undefined) return node;
-    throw new FogError('unavailable', `node ${nameOf(id).slice(0, 16)} is not in the consensus of this epoch`, {
-      details: { node: nameOf(id) },
+    throw new FogError('unavailable', `node ${id.toHex().slice(0, 16)} is not in the consensus of this epoch`, {
+      details: { node: id.toHex() },
       hint: 'wait until it is back, or use another one',
     });
   }
-}
-
-function nameOf(id: Uint8Array): string {
-  return Buffer.from(id).toString('hex');
 }

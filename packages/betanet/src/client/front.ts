@@ -2,7 +2,7 @@
 export type { Destination } from './client-session.ts';
 export { type KeyedPath, type KeyUse, keyAcceptance, keyedPath, type PathHop } from './epoch-keys.ts';
 export { CLIENT_LIMITS } from './limits.ts';
-export { MixClient, type MixClientProgramOptions, type Request, type TracedAnswer } from './mix-client.ts';
+export { MixClient, type MixClientProgramOptions, type Request } from './mix-client.ts';
 export {
   type ClientEffect,
   type MessageReference,
@@ -23,8 +23,15 @@ export {
   type SelectedPath,
   selectPath,
 } from './path-selection.ts';
+export type { TracedAnswer } from './pending-answers.ts';
 export { clientRoundTripMilliseconds } from './round-trip.ts';
-export { type Delivery, ServiceCore, type ServiceEffect, type ServiceOptions } from './service-core.ts';
-export { type ServiceHandler, ServiceHost, type ServiceHostOptions } from './service-host.ts';
+export {
+  type Delivery,
+  type ReplyPacket,
+  ServiceCore,
+  type ServiceEffect,
+  type ServiceOptions,
+} from './service-core.ts';
+export { type ServiceHandler, ServiceHost, type ServiceHostOptions, type ServiceNode } from './service-host.ts';
 export { coverRecipient, type PayloadSizes, serviceRecipient } from './service-messages.ts';
 export { deliveryOf, sphinxPackets } from './sphinx-packets.ts';

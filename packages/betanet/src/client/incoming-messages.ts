@@ -6,9 +6,10 @@
  *                                         '--- nothing came for long ---> unknown
  *
  * Which messages were delivered is remembered in a window of their numbers, so memory is bounded however long the
- * session lasts. A fragment that finds no room is not acknowledged: its sender sends it again later, or gives up.
+ * session lasts. A fragment that finds no room is not acknowledged: its sender sends it again later, or gives up. A
+ * message of one fragment needs none.
  */
-import type { ByteBudget } from './byte-budget.ts';
+import type { Budget } from './byte-budget.ts';
 import { bitmapOf, completeBitmap } from './fragment-bitmap.ts';
 import { CLIENT_LIMITS } from './limits.ts';
 import { SequenceWindow } from './sequence-window.ts';
@@ -41,7 +42,7 @@ interface Incomplete {
 }
 
 export class IncomingMessages {
-  readonly #budget: ByteBudget;
+  readonly #budget: Budget;
   readonly #delivered = new SequenceWindow(CLIENT_LIMITS.sequenceWindow);
   readonly #incomplete = new Map<number, Incomplete>();
   readonly #toAcknowledge = new Set<number>();
@@ -50,7 +51,7 @@ export class IncomingMessages {
   #bytes = 0;
 
   /** `budget`: bytes of incomplete messages of all senders together. */
-  constructor(budget: ByteBudget) {
+  constructor(budget: Budget) {
     this.#budget = budget;
   }
 
@@ -67,14 +68,22 @@ export class IncomingMessages {
     const fate = this.#look(fragment);
     if (fate === 'duplicate') this.#toAcknowledge.add(fragment.sequence);
     if (fate !== 'stored') return { fate, message: null };
-    const incomplete = this.#store(fragment, now);
+    const parts = fragment.count === 1 ? [fragment.data] : this.#store(fragment, now);
     this.#toAcknowledge.add(fragment.sequence);
-    if (incomplete.parts.size < incomplete.count) return { fate, message: null };
-    const parts = Array.from({ length: incomplete.count }, (_, index) => incomplete.parts.get(index) as Uint8Array);
+    if (parts === null) return { fate, message: null };
     const bytes = new Uint8Array(Buffer.concat(parts));
     this.#forget(fragment.sequence);
     this.#delivered.take(fragment.sequence);
-    return { fate: 'complete', message: { sequence: fragment.sequence, answers: incomplete.answers, bytes } };
+    return { fate: 'complete', message: { sequence: fragment.sequence, answers: fragment.answers, bytes } };
+  }
+
+  /** Others need room: forgets the incomplete message of which nothing has come for longest. */
+  evict(): void {
+    let oldest: [sequence: number, heardAt: number] | null = null;
+    for (const [sequence, { heardAt }] of this.#incomplete) {
+      if (oldest === null || heardAt < oldest[1]) oldest = [sequence, heardAt];
+    }
+    if (oldest !== null) this.#forget(oldest[0]);
   }
 
   /** Takes what is to be acknowledged, the oldest first, `most` messages of it. */
@@ -110,6 +119,8 @@ export class IncomingMessages {
       return 'contradiction';
     }
     if ((incomplete?.bytes ?? 0) + data.length > CLIENT_LIMITS.messageBytes) return 'contradiction';
+    // It is whole: nothing of it is kept.
+    if (count === 1) return 'stored';
     const cost = costOf(data);
     const hasRoom =
       this.#bytes + cost <= CLIENT_LIMITS.reassemblyBytesPerSender &&
@@ -117,14 +128,16 @@ export class IncomingMessages {
     return hasRoom && this.#budget.take(cost) ? 'stored' : 'no-room';
   }
 
-  #store({ sequence, index, count, answers, data }: Fragment, now: number): Incomplete {
+  /** All parts in their order, once there are all. */
+  #store({ sequence, index, count, answers, data }: Fragment, now: number): Uint8Array[] | null {
     const incomplete = this.#incomplete.get(sequence) ?? { count, answers, parts: new Map(), bytes: 0, heardAt: now };
     this.#incomplete.set(sequence, incomplete);
     incomplete.parts.set(index, data);
     incomplete.bytes += data.length;
     incomplete.heardAt = now;
     this.#bytes += costOf(data);
-    return incomplete;
+    if (incomplete.parts.size < count) return null;
+    return Array.from({ length: count }, (_, at) => incomplete.parts.get(at) as Uint8Array);
   }
 
   #forget(sequence: number): void {

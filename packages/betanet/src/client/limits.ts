@@ -40,6 +40,8 @@ export const CLIENT_LIMITS = {
   /** Incomplete messages: of one sender (twice what it may have under way, for their keeping), and of all of them. */
   reassemblyBytesPerSender: 2 << 20,
   reassemblyBytes: 64 << 20,
+  /** By such steps it is compared who holds most of these, so that whose messages make way. */
+  reassemblyShareBytes: 32 << 10,
   /** An incomplete message of which nothing more comes is forgotten: its sender has given up long before. */
   reassemblyMilliseconds: 900_000,
   /** Places in the queue of the payload stream: at fifty packets a second more than a minute of them. */
@@ -59,6 +61,13 @@ export const CLIENT_LIMITS = {
   replyBlocksWanted: 64,
   /** How often reply blocks that a service asked for are sent while nothing more is heard of it. */
   replyBlockRounds: 8,
+  /**
+   * Slots of a service node in a second, in which its answers leave: one waits 50 ms on average, and twenty clients that
+   * never stop talking at the rate of the default traffic are answered. A busier service node is given more.
+   */
+  serviceSlotsPerSecond: 20,
+  /** What these slots may cost in an hour: 20 packets of 3.4 KB a second are 236 MiB. Larger packets leave less often. */
+  serviceBytesPerHour: 256 << 20,
   /** In one payload: more acknowledgements are rarely waiting, and more reply blocks do not fit. */
   acknowledgementsPerPayload: 8,
   replyBlocksPerPayload: 8,
@@ -74,6 +83,10 @@ export const CLIENT_LIMITS = {
   serviceNameCharacters: 63,
   /** On a test network: messages, and reply blocks, whose packets a client remembers when asked to. */
   journeys: 1024,
+  /** Gateways of one run of a client: one to use, and one for when it is gone. Each more is one more that may be watched. */
+  guards: 2,
+  /** Tries to connect that fail in a row before the other is used. */
+  guardTries: 3,
   /** Pauses before a gateway is tried again; each is twice the last. */
   redialLeastMilliseconds: 100,
   redialMostMilliseconds: 30_000,

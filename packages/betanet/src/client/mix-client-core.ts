@@ -31,7 +31,7 @@ import type { NetworkView } from './network-view.ts';
 import type { OutgoingEffect } from './outgoing-messages.ts';
 import type { PacketFactory } from './packet-factory.ts';
 import type { PacketWatch } from './packet-journeys.ts';
-import type { PrivacyLevel } from './path-selection.ts';
+import type { PathDepth } from './path-selection.ts';
 import type { UniformNumbers } from './random-source.ts';
 import { type AwaitedReply, ReplyKeyStore } from './reply-blocks.ts';
 import { SendQueue } from './send-queue.ts';
@@ -52,7 +52,7 @@ export interface MixClientDependencies {
   numbers: UniformNumbers;
   fillRandom: FillRandom;
   /** How long a hop is to hold a packet of that level: whole milliseconds, exponentially distributed. */
-  drawDelay(level: PrivacyLevel): number;
+  drawDelay(level: PathDepth): number;
 }
 
 export interface MixClientOptions extends MixClientDependencies {
@@ -63,7 +63,7 @@ export interface MixClientOptions extends MixClientDependencies {
   /** Is told which packets belong to which message. Default: nobody is. */
   watch?: PacketWatch | undefined;
   /** Level of cover packets. A gateway sees at which layer a packet enters, so cover should be of the level in use. */
-  coverLevel: PrivacyLevel;
+  coverLevel: PathDepth;
 }
 
 /** Names a message within its client. */
@@ -79,7 +79,9 @@ export type ClientEffect =
   | { kind: 'failed'; message: MessageReference; error: FogError }
   /** A message of the service; `answers` is the request that it belongs to, or null. */
   | { kind: 'answer'; session: string; destination: Destination; answers: number | null; bytes: Uint8Array }
-  | { kind: 'unanswered'; message: MessageReference; error: FogError };
+  | { kind: 'unanswered'; message: MessageReference; error: FogError }
+  /** A loop came back unharmed. */
+  | { kind: 'loop'; token: string };
 
 export interface SendRequest {
   destination: Destination;
@@ -89,6 +91,8 @@ export interface SendRequest {
 }
 
 const REPLY_ID_BYTES = 16;
+/** In place of a session, with the keys of loops. */
+const LOOPS = 'loops';
 
 export class MixClientCore {
   readonly #options: MixClientOptions;
@@ -135,6 +139,7 @@ export class MixClientCore {
   useGateway(gateway: Uint8Array, recipient: Uint8Array, now: number): void {
     this.#recipient = recipient;
     this.#paths.useGateway(gateway);
+    this.#keys.dropSession(LOOPS);
     for (const session of this.#sessions.values()) {
       session.supply.voidAll(session.awaited.size > 0 ? CLIENT_LIMITS.replyBlockReserve : 1);
       this.#queueControl(session, now);
@@ -173,23 +178,34 @@ export class MixClientCore {
       const packet = this.#packetFor(session, queued.content, now);
       if (packet !== null) return { packet, carries: 'payload' };
     }
-    return { packet: this.#coverPacket('drop', now).packet, carries: 'cover' };
+    return { packet: this.drop(now), carries: 'cover' };
   }
 
-  /** A packet that comes back to this client. `loopToken` tells whether what came is one. Throws `unavailable`. */
+  /**
+   * A packet that comes back to this client: made from a reply block of its own, so that its gateway, which sees it last,
+   * cannot tell it from an answer. `token` is in the effect of its return. Throws `unavailable`.
+   */
   loop(now: number): { packet: Uint8Array; token: string; delayMilliseconds: number; relays: string[] } {
-    return this.#coverPacket('loop', now);
+    const { packets, coverLevel } = this.#options;
+    const { hops, expiresAt, delayMilliseconds } = this.#paths.loop(coverLevel, now);
+    const replyId = this.#random(REPLY_ID_BYTES);
+    const { block, keys } = packets.createReplyBlock({ path: hops, recipient: this.#recipient, replyId });
+    const keysExpireAt = expiresAt + delayMilliseconds + this.#paths.view.graceMilliseconds;
+    this.#keys.add(replyId, { session: LOOPS, keys, backMilliseconds: delayMilliseconds, expiresAt: keysExpireAt });
+    const packet = packets.packetFromReplyBlock(
+      block,
+      encodePayload({ ...EMPTY_PAYLOAD, kind: 'cover' }, packets.reply),
+    );
+    block.fill(0);
+    return { packet, token: replyId.toHex(), delayMilliseconds, relays: hops.map(({ id }) => id.toHex()) };
   }
 
   /** A packet that its last hop throws away. Throws `unavailable`. */
   drop(now: number): Uint8Array {
-    return this.#coverPacket('drop', now).packet;
-  }
-
-  /** The token of a cover packet that was delivered to this client, or null when it is none. */
-  loopToken(delivered: Uint8Array): string | null {
-    const payload = parsePayload(delivered, this.#options.packets.request);
-    return payload?.kind === 'cover' ? hexOf(payload.pseudonym) : null;
+    const { packets, coverLevel } = this.#options;
+    const path = this.#paths.drop(coverLevel, now).hops;
+    const payload = encodePayload({ ...EMPTY_PAYLOAD, kind: 'cover' }, packets.request);
+    return packets.createPacket({ path, recipient: coverRecipient(), payload, replyBlock: null });
   }
 
   /** `replyId` and `body` as the gateway handed them over. */
@@ -203,6 +219,7 @@ export class MixClientCore {
     awaited.keys.fill(0);
     const payload = opened === null ? null : parsePayload(opened, this.#options.packets.reply);
     if (opened === null) this.counters.damagedReplies += 1;
+    else if (awaited.session === LOOPS && payload?.kind === 'cover') return [{ kind: 'loop', token: replyId.toHex() }];
     else if (payload?.kind !== 'reply') this.counters.malformedReplies += 1;
     const session = this.#sessions.get(awaited.session);
     return session === undefined || payload?.kind !== 'reply' ? [] : this.#hear(session, payload, awaited, now);
@@ -321,17 +338,6 @@ export class MixClientCore {
     return { number: session.supply.issue(now, roundTrip), expiresAt, block: made.block, backMilliseconds };
   }
 
-  #coverPacket(kind: 'loop' | 'drop', now: number) {
-    const { packets, coverLevel } = this.#options;
-    const path = this.#paths[kind](coverLevel, now);
-    const token = this.#random(PSEUDONYM_BYTES);
-    const payload = encodePayload({ ...EMPTY_PAYLOAD, kind: 'cover', pseudonym: token }, packets.request);
-    const recipient = kind === 'loop' ? this.#recipient : coverRecipient();
-    const packet = packets.createPacket({ path: path.hops, recipient, payload, replyBlock: null });
-    const relays = path.hops.map(({ id }) => hexOf(id));
-    return { packet, token: hexOf(token), delayMilliseconds: path.delayMilliseconds, relays };
-  }
-
   #follow(session: ClientSession, effects: readonly OutgoingEffect[], now: number): ClientEffect[] {
     return effects.flatMap((effect) => {
       if (effect.kind !== 'transmit') return [this.#ending(session, effect)];
@@ -369,7 +375,7 @@ export class MixClientCore {
   #sessionFor(destination: Destination, now: number): ClientSession {
     const recipient = serviceRecipient(destination.service);
     const name = JSON.stringify([
-      hexOf(destination.node),
+      destination.node.toHex(),
       destination.service,
       destination.level,
       destination.isolation,
@@ -397,8 +403,4 @@ export class MixClientCore {
     this.#options.fillRandom(bytes);
     return bytes;
   }
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex');
 }

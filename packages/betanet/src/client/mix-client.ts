@@ -3,14 +3,16 @@
  *
  *     starting --consensus--> connecting --> connected --cut--> connecting ...
  *                                                '--close--> closed
+ *     any of them --this clock is wrong--> failed: what waits is rejected with the reason, and nothing is sent any more
  *
  * It sends as long as it is connected, whether it has something to say or not: an observer of its link sees three
- * Poisson streams of packets of one size (see ../mixing/cover-streams.ts).
+ * Poisson streams of packets of one size (see ../mixing/cover-streams.ts). It stays with few gateways
+ * (gateway-guards.ts), to each of which it is somebody else: the key of its link is made anew for each change.
  */
 import { randomFillSync } from 'node:crypto';
 import { FogError } from '@fog/contract';
 import { chooseBackend, geometryOf, nodePrimitives, type Outcome, readOutcome } from '@fog/sphinx';
-import { dialLink, formatTcpAddress, generateKeyPair, type Link, type Transport } from '@fog/transport';
+import { dialLinkAtAny, formatTcpAddress, generateKeyPair, type Link, type Transport } from '@fog/transport';
 import type { Consensus } from '../directory/documents.ts';
 import { type Genesis, networkIdOf } from '../directory/genesis.ts';
 import { ConsensusFollower } from '../directory-service/consensus-follower.ts';
@@ -21,40 +23,43 @@ import { RandomNumbers } from '../mixing/random-numbers.ts';
 import type { SendingPlan } from '../mixing/sending-plan.ts';
 import { clientRecipient } from '../node/mailboxes.ts';
 import type { Destination } from './client-session.ts';
+import { GatewayGuards } from './gateway-guards.ts';
 import { CLIENT_LIMITS } from './limits.ts';
-import { type ClientEffect, type MessageReference, MixClientCore } from './mix-client-core.ts';
+import type { LoopWatch } from './loop-watch.ts';
+import { type ClientEffect, MixClientCore } from './mix-client-core.ts';
 import type { NetworkNode, NetworkView } from './network-view.ts';
-import { type Journey, PacketJourneys } from './packet-journeys.ts';
-import type { PrivacyLevel } from './path-selection.ts';
-import { deliveryOf, sphinxPackets } from './sphinx-packets.ts';
+import { PacketJourneys } from './packet-journeys.ts';
+import type { PathDepth, PrivacyLevel } from './path-selection.ts';
+import { PendingAnswers, type TracedAnswer } from './pending-answers.ts';
+import { PreparedPackets } from './prepared-packets.ts';
+import { sphinxPackets } from './sphinx-packets.ts';
 import { viewOfConsensus } from './view-of-consensus.ts';
+import { drawByWeight } from './weighted-draw.ts';
 
 export interface MixClientProgramOptions {
   genesis: Genesis;
   transport: Transport;
   /** Level of cover packets, and of messages unless they say otherwise. */
   level: PrivacyLevel;
+  /** Of cover packets, instead of that level: for probers, which send no messages. */
+  coverDepth?: PathDepth;
   /** What may be sent in an hour; default: no limit. Cover is lowered first, see `plan`. */
   bytesPerHour?: number | null;
-  /** Id of the gateway (hex). Default: one that is drawn. */
+  /** Id of the gateway (hex). Default: one that is drawn, by weight. */
   gateway?: string;
+  /** Answers which of the gateways (hex, at least one) to connect to, each time before it does. Default: draws one. */
+  chooseGateway?(gateways: readonly string[]): string;
   /** Is told what becomes of its loops. */
   loops?: LoopWatch;
   /** Remembers which packets carried a message, see `traced`; for networks marked `test` alone. */
   keepsJourneys?: boolean;
   log?(level: 'info' | 'warn', message: string, details: Record<string, unknown>): void;
-}
-
-export interface LoopWatch {
-  /** `relays`: ids of the path, hex; the gateway is the first and the last. */
-  sent(token: string, relays: readonly string[]): void;
-  returned(token: string): void;
-  /** The link to the gateway is gone: what was under way may not come back for that reason. */
-  cut(): void;
+  /** The client cannot go on, e.g. since this machine's clock is wrong: no request is answered any more. */
+  failed?(error: FogError): void;
 }
 
 export interface Request {
-  /** Id of the service node (hex). Default: any node that the consensus lists as one. */
+  /** Id of the service node (hex). Default: one that is drawn of those that the consensus lists, by weight. */
   node?: string;
   service: string;
   bytes: Uint8Array;
@@ -64,26 +69,17 @@ export interface Request {
   answerWithinMilliseconds?: number;
 }
 
-export interface TracedAnswer {
-  bytes: Uint8Array;
-  /** Null unless the client keeps journeys. */
-  journey: Journey | null;
-}
-
-interface Pending {
-  resolve(answer: TracedAnswer): void;
-  reject(error: unknown): void;
-}
-
 export class MixClient implements AsyncDisposable {
   readonly #options: MixClientProgramOptions;
   readonly #follower: ConsensusFollower;
   readonly #random = new RandomNumbers(randomFillSync);
   readonly #stopping = new AbortController();
-  /** Made for this run alone: nobody can tell that two runs are of one person. */
-  readonly #linkKey = generateKeyPair();
+  /** Made for one gateway in one run: nobody can tell that two are of one person. */
+  #linkKey = generateKeyPair();
+  readonly #guards = new GatewayGuards();
+  readonly #prepared = new PreparedPackets();
   readonly #streams: ClientStreams;
-  readonly #pending = new Map<string, Pending>();
+  readonly #pending: PendingAnswers;
   readonly #connected = Promise.withResolvers<void>();
   readonly #journeys: PacketJourneys | null;
   #core: MixClientCore | null = null;
@@ -93,7 +89,11 @@ export class MixClient implements AsyncDisposable {
   #link: Link | null = null;
   #timer: NodeJS.Timeout | null = null;
   #failures = 0;
+  /** Since when there is no link, or since loops were last told as refused for that. */
+  #awaySince = 0;
   #isConnecting = false;
+  /** Why the client has failed. */
+  #failure: FogError | null = null;
   readonly counters = { sent: 0, loopsSent: 0, loopsReturned: 0, withoutPath: 0, malformedDeliveries: 0 };
 
   constructor(options: MixClientProgramOptions) {
@@ -103,6 +103,7 @@ export class MixClient implements AsyncDisposable {
       throw new FogError('invalid-configuration', 'journeys of packets are kept on a network marked test only');
     }
     this.#journeys = keepsJourneys ? new PacketJourneys() : null;
+    this.#pending = new PendingAnswers(this.#journeys);
     const { traffic } = genesis;
     const packetBytes = geometryOf(genesis.geometry).packetBytes;
     const rates = {
@@ -117,7 +118,8 @@ export class MixClient implements AsyncDisposable {
       directory: new DirectoryClient(genesis, this.#stopping.signal),
       changed: () => this.#viewChanged(),
       missing: (reason) => this.#log('warn', 'no consensus of this epoch', { reason }),
-      skewed: (error) => this.#connected.reject(error),
+      warned: (message, details) => this.#log('warn', message, details),
+      skewed: (error) => this.#fail(error),
     });
   }
 
@@ -151,7 +153,7 @@ export class MixClient implements AsyncDisposable {
 
   /**
    * Sends a message to a service and resolves with its answer. Rejects with `unavailable` (the level cannot be met, or
-   * nobody is reached), `timed-out`, `too-many-requests` or `body-too-large`.
+   * nobody is reached), `timed-out`, `too-many-requests` or `body-too-large`, and with why the client has failed.
    */
   async request(request: Request): Promise<Uint8Array> {
     return (await this.traced(request)).bytes;
@@ -165,21 +167,36 @@ export class MixClient implements AsyncDisposable {
     const core = this.#usableCore();
     const destination = this.#destinationOf(request);
     const message = core.send({ destination, bytes: request.bytes, answerWithinMilliseconds }, Date.now());
-    return await new Promise((resolve, reject) => this.#pending.set(keyOf(message), { resolve, reject }));
+    this.#prepare(core);
+    return await this.#pending.wait(message);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#end(new FogError('cancelled', 'the mix client was closed'));
+  }
+
+  #fail(error: FogError): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#failure = error;
+    this.#log('warn', 'the mix client has failed', { error: String(error) });
+    this.#end(error);
+    this.#options.failed?.(error);
+  }
+
+  #end(reason: FogError): void {
     this.#stopping.abort();
     this.#follower[Symbol.dispose]();
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#link?.close();
-    const closed = new FogError('cancelled', 'the mix client was closed');
-    this.#connected.reject(closed);
-    for (const { reject } of this.#pending.values()) reject(closed);
-    this.#pending.clear();
+    this.#connected.reject(reason);
+    this.#pending.rejectAll(reason);
   }
 
   #usableCore(): MixClientCore {
+    if (this.#failure !== null) throw this.#failure;
+    const { refusal } = this.#follower;
+    if (refusal !== null)
+      throw new FogError('unavailable', refusal, { hint: 'wait for the next epoch, or see who runs them' });
     if (this.#core !== null && this.#link !== null) return this.#core;
     throw new FogError('unavailable', 'the mix client is not connected to a gateway', {
       hint: 'wait until it is: connected() resolves then',
@@ -190,9 +207,7 @@ export class MixClient implements AsyncDisposable {
     const view = this.#view();
     const services = view?.nodes.filter(({ role }) => role === 'service') ?? [];
     const chosen =
-      node === undefined
-        ? services[services.length === 0 ? 0 : this.#random.below(services.length)]
-        : services.find(({ id }) => Buffer.from(id).toString('hex') === node);
+      node === undefined ? drawByWeight(services, this.#random) : services.find(({ id }) => id.toHex() === node);
     if (chosen === undefined) {
       const what = node === undefined ? 'no service node' : `no service node ${node.slice(0, 16)}`;
       throw new FogError('unavailable', `the consensus of this epoch has ${what}`);
@@ -210,36 +225,37 @@ export class MixClient implements AsyncDisposable {
     const view = this.#view();
     if (view === null) return;
     this.#core?.useView(view);
-    const stillThere = view.nodes.some(
-      ({ id }) => this.#gateway !== null && Buffer.compare(id, this.#gateway.id) === 0,
-    );
+    const stillThere = view.nodes.some(({ id }) => isSame(this.#gateway?.id, id));
     // Without a consensus no other try follows one that failed.
     const isWaiting = this.#link === null && !this.#isConnecting && this.#timer === null;
     if (!stillThere || isWaiting) void this.#connect(view);
   }
 
   async #connect(view: NetworkView): Promise<void> {
-    const { genesis, transport, gateway: wanted } = this.#options;
-    const gateways = view.nodes.filter(
-      ({ role, id }) => role === 'gateway' && (wanted === undefined || Buffer.from(id).toString('hex') === wanted),
+    const { genesis, transport, gateway: wanted, chooseGateway } = this.#options;
+    if (this.#isConnecting || this.#stopping.signal.aborted) return;
+    const gateways = new Map(
+      view.nodes.filter(({ role }) => role === 'gateway').map((node) => [node.id.toHex(), node]),
     );
-    const gateway = gateways.length === 0 ? undefined : gateways[this.#random.below(gateways.length)];
-    if (gateway === undefined || this.#isConnecting || this.#stopping.signal.aborted) return;
-    this.#gateway = gateway;
+    const listed = [...gateways.keys()].filter((id) => wanted === undefined || id === wanted);
+    if (listed.length === 0) return;
+    const weighted = listed.map((id) => ({ id, weight: gateways.get(id)?.weight ?? 0n }));
+    const gateway = gateways.get(chooseGateway?.(listed) ?? this.#guards.choose(weighted, this.#random) ?? '');
+    if (gateway === undefined) return;
+    this.#turnTo(gateway);
     this.#isConnecting = true;
     if (this.#link !== null) {
       this.#link.close();
       this.#link = null;
-      this.#options.loops?.cut();
+      this.#options.loops?.cut(null);
     }
     try {
       const node = this.#relayOf(gateway);
-      const link = await dialLink({
+      const link = await dialLinkAtAny(node.addresses.map(formatTcpAddress), {
         transport,
         networkId: Buffer.from(networkIdOf(genesis), 'hex'),
         static: this.#linkKey,
         packetBytes: geometryOf(genesis.geometry).packetBytes,
-        address: formatTcpAddress(node.address),
         remoteStatic: node.linkKey,
         signal: this.#stopping.signal,
       });
@@ -248,16 +264,31 @@ export class MixClient implements AsyncDisposable {
       else this.#opened(link, gateway, view);
     } catch (error) {
       this.#isConnecting = false;
+      if (!this.#stopping.signal.aborted) this.#tellRefused(gateway, 1);
+      this.#guards.failed();
       this.#again(error);
     }
+  }
+
+  #turnTo(gateway: NetworkNode): void {
+    if (!isSame(this.#gateway?.id, gateway.id)) {
+      if (this.#gateway !== null) this.#linkKey = generateKeyPair();
+      this.#awaySince = performance.now();
+    }
+    this.#gateway = gateway;
   }
 
   #opened(link: Link, gateway: NetworkNode, view: NetworkView): void {
     const recipient = clientRecipient(this.#linkKey.publicKey);
     this.#failures = 0;
+    this.#tellRefused(gateway, 0);
+    this.#guards.connected();
     this.#link = link;
     if (this.#core === null) this.#core = this.#newCore(view, gateway, recipient);
-    else if (!isSame(this.#coreGateway, gateway.id)) this.#core.useGateway(gateway.id, recipient, Date.now());
+    else if (!isSame(this.#coreGateway, gateway.id)) {
+      this.#core.useGateway(gateway.id, recipient, Date.now());
+      this.#prepared.clear();
+    }
     this.#coreGateway = gateway.id;
     link.start({
       onPackets: (message, { offset, stride, count }) => {
@@ -269,17 +300,18 @@ export class MixClient implements AsyncDisposable {
       onClose: (end) => {
         if (this.#link !== link) return;
         this.#link = null;
-        this.#options.loops?.cut();
+        this.#awaySince = performance.now();
+        this.#options.loops?.cut(end.by === 'us' ? null : gateway.id.toHex());
         if (!this.#stopping.signal.aborted) this.#again(end.by === 'fault' ? end.error : null);
       },
     });
     this.#connected.resolve();
-    this.#log('info', 'connected', { gateway: Buffer.from(gateway.id).toString('hex') });
+    this.#log('info', 'connected', { gateway: gateway.id.toHex() });
     this.#tick();
   }
 
   #newCore(view: NetworkView, gateway: NetworkNode, recipient: Uint8Array): MixClientCore {
-    const { genesis, level } = this.#options;
+    const { genesis, level, coverDepth = level } = this.#options;
     const { meanDelayMilliseconds: meanMilliseconds, delayCapMilliseconds: capMilliseconds } = genesis.traffic;
     const primitives = nodePrimitives(chooseBackend().backend.x25519);
     return new MixClientCore({
@@ -290,9 +322,18 @@ export class MixClient implements AsyncDisposable {
       view,
       gateway: gateway.id,
       recipient,
-      coverLevel: level,
+      coverLevel: coverDepth,
       watch: this.#journeys ?? undefined,
     });
+  }
+
+  /** Loops that would have been sent if there had been a link: `least`, or more by the time that has passed. */
+  #tellRefused(gateway: NetworkNode, least: number): void {
+    const now = performance.now();
+    const { clientLoopIntervalMilliseconds } = this.#options.genesis.traffic;
+    const missed = Math.max(least, Math.floor((now - this.#awaySince) / clientLoopIntervalMilliseconds));
+    this.#awaySince = now;
+    if (missed > 0) this.#options.loops?.refused(gateway.id.toHex(), missed);
   }
 
   /** Tries the same gateway, or another one, after a pause. */
@@ -318,8 +359,15 @@ export class MixClient implements AsyncDisposable {
     const now = performance.now();
     for (const event of this.#streams.next(now, this.#random, 0)) this.#send(core, event);
     this.#follow(core.tick(Date.now()));
+    this.#prepare(core);
     const due = Math.min(this.#streams.nextAtMilliseconds - performance.now(), core.nextDueAt() - Date.now());
     this.#restart(() => this.#tick(), Math.min(Math.max(1, due), CLIENT_LIMITS.mostTimerMilliseconds));
+  }
+
+  #prepare(core: MixClientCore): void {
+    // Of two clocks: slots are of the one that nobody sets.
+    const offset = Date.now() - performance.now();
+    this.#prepared.prepare(core, (stream) => Math.round(this.#streams.nextOf(stream) + offset), Date.now());
   }
 
   #restart(work: () => void, milliseconds: number): void {
@@ -328,13 +376,14 @@ export class MixClient implements AsyncDisposable {
   }
 
   #send(core: MixClientCore, { stream }: SendEvent): void {
-    const now = Date.now();
     try {
-      if (stream === 'loop') {
-        const { packet, token, relays } = core.loop(now);
-        if (this.#link?.sendPacket(packet) === 'sent') this.#options.loops?.sent(token, relays);
+      const { packet, token, relays } = this.#prepared.take(core, stream, Date.now());
+      const fate = this.#link?.sendPacket(packet);
+      if (token !== null) {
+        if (fate === 'sent') this.#options.loops?.sent(token, relays);
+        else if (fate === 'full') this.#options.loops?.refused(relays[0] as string, 1);
         this.counters.loopsSent += 1;
-      } else this.#link?.sendPacket(stream === 'payload' ? core.slot(now).packet : core.drop(now));
+      }
       this.counters.sent += 1;
     } catch {
       // No path at this moment, e.g. for want of a consensus: the slot stays empty, as it does for everybody then.
@@ -342,46 +391,35 @@ export class MixClient implements AsyncDisposable {
     }
   }
 
+  /**
+   * Nothing but answers and loops comes to a client, by its own reply blocks; both look the same to its gateway. The
+   * gateway's dummies (see ../node/mailboxes.ts) take the same way and are nothing.
+   */
   #delivered(delivery: Uint8Array): void {
     const core = this.#core;
     const outcome = outcomeOf(delivery);
     if (outcome === null) this.counters.malformedDeliveries += 1;
-    if (core === null || outcome === null) return;
-    const geometry = geometryOf(this.#options.genesis.geometry);
-    const body = delivery.subarray(geometry.headerBytes);
-    if (outcome.status === 'reply') {
-      this.#follow(core.receive(outcome.replyId, body, Date.now()), outcome.replyId);
-    } else {
-      const parts = deliveryOf(geometry, body.subarray(geometry.bodyBytes - geometry.payloadBytes));
-      const token = parts === null ? null : core.loopToken(parts.payload);
-      if (token !== null) {
-        this.counters.loopsReturned += 1;
-        this.#options.loops?.returned(token);
-      }
-    }
+    if (core === null || outcome?.status !== 'reply') return;
+    const body = delivery.subarray(geometryOf(this.#options.genesis.geometry).headerBytes);
+    this.#follow(core.receive(outcome.replyId, body, Date.now()), outcome.replyId);
     this.#tick();
   }
 
   /** `replyId`: of the reply block by which they came, if by one. */
   #follow(effects: readonly ClientEffect[], replyId: Uint8Array | null = null): void {
     for (const effect of effects) {
-      if (effect.kind === 'delivered') continue;
-      const reference = effect.kind === 'answer' ? answeredBy(effect) : effect.message;
-      const pending = reference === null ? undefined : this.#pending.get(keyOf(reference));
-      if (reference === null || pending === undefined) continue;
-      this.#pending.delete(keyOf(reference));
-      const journey = replyId === null ? null : (this.#journeys?.take(reference, replyId) ?? null);
-      if (effect.kind === 'answer') pending.resolve({ bytes: effect.bytes, journey });
-      else pending.reject(effect.error);
+      this.#pending.follow(effect, replyId);
+      if (effect.kind !== 'loop') continue;
+      this.counters.loopsReturned += 1;
+      this.#options.loops?.returned(effect.token);
     }
   }
 
   #relayOf({ id }: NetworkNode) {
-    const name = Buffer.from(id).toString('hex');
+    const name = id.toHex();
     const found = this.#follower.consensuses.flatMap(({ body }) => body.nodes).findLast((node) => node.id === name);
-    const [address] = found?.addresses ?? [];
-    if (found === undefined || address === undefined) throw new FogError('internal', 'a node of the view is unknown');
-    return { address, linkKey: Uint8Array.from(Buffer.from(found.linkKey, 'hex')) };
+    if (found === undefined) throw new FogError('internal', 'a node of the view is unknown');
+    return { addresses: found.addresses, linkKey: Uint8Array.from(Buffer.from(found.linkKey, 'hex')) };
   }
 
   #log(level: 'info' | 'warn', message: string, details: Record<string, unknown>): void {
@@ -398,14 +436,6 @@ function outcomeOf(delivery: Uint8Array): Outcome | null {
   }
 }
 
-function isSame(known: Uint8Array | null, id: Uint8Array): boolean {
-  return known !== null && Buffer.compare(known, id) === 0;
-}
-
-function keyOf({ session, sequence }: MessageReference): string {
-  return `${session} ${sequence}`;
-}
-
-function answeredBy({ session, answers }: Extract<ClientEffect, { kind: 'answer' }>): MessageReference | null {
-  return answers === null ? null : { session, sequence: answers };
+function isSame(known: Uint8Array | null | undefined, id: Uint8Array): boolean {
+  return known != null && Buffer.compare(known, id) === 0;
 }

@@ -12,6 +12,8 @@ export interface NetworkNode {
   layer: number | null;
   /** Who runs it, as its descriptor says. */
   operator: string;
+  /** Of its stake, reputation and performance, in units of the consensus: gateways and services are drawn by it. */
+  weight: bigint;
   /** Its addresses cut to /16 (IPv4) and /32 (IPv6), each written the same way for all nodes. */
   addressPrefixes: readonly string[];
   /** Epoch -> X25519 public key, 32 bytes: of the current epoch and the next two, and of the last one if it is known. */

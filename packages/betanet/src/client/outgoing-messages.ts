@@ -14,7 +14,7 @@
  * other side did not get the message: all acknowledgements may have been lost. It is never delivered twice.
  */
 import { counted, FogError } from '@fog/contract';
-import type { ByteBudget } from './byte-budget.ts';
+import type { Budget } from './byte-budget.ts';
 import { hasBit } from './fragment-bitmap.ts';
 import { CLIENT_LIMITS } from './limits.ts';
 import { RoundTrip } from './round-trip.ts';
@@ -54,7 +54,7 @@ export interface OutgoingOptions {
   /** Data of one fragment. */
   fragmentBytes: number;
   /** Fragments under way of all sessions together. */
-  fragments: ByteBudget;
+  fragments: Budget;
 }
 
 const LARGEST_SEQUENCE = 0xffff_fffe;
@@ -72,6 +72,11 @@ export class OutgoingMessages {
 
   get isIdle(): boolean {
     return this.#messages.size === 0;
+  }
+
+  /** Whether that message has been sent and is not known to be there. */
+  isOpen(sequence: number): boolean {
+    return this.#messages.get(sequence)?.flights.some(({ tries }) => tries > 0) ?? false;
   }
 
   /** Fragments that the other side does not have, as far as is known. */
@@ -192,6 +197,12 @@ export class OutgoingMessages {
       for (const { state, dueAt } of flights) if (state === 'flying') next = Math.min(next, dueAt);
     }
     return next;
+  }
+
+  /** Others need the room: fails the message that is open for longest. */
+  evict(): OutgoingEffect[] {
+    const [oldest] = this.#messages.values();
+    return oldest === undefined ? [] : [this.#fail(oldest, 'made room for those of others')];
   }
 
   /** The session is over: fails all that is open. */

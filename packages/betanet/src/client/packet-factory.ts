@@ -27,6 +27,8 @@ export interface PacketFactory {
     block: Uint8Array;
     keys: Uint8Array;
   };
+  /** What leaves from the node before the block's first hop. The payload has the size of a reply's. */
+  packetFromReplyBlock(block: Uint8Array, payload: Uint8Array): Uint8Array;
   /** Null when the body was changed on its way. Wipes the keys. */
   openReply(keys: Uint8Array, body: Uint8Array): Uint8Array | null;
 }

@@ -23,9 +23,12 @@ export const PRIVACY_HOPS = { private: 3, confidential: 5, secret: 7 } as const;
 export type PrivacyLevel = keyof typeof PRIVACY_HOPS;
 export const PRIVACY_LEVELS = Object.keys(PRIVACY_HOPS) as PrivacyLevel[];
 
+/** `whole`: through every layer, whatever the levels are. Not for messages: on some networks nobody else goes so far. */
+export type PathDepth = PrivacyLevel | 'whole';
+
 export interface PathRequest {
   view: NetworkView;
-  level: PrivacyLevel;
+  level: PathDepth;
   /** The nodes that the path may begin at: the client's gateway, or the service node of a reply. */
   from: readonly NetworkNode[];
   /** The nodes that it may end at; `origin` for a loop, which ends where it began. */
@@ -51,8 +54,8 @@ export function selectPath({ view, level, from, to, numbers }: PathRequest): Sel
 }
 
 /** Throws `unavailable`, not `retryable`, when the level needs more layers than the directory states. */
-export function assertLevel(view: Pick<NetworkView, 'layers'>, level: PrivacyLevel): void {
-  const mixes = PRIVACY_HOPS[level] - 2;
+export function assertLevel(view: Pick<NetworkView, 'layers'>, level: PathDepth): void {
+  const mixes = mixesOf(view, level);
   if (mixes <= view.layers) return;
   const has = `this network has ${counted(view.layers, 'layer')} of mixes`;
   throw new FogError('unavailable', `${has}, and the level "${level}" needs ${mixes}`, {
@@ -62,16 +65,21 @@ export function assertLevel(view: Pick<NetworkView, 'layers'>, level: PrivacyLev
   });
 }
 
-function mixLayers(view: NetworkView, level: PrivacyLevel): NetworkNode[][] {
+/** Mixes of a path. */
+export function mixesOf({ layers }: Pick<NetworkView, 'layers'>, level: PathDepth): number {
+  return level === 'whole' ? layers : PRIVACY_HOPS[level] - 2;
+}
+
+function mixLayers(view: NetworkView, level: PathDepth): NetworkNode[][] {
   assertLevel(view, level);
-  const mixes = PRIVACY_HOPS[level] - 2;
+  const mixes = mixesOf(view, level);
   return Array.from({ length: mixes }, (_, index) => {
     const layer = view.layers - mixes + 1 + index;
     return view.nodes.filter((node) => node.role === 'mix' && node.layer === layer);
   });
 }
 
-function assertRelays(layers: readonly (readonly NetworkNode[])[], level: PrivacyLevel): void {
+function assertRelays(layers: readonly (readonly NetworkNode[])[], level: PathDepth): void {
   const empty = layers.findIndex((relays) => relays.length === 0);
   if (empty === -1) return;
   throw new FogError('unavailable', `there is no relay for hop ${empty + 1} of a path at level "${level}"`, {
@@ -125,7 +133,7 @@ function searchedPath(layers: readonly (readonly NetworkNode[])[], numbers: Unif
   return drawn;
 }
 
-function noDistinctRelays(layers: readonly (readonly NetworkNode[])[], level: PrivacyLevel): FogError {
+function noDistinctRelays(layers: readonly (readonly NetworkNode[])[], level: PathDepth): FogError {
   const operators = layers.map((relays) => new Set(relays.map(({ operator }) => operator)).size);
   const why = 'no path has relays of different operators and networks only';
   const hops = operators.map((count) => counted(count, 'operator')).join(', ');

@@ -4,7 +4,7 @@
  * A reply block is used once: its headers are the same each time, so nodes take the second packet for a replay, and
  * whoever saw two would know that they belong together. `take` hands out each once and forgets it.
  */
-import type { ByteBudget } from './byte-budget.ts';
+import type { Budget } from './byte-budget.ts';
 import { CLIENT_LIMITS } from './limits.ts';
 import { SequenceWindow } from './sequence-window.ts';
 import type { NumberedBlock } from './service-messages.ts';
@@ -52,14 +52,14 @@ export class ReplyKeyStore {
     const own = this.#ofSession.get(awaited.session) ?? new Set();
     if (own.size >= this.#sessionLimit) this.#crowdOut(own);
     else if (this.#awaited.size >= this.#limit) this.#crowdOut(this.#awaited.keys());
-    const name = nameOf(replyId);
+    const name = replyId.toHex();
     this.#awaited.set(name, awaited);
     this.#ofSession.set(awaited.session, own.add(name));
   }
 
   /** Null for an id that is unknown, was taken before, or has expired. */
   take(replyId: Uint8Array, now: number): AwaitedReply | null {
-    const name = nameOf(replyId);
+    const name = replyId.toHex();
     const awaited = this.#awaited.get(name);
     if (awaited === undefined) return null;
     this.#forget(name, awaited);
@@ -108,14 +108,14 @@ export type BlockFate =
 
 /** The reply blocks of one sender that a service has not used yet. */
 export class ReplyBlockStock {
-  readonly #budget: ByteBudget;
+  readonly #budget: Budget;
   readonly #limit: number;
   readonly #numbers = new SequenceWindow(CLIENT_LIMITS.sequenceWindow);
   /** Sorted: what expires first, then what was made first. */
   #blocks: NumberedBlock[] = [];
 
   /** `budget`: blocks of all senders together. */
-  constructor(budget: ByteBudget, limit: number = CLIENT_LIMITS.replyBlocksPerSender) {
+  constructor(budget: Budget, limit: number = CLIENT_LIMITS.replyBlocksPerSender) {
     this.#budget = budget;
     this.#limit = limit;
   }
@@ -157,6 +157,12 @@ export class ReplyBlockStock {
     this.#drop(good === -1 ? this.#blocks.length : good);
   }
 
+  /** Others need room: drops the block that would be used last. */
+  evict(): void {
+    this.#blocks.at(-1)?.block.fill(0);
+    if (this.#blocks.pop() !== undefined) this.#budget.give(1);
+  }
+
   /** Blocks with lower numbers lead nowhere any more. */
   dropBelow(number: number): void {
     const good = this.#blocks.filter((kept) => kept.number >= number);
@@ -184,8 +190,4 @@ export class ReplyBlockStock {
       this.#budget.give(1);
     }
   }
-}
-
-function nameOf(replyId: Uint8Array): string {
-  return Buffer.from(replyId).toString('hex');
 }

@@ -2,29 +2,45 @@
  * A service behind a mix network, without network, clock or timers: it hears messages of senders that it cannot know,
  * and answers by the reply blocks that they sent along. One core serves one name.
  *
- *     receive -> messages for the application, acknowledgements that go out
- *     reply ---> an answer goes out, as far as reply blocks reach; the rest when the sender sends more
- *     tick ----> what became due: retransmissions, answers that failed, senders to be forgotten
+ *     receive -> messages for the application; acknowledgements wait
+ *     reply ---> an answer waits, for slots and, where they do not reach, for reply blocks
+ *     tick ----> what became due: retransmissions wait for slots again, answers have failed, senders are forgotten
+ *     slot ----> what goes out now, or nothing
  *
- * A sender is a pseudonym; whoever has it is the sender. A sender that is silent for long is forgotten. When there are
- * too many, new ones are turned away: to forget one that is still active could deliver a message twice.
+ * All packets leave by `slot`, whose rhythm is the caller's and does not depend on what waits: else whoever sees the node
+ * would see which of the packets that came to it were answered. Senders take turns, one packet each.
+ *
+ * A sender is a pseudonym; whoever has it is the sender. A sender that is silent for long is forgotten, and earlier when
+ * there are too many, see service-sessions.ts. What senders share has its limits; who holds most of it makes way for who
+ * holds less, see shared-pool.ts.
  */
 import { FogError } from '@fog/contract';
-import { ByteBudget } from './byte-budget.ts';
+import { epochAt } from '../directory/schedule.ts';
+import { keyAcceptance } from './epoch-keys.ts';
 import type { FragmentFate } from './incoming-messages.ts';
 import { CLIENT_LIMITS } from './limits.ts';
+import type { EpochTimes } from './network-view.ts';
 import type { BlockFate } from './reply-blocks.ts';
 import { encodePayload, type Payload, type PayloadSizes, parsePayload } from './service-messages.ts';
 import {
-  acknowledgementsDueAt,
   isQuiet,
   lineUp,
   nextReply,
   openServiceSession,
+  owe,
   type ReplyTiming,
   type ServiceBudgets,
   type ServiceSession,
 } from './service-session.ts';
+import { ServiceSessions } from './service-sessions.ts';
+import { SharedPool } from './shared-pool.ts';
+
+/** To be used once; the block is wiped after use. */
+export interface ReplyPacket {
+  block: Uint8Array;
+  /** Encoded. */
+  payload: Uint8Array;
+}
 
 /** `roundTripMilliseconds`: see `clientRoundTripMilliseconds`; by default 2000. Acknowledgements wait 20 ms by default. */
 export interface ServiceOptions extends Partial<ReplyTiming> {
@@ -33,11 +49,11 @@ export interface ServiceOptions extends Partial<ReplyTiming> {
   reply: PayloadSizes;
   /** Senders that are remembered at a time. Default: `CLIENT_LIMITS.serviceSessions`. */
   sessions?: number;
+  /** Of the network: no reply block is kept for longer than the last key that a consensus lists. */
+  times: EpochTimes;
 }
 
 export type ServiceEffect =
-  /** Make a packet of the block and the payload, give it to the block's first node at once, and wipe the block. */
-  | { kind: 'send'; block: Uint8Array; payload: Uint8Array }
   /** A message for the application. `request` names it within its sender, for the answer. */
   | { kind: 'request'; sender: string; request: number; bytes: Uint8Array }
   | { kind: 'replied'; sender: string; reply: number }
@@ -51,26 +67,28 @@ export interface Delivery {
 
 const DEFAULT_TIMING: ReplyTiming = { acknowledgeWithinMilliseconds: 20, roundTripMilliseconds: 2000 };
 const SWEEP_MILLISECONDS = 60_000;
+/** A consensus lists the keys of its epoch and the next two. */
+const LISTED_KEYS = 3;
 
 export class ServiceCore {
   readonly #request: PayloadSizes;
   readonly #reply: PayloadSizes;
   readonly #timing: ReplyTiming;
-  readonly #sessionLimit: number;
-  /** The one that has been silent for longest is the first. */
-  readonly #sessions = new Map<string, ServiceSession>();
+  readonly #times: EpochTimes;
+  readonly #sessions: ServiceSessions;
   /** Those for which time matters. */
   readonly #busy = new Set<ServiceSession>();
   readonly #budgets: ServiceBudgets = {
-    fragments: new ByteBudget(CLIENT_LIMITS.outstandingFragments),
-    reassembly: new ByteBudget(CLIENT_LIMITS.reassemblyBytes),
-    replyBlocks: new ByteBudget(CLIENT_LIMITS.replyBlocks),
+    fragments: new SharedPool(CLIENT_LIMITS.outstandingFragments),
+    reassembly: new SharedPool(CLIENT_LIMITS.reassemblyBytes, CLIENT_LIMITS.reassemblyShareBytes),
+    replyBlocks: new SharedPool(CLIENT_LIMITS.replyBlocks),
   };
   #sweepAt = 0;
   readonly counters = {
     malformed: 0,
     cover: 0,
     sendersTurnedAway: 0,
+    sendersForgotten: 0,
     fragments: { stored: 0, complete: 0, duplicate: 0, old: 0, contradiction: 0, 'no-room': 0 } satisfies Record<
       FragmentFate,
       number
@@ -86,7 +104,8 @@ export class ServiceCore {
         options.acknowledgeWithinMilliseconds ?? DEFAULT_TIMING.acknowledgeWithinMilliseconds,
       roundTripMilliseconds: options.roundTripMilliseconds ?? DEFAULT_TIMING.roundTripMilliseconds,
     };
-    this.#sessionLimit = options.sessions ?? CLIENT_LIMITS.serviceSessions;
+    this.#times = options.times;
+    this.#sessions = new ServiceSessions(options.sessions ?? CLIENT_LIMITS.serviceSessions);
   }
 
   /** What is held, for metrics: each has its limit in `CLIENT_LIMITS`. */
@@ -114,6 +133,7 @@ export class ServiceCore {
     this.#stock(session, parsed, replyBlock, now);
     const effects = parsed.acknowledgements.flatMap((acknowledgement) => {
       const back = this.#timing.roundTripMilliseconds / 2;
+      if (session.outgoing.isOpen(acknowledgement.sequence)) this.#sessions.prove(session);
       return this.#follow(session, session.outgoing.acknowledge(acknowledgement, now, back));
     });
     if (parsed.fragment !== null) {
@@ -122,17 +142,17 @@ export class ServiceCore {
       const { sender } = session;
       if (message !== null) effects.push({ kind: 'request', sender, request: message.sequence, bytes: message.bytes });
     }
-    return [...effects, ...this.#send(session, now)];
+    owe(session, now);
+    this.#attend(session);
+    return effects;
   }
 
   /**
-   * Sends an answer to a request, or with `request: null` a message that answers none. Throws `not-found` when the sender
-   * has been forgotten, `body-too-large`, and `too-many-requests` when too much is under way.
+   * Takes an answer to a request, or with `request: null` a message that answers none; returns its number, by which
+   * effects name it. Throws `not-found` when the sender has been forgotten, `body-too-large`, and `too-many-requests`
+   * when too much is under way.
    */
-  reply(
-    answer: { sender: string; request: number | null; bytes: Uint8Array },
-    now: number,
-  ): { reply: number; effects: ServiceEffect[] } {
+  reply(answer: { sender: string; request: number | null; bytes: Uint8Array }, now: number): number {
     const session = this.#sessions.get(answer.sender);
     if (session === undefined) {
       throw new FogError('not-found', 'the sender has been silent for so long that it was forgotten', {
@@ -140,15 +160,35 @@ export class ServiceCore {
       });
     }
     const { sequence, effects } = session.outgoing.send(answer.bytes, answer.request, now);
-    return { reply: sequence, effects: [...this.#follow(session, effects), ...this.#send(session, now)] };
+    lineUp(session, effects);
+    this.#attend(session);
+    return sequence;
+  }
+
+  /**
+   * What goes out in a slot: a packet is made of the block and the payload, and the block wiped. Null when nothing waits
+   * that there is a reply block for.
+   */
+  slot(now: number): ReplyPacket | null {
+    for (const session of this.#busy) {
+      const reply = nextReply(session, this.#reply, this.#timing, now);
+      if (reply === null) continue;
+      // Behind all others.
+      this.#busy.delete(session);
+      this.#attend(session);
+      return { block: reply.block, payload: encodePayload(reply.payload, this.#reply) };
+    }
+    return null;
   }
 
   /** Call it at `nextDueAt`, or earlier. */
   tick(now: number): ServiceEffect[] {
     const effects = [...this.#busy].flatMap((session) => {
       session.incoming.tick(now);
-      const due = this.#follow(session, session.outgoing.tick(now));
-      return [...due, ...this.#send(session, now)];
+      const evicted = session.evicted.splice(0);
+      const due = this.#follow(session, [...evicted, ...session.outgoing.tick(now)]);
+      this.#attend(session);
+      return due;
     });
     if (now >= this.#sweepAt) this.#sweep(now);
     return effects;
@@ -156,22 +196,14 @@ export class ServiceCore {
 
   nextDueAt(): number {
     let next = this.#sessions.size > 0 ? this.#sweepAt : Number.POSITIVE_INFINITY;
-    for (const session of this.#busy) {
-      next = Math.min(next, session.outgoing.nextDueAt(), acknowledgementsDueAt(session, this.#timing));
-    }
+    for (const { outgoing, evicted } of this.#busy)
+      next = evicted.length > 0 ? 0 : Math.min(next, outgoing.nextDueAt());
     return next;
   }
 
-  #send(session: ServiceSession, now: number): ServiceEffect[] {
-    const sends: ServiceEffect[] = [];
-    for (;;) {
-      const packet = nextReply(session, this.#reply, this.#timing, now);
-      if (packet === null) break;
-      sends.push({ kind: 'send', block: packet.block, payload: encodePayload(packet.payload, this.#reply) });
-    }
+  #attend(session: ServiceSession): void {
     if (isQuiet(session)) this.#busy.delete(session);
     else this.#busy.add(session);
-    return sends;
   }
 
   #follow(session: ServiceSession, effects: Parameters<typeof lineUp>[1]): ServiceEffect[] {
@@ -187,8 +219,11 @@ export class ServiceCore {
   #stock(session: ServiceSession, payload: Payload, replyBlock: Uint8Array | null, now: number): void {
     session.stock.dropBelow(payload.blocksFrom);
     const own = payload.ownBlock !== null && replyBlock !== null ? [{ ...payload.ownBlock, block: replyBlock }] : [];
+    // What a sender says of later times is not true: nobody knows those keys yet.
+    const latest = keyAcceptance(this.#times, epochAt(this.#times, now) + LISTED_KEYS - 1).until;
     for (const offered of [...own, ...payload.blocks]) {
-      this.counters.replyBlocks[session.stock.offer(offered, now)] += 1;
+      const expiresAt = Math.min(offered.expiresAt, latest);
+      this.counters.replyBlocks[session.stock.offer({ ...offered, expiresAt }, now)] += 1;
       // The stock has a copy.
       offered.block.fill(0);
     }
@@ -197,32 +232,33 @@ export class ServiceCore {
   #sessionOf(pseudonym: Uint8Array, now: number): ServiceSession | null {
     const sender = Buffer.from(pseudonym).toString('hex');
     const known = this.#sessions.get(sender);
-    if (known === undefined && !this.#hasRoom(now)) return null;
+    const evicted = known === undefined ? this.#sessions.evicted(now) : null;
+    if (evicted === 'nobody') return null;
+    if (evicted !== null) {
+      this.#forget(evicted, 'was given up, since too many others came');
+      this.counters.sendersForgotten += 1;
+    }
     if (this.#sessions.size === 0) this.#sweepAt = now + SWEEP_MILLISECONDS;
     const session = known ?? openServiceSession(sender, this.#reply, this.#budgets, now);
-    this.#sessions.delete(sender);
-    this.#sessions.set(sender, session);
-    session.activeAt = now;
+    this.#sessions.heard(session, now);
     return session;
-  }
-
-  #hasRoom(now: number): boolean {
-    if (this.#sessions.size < this.#sessionLimit) return true;
-    this.#sweep(now);
-    return this.#sessions.size < this.#sessionLimit;
   }
 
   #sweep(now: number): void {
     this.#sweepAt = now + SWEEP_MILLISECONDS;
-    for (const session of this.#sessions.values()) {
+    for (const session of this.#sessions.all()) {
       session.stock.dropExpired(now);
       if (now - session.activeAt < CLIENT_LIMITS.sessionMemoryMilliseconds) continue;
-      session.outgoing.close('was given up, since its sender fell silent');
-      session.incoming.close();
-      session.stock.close();
-      this.#sessions.delete(session.sender);
-      this.#busy.delete(session);
+      this.#forget(session, 'was given up, since its sender fell silent');
     }
+  }
+
+  #forget(session: ServiceSession, why: string): void {
+    session.outgoing.close(why);
+    session.incoming.close();
+    session.stock.close();
+    this.#sessions.forget(session);
+    this.#busy.delete(session);
   }
 }
 

@@ -11,7 +11,7 @@
  *     6..7    reply blocks that the service wants (of a reply)
  *     8..11   of a reply: the highest number of a reply block that the service has seen, plus one; of a request: the
  *             lowest number of a reply block that still leads to the client
- *     12..27  pseudonym of the sender (of a request), or token of the cover packet
+ *     12..27  pseudonym of the sender (of a request), otherwise zeros
  *     28..    acknowledgements: sequence (4), one bit for each fragment that is there (32)
  *             reply block in the packet's own room: number (4), expiry in milliseconds (6)
  *             further reply blocks: number (4), expiry in milliseconds (6), block
@@ -74,7 +74,7 @@ export interface NumberedBlock extends BlockRecord {
 
 export interface Payload {
   kind: PayloadKind;
-  /** Of a request: whose it is. Of cover: a token by which its sender knows it again. Zeros in a reply. */
+  /** Of a request: whose it is. Zeros in others. */
   pseudonym: Uint8Array;
   acknowledgements: readonly Acknowledgement[];
   /** What is told of the reply block in the packet's own room. */

@@ -1,5 +1,4 @@
 /** What a service remembers of one sender, whom it knows by a pseudonym only, and what it sends back. */
-import type { ByteBudget } from './byte-budget.ts';
 import { IncomingMessages } from './incoming-messages.ts';
 import { CLIENT_LIMITS } from './limits.ts';
 import { type FragmentReference, type OutgoingEffect, OutgoingMessages } from './outgoing-messages.ts';
@@ -13,12 +12,13 @@ import {
   type PayloadSizes,
   usedBytes,
 } from './service-messages.ts';
+import type { SharedPool } from './shared-pool.ts';
 
 /** Shared by all senders of a service. */
 export interface ServiceBudgets {
-  fragments: ByteBudget;
-  reassembly: ByteBudget;
-  replyBlocks: ByteBudget;
+  fragments: SharedPool;
+  reassembly: SharedPool;
+  replyBlocks: SharedPool;
 }
 
 export interface ServiceSession {
@@ -29,6 +29,8 @@ export interface ServiceSession {
   readonly stock: ReplyBlockStock;
   readonly retransmissions: FragmentReference[];
   readonly fresh: FragmentReference[];
+  /** What has failed for the room of others, until `tick` tells it. */
+  readonly evicted: OutgoingEffect[];
   /** When the two last exchanged something. */
   activeAt: number;
   /** Since when something waits to be acknowledged; null when nothing does. */
@@ -41,17 +43,20 @@ export function openServiceSession(
   budgets: ServiceBudgets,
   now: number,
 ): ServiceSession {
-  const { fragments, reassembly, replyBlocks } = budgets;
-  return {
+  const evicted: OutgoingEffect[] = [];
+  const fragments = budgets.fragments.share(() => void evicted.push(...session.outgoing.evict()));
+  const session: ServiceSession = {
     sender,
     outgoing: new OutgoingMessages({ fragmentBytes: fragmentBytes(reply.payloadBytes), fragments }),
-    incoming: new IncomingMessages(reassembly),
-    stock: new ReplyBlockStock(replyBlocks),
+    incoming: new IncomingMessages(budgets.reassembly.share(() => session.incoming.evict())),
+    stock: new ReplyBlockStock(budgets.replyBlocks.share(() => session.stock.evict())),
     retransmissions: [],
     fresh: [],
+    evicted,
     activeAt: now,
     owesSince: null,
   };
+  return session;
 }
 
 /** Puts fragments in line; returns what else follows. */
@@ -65,11 +70,11 @@ export function lineUp(session: ServiceSession, effects: readonly OutgoingEffect
 }
 
 /** Whether nothing of the session is due, now or later, unless something comes. */
-export function isQuiet({ outgoing, incoming }: ServiceSession): boolean {
-  return outgoing.isIdle && incoming.isIdle;
+export function isQuiet({ outgoing, incoming, evicted }: ServiceSession): boolean {
+  return outgoing.isIdle && incoming.isIdle && evicted.length === 0;
 }
 
-export interface ReplyPacket {
+interface NextReply {
   /** To be used once, and wiped after use. */
   block: Uint8Array;
   payload: Payload;
@@ -82,17 +87,22 @@ export interface ReplyTiming {
   roundTripMilliseconds: number;
 }
 
+/** Notes since when acknowledgements wait; to be called when something came or went. */
+export function owe(session: ServiceSession, now: number): void {
+  session.owesSince = session.incoming.hasAcknowledgements ? (session.owesSince ?? now) : null;
+}
+
 /**
- * What goes out next: a fragment with acknowledgements beside it, or acknowledgements alone once these are due. Null
- * when nothing waits, or no reply block is left: then it goes out when one comes. A fragment counts as sent.
+ * What goes out in this slot: a fragment with acknowledgements beside it, or acknowledgements alone once these are due.
+ * Null when nothing waits, or no reply block is left: then it goes out when one comes. A fragment counts as sent.
  */
 export function nextReply(
   session: ServiceSession,
   reply: PayloadSizes,
   { acknowledgeWithinMilliseconds, roundTripMilliseconds }: ReplyTiming,
   now: number,
-): ReplyPacket | null {
-  session.owesSince = session.incoming.hasAcknowledgements ? (session.owesSince ?? now) : null;
+): NextReply | null {
+  if (session.stock.size === 0) return null;
   const owes = session.owesSince !== null && now >= session.owesSince + acknowledgeWithinMilliseconds;
   if (!hasFragment(session) && !owes) return null;
   const block = session.stock.take(now);
@@ -101,13 +111,9 @@ export function nextReply(
   const half = roundTripMilliseconds / 2;
   if (fragment !== null) session.outgoing.sent(fragment, now, { there: half, back: half });
   session.activeAt = now;
-  return { block, payload: composeReply(session, fragment, reply) };
-}
-
-/** When `nextReply` has acknowledgements to send that may not wait any longer; infinity for never. */
-export function acknowledgementsDueAt({ owesSince, stock }: ServiceSession, timing: ReplyTiming): number {
-  if (owesSince === null || stock.size === 0) return Number.POSITIVE_INFINITY;
-  return owesSince + timing.acknowledgeWithinMilliseconds;
+  const payload = composeReply(session, fragment, reply);
+  owe(session, now);
+  return { block, payload };
 }
 
 function composeReply(session: ServiceSession, fragment: Fragment | null, reply: PayloadSizes): Payload {

@@ -12,6 +12,7 @@ import {
   openReply,
   type Primitives,
   PURE_PRIMITIVES,
+  packetFromReplyBlock,
 } from '@fog/sphinx';
 import type { FillRandom } from '../mixing/random-numbers.ts';
 import type { PacketFactory } from './packet-factory.ts';
@@ -44,6 +45,7 @@ export function sphinxPackets(
     },
     createReplyBlock: ({ path, recipient, replyId, elements }) =>
       createReplyBlock({ geometry, path, recipient, replyId, random, primitives, elements }),
+    packetFromReplyBlock: (block, payload) => packetFromReplyBlock(geometry, block, payload).packet,
     openReply: (keys, body) => openReply(geometry, keys, body),
   };
 }

@@ -25,6 +25,7 @@ export function viewOfConsensus(genesis: Genesis, present: Consensus, known: rea
       role: node.role,
       layer: node.layer,
       operator: node.operator,
+      weight: BigInt((node.draw ?? node.standing)?.weight ?? '0'),
       addressPrefixes: [...new Set(prefixes)],
       sphinxKeys: keysOf(node),
     };

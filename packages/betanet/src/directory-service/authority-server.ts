@@ -3,35 +3,42 @@
  * that follows from it is told.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FogError } from '@fog/contract';
-import { networkPrefix } from '@fog/contract/node';
 import type { Transport } from '@fog/transport';
-import Fastify, { type FastifyInstance } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { resend, stepAuthority } from '../directory/authority.ts';
-import {
-  type AuthorityContext,
-  type AuthorityEffect,
-  type AuthorityEvent,
-  type AuthorityState,
-  authorityStateSchema,
-  NEW_AUTHORITY,
+import { onDescriptor } from '../directory/authority-relays.ts';
+import type {
+  AuthorityContext,
+  AuthorityEffect,
+  AuthorityEvent,
+  AuthorityState,
+  Refusal,
 } from '../directory/authority-state.ts';
-import type { AuthorityMessage, Consensus, SeedNotice } from '../directory/documents.ts';
+import type { AuthorityClock, Consensus, SeedNotice, SignedDescriptor } from '../directory/documents.ts';
 import { type Genesis, networkIdOf } from '../directory/genesis.ts';
-import { DIRECTORY_LIMITS } from '../directory/limits.ts';
+import type { ProbedLoop } from '../directory/probe-record.ts';
 import { nextDeadline } from '../directory/schedule.ts';
-import { ed25519PublicKey, ed25519Signer, type Signed } from '../directory/signed-document.ts';
+import {
+  documentDigest,
+  ed25519PublicKey,
+  ed25519Signer,
+  type Signed,
+  signDocument,
+} from '../directory/signed-document.ts';
+import { firstEmptyLayer } from '../directory/verify-consensus.ts';
 import { verifyProof } from '../lottery/relay-lottery.ts';
 import type { StandingSource } from '../lottery/standing.ts';
 import { NO_ECONOMY } from '../lottery/standing.ts';
-import { PrefixLimits } from '../mixing/prefix-limits.ts';
+import { readState, writeState } from './authority-file.ts';
+import { authorityHttp, type ConsensusText } from './authority-http.ts';
+import { DialBack } from './dial-back.ts';
 import { DirectoryClient } from './directory-client.ts';
-import { type AuthorityStatus, DIRECTORY_ROUTES } from './directory-routes.ts';
+import type { AuthorityStatus } from './directory-routes.ts';
 import { DIRECTORY_SERVICE_LIMITS } from './limits.ts';
 import { ProbeClients } from './probe-clients.ts';
-import type { ProbeCount } from './probes.ts';
 
 export interface AuthorityServerOptions {
   genesis: Genesis;
@@ -41,7 +48,10 @@ export interface AuthorityServerOptions {
   secretKey: Uint8Array;
   folder: string;
   listen: { host: string; port: number };
-  /** By which it sends probe loops through the network. Default: null, it measures nothing. */
+  /**
+   * By which it dials relays that it hears of, and sends probe loops through the network. Default: null, it believes
+   * where relays say that they are, and measures nothing.
+   */
   transport?: Transport | null;
   /** Default: `DIRECTORY_SERVICE_LIMITS.probeClients`. */
   probeClients?: number;
@@ -51,8 +61,6 @@ export interface AuthorityServerOptions {
 }
 
 const STATE_FILE = 'authority.json';
-/** RFC 6177: of IPv6 most households have /56. */
-const HOUSEHOLD = { ipv4Bits: 24, ipv6Bits: 56 };
 
 export class AuthorityServer implements AsyncDisposable {
   readonly #options: AuthorityServerOptions;
@@ -61,28 +69,24 @@ export class AuthorityServer implements AsyncDisposable {
   readonly #directory: DirectoryClient;
   readonly #stopping = new AbortController();
   #state: AuthorityState;
-  readonly #consensuses = new Map<number, Consensus>();
+  readonly #kept = new Map<number, ConsensusText>();
+  /** What it has to say to the others, as text. */
+  #said: { round: AuthorityState['round']; bytes: Buffer } | null = null;
+  readonly #dialBack: DialBack | null;
   #seed: Signed<SeedNotice> | null = null;
   /** Events that came while the state was being written: they share the next write. */
   readonly #waiting: {
     events: readonly AuthorityEvent[];
-    resolve(refusal: string | null): void;
+    resolve(refusal: Refusal | null): void;
     reject(error: unknown): void;
   }[] = [];
   #last: Promise<unknown> = Promise.resolve();
-  readonly #limits = new PrefixLimits({
-    rule: {
-      tokensPerSecond: DIRECTORY_SERVICE_LIMITS.requestsPerSecond,
-      burstTokens: DIRECTORY_SERVICE_LIMITS.requestsPerSecond,
-    },
-    capacity: DIRECTORY_SERVICE_LIMITS.prefixes,
-  });
-  readonly refusals = new Map<string, number>();
+  readonly refusals = new Map<Refusal, number>();
   #isOnDisk = true;
   #probes: ProbeClients | null = null;
 
   private constructor(options: AuthorityServerOptions, state: AuthorityState) {
-    const { genesis, authority, secretKey, standing = NO_ECONOMY } = options;
+    const { genesis, authority, secretKey, transport = null, standing = NO_ECONOMY } = options;
     this.#options = options;
     this.#state = state;
     this.#context = {
@@ -95,6 +99,7 @@ export class AuthorityServer implements AsyncDisposable {
       verifyProof,
     };
     this.#directory = new DirectoryClient(genesis, this.#stopping.signal);
+    this.#dialBack = transport === null ? null : new DialBack(genesis, transport, this.#stopping.signal);
     this.#http = this.#routes();
     if (state.latest !== null) this.#keep(state.latest);
   }
@@ -116,19 +121,19 @@ export class AuthorityServer implements AsyncDisposable {
     return server;
   }
 
-  /** Loops through relays since the last call, for their performance. */
-  async measured(counts: readonly ProbeCount[]): Promise<void> {
-    if (counts.length > 0) await this.#take(...counts.map((count) => ({ kind: 'measured', ...count }) as const));
+  /** Probe loops that have ended since the last call, for the performance of relays. */
+  async measured(loops: readonly ProbedLoop[]): Promise<void> {
+    await this.#take({ kind: 'measured', loops });
   }
 
   #probe(): void {
-    const { genesis, transport = null, probeClients } = this.#options;
-    if (transport === null) return;
+    const { genesis, transport = null, probeClients: clients = DIRECTORY_SERVICE_LIMITS.probeClients } = this.#options;
+    if (transport === null || clients === 0) return;
     this.#probes = new ProbeClients({
       genesis,
       transport,
-      clients: probeClients ?? DIRECTORY_SERVICE_LIMITS.probeClients,
-      measured: (counts) => void this.measured(counts).catch((error: unknown) => this.#troubled(error)),
+      clients,
+      measured: (loops) => void this.measured(loops).catch((error: unknown) => this.#troubled(error)),
     });
   }
 
@@ -156,8 +161,8 @@ export class AuthorityServer implements AsyncDisposable {
   }
 
   /** Answers what the last of the events was refused for, or null, when the state that follows is on the disk. */
-  #take(...events: readonly AuthorityEvent[]): Promise<string | null> {
-    const { promise, resolve, reject } = Promise.withResolvers<string | null>();
+  #take(...events: readonly AuthorityEvent[]): Promise<Refusal | null> {
+    const { promise, resolve, reject } = Promise.withResolvers<Refusal | null>();
     this.#waiting.push({ events, resolve, reject });
     if (this.#waiting.length === 1) this.#last = this.#last.then(() => this.#takeWaiting());
     return promise;
@@ -174,11 +179,11 @@ export class AuthorityServer implements AsyncDisposable {
   }
 
   /** Writes the state once for all of the events; nothing that follows from them is told before. */
-  async #step(rows: readonly (readonly AuthorityEvent[])[]): Promise<(string | null)[]> {
+  async #step(rows: readonly (readonly AuthorityEvent[])[]): Promise<(Refusal | null)[]> {
     let state = this.#state;
     const effects: AuthorityEffect[] = [];
     const refusals = rows.map((events) => {
-      let refusal: string | null = null;
+      let refusal: Refusal | null = null;
       for (const event of events) {
         const step = stepAuthority(state, event, Date.now(), this.#context);
         state = step.state;
@@ -208,15 +213,22 @@ export class AuthorityServer implements AsyncDisposable {
       case 'publish':
       case 'adopt':
         this.#keep(effect.consensus);
+        if (firstEmptyLayer(effect.consensus.body) !== null) {
+          log('warn', 'a layer has no mix: nobody can use this consensus', { epoch: effect.consensus.body.epoch });
+        }
         return log('info', effect.kind === 'publish' ? 'consensus published' : 'consensus of the others adopted', {
           epoch: effect.consensus.body.epoch,
           nodes: effect.consensus.body.nodes.length,
         });
       case 'refused':
-        this.refusals.set(effect.reason, (this.refusals.get(effect.reason) ?? 0) + 1);
+        this.#refused(effect.reason);
         return;
       case 'evidence':
-        return log('warn', 'an authority has signed two documents where one is due', { ...effect.evidence });
+        return log('warn', 'an authority has signed two documents where one is due', {
+          authority: effect.evidence.authority,
+          kind: effect.evidence.first.body.kind,
+          digests: [effect.evidence.first, effect.evidence.second].map(({ body }) => documentDigest(body)),
+        });
       case 'disagreement':
         return log('warn', 'another authority has endorsed another consensus', {
           authority: effect.authority,
@@ -228,10 +240,11 @@ export class AuthorityServer implements AsyncDisposable {
   }
 
   #keep(consensus: Consensus): void {
-    this.#consensuses.set(consensus.body.epoch, consensus);
-    for (const epoch of this.#consensuses.keys()) {
-      if (this.#consensuses.size <= DIRECTORY_SERVICE_LIMITS.keptConsensuses) break;
-      this.#consensuses.delete(epoch);
+    const { body } = consensus;
+    this.#kept.set(body.epoch, { digest: documentDigest(body), bytes: Buffer.from(JSON.stringify(consensus)) });
+    for (const epoch of this.#kept.keys()) {
+      if (this.#kept.size <= DIRECTORY_SERVICE_LIMITS.keptConsensuses) break;
+      this.#kept.delete(epoch);
     }
   }
 
@@ -311,58 +324,50 @@ export class AuthorityServer implements AsyncDisposable {
   }
 
   #routes(): FastifyInstance {
-    const http = Fastify({ bodyLimit: DIRECTORY_LIMITS.descriptorBytes, requestTimeout: 10_000 });
     const { genesis } = this.#options;
-    http.addHook('onRequest', async ({ ip }, reply) => {
-      const prefix = networkPrefix(ip, HOUSEHOLD) ?? ip;
-      if (this.#limits.take(prefix, performance.now())) return;
-      await reply.code(429).send({ title: 'Too many requests', status: 429, detail: 'ask again in a second' });
+    const { network, authority, sign } = this.#context;
+    return authorityHttp({
+      genesis,
+      now: () => performance.now(),
+      status: () => this.status(),
+      clock: (nonce) =>
+        signDocument<AuthorityClock>(
+          { kind: 'clock', network, authority, nonce, milliseconds: Math.max(0, Date.now()) },
+          sign,
+        ),
+      current: () => this.#current(),
+      consensus: (epoch) => this.#kept.get(epoch === 'latest' ? (this.#state.latest?.body.epoch ?? -1) : epoch) ?? null,
+      seed: (epoch) => (this.#seed?.body.epoch === epoch ? this.#seed : null),
+      descriptor: (document, source) => this.#takeDescriptor(document, source),
+      proof: (document) => this.#take({ kind: 'proof', document }),
     });
-    http.get(DIRECTORY_ROUTES.genesis, () => genesis);
-    http.get(DIRECTORY_ROUTES.status, () => this.status());
-    http.get(DIRECTORY_ROUTES.current, (): AuthorityMessage[] =>
-      resend(this.#state, this.#context).flatMap((effect) => (effect.kind === 'broadcast' ? [effect.document] : [])),
-    );
-    http.get<{ Params: { epoch: string } }>('/v1/consensus/:epoch', ({ params: { epoch } }, reply) => {
-      const consensus = epoch === 'latest' ? this.#state.latest : this.#consensuses.get(Number(epoch));
-      return consensus ?? reply.code(404).send(notThere(`no consensus for epoch ${epoch}`));
-    });
-    http.get<{ Params: { epoch: string } }>('/v1/seed/:epoch', ({ params: { epoch } }, reply) => {
-      const seed = this.#seed?.body.epoch === Number(epoch) ? this.#seed : null;
-      return seed ?? reply.code(404).send(notThere(`no seed for epoch ${epoch}`));
-    });
-    for (const [path, kind] of [
-      [DIRECTORY_ROUTES.descriptors, 'descriptor'],
-      [DIRECTORY_ROUTES.proofs, 'proof'],
-    ] as const) {
-      http.post(path, async ({ body }, reply) => {
-        const refusal = await this.#take({ kind, document: body });
-        // What is there already is where its sender wants it.
-        if (refusal === null || refusal === 'known') return reply.code(204).send();
-        return reply.code(422).send({ title: `The ${kind} was refused`, status: 422, detail: refusal });
-      });
-    }
-    return http;
   }
-}
 
-function notThere(detail: string): { title: string; status: number; detail: string } {
-  return { title: 'There is no such thing', status: 404, detail };
-}
+  /** Made once for each state of the round: to write a large witness as text takes longer than to send it. */
+  #current(): Buffer {
+    const { round } = this.#state;
+    if (this.#said === null || this.#said.round !== round) {
+      const said = resend(this.#state, this.#context);
+      const documents = said.flatMap((effect) => (effect.kind === 'broadcast' ? [effect.document] : []));
+      this.#said = { round, bytes: Buffer.from(JSON.stringify(documents)) };
+    }
+    return this.#said.bytes;
+  }
 
-/** Nothing there: a new authority. */
-async function readState(path: string): Promise<AuthorityState> {
-  const text = await readFile(path, 'utf8').catch(() => null);
-  if (text === null) return NEW_AUTHORITY;
-  const parsed = authorityStateSchema.safeParse(JSON.parse(text));
-  if (parsed.success) return parsed.data;
-  throw new FogError('data-directory', `${path} is no state of an authority of this version`, {
-    hint: 'move the file away; the authority then starts anew and takes part from the next round on',
-  });
-}
+  /** A relay is dialled only for a descriptor that would be taken. */
+  async #takeDescriptor(document: unknown, source: string): Promise<Refusal | null> {
+    const event = { kind: 'descriptor', document, source } as const;
+    const { effects } = onDescriptor(this.#state, event, Date.now(), this.#context);
+    const refused = effects.find((effect) => effect.kind === 'refused');
+    if (refused === undefined && this.#dialBack !== null) {
+      const reason = await this.#dialBack.refusal((document as SignedDescriptor).body, source);
+      if (reason !== null) return this.#refused(reason);
+    }
+    return refused === undefined ? this.#take(event) : this.#refused(refused.reason);
+  }
 
-/** It holds the value of a commitment until that is revealed, so it is the owner's alone. */
-async function writeState(path: string, state: AuthorityState): Promise<void> {
-  await writeFile(`${path}.new`, JSON.stringify(state), { mode: 0o600, flush: true });
-  await rename(`${path}.new`, path);
+  #refused(reason: Refusal): Refusal {
+    this.refusals.set(reason, (this.refusals.get(reason) ?? 0) + 1);
+    return reason;
+  }
 }

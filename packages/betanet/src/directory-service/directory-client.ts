@@ -13,6 +13,16 @@ export interface Answer<Value> {
   atMilliseconds: number;
 }
 
+interface AnswerBound {
+  mostBytes: number;
+  milliseconds: number;
+}
+
+const { answerMilliseconds, smallAnswerMilliseconds } = DIRECTORY_SERVICE_LIMITS;
+const SMALL: AnswerBound = { mostBytes: DIRECTORY_LIMITS.descriptorBytes, milliseconds: smallAnswerMilliseconds };
+const CONSENSUS: AnswerBound = { mostBytes: DIRECTORY_LIMITS.consensusBytes, milliseconds: answerMilliseconds };
+const SAID: AnswerBound = { mostBytes: DIRECTORY_LIMITS.authorityMessageBytes, milliseconds: answerMilliseconds };
+
 export class DirectoryClient {
   readonly #authorities: readonly Authority[];
   readonly #signal: AbortSignal | undefined;
@@ -26,23 +36,29 @@ export class DirectoryClient {
     this.#now = now;
   }
 
-  /** A consensus of each authority that has it. */
-  consensus(epoch: number | 'latest'): Promise<Answer<unknown>[]> {
-    return this.#askAll(DIRECTORY_ROUTES.consensus(epoch), DIRECTORY_LIMITS.consensusBytes);
+  /** A consensus of each authority that has it, or that has another than the one of which the digest (hex) is given. */
+  consensus(epoch: number | 'latest', otherThan?: string): Promise<Answer<unknown>[]> {
+    const headers: Record<string, string> = otherThan === undefined ? {} : { 'if-none-match': `"${otherThan}"` };
+    return this.#askAll(DIRECTORY_ROUTES.consensus(epoch), CONSENSUS, headers);
+  }
+
+  /** The time of each authority, which it should have signed with the nonce (32 bytes, hex). */
+  clocks(nonce: string): Promise<Answer<unknown>[]> {
+    return this.#askAll(DIRECTORY_ROUTES.clock(nonce), SMALL);
   }
 
   seeds(epoch: number): Promise<Answer<unknown>[]> {
-    return this.#askAll(DIRECTORY_ROUTES.seed(epoch), DIRECTORY_LIMITS.descriptorBytes);
+    return this.#askAll(DIRECTORY_ROUTES.seed(epoch), SMALL);
   }
 
   async statuses(): Promise<Answer<AuthorityStatus>[]> {
-    const answers = await this.#askAll(DIRECTORY_ROUTES.status, DIRECTORY_LIMITS.descriptorBytes);
+    const answers = await this.#askAll(DIRECTORY_ROUTES.status, SMALL);
     return answers.filter((answer): answer is Answer<AuthorityStatus> => isStatus(answer.value));
   }
 
   /** What the other authorities say in the present step. */
   async current(of: Authority): Promise<unknown> {
-    return (await this.#ask(of, DIRECTORY_ROUTES.current, DIRECTORY_LIMITS.authorityMessageBytes)).value;
+    return (await this.#ask(of, DIRECTORY_ROUTES.current, SAID)).value;
   }
 
   /** Answers which authorities took it, and what the others said. */
@@ -54,16 +70,21 @@ export class DirectoryClient {
     return this.#tellAll(DIRECTORY_ROUTES.proofs, proof);
   }
 
-  async #askAll(path: string, mostBytes: number): Promise<Answer<unknown>[]> {
+  async #askAll(path: string, bound: AnswerBound, headers: Record<string, string> = {}): Promise<Answer<unknown>[]> {
     const answers = await Promise.allSettled(
-      this.#authorities.map((authority) => this.#ask(authority, path, mostBytes)),
+      this.#authorities.map((authority) => this.#ask(authority, path, bound, headers)),
     );
     return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
   }
 
-  async #ask(authority: Authority, path: string, mostBytes: number): Promise<Answer<unknown>> {
+  async #ask(
+    authority: Authority,
+    path: string,
+    { mostBytes, milliseconds }: AnswerBound,
+    headers: Record<string, string> = {},
+  ): Promise<Answer<unknown>> {
     const askedAt = this.#now();
-    const response = await fetch(new URL(path, authority.url), { signal: this.#timeLimit() });
+    const response = await fetch(new URL(path, authority.url), { headers, signal: this.#timeLimit(milliseconds) });
     const text = await readText(response, mostBytes);
     if (!response.ok) throw new FogError('unavailable', `authority ${authority.id} answered ${response.status}`);
     return { authority, value: JSON.parse(text) as unknown, atMilliseconds: (askedAt + this.#now()) / 2 };
@@ -88,7 +109,7 @@ export class DirectoryClient {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(document),
-      signal: this.#timeLimit(),
+      signal: this.#timeLimit(answerMilliseconds),
     });
     const text = await readText(response, DIRECTORY_LIMITS.descriptorBytes);
     if (response.ok) return null;
@@ -96,8 +117,8 @@ export class DirectoryClient {
     return typeof answer.detail === 'string' ? answer.detail : `it answered ${response.status}`;
   }
 
-  #timeLimit(): AbortSignal {
-    const limit = AbortSignal.timeout(DIRECTORY_SERVICE_LIMITS.answerMilliseconds);
+  #timeLimit(milliseconds: number): AbortSignal {
+    const limit = AbortSignal.timeout(milliseconds);
     return this.#signal === undefined ? limit : AbortSignal.any([limit, this.#signal]);
   }
 }

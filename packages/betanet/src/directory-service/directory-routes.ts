@@ -6,6 +6,8 @@
 export const DIRECTORY_ROUTES = {
   genesis: '/v1/genesis',
   status: '/v1/status',
+  /** The authority's time, signed with the nonce of whoever asks (32 bytes, hex). */
+  clock: (nonce: string) => `/v1/clock?nonce=${nonce}`,
   /** What the authority has to say to the others in the present step of the round. */
   current: '/v1/current',
   /** `latest` or the number of an epoch. */

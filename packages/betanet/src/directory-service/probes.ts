@@ -1,29 +1,22 @@
 /**
- * What an authority's probe loops say of relays. A probe is a loop of an ordinary client, so no relay can treat it
+ * What becomes of an authority's probe loops. A probe is a loop of an ordinary client, so no relay can treat it
  * otherwise than the packets of others:
  *
- *     sent --comes back in time--> returned: counts for every relay on its path
- *         |--time is over--------> lost: counts against every relay on its path
- *         '--link was cut--------> forgotten: what the prober could not have received says nothing
+ *     sent --comes back in time--> returned: tells of every relay on its path
+ *         |--time is over--------> lost: by one of the relays on its path
+ *         |--gateway cut the link> lost: by the gateway alone
+ *         '--prober left---------> forgotten: what it could not have received says nothing
+ *     not taken, since the gateway is not reached or does not read ------> lost: by the gateway alone
  *
- * Who of a path has lost a loop cannot be known; over many loops through random paths a relay that fails stands out, since
- * the others share their losses with many. What follows from the counts (floor, median of the authorities) is the
- * directory's to decide. Pure.
+ * Whose fault a loss is, and what follows from it, is the directory's to decide (delivery-rates.ts). Pure.
  */
+import type { ProbedLoop } from '../directory/probe-record.ts';
 import { DIRECTORY_SERVICE_LIMITS } from './limits.ts';
-
-/** Loops through a relay, for `AuthorityServer.measured`. */
-export interface ProbeCount {
-  /** Of the relay, hex. */
-  id: string;
-  sent: number;
-  returned: number;
-}
 
 interface Probe {
   prober: string;
   /** Each relay once: a loop ends at the gateway that it began at. */
-  relays: ReadonlySet<string>;
+  relays: readonly string[];
   overdueAt: number;
 }
 
@@ -31,7 +24,7 @@ export class ProbeLedger {
   readonly #returnMilliseconds: number;
   /** By token, in the order in which they were sent, which is that in which they are overdue. */
   readonly #underWay = new Map<string, Probe>();
-  readonly #counts = new Map<string, { sent: number; returned: number }>();
+  #ended: ProbedLoop[] = [];
 
   /** `returnMilliseconds`: after so long a loop is lost. */
   constructor(returnMilliseconds: number) {
@@ -49,7 +42,8 @@ export class ProbeLedger {
     if (this.#underWay.size >= DIRECTORY_SERVICE_LIMITS.probesUnderWay && !oldest.done) {
       this.#underWay.delete(oldest.value);
     }
-    this.#underWay.set(token, { prober, relays: new Set(relays), overdueAt: now + this.#returnMilliseconds });
+    const overdueAt = now + this.#returnMilliseconds;
+    this.#underWay.set(token, { prober, relays: [...new Set(relays)], overdueAt });
   }
 
   /** Answers whether it is one that was waited for. A loop that comes too late is lost, also when nobody has counted it. */
@@ -57,31 +51,51 @@ export class ProbeLedger {
     const probe = this.#underWay.get(token);
     if (probe === undefined || now >= probe.overdueAt) return false;
     this.#underWay.delete(token);
-    this.#count(probe, 1);
+    this.#end(probe.relays, true);
     return true;
   }
 
-  /** The link of that prober was cut, or it was given up. */
+  /** A gateway did not take so many loops. */
+  refused(gateway: string, loops: number): void {
+    for (let count = 0; count < Math.min(loops, DIRECTORY_SERVICE_LIMITS.probesUnderWay); count += 1) {
+      this.#end([gateway], false);
+    }
+  }
+
+  /** The gateway cut the link of that prober: a loss for that, and one for each loop that was under way. */
+  cut(prober: string, gateway: string, now: number): void {
+    this.#endOverdue(now);
+    this.refused(gateway, 1);
+    for (const [token, probe] of this.#underWay) {
+      if (probe.prober !== prober) continue;
+      this.#underWay.delete(token);
+      this.refused(gateway, 1);
+    }
+  }
+
+  /** The prober was given up, or closed its link itself. */
   forget(prober: string): void {
     for (const [token, probe] of this.#underWay) if (probe.prober === prober) this.#underWay.delete(token);
   }
 
-  /** What has been decided since the last call, by relay in the order of their ids. */
-  take(now: number): ProbeCount[] {
-    for (const [token, probe] of this.#underWay) {
-      if (now < probe.overdueAt) break;
-      this.#underWay.delete(token);
-      this.#count(probe, 0);
-    }
-    const counts = [...this.#counts].map(([id, count]) => ({ id, ...count }));
-    this.#counts.clear();
-    return counts.sort((a, b) => (a.id < b.id ? -1 : 1));
+  /** What has ended since the last call. */
+  take(now: number): ProbedLoop[] {
+    this.#endOverdue(now);
+    const ended = this.#ended;
+    this.#ended = [];
+    return ended;
   }
 
-  #count({ relays }: Probe, returned: 0 | 1): void {
-    for (const id of relays) {
-      const before = this.#counts.get(id) ?? { sent: 0, returned: 0 };
-      this.#counts.set(id, { sent: before.sent + 1, returned: before.returned + returned });
+  #endOverdue(now: number): void {
+    for (const [token, { relays, overdueAt }] of this.#underWay) {
+      if (now < overdueAt) break;
+      this.#underWay.delete(token);
+      this.#end(relays, false);
     }
+  }
+
+  /** More than are under way at a time do not end between two calls of `take`, unless nobody calls it. */
+  #end(relays: readonly string[], isReturned: boolean): void {
+    if (this.#ended.length < DIRECTORY_SERVICE_LIMITS.probesUnderWay) this.#ended.push({ relays, isReturned });
   }
 }

@@ -10,6 +10,8 @@ export interface AgreedRelay {
   stake: bigint;
   reputationPpm: number;
   performancePpm: number;
+  /** False: the performance is what the network gives to those that it does not know yet. */
+  isMeasured: boolean;
 }
 
 export type Excluded = { id: string; reason: ExclusionReason };
@@ -17,6 +19,7 @@ export type Excluded = { id: string; reason: ExclusionReason };
 /**
  * A relay is agreed on when a threshold of the votes name it with one and the same key for the lottery; of these its
  * newest descriptor is taken. Stake, reputation and performance are medians, so that no single authority decides them.
+ * Whether it performs well enough is another question, see `belowFloor`.
  */
 export function agreedRelays(
   votes: readonly Vote[],
@@ -35,11 +38,7 @@ export function agreedRelays(
       excluded.push({ id, reason: 'known-to-too-few' });
       continue;
     }
-    const performance = performanceOf(alike, lottery.leastProbes);
-    if (performance !== null && performance < lottery.performanceFloorPpm) {
-      excluded.push({ id, reason: 'performance-below-floor' });
-      continue;
-    }
+    const performance = performanceOf(alike, threshold, lottery.leastProbes);
     agreed.push({
       id,
       votes: alike.length,
@@ -47,6 +46,7 @@ export function agreedRelays(
       stake: upperMedian(alike.map(({ stake }) => BigInt(stake))) ?? 0n,
       reputationPpm: upperMedian(alike.map(({ reputationPpm }) => reputationPpm)) ?? 0,
       performancePpm: performance ?? lottery.unmeasuredPerformancePpm,
+      isMeasured: performance !== null,
     });
   }
   // Votes of 2,048 relays each that hardly overlap: the best known ones stay.
@@ -71,12 +71,41 @@ function newestOf(named: readonly VotedRelay[]): Descriptor {
     }).body;
 }
 
-/** Null when no authority has sent enough probes through it. */
-function performanceOf(named: readonly VotedRelay[], leastProbes: number): number | null {
+/**
+ * Null when fewer than a threshold of authorities have sent enough probes through it: otherwise one that lies could put
+ * out whom the others do not know yet. Never zero: where it is among the best of a layer, it needs some weight.
+ */
+function performanceOf(named: readonly VotedRelay[], threshold: number, leastProbes: number): number | null {
   const measured = named.filter(({ sent }) => sent >= leastProbes);
-  return upperMedian(
-    measured.map(({ sent, returned }) => Math.floor((Math.min(sent, returned) * PARTS_PER_MILLION) / sent)),
+  if (measured.length < threshold) return null;
+  const shares = measured.map(({ sent, returned }) =>
+    Math.floor((Math.min(sent, returned) * PARTS_PER_MILLION) / sent),
   );
+  return Math.max(1, upperMedian(shares) ?? 0);
+}
+
+/**
+ * Ids of those that are put out for what they lose, of relays of one role. The worst go first, and not all may go: the
+ * better half stays, and of relays and of operators as many as a path needs, `leastKept`. So neither a fault of the
+ * measurement nor somebody who has others blamed leaves a layer empty.
+ */
+export function belowFloor(relays: readonly AgreedRelay[], floorPpm: number, leastKept: number): Set<string> {
+  const least = Math.max(leastKept, Math.ceil(relays.length / 2));
+  const ofOperator = new Map<string, number>();
+  for (const { descriptor } of relays) {
+    ofOperator.set(descriptor.operator, (ofOperator.get(descriptor.operator) ?? 0) + 1);
+  }
+  const out = new Set<string>();
+  const failing = relays.filter(({ isMeasured, performancePpm }) => isMeasured && performancePpm < floorPpm);
+  failing.sort((a, b) => a.performancePpm - b.performancePpm || (a.id < b.id ? -1 : 1));
+  for (const { id, descriptor } of failing) {
+    const left = (ofOperator.get(descriptor.operator) ?? 0) - 1;
+    if (relays.length - out.size <= least || (left === 0 && ofOperator.size <= leastKept)) continue;
+    if (left === 0) ofOperator.delete(descriptor.operator);
+    else ofOperator.set(descriptor.operator, left);
+    out.add(id);
+  }
+  return out;
 }
 
 /**

@@ -13,17 +13,19 @@ import {
 } from './documents.ts';
 import { documentsToPassOn } from './exchange.ts';
 import { DIRECTORY_LIMITS } from './limits.ts';
+import { measuredRelays } from './probe-record.ts';
 import { commitmentTo } from './shared-randomness.ts';
 import { type Signed, signDocument } from './signed-document.ts';
 
 export function makeVote(state: AuthorityState, value: string, context: AuthorityContext): SignedTestimony {
   const { network, authority, standing } = context;
   const epoch = state.round?.epoch ?? 0;
+  const measured = measuredRelays(state.probes, epoch);
   const relays = state.descriptors
     .filter(({ document }) => document.body.epoch === epoch)
     .map(({ id, document }): VotedRelay => {
       const { stake, reputationPpm } = standing.standingOf({ id, operator: document.body.operator });
-      const { sent = 0, returned = 0 } = state.measurements[id] ?? {};
+      const { sent = 0, returned = 0 } = measured.get(id) ?? {};
       return { id, descriptor: document, stake: `${stake}`, reputationPpm, sent, returned };
     })
     .sort((a, b) => (a.id < b.id ? -1 : 1))

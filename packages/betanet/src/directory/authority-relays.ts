@@ -1,17 +1,35 @@
 /** What relays and probes tell an authority: descriptors, proofs of the lottery, measurements. */
 import { lotteryInput } from '../lottery/relay-lottery.ts';
-import type { AuthorityContext, AuthorityState, AuthorityStep, Refusal, StoredDescriptor } from './authority-state.ts';
+import type {
+  AuthorityContext,
+  AuthorityEvent,
+  AuthorityState,
+  AuthorityStep,
+  Refusal,
+  StoredDescriptor,
+} from './authority-state.ts';
 import { descriptorFault, idOfDescriptor } from './descriptors.ts';
 import { drawProofSchema, signedDescriptorSchema } from './documents.ts';
 import { DIRECTORY_LIMITS } from './limits.ts';
+import { type ProbedLoop, withLoops } from './probe-record.ts';
 import { documentDigest } from './signed-document.ts';
 
 export function refuse(state: AuthorityState, reason: Refusal): AuthorityStep {
   return { state, effects: [{ kind: 'refused', reason }] };
 }
 
-/** Newer descriptors replace older ones of the same relay and epoch, as long as the round still takes descriptors. */
-export function onDescriptor(state: AuthorityState, document: unknown, context: AuthorityContext): AuthorityStep {
+type DescriptorCame = Omit<Extract<AuthorityEvent, { kind: 'descriptor' }>, 'kind'>;
+
+/**
+ * Newer descriptors replace older ones of the same relay and epoch, as long as the round still takes descriptors; not
+ * at once, for each costs a write of the state to the disk.
+ */
+export function onDescriptor(
+  state: AuthorityState,
+  { document, source }: DescriptorCame,
+  now: number,
+  context: AuthorityContext,
+): AuthorityStep {
   const parsed = signedDescriptorSchema.safeParse(document);
   if (!parsed.success) return refuse(state, 'malformed');
   const { round } = state;
@@ -26,6 +44,7 @@ export function onDescriptor(state: AuthorityState, document: unknown, context: 
   if (before !== undefined) {
     if (before.digest === digest) return refuse(state, 'known');
     if (before.document.body.sequence >= body.sequence) return refuse(state, 'older');
+    if (Math.abs(now - before.takenMilliseconds) < leastReplacement(context)) return refuse(state, 'too-soon');
   }
   const fault = descriptorFault(parsed.data, { network: context.network, test: context.genesis.test });
   if (fault !== null) return refuse(state, fault);
@@ -34,7 +53,16 @@ export function onDescriptor(state: AuthorityState, document: unknown, context: 
   if (registered !== null && isChanged(registered, body) && body.registeredEpoch < round.epoch - 1) {
     return refuse(state, 'vrf-key-changed');
   }
-  return store(state, { id, digest, document: parsed.data }, before, context);
+  return store(
+    state,
+    { id, digest, document: parsed.data, source, takenMilliseconds: Math.floor(now) },
+    before,
+    context,
+  );
+}
+
+function leastReplacement({ genesis }: AuthorityContext): number {
+  return Math.min(DIRECTORY_LIMITS.replacementMilliseconds, genesis.epochMilliseconds / 20);
 }
 
 /** The first proof of a mix for the seed that is right. */
@@ -57,20 +85,14 @@ export function onProof(state: AuthorityState, document: unknown, context: Autho
   return { state: { ...state, round: { ...round, proofs: { ...round.proofs, [id]: proof } } }, effects: [] };
 }
 
-/** Probe loops through a relay since the last time. */
-export function onMeasured(
-  state: AuthorityState,
-  measured: { id: string; sent: number; returned: number },
-): AuthorityStep {
-  const { id, sent, returned } = measured;
-  const isKnown = state.descriptors.some((stored) => stored.id === id) || isActive(state, id);
-  if (!isKnown) return refuse(state, 'unknown-relay');
-  const isCount = [sent, returned].every((count) => Number.isSafeInteger(count) && count >= 0);
-  if (!isCount || returned > sent) return refuse(state, 'bad-content');
-  const before = state.measurements[id] ?? { sent: 0, returned: 0 };
-  const most = (count: number) => Math.min(count, DIRECTORY_LIMITS.probes);
-  const after = { sent: most(before.sent + sent), returned: most(before.returned + returned) };
-  return { state: { ...state, measurements: { ...state.measurements, [id]: after } }, effects: [] };
+/** Loops through relays that nobody knows say nothing. */
+export function onMeasured(state: AuthorityState, loops: readonly ProbedLoop[]): AuthorityStep {
+  if (state.round === null) return refuse(state, 'before-first-round');
+  const described = new Set(state.descriptors.map(({ id }) => id));
+  const known = loops.filter(({ relays }) => relays.every((id) => described.has(id) || isActive(state, id)));
+  const probes = known.length === 0 ? state.probes : withLoops(state.probes, state.round.epoch, known);
+  const measured = { ...state, probes };
+  return known.length < loops.length ? refuse(measured, 'unknown-relay') : { state: measured, effects: [] };
 }
 
 type Registration = { vrfKey: string; registeredEpoch: number };
@@ -91,8 +113,9 @@ function isChanged(a: Registration, b: Registration): boolean {
 }
 
 /**
- * Room is kept for relays that the network knows: when the list is full, the newest stranger makes way for them, and
- * for nobody else.
+ * Room is kept for relays that the network knows: where a source has brought in as many as it may, or the list is full,
+ * the newest stranger (of that source, or of all) makes way for them, and for nobody else. Who it is that a source brings
+ * in cannot be chosen by others, so nobody can use up the room of somebody else's.
  */
 function store(
   state: AuthorityState,
@@ -100,18 +123,22 @@ function store(
   before: StoredDescriptor | undefined,
   { genesis }: AuthorityContext,
 ): AuthorityStep {
+  const isKnown = isActive(state, descriptor.id);
   const others = state.descriptors.filter((stored) => stored !== before);
-  const { epoch, addresses } = descriptor.document.body;
-  const ofEpoch = others.filter(({ document }) => document.body.epoch === epoch);
-  const hosts = new Set(addresses.map(({ host }) => host));
-  const ofHosts = ofEpoch.filter(({ document }) => document.body.addresses.some(({ host }) => hosts.has(host)));
-  if (!genesis.test && ofHosts.length >= DIRECTORY_LIMITS.relaysPerHost) return refuse(state, 'too-many-of-host');
-  if (ofEpoch.length < DIRECTORY_LIMITS.relays) {
-    return { state: { ...state, descriptors: [...others, descriptor] }, effects: [] };
+  const ofEpoch = others.filter(({ document }) => document.body.epoch === descriptor.document.body.epoch);
+  const ofSource = ofEpoch.filter(({ source }) => source === descriptor.source);
+  const newestStranger = (stored: readonly StoredDescriptor[]) => stored.findLast(({ id }) => !isActive(state, id));
+  const gone = new Set<StoredDescriptor | undefined>();
+  if (!genesis.test && ofSource.length >= DIRECTORY_LIMITS.relaysPerSource) {
+    if (!isKnown) return refuse(state, 'too-many-of-source');
+    gone.add(newestStranger(ofSource));
   }
-  const stranger = ofEpoch.findLast(({ id }) => !isActive(state, id));
-  if (stranger === undefined || !isActive(state, descriptor.id)) return refuse(state, 'full');
-  const descriptors = [...others.filter((stored) => stored !== stranger), descriptor];
+  if (ofEpoch.filter((stored) => !gone.has(stored)).length >= DIRECTORY_LIMITS.relays) {
+    const stranger = newestStranger(ofEpoch);
+    if (!isKnown || stranger === undefined) return refuse(state, 'full');
+    gone.add(stranger);
+  }
+  const descriptors = [...others.filter((stored) => !gone.has(stored)), descriptor];
   return { state: { ...state, descriptors }, effects: [] };
 }
 

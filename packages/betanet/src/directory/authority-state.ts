@@ -16,6 +16,7 @@ import {
 import { type Evidence, NEW_EXCHANGE } from './exchange.ts';
 import { bytes32Schema, nameSchema, proofSchema, signatureSchema } from './fields.ts';
 import { type Genesis, ROUND_STEPS } from './genesis.ts';
+import { type ProbedLoop, type ProbeRecord, probeRecordSchema } from './probe-record.ts';
 import type { SignBytes, Signed } from './signed-document.ts';
 
 const exchangeSchema = z.strictObject({
@@ -56,25 +57,28 @@ const storedDescriptorSchema = z.strictObject({
   id: bytes32Schema,
   digest: bytes32Schema,
   document: signedDescriptorSchema,
+  /** Whom it is counted on: the network prefix of the address that it was sent from. */
+  source: z.string(),
+  /** When it came, by the authority's clock. */
+  takenMilliseconds: z.int(),
 });
 export type StoredDescriptor = z.infer<typeof storedDescriptorSchema>;
 
 export const authorityStateSchema = z.strictObject({
   /** Of the round's epoch and the next; one for each relay and epoch. */
   descriptors: z.array(storedDescriptorSchema),
-  /** Probe loops by relay. Each round counts half of what the rounds before it have left. */
-  measurements: z.record(bytes32Schema, z.strictObject({ sent: z.int(), returned: z.int() })),
+  probes: probeRecordSchema,
   previous: previousSeedSchema.nullable(),
   round: roundStateSchema.nullable(),
   /** The newest consensus that a threshold of authorities has endorsed. */
   latest: consensusSchema.nullable(),
 });
-export type AuthorityState = z.infer<typeof authorityStateSchema>;
+export type AuthorityState = Omit<z.infer<typeof authorityStateSchema>, 'probes'> & { probes: ProbeRecord };
 
 /** An authority that remembers nothing. */
 export const NEW_AUTHORITY: AuthorityState = {
   descriptors: [],
-  measurements: {},
+  probes: [],
   previous: null,
   round: null,
   latest: null,
@@ -112,11 +116,13 @@ export interface AuthorityContext {
 /** `document` is whatever arrived: it is checked here. */
 export type AuthorityEvent =
   | { kind: 'tick' }
-  | { kind: 'descriptor'; document: unknown }
+  /** `source`: the network prefix that it came from. Whoever sends it cannot choose that, unlike what it says. */
+  | { kind: 'descriptor'; document: unknown; source: string }
   | { kind: 'proof'; document: unknown }
   | { kind: 'message'; document: unknown }
   | { kind: 'consensus'; document: unknown }
-  | { kind: 'measured'; id: string; sent: number; returned: number };
+  /** Probe loops that have ended since the last time. */
+  | { kind: 'measured'; loops: readonly ProbedLoop[] };
 
 export const REFUSALS = [
   'malformed',
@@ -129,8 +135,11 @@ export const REFUSALS = [
   'late',
   'known',
   'older',
+  'too-soon',
   'vrf-key-changed',
-  'too-many-of-host',
+  'unreachable',
+  'busy',
+  'too-many-of-source',
   'full',
   'seed-unknown',
   'unknown-relay',
@@ -139,6 +148,7 @@ export const REFUSALS = [
   'private-address',
   'bad-key',
   'registered-in-the-future',
+  'operator-not-proven',
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 

@@ -43,6 +43,7 @@ import { composeConsensus } from './compose-consensus.ts';
 import { endorsementOf, type ProofList, type Vote } from './documents.ts';
 import { documentsToPassOn, receiveDocument, receiveWitness, type Settled, settleExchange } from './exchange.ts';
 import { ROUND_STEPS } from './genesis.ts';
+import { recentProbes } from './probe-record.ts';
 import { momentAt } from './schedule.ts';
 import { agreedPrevious, commitmentTo, type RandomValue, seedOf } from './shared-randomness.ts';
 import { documentDigest, signDocument } from './signed-document.ts';
@@ -58,7 +59,7 @@ export function stepAuthority(
   context: AuthorityContext,
 ): AuthorityStep {
   const moved = moveOn(state, now, context);
-  const step = onEvent(moved.state, event, context);
+  const step = onEvent(moved.state, event, now, context);
   return { state: step.state, effects: [...moved.effects, ...step.effects] };
 }
 
@@ -68,12 +69,12 @@ export function resend(state: AuthorityState, context: AuthorityContext): Author
   return document === null ? [] : [{ kind: 'broadcast', document }];
 }
 
-function onEvent(state: AuthorityState, event: AuthorityEvent, context: AuthorityContext): AuthorityStep {
+function onEvent(state: AuthorityState, event: AuthorityEvent, now: number, context: AuthorityContext): AuthorityStep {
   switch (event.kind) {
     case 'tick':
       return { state, effects: [] };
     case 'descriptor':
-      return onDescriptor(state, event.document, context);
+      return onDescriptor(state, event, now, context);
     case 'proof':
       return onProof(state, event.document, context);
     case 'message':
@@ -81,7 +82,7 @@ function onEvent(state: AuthorityState, event: AuthorityEvent, context: Authorit
     case 'consensus':
       return onConsensus(state, event.document, context);
     case 'measured':
-      return onMeasured(state, event);
+      return onMeasured(state, event.loops);
   }
 }
 
@@ -100,13 +101,10 @@ function moveOn(state: AuthorityState, now: number, context: AuthorityContext): 
 }
 
 function beginRound(state: AuthorityState, epoch: number): AuthorityState {
-  const halves = Object.entries(state.measurements).map(
-    ([id, { sent, returned }]) => [id, { sent: sent >> 1, returned: returned >> 1 }] as const,
-  );
   return {
     ...state,
     descriptors: state.descriptors.filter(({ document }) => document.body.epoch >= epoch),
-    measurements: Object.fromEntries(halves.filter(([, { sent }]) => sent > 0)),
+    probes: recentProbes(state.probes, epoch),
     round: newRound(epoch),
   };
 }

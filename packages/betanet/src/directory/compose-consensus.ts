@@ -2,12 +2,13 @@
 import {
   type Candidate,
   drawRelays,
+  ineligibility,
   type LotteryParameters,
   lotteryInput,
   type VerifyProof,
   weightOf,
 } from '../lottery/relay-lottery.ts';
-import { type AgreedRelay, agreedRelays, type Excluded } from './agreed-relays.ts';
+import { type AgreedRelay, agreedRelays, belowFloor, type Excluded } from './agreed-relays.ts';
 import {
   type ConsensusBody,
   type ConsensusNode,
@@ -16,6 +17,7 @@ import {
   type ProofList,
   type Vote,
 } from './documents.ts';
+import type { NodeRole } from './fields.ts';
 import { type Genesis, geometryHashOf, type LotterySettings } from './genesis.ts';
 import { DIRECTORY_LIMITS } from './limits.ts';
 
@@ -45,26 +47,36 @@ export function lotteryParameters(layers: number, lottery: LotterySettings): Lot
 export function composeConsensus(genesis: Genesis, outcome: RoundOutcome, verifyProof: VerifyProof): ConsensusBody {
   const { network, epoch, votes, randomness } = outcome;
   const { agreed, excluded } = agreedRelays(votes, genesis.threshold, genesis.lottery);
-  const fixed = agreed.filter(({ descriptor }) => descriptor.role !== 'mix');
-  const drawn: Drawn[] = [];
+  const parameters = lotteryParameters(genesis.layers, genesis.lottery);
+  const proved: Drawn[] = [];
   const proofs = proofsById(outcome.proofLists);
   for (const relay of agreed) {
     if (relay.descriptor.role !== 'mix') continue;
     const checked = checkedProof(relay, proofs.get(relay.id) ?? [], outcome, verifyProof);
     if (typeof checked === 'string') excluded.push({ id: relay.id, reason: checked });
-    else drawn.push({ ...relay, ...checked });
+    else proved.push({ ...relay, ...checked });
   }
-  const parameters = lotteryParameters(genesis.layers, genesis.lottery);
+  const unfit = new Map(
+    agreed.flatMap((relay) => {
+      const reason = relay.descriptor.role === 'mix' ? null : ineligibility(relay, parameters);
+      return reason === null ? [] : [[relay.id, reason] as const];
+    }),
+  );
+  excluded.push(...[...unfit].map(([id, reason]): Excluded => ({ id, reason })));
+  const out = failing(genesis, agreed, proved, parameters);
+  excluded.push(...[...out].map((id): Excluded => ({ id, reason: 'performance-below-floor' })));
+  const fixed = agreed.filter(({ id, descriptor }) => descriptor.role !== 'mix' && !unfit.has(id) && !out.has(id));
+  const drawn = proved.filter(({ id }) => !out.has(id));
   const { seats, notDrawn } = drawRelays(drawn.map(candidateOf), parameters, Buffer.from(randomness.seed, 'hex'));
   const layerOf = new Map(seats.map(({ id, layer }) => [id, layer]));
   const outOf = new Map(notDrawn.map(({ id, reason }) => [id, reason]));
   const standby: ConsensusBody['standby'] = [];
-  const nodes = fixed.map((relay) => nodeOf(relay, null, null));
+  const nodes = fixed.map((relay) => nodeOf(relay, null, null, standingOf(relay, parameters.saturationStake)));
   for (const relay of drawn) {
     const layer = layerOf.get(relay.id);
     const reason = outOf.get(relay.id);
     const draw = drawEntry(relay, parameters.saturationStake);
-    if (layer !== undefined) nodes.push(nodeOf(relay, layer, draw));
+    if (layer !== undefined) nodes.push(nodeOf(relay, layer, draw, null));
     else if (reason === 'stake-below-minimum' || reason === 'no-weight') excluded.push({ id: relay.id, reason });
     else {
       const { id, performancePpm, descriptor } = relay;
@@ -90,6 +102,24 @@ export function composeConsensus(genesis: Genesis, outcome: RoundOutcome, verify
     standby: standby.sort(byId),
     excluded: withinLimit(excluded),
   };
+}
+
+/** Who is put out for what it loses. Relays that have no part in the network anyway do not count as those that stay. */
+function failing(
+  { layers, lottery }: Genesis,
+  agreed: readonly AgreedRelay[],
+  proved: readonly Drawn[],
+  parameters: LotteryParameters,
+): Set<string> {
+  const isFit = (relay: AgreedRelay) => ineligibility(relay, parameters) === null;
+  const ofRole = (role: NodeRole) => agreed.filter((relay) => relay.descriptor.role === role && isFit(relay));
+  const mixes = proved.filter(isFit);
+  const floor = lottery.performanceFloorPpm;
+  return new Set([
+    ...belowFloor(mixes, floor, layers),
+    ...belowFloor(ofRole('gateway'), floor, 1),
+    ...belowFloor(ofRole('service'), floor, 1),
+  ]);
 }
 
 /** All proofs that anybody lists for a relay. */
@@ -123,15 +153,19 @@ function candidateOf({ id, descriptor, stake, reputationPpm, performancePpm, out
 
 function drawEntry(relay: Drawn, saturationStake: bigint): DrawEntry {
   const { vrfKey, registeredEpoch } = relay.descriptor;
-  const { stake, reputationPpm, proof } = relay;
-  const weight = weightOf(relay, saturationStake);
-  return { vrfKey, registeredEpoch, stake: `${stake}`, reputationPpm, weight: `${weight}`, proof };
+  return { vrfKey, registeredEpoch, ...standingOf(relay, saturationStake), proof: relay.proof };
+}
+
+function standingOf(relay: AgreedRelay, saturationStake: bigint): NonNullable<ConsensusNode['standing']> {
+  const { stake, reputationPpm } = relay;
+  return { stake: `${stake}`, reputationPpm, weight: `${weightOf(relay, saturationStake)}` };
 }
 
 function nodeOf(
   { id, descriptor, performancePpm }: AgreedRelay,
   layer: number | null,
   draw: DrawEntry | null,
+  standing: ConsensusNode['standing'],
 ): ConsensusNode {
   const { identityKey, linkKey, role, operator, addresses, protocolVersions, sphinxKeys } = descriptor;
   return {
@@ -139,6 +173,7 @@ function nodeOf(
     performancePpm,
     layer,
     draw,
+    standing,
   };
 }
 

@@ -4,6 +4,7 @@ import { isValidVrfKey } from '../lottery/ecvrf.ts';
 import { isPublicHost } from './addresses.ts';
 import type { SignedDescriptor } from './documents.ts';
 import { nodeIdOf } from './fields.ts';
+import { mayNameOperator } from './operators.ts';
 import { isSignedBy } from './signed-document.ts';
 
 export const DESCRIPTOR_FAULTS = [
@@ -12,6 +13,7 @@ export const DESCRIPTOR_FAULTS = [
   'bad-key',
   'registered-in-the-future',
   'bad-signature',
+  'operator-not-proven',
 ] as const;
 export type DescriptorFault = (typeof DESCRIPTOR_FAULTS)[number];
 
@@ -35,6 +37,7 @@ export function descriptorFault(
   if (!network.test && !body.addresses.every(({ host }) => isPublicHost(host))) return 'private-address';
   if (body.registeredEpoch > body.epoch) return 'registered-in-the-future';
   if (!isSignedBy(document, body.identityKey)) return 'bad-signature';
+  if (!mayNameOperator(body)) return 'operator-not-proven';
   const sharedKeys = [body.linkKey, ...body.sphinxKeys.map(({ publicKey }) => publicKey)];
   const isValid = sharedKeys.every(isX25519Key) && isValidVrfKey(Buffer.from(body.vrfKey, 'hex'));
   return isValid ? null : 'bad-key';

@@ -9,9 +9,10 @@
  *     witness      an authority: the votes, reveals or proof lists that it has received in time
  *     seed-notice  an authority: the seed of the lottery, as soon as it is known
  *     endorsement  an authority: the digest of the consensus that it computed
+ *     clock        an authority: its time, to somebody who asked for it
  *     consensus    what all of this comes to, with the endorsements of a threshold of authorities
  *
- * Each names the network and the epoch that it is for. Lists stand in a fixed order and name nothing twice: a document
+ * Each names the network and, but for the clock, the epoch that it is for. Lists stand in a fixed order and name nothing twice: a document
  * that says the same is the same.
  */
 import { z } from 'zod';
@@ -71,8 +72,19 @@ const vrfFields = {
   registeredEpoch: epochSchema,
 };
 
+/** Of an operator whose name is the hash of its key, over the identity key of the relay, see operators.ts. */
+const operatorProofSchema = z.strictObject({ publicKey: bytes32Schema, signature: signatureSchema });
+export type OperatorProof = z.infer<typeof operatorProofSchema>;
+
 export const descriptorSchema = z
-  .strictObject({ ...scopeOf('descriptor'), sequence: z.int().min(0), ...relayFields, ...vrfFields })
+  .strictObject({
+    ...scopeOf('descriptor'),
+    sequence: z.int().min(0),
+    ...relayFields,
+    ...vrfFields,
+    /** Null where the operator has but a name. */
+    operatorProof: operatorProofSchema.nullable(),
+  })
   .refine(({ epoch, sphinxKeys }) => sphinxKeys.every((key, index) => key.epoch === epoch + index), {
     path: ['sphinxKeys'],
     message: 'must be of the epoch of the descriptor and the next two, in this order',
@@ -93,7 +105,7 @@ const votedRelaySchema = z.strictObject({
   descriptor: signedDescriptorSchema,
   stake: stakeSchema,
   reputationPpm: ppmSchema,
-  /** Probe loops through it: sent, and come back. */
+  /** Probe loops through it: sent, and how many of them it let pass, by the authority's estimate. */
   sent: probesSchema,
   returned: probesSchema,
 });
@@ -150,6 +162,17 @@ export const seedNoticeSchema = z.strictObject({
 });
 export type SeedNotice = z.infer<typeof seedNoticeSchema>;
 
+export const authorityClockSchema = z.strictObject({
+  kind: z.literal('clock'),
+  network: bytes32Schema,
+  authority: nameSchema,
+  /** Of whoever asked, so that the answer is none of an earlier time. */
+  nonce: bytes32Schema,
+  /** By the authority's clock, since 1970. */
+  milliseconds: z.int().min(0),
+});
+export type AuthorityClock = z.infer<typeof authorityClockSchema>;
+
 const signedMillisecondsSchema = z.int().min(0);
 export const endorsementSchema = z.strictObject({
   ...scopeOf('endorsement'),
@@ -169,15 +192,15 @@ export const authorityMessageSchema = z.union([
 ]);
 export type AuthorityMessage = Signed<Testimony | Witness | Endorsement>;
 
-/** Part of a mix in the lottery. */
-const drawSchema = z.strictObject({
-  ...vrfFields,
+const standingFields = {
   stake: stakeSchema,
   reputationPpm: ppmSchema,
   /** In millionths of millionths of a unit of stake. */
   weight: weightSchema,
-  proof: proofSchema,
-});
+};
+
+/** Part of a mix in the lottery. */
+const drawSchema = z.strictObject({ ...vrfFields, ...standingFields, proof: proofSchema });
 export type DrawEntry = z.infer<typeof drawSchema>;
 
 const consensusNodeSchema = z.strictObject({
@@ -188,6 +211,8 @@ const consensusNodeSchema = z.strictObject({
   layer: z.int().min(1).max(DIRECTORY_LIMITS.layers).nullable(),
   /** Of a mix; null for gateways and services, which are not drawn. */
   draw: drawSchema.nullable(),
+  /** Of gateways and services: clients draw them by its weight. Null for a mix, whose draw has it. */
+  standing: z.strictObject(standingFields).nullable(),
 });
 export type ConsensusNode = z.infer<typeof consensusNodeSchema>;
 

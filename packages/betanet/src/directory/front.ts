@@ -1,7 +1,8 @@
 /** What other parts use of the directory. */
 export { isAddressHost, isPublicHost } from './addresses.ts';
-export { type AgreedRelay, agreedRelays, upperMedian } from './agreed-relays.ts';
+export { type AgreedRelay, agreedRelays, belowFloor, upperMedian } from './agreed-relays.ts';
 export { resend, stepAuthority } from './authority.ts';
+export { type ClockVerdict, judgeClock, toldTime } from './authority-clocks.ts';
 export {
   type AuthorityContext,
   type AuthorityEffect,
@@ -16,6 +17,7 @@ export {
 } from './authority-state.ts';
 export { canonicalJson } from './canonical-json.ts';
 export { composeConsensus, lotteryParameters, type RoundOutcome } from './compose-consensus.ts';
+export { deliveryRates, type LoopEvidence } from './delivery-rates.ts';
 export { DESCRIPTOR_FAULTS, type DescriptorFault, descriptorFault, idOfDescriptor } from './descriptors.ts';
 export {
   type AuthorityMessage,
@@ -59,6 +61,8 @@ export {
   type TrafficSettings,
 } from './genesis.ts';
 export { DIRECTORY_LIMITS } from './limits.ts';
+export { keyedOperator, operatorNameOf } from './operators.ts';
+export { measuredRelays, type ProbedLoop, type ProbeRecord, recentProbes, withLoops } from './probe-record.ts';
 export { agreedSeed, descriptorEpoch, makeDescriptor, makeDrawProof } from './relay-part.ts';
 export {
   acceptedEpochs,
@@ -85,11 +89,12 @@ export {
   signedSchema,
   signingBytes,
 } from './signed-document.ts';
+export { allDoubleEndorsers, type ValidConsensuses, validConsensuses } from './valid-consensuses.ts';
 export {
   CONSENSUS_REFUSALS,
   type ConsensusRefusal,
   type ConsensusVerdict,
-  clockSkew,
+  firstEmptyLayer,
   type VerifyConsensusOptions,
   verifyConsensus,
 } from './verify-consensus.ts';

@@ -60,7 +60,7 @@ export const lotterySettingsSchema = z.strictObject({
   saturationStake: stakeSchema,
   /** Of the seats of a layer, for one operator, where others can fill them. */
   operatorSharePpm: ppmSchema,
-  /** A relay that returned a smaller share of its probes is dropped. */
+  /** A relay that lets a smaller share of its probes pass is dropped, unless too few would be left. */
   performanceFloorPpm: ppmSchema,
   /** Probes of a relay that an authority must have sent before its count says anything. */
   leastProbes: z.int().min(1).max(DIRECTORY_LIMITS.probes),
@@ -97,7 +97,7 @@ export const trafficSettingsSchema = z.strictObject({
 });
 export type TrafficSettings = z.infer<typeof trafficSettingsSchema>;
 
-/** Two packets a second, half of them cover: 22 MB an hour each way with packets of 3 KB. */
+/** Two packets a second, half of them cover: with packets of 3 KB, 22 MB an hour up and twice that down. */
 export const DEFAULT_TRAFFIC: TrafficSettings = {
   meanDelayMilliseconds: 50,
   delayCapMilliseconds: 1000,

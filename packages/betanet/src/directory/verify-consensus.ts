@@ -4,7 +4,6 @@
  */
 import { type VerifyProof, verifyProof } from '../lottery/relay-lottery.ts';
 import { verifyLottery } from '../lottery/verify-lottery.ts';
-import { upperMedian } from './agreed-relays.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { type Consensus, type ConsensusBody, consensusSchema } from './documents.ts';
 import { endorsersOf } from './endorsements.ts';
@@ -69,20 +68,6 @@ export function verifyConsensus(document: unknown, options: VerifyConsensusOptio
   };
 }
 
-/**
- * By how much this clock is ahead of those of the authorities (negative: behind), in milliseconds, and whether that is
- * too much to go on. `told`: times that different authorities have just told. Null when there are none.
- */
-export function clockSkew(
-  told: readonly number[],
-  now: number,
-): { aheadMilliseconds: number; isTolerable: boolean } | null {
-  const time = upperMedian(told);
-  if (time === null) return null;
-  const aheadMilliseconds = now - time;
-  return { aheadMilliseconds, isTolerable: Math.abs(aheadMilliseconds) <= DIRECTORY_LIMITS.clockSkewMilliseconds };
-}
-
 type Refused = Extract<ConsensusVerdict, { valid: false }>;
 
 function refusal(reason: ConsensusRefusal, message: string): Refused {
@@ -138,11 +123,15 @@ function contentRefusal(body: ConsensusBody, { authorities }: Genesis): Refused 
       return refusal('inconsistent', `node ${id} has keys of other epochs than ${body.epoch} and the next two`);
     }
   }
-  for (let layer = 1; layer <= body.layers; layer += 1) {
-    if (!body.nodes.some((node) => node.layer === layer)) {
-      return refusal('empty-layer', `layer ${layer} of ${body.layers} has no mix: no path leads through it`);
-    }
-  }
+  const empty = firstEmptyLayer(body);
+  if (empty === null) return null;
+  return refusal('empty-layer', `layer ${empty} of ${body.layers} has no mix: no path leads through it`);
+}
+
+/** Null when each layer has a mix. */
+export function firstEmptyLayer({ layers, nodes }: Pick<ConsensusBody, 'layers' | 'nodes'>): number | null {
+  const taken = new Set(nodes.map(({ layer }) => layer));
+  for (let layer = 1; layer <= layers; layer += 1) if (!taken.has(layer)) return layer;
   return null;
 }
 

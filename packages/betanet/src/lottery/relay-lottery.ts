@@ -80,6 +80,15 @@ export function weightOf(candidate: Omit<Candidate, 'id' | 'operator' | 'output'
   return counted * BigInt(reputationPpm) * BigInt(performancePpm);
 }
 
+/** Why a relay, whatever its role, can have no part in the network; null when it can. */
+export function ineligibility(
+  candidate: Omit<Candidate, 'id' | 'operator' | 'output'>,
+  { minimumStake, saturationStake }: LotteryParameters,
+): 'stake-below-minimum' | 'no-weight' | null {
+  if (candidate.stake < minimumStake) return 'stake-below-minimum';
+  return weightOf(candidate, saturationStake) <= 0n ? 'no-weight' : null;
+}
+
 /** The key of a relay in the race. Its weight must be above zero. */
 export function raceKey(output: Uint8Array, weight: bigint): bigint {
   return (negativeLog2(domainHash(UNIFORM_LABEL, [output])) << KEY_SHIFT) / weight;
@@ -87,14 +96,14 @@ export function raceKey(output: Uint8Array, weight: bigint): bigint {
 
 /** Whether and where each candidate is active. Ids must be different; their order does not matter. */
 export function drawRelays(candidates: readonly Candidate[], parameters: LotteryParameters, seed: Uint8Array): Draw {
-  const { layers, seatsPerLayer, minimumStake, saturationStake } = parameters;
+  const { layers, seatsPerLayer, saturationStake } = parameters;
   const notDrawn: Draw['notDrawn'] = [];
   const racing: (Candidate & { weight: bigint; key: bigint })[] = [];
   for (const candidate of candidates) {
     const weight = weightOf(candidate, saturationStake);
-    if (candidate.stake < minimumStake) notDrawn.push({ id: candidate.id, reason: 'stake-below-minimum' });
-    else if (weight <= 0n) notDrawn.push({ id: candidate.id, reason: 'no-weight' });
-    else racing.push({ ...candidate, weight, key: raceKey(candidate.output, weight) });
+    const reason = ineligibility(candidate, parameters);
+    if (reason === null) racing.push({ ...candidate, weight, key: raceKey(candidate.output, weight) });
+    else notDrawn.push({ id: candidate.id, reason });
   }
   racing.sort((a, b) => (a.key === b.key ? (a.id < b.id ? -1 : 1) : a.key < b.key ? -1 : 1));
   const winners = winnersOf(racing, layers * seatsPerLayer, seatsOfOperator(parameters));

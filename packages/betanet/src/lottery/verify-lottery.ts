@@ -3,7 +3,16 @@
 import { lotteryParameters } from '../directory/compose-consensus.ts';
 import type { ConsensusBody, ConsensusNode, DrawEntry } from '../directory/documents.ts';
 import { seedOf } from '../directory/shared-randomness.ts';
-import { type Candidate, drawRelays, lotteryInput, type VerifyProof, verifyProof, weightOf } from './relay-lottery.ts';
+import {
+  type Candidate,
+  drawRelays,
+  ineligibility,
+  type LotteryParameters,
+  lotteryInput,
+  type VerifyProof,
+  verifyProof,
+  weightOf,
+} from './relay-lottery.ts';
 
 export const LOTTERY_FAULTS = [
   'seed-not-of-reveals',
@@ -52,6 +61,10 @@ export function verifyLottery(consensus: ConsensusBody, check: VerifyProof = ver
       fault('drawn-though-no-mix', node.id, `${node.role} ${short(node.id)} has a part in the lottery, or a layer`);
     }
   }
+  for (const node of nodes) {
+    const checked = node.role === 'mix' ? null : checkStanding(node, lotteryParameters(layers, lottery));
+    if (checked !== null) fault(checked.code, node.id, checked.message);
+  }
   const mixes = nodes.filter((node): node is DrawnNode => node.role === 'mix' && node.draw !== null);
   const entrants = [...mixes, ...standby];
   const twice = new Set(entrants.map(({ id }) => id)).size < entrants.length;
@@ -84,6 +97,20 @@ export function verifyLottery(consensus: ConsensusBody, check: VerifyProof = ver
 
 type DrawnNode = ConsensusNode & { draw: DrawEntry };
 type Entrant = Pick<DrawnNode, 'id' | 'operator' | 'performancePpm' | 'draw'>;
+
+/** Of a gateway or service node, which clients draw by its weight. */
+function checkStanding(
+  { id, role, performancePpm, standing }: ConsensusNode,
+  parameters: LotteryParameters,
+): { code: LotteryFaultCode; message: string } | null {
+  const { stake = '0', reputationPpm = 0, weight = '0' } = standing ?? {};
+  const stated = { stake: BigInt(stake), reputationPpm, performancePpm };
+  const reason = ineligibility(stated, parameters);
+  if (reason !== null) return { code: 'not-eligible', message: `${role} ${short(id)} could not take part: ${reason}` };
+  const right = weightOf(stated, parameters.saturationStake);
+  if (`${right}` === weight) return null;
+  return { code: 'wrong-weight', message: `${role} ${short(id)} has weight ${right}, not ${weight}` };
+}
 
 function checkEntrant(
   { network, epoch, randomness }: ConsensusBody,

@@ -65,6 +65,11 @@ export class ClientStreams {
     return Math.min(...STREAM_NAMES.map((name) => this.#streams[name].nextAtMilliseconds));
   }
 
+  /** When the next slot of that stream comes; infinite at a rate of zero. */
+  nextOf(stream: StreamName): number {
+    return this.#streams[stream].nextAtMilliseconds;
+  }
+
   account(): SendingAccount {
     const gaps = STREAM_NAMES.reduce((sum, name) => sum + this.#streams[name].gaps, 0);
     return { packetsSent: this.#packetsSent, slotsWithheld: this.#slotsWithheld, gaps };

@@ -8,7 +8,7 @@ export const DROP_CAUSES = {
   'bad-payload': 'Packets whose payload was changed on its way.',
   replay: 'Packets that were here before.',
   'replay-full': 'Packets under a key that has seen as many packets as its replay set holds.',
-  'expired-key': 'Packets for a key whose epoch and grace period are over.',
+  'expired-key': 'Packets for a key that is over; once it is deleted, soon after, they count as bad-mac.',
   'over-limit': 'Packets beyond what a link or a network prefix may send.',
   'unknown-next-hop': 'Packets for a node that is not in the consensus, or not one that this node sends to.',
   'unknown-recipient': 'Packets for a client or service that is not here.',

@@ -1,6 +1,8 @@
 /** The pure parts of a mix node and of what it is protected by: no I/O, no timers, no clock of their own. */
+export * from './alarm-trials.ts';
 export * from './anonymity.ts';
 export * from './binomial.ts';
+export * from './chi-squared.ts';
 export * from './cover-streams.ts';
 export * from './drop-counters.ts';
 export * from './exponential.ts';
@@ -18,6 +20,7 @@ export * from './replay-set.ts';
 export * from './seeded-random.ts';
 export * from './sending-plan.ts';
 export * from './simulation.ts';
+export * from './simulation-fits.ts';
 export * from './simulation-statistics.ts';
 export * from './timer-wheel.ts';
 export * from './token-bucket.ts';

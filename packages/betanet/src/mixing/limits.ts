@@ -46,6 +46,21 @@ export const MIXING_LIMITS = {
   outstandingLoops: 1024,
   /** Senders that a simulation tells apart: each packet under way carries a number for each of them. */
   simulatedClients: 2000,
-  /** Packets that one node of a simulation holds. */
+  /** Packets that one node of a simulation holds: some 3 MiB; with the next limit 200 MiB. */
   simulatedPackets: 1 << 16,
+  simulatedNodes: 64,
+  /** Layers of mixes: more than any packet has hops. */
+  simulatedLayers: 16,
+  /** The cap of delays: what was drawn is counted by milliseconds. */
+  simulatedDelayMilliseconds: 600_000,
+  /** Simulated time of one run: a day. */
+  simulatedSeconds: 86_400,
+  /** Packets of all clients in one run: four numbers are kept of each message, at most 128 MiB. */
+  simulatedClientPackets: 1 << 22,
+  /** Packets under way times clients: a number of 8 bytes for each of them, 256 MiB. */
+  simulatedKnowledge: 1 << 25,
+  /** Additions of one run: about a minute of one processor. */
+  simulatedSteps: 10_000_000_000,
+  /** Attacks on one node that an alarm is tried with: a millisecond or two of processor time each. */
+  simulatedAttacks: 10_000,
 } as const;

@@ -14,7 +14,7 @@ export const LOOPIX_FIGURES = {
   /** One mix on an m4.4xlarge with 2.3 GHz: it takes no more from here on. */
   packetsPerSecondPerMix: 225,
   processingMilliseconds: 0.6,
-  /** Advice: packets per second of each client times the mean delay, and the number of layers, at the least. */
+  /** Advice (section 4.3.1): packets per second of each client times the mean delay, and the number of layers, at the least. */
   leastRateTimesDelay: 2,
   leastLayers: 3,
 } as const;

@@ -9,7 +9,8 @@
  *     64..     tags, 8 bytes each, in the order in which they came
  *
  * What was handed to the operating system outlives the process, but not the machine: after another boot the last tags
- * may be missing, and their packets could be played again. The log is therefore good within one boot only.
+ * may be missing, and their packets could be played again. The log is therefore good within one boot only, unless it is
+ * empty: whoever writes it syncs the first tags to the disk before their packets leave.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { REPLAY_TAG_BYTES, type ReplaySet } from './replay-set.ts';
@@ -75,6 +76,8 @@ export type RetirementReason = 'no-log' | 'damaged-log' | 'other-key' | 'other-b
 export type RestartDecision =
   /** The tags in the first `wholeBytes` are loaded, the file is cut there, and the key lives on. */
   | { action: 'resume'; tags: number; wholeBytes: number }
+  /** Of another boot, but no packet has left under the key: it lives on with a new log. */
+  | { action: 'renew' }
   /** The key must not be used again. */
   | { action: 'retire'; reason: RetirementReason };
 
@@ -95,10 +98,11 @@ export function decideOnRestart({ log, keyId, bootId, capacity }: RestartFacts):
   const header = parseReplayLogHeader(log.head);
   if (header === null || log.fileBytes < REPLAY_LOG_HEADER_BYTES) return { action: 'retire', reason: 'damaged-log' };
   if (Buffer.compare(header.keyId, keyId) !== 0) return { action: 'retire', reason: 'other-key' };
-  if (bootId === null) return { action: 'retire', reason: 'unknown-boot' };
-  if (Buffer.compare(header.bootId, bootId) !== 0) return { action: 'retire', reason: 'other-boot' };
   const wholeBytes = wholeReplayLogBytes(log.fileBytes);
   const tags = (wholeBytes - REPLAY_LOG_HEADER_BYTES) / REPLAY_TAG_BYTES;
+  const isOfThisBoot = bootId !== null && Buffer.compare(header.bootId, bootId) === 0;
+  if (!isOfThisBoot && tags === 0) return { action: 'renew' };
+  if (!isOfThisBoot) return { action: 'retire', reason: bootId === null ? 'unknown-boot' : 'other-boot' };
   if (tags > capacity) return { action: 'retire', reason: 'over-capacity' };
   return { action: 'resume', tags, wholeBytes };
 }

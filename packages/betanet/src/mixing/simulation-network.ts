@@ -5,6 +5,7 @@ import { type DelayDistribution, drawDelayMilliseconds, truncatedMeanMillisecond
 import { MIXING_LIMITS } from './limits.ts';
 import { type DuePacket, MixQueue } from './mix-queue.ts';
 import type { RandomNumbers } from './random-numbers.ts';
+import { DelayCounts } from './simulation-fits.ts';
 
 export type SimulatedKind = 'payload' | 'loop' | 'drop' | 'node-loop';
 
@@ -61,6 +62,8 @@ export class SimulatedNetwork {
   readonly nodes: SimulatedNode[];
   /** The numbers of the nodes of each layer. */
   readonly layers: number[][];
+  /** All delays that were drawn. */
+  readonly drawnDelays: DelayCounts;
   readonly #options: NetworkOptions;
   readonly #packets: (SimulatedPacket | undefined)[] = [];
   readonly #freeNumbers: number[] = [];
@@ -76,6 +79,7 @@ export class SimulatedNetwork {
 
   constructor(options: NetworkOptions) {
     this.#options = options;
+    this.drawnDelays = new DelayCounts(options.delay);
     this.layers = [];
     let count = 0;
     for (const size of options.layerSizes) {
@@ -110,7 +114,10 @@ export class SimulatedNetwork {
   send(packet: Omit<SimulatedPacket, 'delays' | 'hop'>, now: number): void {
     const { random, delay, doGatewaysDelay } = this.#options;
     const delays = packet.path.map((node) => {
-      return this.nodes[node]?.layer === 0 && !doGatewaysDelay ? 0 : drawDelayMilliseconds(delay, random);
+      if (this.nodes[node]?.layer === 0 && !doGatewaysDelay) return 0;
+      const drawn = drawDelayMilliseconds(delay, random);
+      this.drawnDelays.add(drawn);
+      return drawn;
     });
     this.#arrive({ ...packet, delays, hop: 0 }, now);
   }

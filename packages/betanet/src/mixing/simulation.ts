@@ -7,17 +7,18 @@
  * not know which packets of a client carry something. Links take no time and lose nothing; all nodes are honest.
  */
 import { entropyBits, likelihoodDifference } from './anonymity.ts';
-import { assertNumber, assertWholeNumber } from './configured-number.ts';
+import type { Fit } from './chi-squared.ts';
 import { ClientStreams } from './cover-streams.ts';
-import { assertDelayDistribution, type DelayDistribution } from './exponential.ts';
-import { MIXING_LIMITS } from './limits.ts';
+import type { DelayDistribution } from './exponential.ts';
 import { DEFAULT_LOOP_ALARM } from './loop-alarm.ts';
 import { LOOPIX_FIGURES } from './loopix-figures.ts';
 import { NodeCover } from './node-cover.ts';
 import { PoissonStream } from './poisson-stream.ts';
 import { RandomNumbers } from './random-numbers.ts';
 import { seededBytes } from './seeded-random.ts';
-import type { StreamRates } from './sending-plan.ts';
+import type { StreamName, StreamRates } from './sending-plan.ts';
+import { assertSimulation } from './simulation-bounds.ts';
+import { GapCounts } from './simulation-fits.ts';
 import { type LayerReport, SimulatedNetwork, type SimulatedPacket } from './simulation-network.ts';
 import { type Distribution, describeValues } from './simulation-statistics.ts';
 import { TimerWheel } from './timer-wheel.ts';
@@ -51,6 +52,8 @@ export interface SimulationReport {
   options: SimulationOptions;
   /** Of messages: from the moment at which their packet was sent, and before that until a slot came. */
   latencyMilliseconds: Distribution;
+  /** Of the same messages: the delays that their senders drew, summed over the path. */
+  drawnMilliseconds: Distribution;
   waitMilliseconds: Distribution;
   /** Of the sender of each delivered message, and the most there could be: log2 of the number of clients. */
   entropyBits: Distribution;
@@ -60,7 +63,12 @@ export interface SimulationReport {
   layers: LayerReport[];
   /** Delays asked for and achieved at all nodes: means in milliseconds. */
   delays: { askedMilliseconds: number; heldMilliseconds: number; packets: number };
+  /** By clients, while it is measured; a payload slot without a message counts as a drop. */
   packetsSent: Record<'payload' | 'loop' | 'drop', number>;
+  /** Measured messages that an attacker kept back. */
+  messagesBlocked: number;
+  /** Tests of fit: drawn delays against the truncated exponential, gaps of each stream against the exponential. */
+  fits: { delays: Fit | null; gaps: Record<StreamName, Fit | null> };
   /** After the attack began; null when it did not, or the simulation ended first. */
   attack: { degradedAfterMilliseconds: number | null; alarmAfterMilliseconds: number | null } | null;
   /** Mixes whose state was not ok at some time although nobody attacked. */
@@ -79,19 +87,8 @@ interface SimulatedClient {
 
 /** Throws `invalid-configuration` for an option out of bounds. */
 export function simulate(options: SimulationOptions): SimulationReport {
-  assertOptions(options);
+  assertSimulation(options);
   return new Simulation(options).run();
-}
-
-function assertOptions(options: SimulationOptions): void {
-  assertWholeNumber('the number of clients', options.clients, 2, MIXING_LIMITS.simulatedClients);
-  assertWholeNumber('the number of gateways', options.gateways, 1, 64);
-  assertWholeNumber('the number of layers', options.layers, 1, 16);
-  assertWholeNumber('the number of mixes of a layer', options.mixesPerLayer, 1, 64);
-  assertNumber('the rate of messages', options.messagesPerSecond, 0, options.rates.payload);
-  assertDelayDistribution(options.delay);
-  assertWholeNumber('the simulated seconds', options.seconds, 1, 1e6);
-  assertWholeNumber('the seconds before measuring', options.warmUpSeconds, 0, options.seconds - 1);
 }
 
 class Simulation {
@@ -109,11 +106,14 @@ class Simulation {
   #now = 0;
   /** Messages that are measured and have not arrived yet. */
   #underWay = 0;
+  #blocked = 0;
   readonly #latencies: number[] = [];
+  readonly #drawn: number[] = [];
   readonly #waits: number[] = [];
   readonly #entropies: number[] = [];
   readonly #differences: number[] = [];
   readonly #sent = { payload: 0, loop: 0, drop: 0 };
+  readonly #gaps: GapCounts;
   #degradedAt: number | null = null;
   #alarmAt: number | null = null;
   readonly #falselyAlarmed = new Set<number>();
@@ -134,7 +134,9 @@ class Simulation {
       random,
       onDelivered: (packet, now) => this.#take(packet, now),
       onBlocked: (packet) => {
-        if (this.#isMeasured(packet)) this.#underWay -= 1;
+        if (!this.#isMeasured(packet)) return;
+        this.#underWay -= 1;
+        this.#blocked += 1;
       },
     });
     const budget = { bytesPerHour: null, packetBytes: 1 };
@@ -144,6 +146,7 @@ class Simulation {
       waiting: [],
       gateway: index % options.gateways,
     }));
+    this.#gaps = new GapCounts(options.rates, options.clients, this.#measuredUntil);
     this.#wheel = new TimerWheel(options.clients, 0);
     const loops = { ...DEFAULT_LOOP_ALARM, returnMilliseconds: options.loopReturnMilliseconds };
     this.#covers = this.#network.nodes.map(({ layer }) => {
@@ -180,13 +183,14 @@ class Simulation {
       at = state.messages.takeSlot(this.#now, this.#random);
     }
     for (const event of state.streams.next(this.#now, this.#random, state.waiting.length)) {
+      this.#gaps.slot(client, event.stream, event.atMilliseconds);
       const kind = event.packet === 'queued' ? 'payload' : event.packet;
       const readyAt = (kind === 'payload' ? state.waiting.shift() : undefined) ?? event.atMilliseconds;
       const path = [state.gateway, ...this.#network.randomPath(1, this.#options.layers)];
       const knowledge = new Float64Array(this.#options.clients);
       knowledge[client] = 1;
       const packet = { kind, sender: client, readyAt, sentAt: this.#now, path, knowledge, loop: -1 } as const;
-      if (this.#now <= this.#measuredUntil) this.#sent[kind] += 1;
+      if (this.#now > this.#measuredFrom && this.#now <= this.#measuredUntil) this.#sent[kind] += 1;
       if (this.#isMeasured(packet)) this.#underWay += 1;
       this.#network.send(packet, this.#now);
     }
@@ -232,6 +236,7 @@ class Simulation {
     if (!this.#isMeasured(packet) || packet.knowledge === null) return;
     this.#underWay -= 1;
     this.#latencies.push(now - packet.sentAt);
+    this.#drawn.push(packet.delays.reduce((sum, delay) => sum + delay, 0));
     this.#waits.push(packet.sentAt - packet.readyAt);
     this.#entropies.push(entropyBits(packet.knowledge));
     const difference = likelihoodDifference(packet.knowledge, 0, 1);
@@ -247,6 +252,7 @@ class Simulation {
     return {
       options: this.#options,
       latencyMilliseconds: describeValues(this.#latencies),
+      drawnMilliseconds: describeValues(this.#drawn),
       waitMilliseconds: describeValues(this.#waits),
       entropyBits: describeValues(this.#entropies),
       mostEntropyBits: Math.log2(this.#options.clients),
@@ -258,6 +264,8 @@ class Simulation {
         packets: left,
       },
       packetsSent: { ...this.#sent },
+      messagesBlocked: this.#blocked,
+      fits: { delays: this.#network.drawnDelays.fit(), gaps: this.#gaps.fits() },
       attack:
         this.#options.attackAtSeconds === null
           ? null

@@ -58,10 +58,16 @@ export class TokenBucket {
     return true;
   }
 
-  /** Whole tokens that are there. */
+  /** Takes so many tokens whether they are there or not: for what shows its price only afterwards. */
+  charge(now: number, tokens = 1): void {
+    this.#refill(now);
+    this.#credit -= tokens * CREDIT_PER_TOKEN;
+  }
+
+  /** Whole tokens that are there; none while it is in debt. */
   available(now: number): number {
     this.#refill(now);
-    return Math.floor(this.#credit / CREDIT_PER_TOKEN);
+    return Math.max(0, Math.floor(this.#credit / CREDIT_PER_TOKEN));
   }
 
   #refill(now: number): void {

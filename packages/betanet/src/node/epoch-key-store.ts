@@ -1,8 +1,12 @@
 /**
  * The Sphinx keys of a node, one for each epoch, and what keeps packets under them from being replayed.
  *
- *     key      made (for the epoch and the next two) -> published -> in use -> over -> deleted with its tags
- *              made or in use --restart in doubt--> retired: deleted, and another one is made for its epoch
+ *     key      made (ahead of its epoch) -> published -> in use -> over -> deleted with its tags, see key-schedule.ts
+ *              in use --restart in doubt--> retired: deleted, and another one is made for its epoch
+ *     log      empty -> first tags, synced to the disk before their packets leave -> more, handed to the system
+ *              a write failed --> what was not written stays pending, and no packet leaves before it is
+ *
+ * An empty log thus says for certain that no packet has left under its key: such a key outlives the boot of the machine.
  *
  * A key and its tags live and die together. In the folder, each readable by the owner alone:
  *
@@ -10,7 +14,7 @@
  *     EPOCH.tags   the tags seen under it, see ../mixing/replay-log.ts; written before a packet is forwarded
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { x25519PublicKey } from '@fog/sphinx';
@@ -58,19 +62,24 @@ export class EpochKeyStore implements Disposable {
   static async open(options: EpochKeyStoreOptions): Promise<EpochKeyStore> {
     await mkdir(options.folder, { recursive: true, mode: 0o700 });
     const store = new EpochKeyStore({ replayCapacity: NODE_LIMITS.replayTagsPerKey, ...options });
-    for (const file of await readdir(options.folder)) {
-      const epoch = /^(\d+)\.key$/.exec(file)?.[1];
-      if (epoch !== undefined) await store.#takeOver(Number(epoch));
+    const files = await readdir(options.folder);
+    for (const file of files) {
+      const [, epoch, ending] = /^(\d+)\.(key|key\.new|tags)$/.exec(file) ?? [];
+      if (ending === 'key') await store.#takeOver(Number(epoch));
+      // Of a run that was killed while it made a key, which nobody has heard of, or deleted one.
+      else if (ending === 'key.new' || (ending === 'tags' && !files.includes(`${epoch}.key`)))
+        await rm(join(options.folder, file), { force: true });
     }
     return store;
   }
 
   /**
-   * The keys of these epochs; those that are not there are made. Older ones are deleted, and newer ones, which were
-   * made while the clock was wrong: epochs are told apart by one byte.
+   * The keys of these epochs, those that are not there made, and before them the older ones from `keptFrom` on that are
+   * there. All others are deleted: those that are over, and newer ones, which were made while the clock was wrong
+   * (epochs are told apart by one byte). The oldest comes first.
    */
-  require(epochs: readonly number[]): Promise<EpochKey[]> {
-    const done = this.#last.then(() => this.#require(epochs));
+  require(epochs: readonly number[], keptFrom: number = Math.min(...epochs)): Promise<EpochKey[]> {
+    const done = this.#last.then(() => this.#require(epochs, keptFrom));
     this.#last = done.catch(() => {});
     return done;
   }
@@ -80,12 +89,11 @@ export class EpochKeyStore implements Disposable {
     await this.#last;
   }
 
-  async #require(epochs: readonly number[]): Promise<EpochKey[]> {
-    const [oldest, newest] = [Math.min(...epochs), Math.max(...epochs)];
-    for (const epoch of this.#keys.keys()) if (epoch < oldest || epoch > newest) await this.#remove(epoch);
-    const keys: EpochKey[] = [];
-    for (const epoch of epochs) keys.push(this.#keys.get(epoch) ?? (await this.#make(epoch)));
-    return keys;
+  async #require(epochs: readonly number[], keptFrom: number): Promise<EpochKey[]> {
+    const newest = Math.max(...epochs);
+    for (const epoch of this.#keys.keys()) if (epoch < keptFrom || epoch > newest) await this.#remove(epoch);
+    for (const epoch of epochs) if (!this.#keys.has(epoch)) await this.#make(epoch);
+    return [...this.#keys.values()].toSorted((a, b) => a.epoch - b.epoch);
   }
 
   /** The key of an epoch that is there, by the lowest byte of its number; there are never more than a few. */
@@ -117,19 +125,30 @@ export class EpochKeyStore implements Disposable {
   }
 
   async #make(epoch: number): Promise<StoredKey> {
-    const { folder, bootId, replayCapacity } = this.#options;
+    const { folder, replayCapacity } = this.#options;
     const secrets = randomBytes(2 * KEY_BYTES);
     const key = new StoredKey(epoch, secrets, replayCapacity);
-    secrets.fill(0);
-    // Where the boot has no id, none is written that could ever be found again.
-    const header = encodeReplayLogHeader({ keyId: key.id, bootId: bootId ?? randomBytes(16) });
-    await writeFile(this.#path(epoch, 'tags'), header, { mode: 0o600 });
-    key.openLog(openSync(this.#path(epoch, 'tags'), 'a', 0o600));
-    const temporary = join(folder, `${epoch}.key.new`);
-    await writeFile(temporary, Buffer.concat([key.privateKey, key.tagKey]), { mode: 0o600 });
-    await rename(temporary, this.#path(epoch, 'key'));
+    try {
+      await this.#beginLog(key);
+      const temporary = join(folder, `${epoch}.key.new`);
+      await writeFile(temporary, secrets, { mode: 0o600 });
+      await rename(temporary, this.#path(epoch, 'key'));
+    } catch (error) {
+      key.close();
+      throw error;
+    } finally {
+      secrets.fill(0);
+    }
     this.#keys.set(epoch, key);
     return key;
+  }
+
+  async #beginLog(key: StoredKey): Promise<void> {
+    const path = this.#path(key.epoch, 'tags');
+    // Where the boot has no id, none is written that could ever be found again.
+    const bootId = this.#options.bootId ?? randomBytes(16);
+    await writeFile(path, encodeReplayLogHeader({ keyId: key.id, bootId }), { mode: 0o600 });
+    key.openLog(openSync(path, 'a', 0o600));
   }
 
   async #takeOver(epoch: number): Promise<void> {
@@ -152,10 +171,12 @@ export class EpochKeyStore implements Disposable {
       retired(epoch, decision.action === 'retire' ? decision.reason : 'damaged-log');
       return;
     }
-    ftruncateSync(descriptor, decision.wholeBytes);
-    key.load(descriptor, decision.wholeBytes);
+    if (decision.action === 'resume') {
+      ftruncateSync(descriptor, decision.wholeBytes);
+      key.load(descriptor, decision.wholeBytes);
+      key.openLog(openSync(path, 'a', 0o600));
+    } else await this.#beginLog(key);
     closeSync(descriptor);
-    key.openLog(openSync(path, 'a', 0o600));
     this.#keys.set(epoch, key);
   }
 
@@ -181,6 +202,8 @@ class StoredKey implements EpochKey {
   /** Tags that are claimed and not written. */
   #pending = new Uint8Array(256 * REPLAY_TAG_BYTES);
   #pendingBytes = 0;
+  /** Some of its tags are on the disk for certain. */
+  #isBegun = false;
 
   constructor(epoch: number, secrets: Uint8Array, replayCapacity: number) {
     this.epoch = epoch;
@@ -205,12 +228,13 @@ class StoredKey implements EpochKey {
       const length = readSync(descriptor, piece, 0, Math.min(piece.length, wholeBytes - at), at);
       at += loadReplayTags(this.tags, piece.subarray(0, length));
     }
+    this.#isBegun = this.tags.size > 0;
   }
 
   claim(bytes: Uint8Array, offset: number): ReplayAnswer {
     const answer = this.tags.insert(bytes, offset);
     if (answer !== 'new') return answer;
-    if (this.#pendingBytes === this.#pending.length) this.flush();
+    if (this.#pendingBytes + REPLAY_TAG_BYTES > this.#pending.length) this.flush();
     this.#pending.set(bytes.subarray(offset, offset + REPLAY_TAG_BYTES), this.#pendingBytes);
     this.#pendingBytes += REPLAY_TAG_BYTES;
     return answer;
@@ -218,19 +242,24 @@ class StoredKey implements EpochKey {
 
   /** Throws when the disk takes no more: without its tag a packet must not go on. */
   flush(): void {
-    for (let at = 0; at < this.#pendingBytes && this.#log !== null; ) {
-      at += writeSync(this.#log, this.#pending, at, this.#pendingBytes - at);
+    if (this.#pendingBytes === 0 || this.#log === null) return;
+    let at = 0;
+    try {
+      while (at < this.#pendingBytes) at += writeSync(this.#log, this.#pending, at, this.#pendingBytes - at);
+      if (!this.#isBegun) fdatasyncSync(this.#log);
+      this.#isBegun = true;
+    } finally {
+      // What is left goes on where the disk stopped, or all later tags would be torn.
+      this.#pending.copyWithin(0, at, this.#pendingBytes);
+      this.#pendingBytes -= at;
     }
-    this.#pendingBytes = 0;
   }
 
+  /** What is pending is of packets that have not left, and do not any more. */
   close(): void {
-    if (this.#log !== null) {
-      this.flush();
-      closeSync(this.#log);
-      this.#log = null;
-    }
     this.privateKey.fill(0);
     this.tagKey.fill(0);
+    if (this.#log !== null) closeSync(this.#log);
+    this.#log = null;
   }
 }

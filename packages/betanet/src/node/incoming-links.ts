@@ -2,7 +2,8 @@
  * Links that others have made to this node: who may have how many, and how much may come over each.
  *
  *     client   admitted (places of its prefix, of all clients) --> packets of its prefix, up to a rate
- *     relay    admitted by the consensus ------------------------> packets of its link, up to a rate
+ *     relay    admitted by the consensus ------------------------> packets of its key, up to a rate, and to a much lower
+ *                                                                  one of such as turned out to be worth nothing
  *
  * Of one key there is one link: a newer one takes the place of the older. What is beyond a limit is dropped and counted.
  */
@@ -10,36 +11,58 @@ import { type Admission, type Link, type LinkEnd, type LinkFault, sourcePrefixOf
 import type { DropCounters } from '../mixing/drop-counters.ts';
 import { PrefixLimits } from '../mixing/prefix-limits.ts';
 import { TokenBucket } from '../mixing/token-bucket.ts';
+import { Callers } from './callers.ts';
 import { type MixNodeLimits, NODE_LIMITS } from './limits.ts';
 import { clientRecipient, type Mailboxes } from './mailboxes.ts';
-import type { Sender } from './relay-table.ts';
+import type { Relay, Sender } from './relay-table.ts';
 
 export interface IncomingLinksOptions {
   limits: Pick<
     MixNodeLimits,
-    'prefixPacketsPerSecond' | 'linkPacketsPerSecond' | 'clientLinks' | 'clientLinksPerPrefix'
+    | 'prefixPacketsPerSecond'
+    | 'linkPacketsPerSecond'
+    | 'worthlessPacketsPerSecond'
+    | 'clientLinks'
+    | 'clientLinksPerPrefix'
   >;
   drops: DropCounters;
   mailboxes: Mailboxes;
   /** Monotonic. */
   now(): number;
-  /** `count` packets, `stride` bytes apart. */
-  receive(packets: Uint8Array, count: number, stride: number): void;
+  /** `count` packets, `stride` bytes apart. `sender`: for `worthless`. */
+  receive(packets: Uint8Array, count: number, stride: number, sender: number): void;
 }
+
+/** What a relay may still send. It is kept between links, so that a new one brings nothing. */
+interface RelayAccount {
+  number: number;
+  packets: TokenBucket;
+  worthless: TokenBucket;
+}
+
+/** Of clients: their prefix has a lower rate than what a relay may waste. */
+const NO_RELAY = 0;
 
 export class IncomingLinks {
   readonly #options: IncomingLinksOptions;
-  readonly #links = new Map<string, Link<Sender>>();
+  readonly #links = new Map<string, { link: Link<Sender>; sender: number }>();
+  readonly #accounts = new Map<string, RelayAccount>();
+  /** By number; a number is given anew when its relay is gone. */
+  readonly #numbered: (RelayAccount | undefined)[] = [undefined];
   readonly #clients = new Map<string, number>();
   #clientCount = 0;
-  #isHeld = false;
+  /** Whose links are not read at present. */
+  readonly #held = new Set<number | 'all'>();
+  #dummy: Uint8Array | null = null;
   readonly #prefixes: PrefixLimits;
   /** Links that ended with a fault, by its cause. */
   readonly faults = new Map<LinkFault, number>();
+  readonly callers: Callers;
 
   constructor(options: IncomingLinksOptions) {
     const { prefixPacketsPerSecond } = options.limits;
     this.#options = options;
+    this.callers = new Callers(options.now);
     this.#prefixes = new PrefixLimits({
       rule: { tokensPerSecond: prefixPacketsPerSecond, burstTokens: prefixPacketsPerSecond },
       capacity: NODE_LIMITS.prefixes,
@@ -60,61 +83,104 @@ export class IncomingLinks {
   }
 
   welcome(link: Link<Sender>, remoteAddress: string): void {
-    const name = Buffer.from(link.remoteStaticKey).toString('hex');
+    const name = link.remoteStaticKey.toHex();
     const older = this.#links.get(name);
-    this.#links.set(name, link);
-    if (this.#isHeld) link.pause();
-    if (link.context.kind === 'client') this.#welcomeClient(link, name, sourcePrefixOf(remoteAddress));
-    else this.#welcomeRelay(link, name);
-    older?.close('superseded');
+    const account = link.context.kind === 'client' ? null : this.#accountOf(name);
+    const sender = account?.number ?? NO_RELAY;
+    this.#links.set(name, { link, sender });
+    if (this.#held.has('all') || this.#held.has(sender)) link.pause();
+    if (account === null) this.#welcomeClient(link, name, sourcePrefixOf(remoteAddress));
+    else this.#welcomeRelay(link, name, account);
+    older?.link.close('superseded');
   }
 
-  /** Ends the links that would not be admitted any more, or not as what they are. */
-  review(admit: (linkKey: Uint8Array) => Admission<Sender>): void {
-    for (const link of this.#links.values()) {
+  /** Packets of a sender that was given to `receive` came to nothing. */
+  worthless(sender: number): void {
+    this.#numbered[sender]?.worthless.charge(this.#options.now());
+  }
+
+  /** Ends the links that would not be admitted any more, or not as what they are. `relays`: those that send here. */
+  review(admit: (linkKey: Uint8Array) => Admission<Sender>, relays: readonly Relay[]): void {
+    this.callers.expect(relays);
+    this.#forgetAllBut(new Set(relays.map(({ linkKey }) => linkKey.toHex())));
+    for (const { link } of this.#links.values()) {
       const admission = admit(link.remoteStaticKey);
       if (!admission.admitted) link.close(admission.code);
       else if (admission.context.kind !== link.context.kind) link.close('superseded');
     }
   }
 
-  /** Stops reading from all links, or goes on: while there is too much to unwrap, it waits where it comes from. */
-  hold(isHeld: boolean): void {
-    this.#isHeld = isHeld;
-    for (const link of this.#links.values()) isHeld ? link.pause() : link.resume();
+  /** Stops reading from links of that sender, or from all: while there is too much to unwrap, it waits where it comes from. */
+  hold(sender: number | 'all'): void {
+    this.#held.add(sender);
+    for (const each of this.#links.values()) if (sender === 'all' || sender === each.sender) each.link.pause();
+  }
+
+  /** Reads from all links again. */
+  release(): void {
+    this.#held.clear();
+    for (const { link } of this.#links.values()) link.resume();
   }
 
   close(): void {
-    for (const link of this.#links.values()) link.close('shutting-down');
+    for (const { link } of this.#links.values()) link.close('shutting-down');
   }
 
-  #welcomeRelay(link: Link<Sender>, name: string): void {
-    const { linkPacketsPerSecond } = this.#options.limits;
+  #welcomeRelay(link: Link<Sender>, name: string, { number, packets, worthless }: RelayAccount): void {
     const { now } = this.#options;
-    const bucket = new TokenBucket({ tokensPerSecond: linkPacketsPerSecond, burstTokens: linkPacketsPerSecond }, now());
     link.start({
       onPackets: (message, { offset, stride, count }) => {
-        const allowed = Math.min(count, bucket.available(now()));
-        bucket.take(now(), allowed);
-        this.#receive(message.subarray(offset), allowed, count, stride);
+        const allowed = Math.min(count, packets.available(now()), worthless.available(now()));
+        packets.take(now(), allowed);
+        this.#receive(message.subarray(offset), { allowed, count, stride, sender: number });
       },
       onClose: (end) => this.#closed(link, name, end),
     });
   }
 
+  #accountOf(name: string): RelayAccount {
+    const known = this.#accounts.get(name);
+    if (known !== undefined) return known;
+    const { now, limits } = this.#options;
+    const bucketOf = (rate: number) => new TokenBucket({ tokensPerSecond: rate, burstTokens: rate }, now());
+    const free = this.#numbered.indexOf(undefined, NO_RELAY + 1);
+    const account = {
+      number: free === -1 ? this.#numbered.length : free,
+      packets: bucketOf(limits.linkPacketsPerSecond),
+      worthless: bucketOf(limits.worthlessPacketsPerSecond),
+    };
+    this.#accounts.set(name, account);
+    this.#numbered[account.number] = account;
+    return account;
+  }
+
+  #forgetAllBut(names: ReadonlySet<string>): void {
+    for (const [name, { number }] of this.#accounts) {
+      if (names.has(name)) continue;
+      this.#accounts.delete(name);
+      this.#numbered[number] = undefined;
+    }
+  }
+
   #welcomeClient(link: Link<Sender>, name: string, prefix: string): void {
     const { now, mailboxes } = this.#options;
     const recipient = clientRecipient(link.remoteStaticKey);
-    const send = (delivery: Uint8Array) => link.sendPacket(delivery);
+    this.#dummy ??= new Uint8Array(link.packetBytes);
+    const dummy = this.#dummy;
+    const send = (delivery: Uint8Array | null) => link.sendPacket(delivery ?? dummy);
+    let isKnown = false;
     this.#clientCount += 1;
     this.#clients.set(prefix, (this.#clients.get(prefix) ?? 0) + 1);
     link.start({
       onPackets: (message, { offset, stride, count }) => {
         let allowed = 0;
         while (allowed < count && this.#prefixes.take(prefix, now())) allowed += 1;
-        this.#receive(message.subarray(offset), allowed, count, stride);
+        this.#receive(message.subarray(offset), { allowed, count, stride, sender: NO_RELAY });
+        if (allowed === 0) return;
+        if (!isKnown) mailboxes.connected(recipient, prefix, send);
+        isKnown = true;
+        mailboxes.fillSlots(recipient, send, allowed * NODE_LIMITS.slotsPerClientPacket);
       },
-      onDrain: () => mailboxes.drained(recipient),
       onClose: (end) => {
         this.#clientCount -= 1;
         const left = (this.#clients.get(prefix) ?? 1) - 1;
@@ -124,17 +190,19 @@ export class IncomingLinks {
         mailboxes.disconnected(recipient, send, now());
       },
     });
-    mailboxes.connected(recipient, send);
   }
 
-  #receive(packets: Uint8Array, allowed: number, count: number, stride: number): void {
+  #receive(
+    packets: Uint8Array,
+    { allowed, count, stride, sender }: { allowed: number; count: number; stride: number; sender: number },
+  ): void {
     const { drops, receive } = this.#options;
     if (allowed < count) drops.add('over-limit', count - allowed);
-    if (allowed > 0) receive(packets, allowed, stride);
+    if (allowed > 0) receive(packets, allowed, stride, sender);
   }
 
   #closed(link: Link<Sender>, name: string, end: LinkEnd): void {
-    if (this.#links.get(name) === link) this.#links.delete(name);
+    if (this.#links.get(name)?.link === link) this.#links.delete(name);
     if (end.by === 'fault') this.faults.set(end.fault, (this.faults.get(end.fault) ?? 0) + 1);
   }
 }

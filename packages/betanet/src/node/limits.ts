@@ -5,13 +5,25 @@ export const NODE_LIMITS = {
   batchPackets: 8,
   /** How long the first packet of a batch waits for others: far below any mixing delay. */
   batchWaitMilliseconds: 0.15,
+  /** How long an order to a thread without work, e.g. to forget a key, may stay unseen: it can come just before a wait. */
+  orderWaitMilliseconds: 1000,
+  /**
+   * How long the I/O thread may unwrap in one round of its event loop, while the threads are idle: no longer than it
+   * takes on a busy machine to wake a thread and to be woken by it.
+   */
+  unwrapHereMilliseconds: 0.3,
   /** Slots of the ring between I/O and one unwrapping thread: some 50 ms of work at full speed, 4 to 8 MiB. */
   ringSlots: 2048,
   /**
-   * Packets that wait for one unwrapping thread before links are no longer read: some 10 ms of work. So many links can
-   * still add what they are just handing over, up to a message each, without a packet being dropped.
+   * Packets that wait for one unwrapping thread before links are no longer read: some 10 ms of work. Whoever has an equal
+   * part of them or more waits.
    */
   congestedAbove: 512,
+  /**
+   * Above this everybody waits. So many links can still add what they are just handing over, up to a message each,
+   * without a packet being dropped.
+   */
+  allHeldAbove: 1024,
   /**
    * Packets that are taken under one key. 25,000 a second for an epoch of twenty minutes with two of grace are 33
    * million; their tags take up to 400 MB of memory and 264 MB of disk. Beyond, packets are refused and counted.
@@ -19,12 +31,33 @@ export const NODE_LIMITS = {
   replayTagsPerKey: 40_000_000,
   /** Packets that wait for a link that is being made: a few ms at full speed. */
   packetsBeforeLink: 64,
+  /** Of all such packets together: some 14 MB. When all places are taken, whoever has most of them waiting gives one up. */
+  packetsBeforeLinks: 4096,
+  /**
+   * What waits for all neighbours that do not read: each has an equal part of it, but no more than `sendBufferBytes` of a
+   * link, and no less than what follows. 512 mixes of a layer have half a MiB each, some 150 packets.
+   */
+  neighbourBuffersBytes: 256 << 20,
+  /** With all 2048 relays that a directory lists, 512 MiB; they are cut when they answer no ping. */
+  neighbourBufferLeastBytes: 256 << 10,
   /** Pauses before a node that could not be reached is tried again; each is twice the last. */
   redialLeastMilliseconds: 100,
   redialMostMilliseconds: 30_000,
-  /** Clients that a gateway remembers, those that are away included; the one that went first makes room. */
+  /**
+   * Records of the size of a delivery that a gateway sends for each packet of a client, dummies where nothing waits. A
+   * packet brings three reply blocks at most, and at the usual rates half of all packets are cover: seven deliveries for
+   * four packets. With one slot each, answers of many packets would wait longer and longer.
+   */
+  slotsPerClientPacket: 2,
+  /**
+   * Clients that a gateway remembers, those that are away included. Room is made by the prefix of which most are away,
+   * and there by the one that went first.
+   */
   clients: 10_000,
-  /** Deliveries that a gateway keeps for clients that are away or do not read: up to 110 MB. */
+  /**
+   * Deliveries that a gateway keeps until their clients have slots for them: up to 110 MB. When all are taken, the
+   * fullest mailbox of the fullest prefix gives one up.
+   */
   keptDeliveries: 32_768,
   /** Of these for one client: a minute of a fast stream of replies. */
   keptDeliveriesPerClient: 512,
@@ -36,7 +69,22 @@ export const NODE_LIMITS = {
   prefixPacketsPerSecond: 1000,
   /** Prefixes that a gateway tells apart. */
   prefixes: 65_536,
-  /** Links of clients at a time, of the links that a listener takes: the rest is for the mixes that send here. */
+  /** Handshakes of one network prefix, or of the host of a relay, that begin in a second: 0.4 ms of a processor each. */
+  handshakesPerSecondPerPrefix: 16,
+  /** So many at once: all clients of a prefix, when their gateway is back. */
+  handshakeBurstPerPrefix: 256,
+  /** Handshakes of all strangers together that begin in a second: a fifth of a processor. */
+  handshakesPerSecond: 512,
+  /** So many at once: more clients than a gateway has links for. */
+  handshakeBurst: 1024,
+  /**
+   * Links of relays at a time: all that a directory lists. Next to nothing is sent to them; each costs a file descriptor,
+   * which the system must let the process have, and some KiB.
+   */
+  relayLinks: 2048,
+  /** Links of all others: clients, relays that come from another address than they list, and who comes to nothing. */
+  strangerLinks: 1024,
+  /** Of these of clients: the rest is for the relays among them. */
   clientLinks: 768,
   /** Of these from one network prefix: some hundred clients behind one router, and no more places for a stranger. */
   clientLinksPerPrefix: 256,
@@ -44,6 +92,11 @@ export const NODE_LIMITS = {
   clientBufferBytes: 256 << 10,
   /** Packets of one relay in a second: more than any link of a gigabit brings. */
   linkPacketsPerSecond: 100_000,
+  /**
+   * Of these that come to nothing (no key fits, or seen before): a tenth of what one thread unwraps. Beyond, packets of
+   * that relay are dropped unseen. The link stays: clients make the headers, so a relay may pass on what is worthless.
+   */
+  worthlessPacketsPerSecond: 2500,
   /** Beyond the longest delays of a loop, what links and threads may take. */
   loopSlackMilliseconds: 2000,
   /** How long a node is part of a consensus before it sends loops: its neighbours hear of it, and links are made. */
@@ -70,6 +123,7 @@ export type MixNodeLimits = Record<
   | 'clientLinks'
   | 'clientLinksPerPrefix'
   | 'clientBufferBytes'
-  | 'linkPacketsPerSecond',
+  | 'linkPacketsPerSecond'
+  | 'worthlessPacketsPerSecond',
   number
 >;

@@ -2,14 +2,11 @@
  * What operators watch of a node, in the text format of Prometheus. Everything is read from the node when it is scraped,
  * so a packet costs nothing for it.
  */
-import type { RecordableHistogram } from 'node:perf_hooks';
-import { Counter, Gauge, Registry } from 'prom-client';
+import { Counter, Gauge, type Histogram, Registry } from 'prom-client';
 import { DROP_CAUSES } from '../mixing/drop-counters.ts';
 import { LOOP_STATES } from '../mixing/loop-alarm.ts';
 import type { MixNode } from './mix-node.ts';
-
-const MICROSECONDS = 1_000_000;
-const QUANTILES = [0.5, 0.9, 0.99, 0.999];
+import { TIME_BOUNDS_SECONDS, type TimeHistogram } from './time-histogram.ts';
 
 export interface NodeMetrics {
   /** Of the answer to a scrape. */
@@ -18,7 +15,7 @@ export interface NodeMetrics {
 }
 
 /** What metrics are read from. */
-export type WatchedNode = Pick<MixNode, 'status' | 'drops' | 'histograms' | 'handshakeFaults'>;
+export type WatchedNode = Pick<MixNode, 'status' | 'drops' | 'histograms' | 'handshakeFaults' | 'doubleEndorsements'>;
 
 export function nodeMetrics(node: WatchedNode): NodeMetrics {
   const registry = new Registry();
@@ -27,6 +24,7 @@ export function nodeMetrics(node: WatchedNode): NodeMetrics {
   addLinks(registry, node);
   addLoops(registry, node);
   addReplaySets(registry, node);
+  addAuthorities(registry, node);
   return { contentType: registry.contentType, text: () => registry.metrics() };
 }
 
@@ -68,38 +66,29 @@ function addPackets(registry: Registry, node: WatchedNode): void {
 }
 
 /** Processing and the delays of mixing are told apart: only the first is work of the node. */
-function addTimes(registry: Registry, node: WatchedNode): void {
-  const { processing, lateness } = node.histograms;
-  const helps = {
-    processing: ['from the network into the delay queue, without the delay itself', processing],
-    lateness: ['how much longer than they asked for packets were held', lateness],
-  } as const;
-  for (const [name, [help, histogram]] of Object.entries(helps)) addQuantiles(registry, name, help, histogram);
+function addTimes(registry: Registry, { histograms: { processing, delay, lateness } }: WatchedNode): void {
+  const add = (name: string, help: string, times: TimeHistogram) =>
+    registry.registerMetric(histogramOf(`fog_mix_${name}_seconds`, help, times));
+  add(
+    'processing',
+    'From the network into the delay queue: the work of the node, without the delay itself',
+    processing,
+  );
+  add('delay', 'How long packets were held, as they asked for; the work of the node is not in it', delay);
+  add('delay_lateness', 'How much longer than they asked for packets were held', lateness);
 }
 
-function addQuantiles(registry: Registry, name: string, help: string, histogram: RecordableHistogram): void {
-  const registers = [registry];
-  const quantiles: Gauge<'quantile'> = new Gauge({
-    name: `fog_mix_${name}_seconds`,
-    help: `Quantiles since the start: ${help}`,
-    labelNames: ['quantile'] as const,
-    registers,
-    collect: () => {
-      if (histogram.count === 0) return;
-      for (const quantile of QUANTILES) {
-        quantiles.set({ quantile }, histogram.percentile(quantile * 100) / MICROSECONDS);
-      }
-    },
-  });
-  const sum: Counter = new Counter({
-    name: `fog_mix_${name}_seconds_total`,
-    help: `Sum: ${help}`,
-    registers,
-    collect: () => {
-      sum.reset();
-      if (histogram.count > 0) sum.inc((histogram.mean * histogram.count) / MICROSECONDS);
-    },
-  });
+/** As much of a metric as a registry asks for: what the library itself would make of it counts single packets. */
+function histogramOf(name: string, help: string, times: TimeHistogram): Histogram<'le'> {
+  const get = async () => {
+    const counts = times.cumulative();
+    const bounds = [...TIME_BOUNDS_SECONDS, '+Inf'];
+    const buckets = bounds.map((le, at) => ({ metricName: `${name}_bucket`, labels: { le }, value: counts[at] ?? 0 }));
+    const sum = { metricName: `${name}_sum`, labels: {}, value: times.sumSeconds };
+    const count = { metricName: `${name}_count`, labels: {}, value: counts.at(-1) ?? 0 };
+    return { name, help, type: 'histogram', values: [...buckets, sum, count], aggregator: 'sum' };
+  };
+  return { name, get } as unknown as Histogram<'le'>;
 }
 
 function addLinks(registry: Registry, node: WatchedNode): void {
@@ -183,5 +172,18 @@ function addReplaySets(registry: Registry, node: WatchedNode): void {
     help: 'Memory of all replay sets',
     registers,
     collect: () => bytes.set(node.status().replaySets.reduce((sum, set) => sum + set.bytes, 0)),
+  });
+}
+
+function addAuthorities(registry: Registry, node: WatchedNode): void {
+  const doubled: Counter<'authority'> = new Counter({
+    name: 'fog_mix_double_endorsements_total',
+    help: "Epochs of which an authority has endorsed two consensuses: it lies, or its key is somebody else's, too",
+    labelNames: ['authority'] as const,
+    registers: [registry],
+    collect: () => {
+      doubled.reset();
+      for (const [authority, count] of node.doubleEndorsements) doubled.inc({ authority }, count);
+    },
   });
 }

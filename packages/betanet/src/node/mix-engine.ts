@@ -7,15 +7,18 @@
  *
  * Tags are on the disk before their packets leave: a row of unwrapped packets is claimed, its tags are written at once,
  * and only then does the queue give anything away. Deliveries take the same way as packets that are forwarded.
+ *
+ *     working --tags cannot be written, a thread is gone, a packet cannot be handed on--> failed: gives nothing away
  */
-import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
-import { type BackendName, type Geometry, OUTCOME_BYTES, OUTCOME_STATUS, REPLAY_TAG_BYTES } from '@fog/sphinx';
+import { type BackendName, type Geometry, isAuthentic, OUTCOME_BYTES, OUTCOME_STATUS } from '@fog/sphinx';
 import type { DropCause, DropCounters } from '../mixing/drop-counters.ts';
 import { type DuePacket, MixQueue } from '../mixing/mix-queue.ts';
 import type { RandomNumbers } from '../mixing/random-numbers.ts';
+import { Congestion } from './congestion.ts';
 import type { EpochKey, EpochKeyStore } from './epoch-key-store.ts';
 import { NODE_LIMITS } from './limits.ts';
 import type { PacketTrace } from './packet-trace.ts';
+import { TimeHistogram } from './time-histogram.ts';
 import { OUTCOME_EPOCH_AT } from './unwrap-ring.ts';
 import { UnwrapThreads } from './unwrap-threads.ts';
 
@@ -45,12 +48,15 @@ export interface MixEngineOptions {
    * A packet that ends here, in the layout of mailboxes.ts. The view is valid during the call alone.
    */
   deliver(delivery: Uint8Array): void;
+  /** A packet of that sender was unwrapped for nothing: no key fitted, or it was here before. */
+  worthless?(sender: number): void;
   /**
-   * True when so many packets wait to be unwrapped that links should not be read, false when they may be again. What
-   * comes nevertheless is taken as long as there is room.
+   * So many packets wait to be unwrapped that links of that sender, or of everybody, should not be read until `release`.
+   * What comes nevertheless is taken as long as there is room.
    */
-  congested?(isCongested: boolean): void;
-  /** Nothing can be unwrapped any more, or tags not be written: the node has to stop. */
+  hold?(sender: number | 'all'): void;
+  release?(): void;
+  /** Nothing can be unwrapped any more, or tags not be written, or a packet not be handed on: the node has to stop. */
   failed(error: Error): void;
   /** Of a test network: keeps when single packets came and left. */
   trace?: PacketTrace | undefined;
@@ -67,13 +73,15 @@ export class MixEngine implements AsyncDisposable {
   readonly #options: MixEngineOptions;
   readonly #threads: UnwrapThreads;
   readonly #queue: MixQueue;
-  /** From the network to the queue, in microseconds. The time that a packet asks to be held is not in it. */
-  readonly processing: RecordableHistogram = createHistogram();
-  /** How much longer than asked packets were held, in microseconds. */
-  readonly lateness: RecordableHistogram = createHistogram();
+  readonly #congestion: Congestion;
+  /** From the network to the queue: the work of the node. The time that a packet is held is not in it. */
+  readonly processing = new TimeHistogram();
+  /** How long packets were held, and of that, how much longer than they asked. */
+  readonly delay = new TimeHistogram();
+  readonly lateness = new TimeHistogram();
   #timer: NodeJS.Timeout | null = null;
   #received = 0;
-  #isCongested = false;
+  #hasFailed = false;
   readonly #forwardDue = (due: DuePacket): void => this.#leaves(due);
 
   constructor(options: MixEngineOptions) {
@@ -83,10 +91,16 @@ export class MixEngine implements AsyncDisposable {
       geometry,
       threads,
       ...(backend === undefined ? {} : { backend }),
-      unwrapped: (packet, outcome, _token, receivedMilliseconds) =>
-        this.#unwrapped(packet, outcome, receivedMilliseconds),
+      unwrapped: (packet, outcome, sender, receivedMilliseconds) =>
+        this.#unwrapped(packet, outcome, sender, receivedMilliseconds),
       rowEnded: () => this.#rowEnded(),
-      failed: options.failed,
+      failed: (error) => this.#fail(error),
+    });
+    this.#congestion = new Congestion({
+      crowdedAbove: NODE_LIMITS.congestedAbove * threads,
+      fullAbove: NODE_LIMITS.allHeldAbove * threads,
+      hold: (sender) => options.hold?.(sender),
+      release: () => options.release?.(),
     });
     this.#queue = new MixQueue({
       capacity: queueCapacity,
@@ -98,30 +112,18 @@ export class MixEngine implements AsyncDisposable {
     });
   }
 
-  /** Keys to be tried from now on, the likeliest first. */
+  /** Keys to be tried from now on, the likeliest first. Those that are not among them are wiped. */
   setKeys(keys: readonly EpochKey[]): void {
-    this.#threads.setKeys(
-      keys.map(({ epoch, privateKey, tagKey }) => ({
-        epoch,
-        privateKey: Uint8Array.from(privateKey),
-        tagKey: Uint8Array.from(tagKey),
-      })),
-    );
+    this.#threads.setKeys(keys.map(({ epoch, privateKey, tagKey }) => ({ epoch, privateKey, tagKey })));
   }
 
-  /** Takes packets that lie `stride` bytes apart. What finds no room is dropped and counted. */
-  receive(packets: Uint8Array, count: number, stride: number): void {
+  /** Takes packets that lie `stride` bytes apart. What finds no room is dropped and counted. `sender`: a caller's number. */
+  receive(packets: Uint8Array, count: number, stride: number, sender = 0): void {
     this.#received += count;
     this.#options.trace?.arrived(packets, count, stride);
-    const taken = this.#threads.submit(packets, count, stride, 0);
+    const taken = this.#threads.submit(packets, count, stride, sender);
     if (taken < count) this.#options.drops.add('queue-full', count - taken);
-    const { congestedAbove } = NODE_LIMITS;
-    if (!this.#isCongested && this.#threads.backlog > congestedAbove * this.#options.threads) this.#congest(true);
-  }
-
-  /** Whether links that are new should wait before they are read. */
-  get isCongested(): boolean {
-    return this.#isCongested;
+    this.#congestion.added(sender, taken);
   }
 
   /** A packet that begins its way here: made by this node, or by a service of it. */
@@ -133,13 +135,14 @@ export class MixEngine implements AsyncDisposable {
 
   /** Lets go what is due. Called after each row of packets and every millisecond while packets are held. */
   advance(): void {
+    if (this.#hasFailed) return;
     try {
       this.#options.keys.flush();
+      this.#queue.advance(this.#options.now(), this.#forwardDue);
     } catch (error) {
-      this.#options.failed(error as Error);
+      this.#fail(error as Error);
       return;
     }
-    this.#queue.advance(this.#options.now(), this.#forwardDue);
     if (this.#queue.held > 0) this.#timer ??= setTimeout(() => this.#tick(), NODE_LIMITS.tickMilliseconds);
   }
 
@@ -164,24 +167,26 @@ export class MixEngine implements AsyncDisposable {
   }
 
   #rowEnded(): void {
-    const { congestedAbove } = NODE_LIMITS;
-    if (this.#isCongested && this.#threads.backlog <= (congestedAbove / 2) * this.#options.threads)
-      this.#congest(false);
+    this.#congestion.settle();
     this.advance();
   }
 
-  #congest(isCongested: boolean): void {
-    this.#isCongested = isCongested;
-    this.#options.congested?.(isCongested);
+  #fail(error: Error): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    this.#options.failed(error);
   }
 
-  #unwrapped(packet: Uint8Array, outcome: Uint8Array, receivedMilliseconds: number): void {
+  #unwrapped(packet: Uint8Array, outcome: Uint8Array, sender: number, receivedMilliseconds: number): void {
+    this.#congestion.removed(sender);
+    if (this.#hasFailed) return;
     const { drops, geometry, now } = this.#options;
     const status = outcome[0] as number;
-    const isAuthentic = !isZeroTag(outcome);
-    if (isAuthentic && !this.#isFresh(outcome)) return;
+    const hasTag = isAuthentic(outcome);
+    if (hasTag && !this.#isFresh(outcome, sender)) return;
     const cause = CAUSES.get(status);
     if (cause !== undefined) {
+      if (!hasTag) this.#options.worthless?.(sender);
       drops.add(cause);
       return;
     }
@@ -196,11 +201,11 @@ export class MixEngine implements AsyncDisposable {
       packet.set(outcome, 0);
       this.#hold(packet, HERE, delay);
     }
-    this.processing.record(microseconds(now() - receivedMilliseconds));
+    this.processing.record(now() - receivedMilliseconds);
   }
 
   /** Whether the key is still good and the tag new. */
-  #isFresh(outcome: Uint8Array): boolean {
+  #isFresh(outcome: Uint8Array, sender: number): boolean {
     const { keys, accepts, drops } = this.#options;
     const key = keys.find(outcome[OUTCOME_EPOCH_AT] as number);
     if (key === null || !accepts(key.epoch)) {
@@ -209,6 +214,7 @@ export class MixEngine implements AsyncDisposable {
     }
     const answer = keys.claim(key.epoch, outcome, TAG_AT);
     if (answer === 'new') return true;
+    if (answer === 'replay') this.#options.worthless?.(sender);
     drops.add(answer === 'replay' ? 'replay' : 'replay-full');
     return false;
   }
@@ -220,7 +226,8 @@ export class MixEngine implements AsyncDisposable {
 
   #leaves({ bytes, offset, nextHop, askedMilliseconds, heldMilliseconds }: DuePacket): void {
     const packet = bytes.subarray(offset, offset + this.#options.geometry.packetBytes);
-    this.lateness.record(microseconds(heldMilliseconds - askedMilliseconds));
+    this.delay.record(heldMilliseconds);
+    this.lateness.record(heldMilliseconds - askedMilliseconds);
     const { trace, deliver, forward } = this.#options;
     if (nextHop === HERE) {
       trace?.delivered(packet);
@@ -232,21 +239,10 @@ export class MixEngine implements AsyncDisposable {
   }
 }
 
-/** Of an outcome record: no tag means that the MAC was not right. */
-function isZeroTag(outcome: Uint8Array): boolean {
-  for (let at = TAG_AT; at < TAG_AT + REPLAY_TAG_BYTES; at += 1) if (outcome[at] !== 0) return false;
-  return true;
-}
-
 function readDelay(outcome: Uint8Array): number {
   return new DataView(outcome.buffer, outcome.byteOffset, OUTCOME_BYTES).getUint32(4, true);
 }
 
 function idTextAt(outcome: Uint8Array): string {
   return Buffer.from(outcome.buffer, outcome.byteOffset + ID_AT, ID_BYTES).toString('hex');
-}
-
-/** What a histogram takes: whole numbers from 1. */
-function microseconds(milliseconds: number): number {
-  return Math.max(1, Math.round(milliseconds * 1000));
 }

@@ -10,7 +10,6 @@
  */
 import { randomBytes, randomFillSync } from 'node:crypto';
 import { join } from 'node:path';
-import type { RecordableHistogram } from 'node:perf_hooks';
 import { FogError } from '@fog/contract';
 import {
   type BackendName,
@@ -29,10 +28,14 @@ import {
   SYSTEM_CLOCK,
   type Transport,
 } from '@fog/transport';
-import type { Consensus } from '../directory/documents.ts';
+import type { NetworkView } from '../client/network-view.ts';
+import { coverRecipient } from '../client/service-messages.ts';
+import { viewOfConsensus } from '../client/view-of-consensus.ts';
+import type { Consensus, Descriptor } from '../directory/documents.ts';
 import type { NodeRole } from '../directory/fields.ts';
 import { type Genesis, networkIdOf } from '../directory/genesis.ts';
-import { acceptedEpochs, epochAt, epochStart } from '../directory/schedule.ts';
+import { keyedOperator } from '../directory/operators.ts';
+import { acceptedEpochs, epochAt } from '../directory/schedule.ts';
 import { ConsensusFollower } from '../directory-service/consensus-follower.ts';
 import { DirectoryClient } from '../directory-service/directory-client.ts';
 import { DropCounters } from '../mixing/drop-counters.ts';
@@ -41,6 +44,7 @@ import { RandomNumbers } from '../mixing/random-numbers.ts';
 import { bootId } from './boot-id.ts';
 import { EpochKeyStore } from './epoch-key-store.ts';
 import { IncomingLinks } from './incoming-links.ts';
+import { keySchedule } from './key-schedule.ts';
 import { type MixNodeLimits, NODE_LIMITS } from './limits.ts';
 import { Mailboxes } from './mailboxes.ts';
 import { MixEngine } from './mix-engine.ts';
@@ -50,11 +54,13 @@ import { OwnLoops } from './own-loops.ts';
 import type { PacketTrace } from './packet-trace.ts';
 import { Registration } from './registration.ts';
 import { RelayTable, type Sender } from './relay-table.ts';
+import type { TimeHistogram } from './time-histogram.ts';
 
 export interface MixNodeOptions {
   genesis: Genesis;
   role: NodeRole;
-  operator: string;
+  /** A name, which others may take as well, or the operator's Ed25519 secret key (32 bytes), from which a name follows. */
+  operator: string | Uint8Array;
   folder: string;
   transport: Transport;
   /** Where it listens, `host:port`; with port 0 the system chooses one. */
@@ -77,6 +83,8 @@ export interface MixNodeOptions {
   failed(error: FogError): void;
 }
 
+const COVER_RECIPIENT = Buffer.from(coverRecipient());
+
 export class MixNode implements AsyncDisposable {
   readonly drops = new DropCounters();
   readonly handshakeFaults = new Map<HandshakeFault, number>();
@@ -85,6 +93,7 @@ export class MixNode implements AsyncDisposable {
   readonly #limits: MixNodeLimits;
   readonly #now: () => number;
   readonly #identity: NodeIdentity;
+  readonly #operator: Pick<Descriptor, 'operator' | 'operatorProof'>;
   readonly #keys: EpochKeyStore;
   readonly #engine: MixEngine;
   readonly #nextHops: NextHops;
@@ -96,6 +105,7 @@ export class MixNode implements AsyncDisposable {
   #listener: LinkListener | null = null;
   #follower: ConsensusFollower | null = null;
   #table = new RelayTable([]);
+  #view: { of: Consensus; view: NetworkView } | null = null;
   #epochTimer: NodeJS.Timeout | null = null;
   #stopped: Promise<void> | null = null;
 
@@ -105,6 +115,7 @@ export class MixNode implements AsyncDisposable {
     this.#limits = { ...NODE_LIMITS, ...options.limits };
     this.#now = options.now ?? Date.now;
     this.#identity = identity;
+    this.#operator = operatorOf(options, identity.identityKey);
     this.#keys = keys;
     const geometry = geometryOf(genesis.geometry);
     const random = new RandomNumbers(randomFillSync);
@@ -118,7 +129,7 @@ export class MixNode implements AsyncDisposable {
       drops: this.drops,
       mailboxes: this.mailboxes,
       now,
-      receive: (packets, count, stride) => this.#engine.receive(packets, count, stride),
+      receive: (packets, count, stride, sender) => this.#engine.receive(packets, count, stride, sender),
     });
     this.#nextHops = new NextHops({
       transport: options.transport,
@@ -146,7 +157,9 @@ export class MixNode implements AsyncDisposable {
       nextHop: (id) => this.#nextHops.indexOf(id),
       forward: (index, packet) => this.#nextHops.send(index, packet),
       deliver: (delivery) => this.#deliver(delivery),
-      congested: (isCongested) => this.#links.hold(isCongested),
+      worthless: (sender) => this.#links.worthless(sender),
+      hold: (sender) => this.#links.hold(sender),
+      release: () => this.#links.release(),
       failed: (error) => this.#fail(new FogError('internal', error.message, { cause: error, retryable: false })),
     });
     this.#loops = new OwnLoops({
@@ -156,7 +169,7 @@ export class MixNode implements AsyncDisposable {
       primitives: nodePrimitives(chooseBackend().backend.x25519),
       random,
       recipient: this.#loopRecipient,
-      consensus: () => this.consensus?.body ?? null,
+      view: () => this.view,
       now,
       wallClock: this.#now,
       send: (packet, first, delay) => this.#engine.enqueue(packet, first, delay),
@@ -201,20 +214,37 @@ export class MixNode implements AsyncDisposable {
     return this.#follower?.present ?? null;
   }
 
-  /** From the network to the queue, and beyond the delays asked for; in microseconds, see mix-engine.ts. */
-  get histograms(): { processing: RecordableHistogram; lateness: RecordableHistogram } {
-    const { processing, lateness } = this.#engine;
-    return { processing, lateness };
+  /** Of the present epoch, with the keys of the one before: for what this node sends itself. */
+  get view(): NetworkView | null {
+    const present = this.consensus;
+    if (present === null) this.#view = null;
+    else if (this.#view?.of !== present) {
+      const view = viewOfConsensus(this.#options.genesis, present, this.#follower?.consensuses ?? []);
+      this.#view = { of: present, view };
+    }
+    return this.#view?.view ?? null;
   }
 
-  /** Sends a packet that was made from a reply block, held as long as a packet from elsewhere. For services. */
+  /** How often each authority has endorsed two consensuses of one epoch. */
+  get doubleEndorsements(): ReadonlyMap<string, number> {
+    return this.#follower?.doubleEndorsements ?? new Map();
+  }
+
+  /** Times of packets; what is what stands in mix-engine.ts. */
+  get histograms(): Record<'processing' | 'delay' | 'lateness', TimeHistogram> {
+    const { processing, delay, lateness } = this.#engine;
+    return { processing, delay, lateness };
+  }
+
+  /** Sends a packet that is made from a reply block. For services, whose host says when. */
   sendReply(block: Uint8Array, payload: Uint8Array, delayMilliseconds: number): void {
     const { packet, firstNode } = packetFromReplyBlock(geometryOf(this.#options.genesis.geometry), block, payload);
     this.#engine.enqueue(packet, Buffer.from(firstNode).toString('hex'), delayMilliseconds);
   }
 
   status() {
-    const { genesis, role, operator } = this.#options;
+    const { genesis, role } = this.#options;
+    const { operator } = this.#operator;
     const own = this.consensus?.body.nodes.find(({ id }) => id === this.id);
     return {
       id: this.id,
@@ -232,8 +262,9 @@ export class MixNode implements AsyncDisposable {
       drops: Object.fromEntries(this.drops.entries().filter(([, count]) => count > 0)),
       mailboxes: { clients: this.mailboxes.clients, kept: this.mailboxes.kept },
       replaySets: this.#keys.replaySets(),
-      processingMilliseconds: quantiles(this.#engine.processing),
-      latenessMilliseconds: quantiles(this.#engine.lateness),
+      processingMilliseconds: this.#engine.processing.quantiles(),
+      delayMilliseconds: this.#engine.delay.quantiles(),
+      latenessMilliseconds: this.#engine.lateness.quantiles(),
     };
   }
 
@@ -260,6 +291,7 @@ export class MixNode implements AsyncDisposable {
 
   async #begin(): Promise<void> {
     const { genesis, transport, listen, log, folder } = this.#options;
+    const { relayLinks, strangerLinks } = NODE_LIMITS;
     await this.#changeKeys();
     this.#listener = await listenForLinks<Sender>({
       ...this.#linkOptions(),
@@ -267,7 +299,10 @@ export class MixNode implements AsyncDisposable {
       address: listen,
       // A relay sends nothing to whom it was dialled by, so the bound is that of clients.
       sendBufferBytes: this.#limits.clientBufferBytes,
+      limits: { links: relayLinks + strangerLinks, linksKept: relayLinks },
       admit: (linkKey, remoteAddress) => this.#links.place(this.#table.admit(this.id, linkKey), remoteAddress),
+      callerOf: (remoteAddress) => this.#links.callers.callerOf(remoteAddress),
+      mayBegin: (caller) => this.#links.callers.mayBegin(caller),
       onLink: (link, remoteAddress) => this.#links.welcome(link, remoteAddress),
       onFailure: (fault) => this.handshakeFaults.set(fault, (this.handshakeFaults.get(fault) ?? 0) + 1),
     });
@@ -278,6 +313,7 @@ export class MixNode implements AsyncDisposable {
       now: this.#now,
       changed: (consensuses) => this.#follow(consensuses),
       missing: (reason) => log('warn', 'no consensus of this epoch', { reason }),
+      warned: (message, details) => log('warn', message, details),
       skewed: (error) => this.#fail(error),
     });
     const registration = new Registration({
@@ -288,7 +324,8 @@ export class MixNode implements AsyncDisposable {
       folder,
       describe: () => this.#description(),
       sphinxKeys: async (epoch) => {
-        const keys = await this.#keys.require(this.#keyEpochs());
+        const { wanted: epochs, keptFrom } = keySchedule(genesis, this.#now());
+        const keys = await this.#keys.require(epochs, keptFrom);
         return [epoch, epoch + 1, epoch + 2].map((wanted) => {
           const key = keys.find((candidate) => candidate.epoch === wanted);
           return { epoch: wanted, publicKey: Buffer.from(key?.publicKey ?? []).toString('hex') };
@@ -300,11 +337,11 @@ export class MixNode implements AsyncDisposable {
   }
 
   #description() {
-    const { role, operator, addresses } = this.#options;
+    const { role, addresses } = this.#options;
     const [, host = '', port = ''] = /^\[?([^\]]+)\]?:(\d+)$/.exec(this.address) ?? [];
     return {
       role,
-      operator,
+      ...this.#operator,
       addresses: [...(addresses ?? [{ host, port: Number(port) }])],
       protocolVersions: [...LINK_VERSIONS],
     };
@@ -319,30 +356,18 @@ export class MixNode implements AsyncDisposable {
     };
   }
 
-  /** From the last epoch, whose packets may still come, to the fourth from now: the last key of a descriptor for the second. */
-  #keyEpochs(): number[] {
-    const epoch = Math.max(0, epochAt(this.#options.genesis, this.#now()));
-    return [epoch - 1, epoch, epoch + 1, epoch + 2, epoch + 3, epoch + 4].filter((wanted) => wanted >= 0);
-  }
-
   /** At each beginning and end of a key's time. */
   async #changeKeys(): Promise<void> {
-    const { genesis } = this.#options;
-    const keys = await this.#keys.require(this.#keyEpochs());
+    const { wanted, keptFrom, changesAtMilliseconds } = keySchedule(this.#options.genesis, this.#now());
+    const keys = await this.#keys.require(wanted, keptFrom).catch((cause: Error) => {
+      throw new FogError('data-directory', `keys cannot be written or deleted: ${cause.message}`, { cause });
+    });
     if (this.#stopping.signal.aborted) return;
-    const now = this.#now();
-    const epoch = Math.max(0, epochAt(genesis, now));
-    // Of the last epoch, for twice the grace: in its second half they are told apart from what is damaged.
-    const usable = keys.filter(
-      (key) =>
-        key.epoch === epoch ||
-        (key.epoch === epoch - 1 && now < epochStart(genesis, epoch) + 2 * genesis.graceMilliseconds),
-    );
-    this.#engine.setKeys(usable.toSorted((a, b) => b.epoch - a.epoch));
-    const changes = [epochStart(genesis, epoch) + 2 * genesis.graceMilliseconds, epochStart(genesis, epoch + 1)];
-    const next = Math.min(...changes.filter((at) => at > now));
+    const [epoch = 0] = wanted;
+    this.#engine.setKeys(keys.filter((key) => key.epoch <= epoch).toReversed());
+    const left = Math.max(0, changesAtMilliseconds - this.#now());
     const again = () => this.#changeKeys().catch((error: unknown) => this.#fail(FogError.from(error)));
-    this.#epochTimer = setTimeout(() => void again(), Math.min(next - now, NODE_LIMITS.mostTimerMilliseconds));
+    this.#epochTimer = setTimeout(() => void again(), Math.min(left, NODE_LIMITS.mostTimerMilliseconds));
     this.mailboxes.sweep(performance.now());
   }
 
@@ -350,7 +375,7 @@ export class MixNode implements AsyncDisposable {
     const bodies = consensuses.map(({ body }) => body);
     this.#table = new RelayTable(bodies);
     this.#nextHops.setAllowed(this.#table.receivers(this.id));
-    this.#links.review((linkKey) => this.#table.admit(this.id, linkKey));
+    this.#links.review((linkKey) => this.#table.admit(this.id, linkKey), this.#table.senders(this.id));
     const newest = bodies.at(-1);
     const own = newest?.nodes.find(({ id }) => id === this.id);
     const place = own === undefined ? 'not in it' : own.layer === null ? own.role : `layer ${own.layer}`;
@@ -362,6 +387,7 @@ export class MixNode implements AsyncDisposable {
     if (this.#loops.takes(recipient, delivery)) return;
     const { role, deliver } = this.#options;
     if (role === 'gateway') {
+      if (COVER_RECIPIENT.equals(recipient)) return;
       const fate = this.mailboxes.deliver(recipient, delivery);
       if (fate === 'unknown') this.drops.add('unknown-recipient');
       else if (fate === 'dropped') this.drops.add('link-full');
@@ -372,16 +398,15 @@ export class MixNode implements AsyncDisposable {
     if (this.#stopping.signal.aborted) return;
     this.#stopping.abort();
     this.#options.failed(error);
-    // What a node does with a wrong clock, or cannot write down, harms those who rely on it.
-    void this[Symbol.asyncDispose]();
+    // What a node does with a wrong clock, or cannot write down, harms those who rely on it. What goes wrong with the
+    // stopping itself is told to whoever disposes of the node.
+    this[Symbol.asyncDispose]().catch(() => {});
   }
 }
 
-export type MixNodeStatus = ReturnType<MixNode['status']>;
-
-/** Of a histogram of microseconds, in milliseconds; null while it is empty. */
-function quantiles(histogram: RecordableHistogram) {
-  if (histogram.count === 0) return null;
-  const of = (percentile: number) => histogram.percentile(percentile) / 1000;
-  return { p50: of(50), p99: of(99), p999: of(99.9) };
+function operatorOf({ operator, genesis }: MixNodeOptions, identityKey: string) {
+  if (typeof operator === 'string') return { operator, operatorProof: null };
+  return keyedOperator(operator, { network: networkIdOf(genesis), identityKey });
 }
+
+export type MixNodeStatus = ReturnType<MixNode['status']>;

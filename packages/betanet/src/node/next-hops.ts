@@ -4,12 +4,21 @@
  *     idle --packet, or asked to connect--> dialling --> open --cut--> resting --time--> idle
  *                                              '--failed-------------------^
  *
- * While a link is being made, packets wait for it in a short queue; what does not fit is dropped and counted. A node
- * that stops reading fills its link's own bound and nobody else's.
+ * While a link is being made, packets wait for it in a short queue; what does not fit is dropped and counted. Of all
+ * queues together so much may wait; then the fullest one gives a packet up. A node that stops reading fills its link's own
+ * bound and nobody else's.
  */
-import { dialLink, formatTcpAddress, type Link, type LinkOptions, type Transport } from '@fog/transport';
+import {
+  dialLinkAtAny,
+  formatTcpAddress,
+  LINK_LIMITS,
+  type Link,
+  type LinkOptions,
+  type Transport,
+} from '@fog/transport';
 import type { DropCounters } from '../mixing/drop-counters.ts';
 import { NODE_LIMITS } from './limits.ts';
+import { Ranking } from './ranking.ts';
 import type { Relay } from './relay-table.ts';
 
 export interface NextHopsOptions {
@@ -23,8 +32,18 @@ export interface NextHopsOptions {
   setTimer(milliseconds: number, callback: () => void): { cancel(): void };
 }
 
+/** What all next hops share. */
+interface Shared {
+  /** Packets that wait for links, and who has how many of them. */
+  waiting: number;
+  readonly byWaiting: Ranking<NextHop>;
+  /** Of a link that is made now. */
+  sendBufferBytes: number;
+}
+
 export class NextHops {
   readonly #options: NextHopsOptions;
+  readonly #shared: Shared = { waiting: 0, byWaiting: new Ranking(), sendBufferBytes: sendBufferBytesOf(1) };
   readonly #hops: NextHop[] = [];
   readonly #indices = new Map<string, number>();
   #allowed = new Set<string>();
@@ -47,6 +66,7 @@ export class NextHops {
       if (known === undefined) this.#place(index, relay);
       else this.#hops[known]?.meet(relay);
     }
+    this.#shared.sendBufferBytes = sendBufferBytesOf(this.#allowed.size);
     for (const hop of this.#hops) {
       if (this.#allowed.has(hop.relay.idText)) hop.connect();
       else hop.leave();
@@ -58,7 +78,7 @@ export class NextHops {
     const before = this.#hops[index];
     if (before !== undefined) this.#indices.delete(before.relay.idText);
     this.#indices.set(relay.idText, index);
-    this.#hops[index] = new NextHop(relay, this.#options);
+    this.#hops[index] = new NextHop(relay, this.#options, this.#shared);
   }
 
   /** A number for the node with that id, or -1 when packets must not go there. */
@@ -68,6 +88,11 @@ export class NextHops {
 
   send(index: number, packet: Uint8Array): void {
     this.#hops[index]?.send(packet);
+  }
+
+  /** Packets that wait for links which are being made. */
+  get waiting(): number {
+    return this.#shared.waiting;
   }
 
   /** Links by state, for metrics. */
@@ -87,6 +112,7 @@ export class NextHops {
 class NextHop {
   relay: Relay;
   readonly #options: NextHopsOptions;
+  readonly #shared: Shared;
   #link: Link | null = null;
   #dialling: AbortController | null = null;
   #resting: { cancel(): void } | null = null;
@@ -95,9 +121,10 @@ class NextHop {
   #isLeft = false;
   #leftAt = Number.POSITIVE_INFINITY;
 
-  constructor(relay: Relay, options: NextHopsOptions) {
+  constructor(relay: Relay, options: NextHopsOptions, shared: Shared) {
     this.relay = relay;
     this.#options = options;
+    this.#shared = shared;
   }
 
   get isOpen(): boolean {
@@ -129,7 +156,8 @@ class NextHop {
       this.#options.drops.add('link-full');
       return;
     }
-    this.#waiting.push(Uint8Array.from(packet));
+    if (this.#shared.waiting >= NODE_LIMITS.packetsBeforeLinks) this.#shared.byWaiting.first?.giveOneUp();
+    this.#setWaiting([...this.#waiting, Uint8Array.from(packet)]);
     this.connect();
   }
 
@@ -158,12 +186,10 @@ class NextHop {
     const dialling = new AbortController();
     this.#dialling = dialling;
     try {
-      const [address] = this.relay.addresses;
-      if (address === undefined) throw new TypeError('a relay has an address');
-      const made = await dialLink({
+      const made = await dialLinkAtAny(this.relay.addresses.map(formatTcpAddress), {
         ...link,
         transport,
-        address: formatTcpAddress(address),
+        sendBufferBytes: this.#shared.sendBufferBytes,
         remoteStatic: this.relay.linkKey,
         signal: dialling.signal,
       });
@@ -175,7 +201,9 @@ class NextHop {
         onPackets: (_message, { count }) => this.#options.drops.add('not-admitted', count),
         onClose: (end) => this.#closed(end.by === 'fault' ? end.error : null),
       });
-      for (const packet of this.#waiting.splice(0)) this.send(packet);
+      const waiting = this.#waiting;
+      this.#setWaiting([]);
+      for (const packet of waiting) this.send(packet);
       opened(this.relay);
     } catch (error) {
       if (this.#failures === 0 && !this.#isLeft) troubled(this.relay, error);
@@ -206,6 +234,25 @@ class NextHop {
   /** What waited for longer than a pause would arrive when nobody expects it any more. */
   #drop(): void {
     this.#options.drops.add('link-full', this.#waiting.length);
-    this.#waiting = [];
+    this.#setWaiting([]);
   }
+
+  /** The one that has waited longest makes room. */
+  giveOneUp(): void {
+    this.#options.drops.add('link-full');
+    this.#setWaiting(this.#waiting.slice(1));
+  }
+
+  #setWaiting(waiting: Uint8Array[]): void {
+    this.#shared.waiting += waiting.length - this.#waiting.length;
+    this.#shared.byWaiting.move(this, this.#waiting.length, waiting.length);
+    this.#waiting = waiting;
+  }
+}
+
+/** For each of so many neighbours. */
+function sendBufferBytesOf(neighbours: number): number {
+  const { neighbourBuffersBytes, neighbourBufferLeastBytes } = NODE_LIMITS;
+  const share = Math.floor(neighbourBuffersBytes / Math.max(1, neighbours));
+  return Math.min(LINK_LIMITS.sendBufferBytes, Math.max(neighbourBufferLeastBytes, share));
 }

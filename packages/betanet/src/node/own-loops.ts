@@ -7,10 +7,10 @@
  *     service          a mix of each layer, itself
  */
 import { timingSafeEqual } from 'node:crypto';
-import { createPacket, type Geometry, PAYLOAD_TAG_BYTES, type PathHop, type Primitives } from '@fog/sphinx';
-import type { ConsensusBody, ConsensusNode } from '../directory/documents.ts';
+import { createPacket, type Geometry, PAYLOAD_TAG_BYTES, type Primitives } from '@fog/sphinx';
+import { keyedPath } from '../client/epoch-keys.ts';
+import type { NetworkNode, NetworkView } from '../client/network-view.ts';
 import type { Genesis } from '../directory/genesis.ts';
-import { epochAt } from '../directory/schedule.ts';
 import { drawDelayMilliseconds } from '../mixing/exponential.ts';
 import { DEFAULT_LOOP_ALARM, type LoopCounts, type LoopState } from '../mixing/loop-alarm.ts';
 import { NodeCover } from '../mixing/node-cover.ts';
@@ -18,6 +18,7 @@ import type { RandomNumbers } from '../mixing/random-numbers.ts';
 import { NODE_LIMITS } from './limits.ts';
 
 export interface OwnLoopsOptions {
+  /** Hex. */
   id: string;
   genesis: Genesis;
   geometry: Geometry;
@@ -25,8 +26,8 @@ export interface OwnLoopsOptions {
   random: RandomNumbers;
   /** 32 random bytes: by them the node knows what is its own. */
   recipient: Uint8Array;
-  /** Of the present epoch; null while there is none, or it has not begun. */
-  consensus(): ConsensusBody | null;
+  /** Of the present epoch; null while there is no consensus of it. */
+  view(): NetworkView | null;
   /** Monotonic, as timers are. */
   now(): number;
   /** Milliseconds since 1970. */
@@ -85,37 +86,40 @@ export class OwnLoops implements Disposable {
    * and what they refuse would look like an attack.
    */
   #tick(): void {
-    const { now, random, consensus } = this.#options;
-    const body = consensus();
+    const { now, random } = this.#options;
+    const view = this.#options.view();
     // Nor where a stage is empty: a loop that could not be sent would be missed.
-    const hasPath = body !== null && this.#path(body) !== null;
+    const hasPath = view !== null && this.#path(view) !== null;
     const wasServing = this.#isServing;
     this.#isServing = hasPath;
-    if (body === null || !hasPath || !wasServing) {
+    if (view === null || !hasPath || !wasServing) {
       this.#timer = setTimeout(() => this.#tick(), NODE_LIMITS.loopStartMilliseconds);
       return;
     }
-    for (const number of this.#cover.next(now(), random)) this.#send(number, body);
+    for (const number of this.#cover.next(now(), random)) this.#send(number, view);
     this.#tellState();
     this.#timer = setTimeout(() => this.#tick(), Math.max(1, this.#cover.nextAtMilliseconds - now()));
   }
 
-  #send(number: number, consensus: ConsensusBody): void {
-    const { geometry, primitives, recipient, random, genesis, send, wallClock } = this.#options;
-    const nodes = this.#path(consensus);
-    const epoch = epochAt(genesis, wallClock());
-    const path = nodes?.map((node, index) => hopOf(node, epoch, index === nodes.length - 1 ? 0 : this.#delay()));
-    if (path === undefined || path.some((hop) => hop === null)) return;
+  #send(number: number, view: NetworkView): void {
+    const { geometry, primitives, recipient, wallClock, send } = this.#options;
+    const nodes = this.#path(view);
+    if (nodes === null) return;
+    const delays = nodes.map((_, index) => (index === nodes.length - 1 ? 0 : this.#delay()));
+    // It waits here first as long as a packet from elsewhere would, or it would stand out among these.
+    const delayMilliseconds = this.#delay();
+    // By the rule of clients: a neighbour whose clock is behind has no use for the key of an epoch that has just begun.
+    const path = keyedPath(nodes, delays, wallClock() + delayMilliseconds, view, 'packet').hops;
     const payload = new Uint8Array(geometry.payloadBytes);
     new DataView(payload.buffer).setUint32(0, number);
-    const packet = createPacket({ geometry, path: path as PathHop[], recipient, payload, primitives });
-    // It waits here first as long as a packet from elsewhere would, or it would stand out among these.
-    send(packet, nodes?.[0]?.id ?? '', drawDelayMilliseconds(this.#distribution(), random));
+    const packet = createPacket({ geometry, path, recipient, payload, primitives });
+    send(packet, nodes[0]?.id.toHex() ?? '', delayMilliseconds);
   }
 
   /** One node of each stage, drawn anew for each loop; null while a stage is empty. */
-  #path({ nodes, layers }: ConsensusBody): ConsensusNode[] | null {
-    const own = nodes.find(({ id }) => id === this.#options.id);
+  #path({ nodes, layers }: NetworkView): NetworkNode[] | null {
+    const ownId = Buffer.from(this.#options.id, 'hex');
+    const own = nodes.find(({ id }) => ownId.equals(id));
     if (own === undefined) return null;
     const layerNumbers = Array.from({ length: layers }, (_, index) => index + 1);
     const inLayer = (layer: number) => nodes.filter((node) => node.role === 'mix' && node.layer === layer);
@@ -130,17 +134,14 @@ export class OwnLoops implements Disposable {
           ]
         : layerNumbers.map(inLayer);
     if (stages.some((stage) => stage.length === 0)) return null;
-    const drawn = stages.map((stage) => stage[this.#options.random.below(stage.length)] as ConsensusNode);
+    const drawn = stages.map((stage) => stage[this.#options.random.below(stage.length)] as NetworkNode);
     return [...drawn, own];
   }
 
   #delay(): number {
-    return drawDelayMilliseconds(this.#distribution(), this.#options.random);
-  }
-
-  #distribution() {
-    const { meanDelayMilliseconds, delayCapMilliseconds } = this.#options.genesis.traffic;
-    return { meanMilliseconds: meanDelayMilliseconds, capMilliseconds: delayCapMilliseconds };
+    const { genesis, random } = this.#options;
+    const { meanDelayMilliseconds: meanMilliseconds, delayCapMilliseconds: capMilliseconds } = genesis.traffic;
+    return drawDelayMilliseconds({ meanMilliseconds, capMilliseconds }, random);
   }
 
   #tellState(): void {
@@ -148,10 +149,4 @@ export class OwnLoops implements Disposable {
     this.#state = this.state;
     this.#options.stateChanged(this.state, this.counts);
   }
-}
-
-function hopOf(node: ConsensusNode, epoch: number, delayMilliseconds: number): PathHop | null {
-  const key = node.sphinxKeys.find((sphinxKey) => sphinxKey.epoch === epoch);
-  if (key === undefined) return null;
-  return { id: Buffer.from(node.id, 'hex'), publicKey: Buffer.from(key.publicKey, 'hex'), delayMilliseconds };
 }

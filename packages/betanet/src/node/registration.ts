@@ -1,13 +1,18 @@
 /**
  * A relay's part in each round of the directory: it sends its descriptor to all authorities until they have it, and as
  * a mix, once the seed is known, its proof in the lottery.
+ *
+ *     descriptor   due --made once an epoch--> sent, to all, again and again --all have it--> done
+ *     proof        due, when its step begins --seed is agreed--> sent, likewise, until the step is over --> done
+ *
+ * The two go on side by side: the time for proofs is short, and an authority that does not answer must not use it up.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Descriptor } from '../directory/documents.ts';
+import type { Descriptor, SignedDescriptor } from '../directory/documents.ts';
 import { type Genesis, networkIdOf } from '../directory/genesis.ts';
 import { agreedSeed, descriptorEpoch, makeDescriptor, makeDrawProof } from '../directory/relay-part.ts';
-import { momentAt, roundFor } from '../directory/schedule.ts';
+import { momentAt, nextDeadline, roundFor } from '../directory/schedule.ts';
 import type { DirectoryClient } from '../directory-service/directory-client.ts';
 import { DIRECTORY_SERVICE_LIMITS } from '../directory-service/limits.ts';
 import type { NodeIdentity } from './node-identity.ts';
@@ -19,7 +24,7 @@ export interface RegistrationOptions {
   /** Milliseconds since 1970. */
   now(): number;
   folder: string;
-  describe(): Pick<Descriptor, 'role' | 'operator' | 'addresses' | 'protocolVersions'>;
+  describe(): Pick<Descriptor, 'role' | 'operator' | 'operatorProof' | 'addresses' | 'protocolVersions'>;
   /** Public keys of the epoch and the next two. */
   sphinxKeys(epoch: number): Promise<Descriptor['sphinxKeys']>;
   /** Too few authorities have taken the descriptor, or the proof; told once a round. */
@@ -33,38 +38,52 @@ export class Registration implements Disposable {
   /** Epochs for which everything is done, by what. */
   readonly #done = { descriptor: Number.NEGATIVE_INFINITY, proof: Number.NEGATIVE_INFINITY };
   #toldEpoch = { descriptor: Number.NEGATIVE_INFINITY, proof: Number.NEGATIVE_INFINITY };
-  #timer: NodeJS.Timeout | null = null;
+  #descriptor: SignedDescriptor | null = null;
+  readonly #timers = new Map<'descriptor' | 'proof', NodeJS.Timeout>();
   #isStopped = false;
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
     this.#sequence = options.now();
-    void this.#follow();
+    void this.#followDescriptors();
+    void this.#followProofs();
   }
 
   [Symbol.dispose](): void {
     this.#isStopped = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    for (const timer of this.#timers.values()) clearTimeout(timer);
   }
 
-  async #follow(): Promise<void> {
-    if (this.#isStopped) return;
-    const { genesis } = this.#options;
-    const epoch = descriptorEpoch(genesis, this.#options.now());
+  async #followDescriptors(): Promise<void> {
+    const epoch = descriptorEpoch(this.#options.genesis, this.#options.now());
     await this.#publish(epoch).catch((error: unknown) => this.#tell('descriptor', epoch, { error: String(error) }));
-    const moment = momentAt(genesis, this.#options.now());
+    this.#again('descriptor', () => void this.#followDescriptors());
+  }
+
+  async #followProofs(): Promise<void> {
+    const moment = momentAt(this.#options.genesis, this.#options.now());
     if (moment?.step === 'proofs') {
-      const { epoch: drawn } = moment;
-      await this.#prove(drawn).catch((error: unknown) => this.#tell('proof', drawn, { error: String(error) }));
+      const { epoch } = moment;
+      await this.#prove(epoch).catch((error: unknown) => this.#tell('proof', epoch, { error: String(error) }));
     }
-    if (!this.#isStopped) this.#timer = setTimeout(() => void this.#follow(), this.#pause());
+    this.#again('proof', () => void this.#followProofs());
+  }
+
+  #again(what: 'descriptor' | 'proof', follow: () => void): void {
+    if (!this.#isStopped) this.#timers.set(what, setTimeout(follow, this.#pause()));
   }
 
   async #publish(epoch: number): Promise<void> {
     if (this.#done.descriptor >= epoch) return;
-    const { genesis, directory, identity, describe, sphinxKeys } = this.#options;
+    // Sent again it is the same, so that whoever has it already need not write it down anew.
+    if (this.#descriptor?.body.epoch !== epoch) this.#descriptor = await this.#makeDescriptor(epoch);
+    this.#concluded('descriptor', epoch, await this.#options.directory.publish(this.#descriptor));
+  }
+
+  async #makeDescriptor(epoch: number): Promise<SignedDescriptor> {
+    const { genesis, identity, describe, sphinxKeys } = this.#options;
     this.#sequence = Math.max(this.#sequence + 1, this.#options.now());
-    const descriptor = makeDescriptor(
+    return makeDescriptor(
       genesis,
       {
         ...describe(),
@@ -78,8 +97,6 @@ export class Registration implements Disposable {
       },
       identity.sign,
     );
-    const answers = await directory.publish(descriptor);
-    this.#concluded('descriptor', epoch, answers);
   }
 
   async #prove(epoch: number): Promise<void> {
@@ -123,15 +140,14 @@ export class Registration implements Disposable {
     return this.#registeredEpoch;
   }
 
-  /** A twentieth of a round, so that every step is met. */
+  /** Some times in each step, and at its beginning. */
   #pause(): number {
     const { genesis } = this.#options;
-    const { startsAtMilliseconds, endsAtMilliseconds } = roundFor(
-      genesis,
-      momentAt(genesis, this.#options.now())?.epoch ?? 0,
-    );
-    const { leastPollMilliseconds, mostPollMilliseconds } = DIRECTORY_SERVICE_LIMITS;
-    const pause = (endsAtMilliseconds - startsAtMilliseconds) / 40;
+    const now = this.#options.now();
+    const { startsAtMilliseconds, endsAtMilliseconds } = roundFor(genesis, momentAt(genesis, now)?.epoch ?? 0);
+    const { leastPollMilliseconds, mostPollMilliseconds, pollsPerRound } = DIRECTORY_SERVICE_LIMITS;
+    const usual = (endsAtMilliseconds - startsAtMilliseconds) / pollsPerRound;
+    const pause = Math.min(usual, nextDeadline(genesis, now) - now);
     return Math.min(Math.max(pause, leastPollMilliseconds), mostPollMilliseconds);
   }
 }

@@ -69,6 +69,11 @@ export class RelayTable {
     return [...this.#relays.values()].filter(({ idText }) => this.allows(from, idText));
   }
 
+  /** Relays that may send to `to`. */
+  senders(to: string): Relay[] {
+    return [...this.#relays.values()].filter(({ idText }) => this.allows(idText, to));
+  }
+
   /**
    * Who may connect to the node `own` with a link key: a relay from which packets may come, and at a gateway everybody
    * whose key belongs to no relay.

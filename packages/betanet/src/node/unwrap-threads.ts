@@ -1,6 +1,7 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { type BackendName, type Geometry, OUTCOME_BYTES } from '@fog/sphinx';
 import { NODE_LIMITS } from './limits.ts';
+import { UnwrapHere } from './unwrap-here.ts';
 import { CONTROL, createRing, distance, type UnwrapKey, type UnwrapKeys, type UnwrapRing } from './unwrap-ring.ts';
 import type { UnwrapWorkerData } from './unwrap-worker.ts';
 
@@ -9,6 +10,8 @@ export interface UnwrapThreadsOptions {
   threads: number;
   /** Default: the fastest of this machine. */
   backend?: BackendName;
+  /** Packets at most that the I/O thread unwraps itself in a round. Default: as many as take it no longer than a moment. */
+  packetsHere?: number;
   /**
    * Called for each packet that is unwrapped, in the order of its thread. Both views are valid during the call alone;
    * `packet` is what the outcome (see outcome.ts of @fog/sphinx) says. `token` is what came with the packet.
@@ -16,22 +19,33 @@ export interface UnwrapThreadsOptions {
   unwrapped(packet: Uint8Array, outcome: Uint8Array, token: number, receivedMilliseconds: number): void;
   /** Called after the last of a row of packets. */
   rowEnded(): void;
-  /** A thread died. There is nothing left that could unwrap. */
+  /** A thread died, or what was called for its packets threw. There is nothing left that could unwrap. */
   failed(error: Error): void;
 }
 
-/** The threads that unwrap packets, from the side of the I/O thread. */
+/**
+ * The threads that unwrap packets, from the side of the I/O thread.
+ *
+ *     packet   submitted --few in this round of the event loop, threads idle--> unwrapped here, at its end
+ *                        '--otherwise--> in the ring of the thread with least to do --> unwrapped there
+ *
+ * To wake a thread, and to be woken by it, takes longer than to unwrap a few packets, above all where other programs want
+ * the processors too. As soon as there is more to do than that, the threads do it, beside the I/O.
+ */
 export class UnwrapThreads implements AsyncDisposable {
   readonly #options: UnwrapThreadsOptions;
   readonly #threads: UnwrapThread[];
+  readonly #here: UnwrapHere;
 
   constructor(options: UnwrapThreadsOptions) {
     this.#options = options;
     this.#threads = Array.from({ length: options.threads }, () => new UnwrapThread(options));
+    this.#here = new UnwrapHere(options);
   }
 
   /** The keys to try from now on, in this order. Packets that are under way may still be opened with others. */
   setKeys(keys: readonly UnwrapKey[]): void {
+    this.#here.setKeys(keys);
     for (const thread of this.#threads) thread.order({ keys });
   }
 
@@ -40,6 +54,7 @@ export class UnwrapThreads implements AsyncDisposable {
    * to drop. `token` is a number of the caller's.
    */
   submit(packets: Uint8Array, count: number, stride: number, token: number): number {
+    if (this.#threadBacklog === 0 && this.#here.take(packets, count, stride, token)) return count;
     let taken = 0;
     while (taken < count) {
       const thread = this.#leastBusy();
@@ -52,6 +67,10 @@ export class UnwrapThreads implements AsyncDisposable {
 
   /** Packets that were submitted and not handed back. */
   get backlog(): number {
+    return this.#here.backlog + this.#threadBacklog;
+  }
+
+  get #threadBacklog(): number {
     return this.#threads.reduce((sum, thread) => sum + thread.backlog, 0);
   }
 
@@ -60,6 +79,7 @@ export class UnwrapThreads implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#here[Symbol.dispose]();
     await Promise.all(this.#threads.map((thread) => thread.stop()));
   }
 
@@ -100,7 +120,7 @@ class UnwrapThread {
     });
     this.#worker.on('error', (error) => options.failed(error as Error));
     this.#worker.unref();
-    void this.#handBack();
+    this.#handBack().catch((error: unknown) => options.failed(error as Error));
   }
 
   get backlog(): number {

@@ -5,17 +5,10 @@
  * as long as it may. While one is unwrapped the next one grows, so that batches are as large as the load.
  */
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import {
-  type BackendName,
-  chooseBackend,
-  type Geometry,
-  OUTCOME_BYTES,
-  OUTCOME_STATUS,
-  SPHINX_LIMITS,
-  type Unwrapper,
-} from '@fog/sphinx';
+import { type BackendName, type Geometry, OUTCOME_BYTES, SPHINX_LIMITS } from '@fog/sphinx';
+import { KeyedUnwrappers } from './keyed-unwrappers.ts';
 import { NODE_LIMITS } from './limits.ts';
-import { CONTROL, distance, OUTCOME_EPOCH_AT, type UnwrapKeys, type UnwrapRing } from './unwrap-ring.ts';
+import { CONTROL, distance, type UnwrapKeys, type UnwrapRing } from './unwrap-ring.ts';
 
 export interface UnwrapWorkerData {
   geometry: Geometry;
@@ -25,10 +18,7 @@ export interface UnwrapWorkerData {
 }
 
 const { geometry, ring, backend: preferred, orders } = workerData as UnwrapWorkerData;
-const { backend } = chooseBackend(preferred === null ? {} : { prefer: preferred });
-const retried = new Uint8Array(SPHINX_LIMITS.batchPackets * geometry.packetBytes);
-const retriedOutcomes = new Uint8Array(SPHINX_LIMITS.batchPackets * OUTCOME_BYTES);
-let unwrappers: { epoch: number; unwrapper: Unwrapper }[] = [];
+const unwrappers = new KeyedUnwrappers(geometry, preferred === null ? {} : { prefer: preferred });
 let done = 0;
 let followedOrders = 0;
 
@@ -49,7 +39,7 @@ function waitForPackets(): number {
   let written = Atomics.load(ring.control, CONTROL.written);
   while (written === done) {
     if (Atomics.load(ring.control, CONTROL.orders) !== followedOrders) return 0;
-    Atomics.wait(ring.control, CONTROL.written, written);
+    Atomics.wait(ring.control, CONTROL.written, written, NODE_LIMITS.orderWaitMilliseconds);
     written = Atomics.load(ring.control, CONTROL.written);
   }
   const closesAt = performance.now() + NODE_LIMITS.batchWaitMilliseconds;
@@ -73,55 +63,13 @@ function followOrders(): void {
   followedOrders = current;
   for (let order = receiveMessageOnPort(orders); order !== undefined; order = receiveMessageOnPort(orders)) {
     const { keys } = order.message as UnwrapKeys;
-    for (const { unwrapper } of unwrappers) unwrapper[Symbol.dispose]();
-    unwrappers = keys.map(({ epoch, privateKey, tagKey }) => {
-      const unwrapper = backend.createUnwrapper({ geometry, privateKey, tagKey });
-      privateKey.fill(0);
-      tagKey.fill(0);
-      return { epoch, unwrapper };
-    });
+    unwrappers.setKeys(keys);
+    for (const { privateKey, tagKey } of keys) for (const key of [privateKey, tagKey]) key.fill(0);
   }
 }
 
-/** Without a key every packet is one for another key. */
 function unwrapSlots(at: number, count: number): void {
   const packets = ring.packets.subarray(at * ring.packetBytes, (at + count) * ring.packetBytes);
   const outcomes = ring.outcomes.subarray(at * OUTCOME_BYTES, (at + count) * OUTCOME_BYTES);
-  const [first, ...others] = unwrappers;
-  if (first === undefined) {
-    outcomes.fill(0);
-    for (let index = 0; index < count; index += 1) outcomes[index * OUTCOME_BYTES] = OUTCOME_STATUS.badMac;
-    return;
-  }
-  first.unwrapper.unwrapBatch(packets, outcomes, count);
-  for (let index = 0; index < count; index += 1)
-    outcomes[index * OUTCOME_BYTES + OUTCOME_EPOCH_AT] = first.epoch & 0xff;
-  for (const other of others) retry(other, packets, outcomes, count);
-}
-
-/** A packet whose MAC was wrong is as it came: it may be for the key of the epoch before, or after. */
-function retry(
-  { epoch, unwrapper }: { epoch: number; unwrapper: Unwrapper },
-  packets: Uint8Array,
-  outcomes: Uint8Array,
-  count: number,
-): void {
-  const indices: number[] = [];
-  for (let index = 0; index < count; index += 1) {
-    if (outcomes[index * OUTCOME_BYTES] === OUTCOME_STATUS.badMac) indices.push(index);
-  }
-  if (indices.length === 0) return;
-  for (const [place, index] of indices.entries()) {
-    const from = index * ring.packetBytes;
-    retried.set(packets.subarray(from, from + ring.packetBytes), place * ring.packetBytes);
-  }
-  unwrapper.unwrapBatch(retried, retriedOutcomes, indices.length);
-  for (const [place, index] of indices.entries()) {
-    if (retriedOutcomes[place * OUTCOME_BYTES] === OUTCOME_STATUS.badMac) continue;
-    const from = place * ring.packetBytes;
-    packets.set(retried.subarray(from, from + ring.packetBytes), index * ring.packetBytes);
-    const record = retriedOutcomes.subarray(place * OUTCOME_BYTES, (place + 1) * OUTCOME_BYTES);
-    outcomes.set(record, index * OUTCOME_BYTES);
-    outcomes[index * OUTCOME_BYTES + OUTCOME_EPOCH_AT] = epoch & 0xff;
-  }
+  unwrappers.unwrap(packets, outcomes, count);
 }

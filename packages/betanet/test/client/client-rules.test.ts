@@ -6,7 +6,7 @@ import type { PathHop } from '../../src/client/epoch-keys.ts';
 import { CLIENT_LIMITS } from '../../src/client/limits.ts';
 import { MixClientCore } from '../../src/client/mix-client-core.ts';
 import type { NetworkView } from '../../src/client/network-view.ts';
-import { coverRecipient } from '../../src/client/service-messages.ts';
+import { coverRecipient, EMPTY_PAYLOAD, encodePayload } from '../../src/client/service-messages.ts';
 import { SeededRandom } from './seeded-random.ts';
 import { SIZES, SimulatedNetwork } from './simulated-network.ts';
 import { idOf, networkOf } from './small-network.ts';
@@ -15,6 +15,8 @@ const EPOCHS = Array.from({ length: 100 }, (_, at) => at - 1);
 const VIEW = networkOf({ layers: 3, relaysPerLayer: 4, epochs: EPOCHS });
 const ECHO: Destination = { node: idOf('s0'), service: 'echo', level: 'confidential' };
 const NOW = VIEW.genesisMilliseconds + 1000;
+
+const COVER_BODY = encodePayload({ ...EMPTY_PAYLOAD, kind: 'cover' }, SIZES.reply);
 
 interface MadePacket {
   path: readonly PathHop[];
@@ -39,7 +41,8 @@ function watchedClient(view: NetworkView = VIEW) {
         blocks.push(path);
         return { block: new Uint8Array(SIZES.request.replyBlockBytes), keys: new Uint8Array(8).fill(1) };
       },
-      openReply: () => null,
+      packetFromReplyBlock: () => new Uint8Array(1),
+      openReply: (_, body) => (body === COVER_BODY ? body : null),
     },
     numbers: random,
     fillRandom: random.fill,
@@ -68,15 +71,22 @@ test('an empty slot is drop cover of the same size and number of hops as a messa
   assert.equal(cover.path.at(-1)?.delayMilliseconds, 0);
 });
 
-test('a loop comes back to the client, which knows it by its token', () => {
-  const { core, made } = watchedClient();
-  const { token, delayMilliseconds } = core.loop(NOW);
-  const [loop] = made as [MadePacket];
-  assert.equal(ids(loop.path)[0], ids(loop.path).at(-1));
-  assert.deepEqual(loop.recipient, idOf('me'));
+test('a loop is a packet from a reply block to the client itself, which knows it again once', () => {
+  const { core, made, blocks } = watchedClient();
+  const { token, delayMilliseconds, relays } = core.loop(NOW);
+  assert.equal(made.length, 0, 'a packet made otherwise would look different to its gateway');
+  const [loop] = blocks as [readonly PathHop[]];
+  assert.deepEqual([ids(loop)[0], ids(loop).at(-1), relays], [idHex('g0'), idHex('g0'), ids(loop)]);
   assert.equal(delayMilliseconds, 160);
-  assert.equal(core.loopToken(loop.payload), token);
-  assert.equal(core.loopToken(new Uint8Array(loop.payload.length)), null);
+  const replyId = Buffer.from(token, 'hex');
+  assert.deepEqual(core.receive(replyId, COVER_BODY, NOW + 200), [{ kind: 'loop', token }]);
+  assert.deepEqual(core.receive(replyId, COVER_BODY, NOW + 201), []);
+  const damaged = core.loop(NOW);
+  assert.deepEqual(core.receive(Buffer.from(damaged.token, 'hex'), new Uint8Array(1), NOW), []);
+  assert.deepEqual([core.counters.unknownReplies, core.counters.damagedReplies], [1, 1]);
+  const left = core.loop(NOW);
+  core.useGateway(idOf('g1'), idOf('elsewhere'), NOW);
+  assert.deepEqual(core.receive(Buffer.from(left.token, 'hex'), COVER_BODY, NOW), [], 'it led to the old place');
 });
 
 test('a reply block leads back through the mixes to the gateway; service node and gateway are its ends', () => {

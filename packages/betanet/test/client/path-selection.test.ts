@@ -50,6 +50,24 @@ test('levels are hops with gateway and service node, and enter at the last layer
   }
 });
 
+test('a path of the whole depth goes through every layer, whatever the levels are', () => {
+  for (const layers of [1, 2, 4, 8]) {
+    const view = networkOf({ layers, relaysPerLayer: 3 });
+    const gateway = nodesNamed(view, 'g0');
+    const request = { view, level: 'whole', numbers: new SeededRandom(1), from: gateway, to: 'origin' } as const;
+    const { nodes } = selectPath(request);
+    assert.deepEqual(
+      nodes.map(({ layer }) => layer),
+      [null, ...Array.from({ length: layers }, (_, index) => index + 1), null],
+    );
+    const others = view.nodes.filter((node) => node.layer !== layers);
+    assert.throws(() => selectPath({ ...request, view: { ...view, nodes: others } }), {
+      code: 'unavailable',
+      message: `there is no relay for hop ${layers + 1} of a path at level "whole"`,
+    });
+  }
+});
+
 test('a level that needs more layers than the network has is refused with both numbers, never lowered', () => {
   const view = networkOf({ layers: 3, relaysPerLayer: 3 });
   assert.equal(select(view, 'confidential', new SeededRandom(1)).nodes.length, 5);

@@ -7,7 +7,7 @@ import { type ClientEffect, MixClientCore } from '../../src/client/mix-client-co
 import type { NetworkView } from '../../src/client/network-view.ts';
 import type { PacketFactory } from '../../src/client/packet-factory.ts';
 import type { PrivacyLevel } from '../../src/client/path-selection.ts';
-import { ServiceCore, type ServiceEffect } from '../../src/client/service-core.ts';
+import { type ReplyPacket, ServiceCore, type ServiceEffect } from '../../src/client/service-core.ts';
 import { SeededRandom } from './seeded-random.ts';
 import { idOf, keyOf, TIMES } from './small-network.ts';
 
@@ -45,6 +45,7 @@ export interface SimulatedClient {
 }
 
 const TICK_MILLISECONDS = 250;
+const SERVICE_SLOT_MILLISECONDS = 10;
 const DELAY_MEAN_MILLISECONDS = 50;
 
 export class SimulatedNetwork {
@@ -72,10 +73,22 @@ export class SimulatedNetwork {
     this.random = new SeededRandom(seed);
     this.weather = weather;
     this.#view = view;
-    this.service = new ServiceCore({ ...SIZES, roundTripMilliseconds: 1000, acknowledgeWithinMilliseconds: 5 });
+    this.service = new ServiceCore({
+      ...SIZES,
+      times: TIMES,
+      roundTripMilliseconds: 1000,
+      acknowledgeWithinMilliseconds: 250,
+    });
     this.#every(
       () => TICK_MILLISECONDS,
       () => this.followService(this.service.tick(this.now)),
+    );
+    this.#every(
+      () => this.random.exponential(SERVICE_SLOT_MILLISECONDS),
+      () => {
+        const reply = this.service.slot(this.now);
+        if (reply !== null) this.#sendReply(reply);
+      },
     );
   }
 
@@ -120,14 +133,11 @@ export class SimulatedNetwork {
     for (const effect of effects) {
       this.serviceEffects.push(effect);
       if (effect.kind === 'request') this.onRequest(effect);
-      if (effect.kind === 'send') this.#sendReply(effect);
     }
   }
 
   answer(request: { sender: string; request: number | null }, bytes: Uint8Array): number {
-    const { reply, effects } = this.service.reply({ ...request, bytes }, this.now);
-    this.followService(effects);
-    return reply;
+    return this.service.reply({ ...request, bytes }, this.now);
   }
 
   #slot({ core }: SimulatedClient): void {
@@ -144,7 +154,7 @@ export class SimulatedNetwork {
     });
   }
 
-  #sendReply({ block, payload }: ServiceEffect & { kind: 'send' }): void {
+  #sendReply({ block, payload }: ReplyPacket): void {
     const number = numberIn(block);
     const content = this.#blocks.get(number);
     if (content === undefined) throw new Error('a reply block that nobody made');
@@ -189,6 +199,9 @@ export class SimulatedNetwork {
         const number = this.#nextNumber++;
         this.#blocks.set(number, { path, recipient, replyId: replyId.slice(), used: false });
         return { block: this.#numbered(number, SIZES.request.replyBlockBytes), keys: this.#numbered(number, 8) };
+      },
+      packetFromReplyBlock: () => {
+        throw new Error('no loops here');
       },
       openReply: (keys, body) => (numberIn(keys) === numberIn(body) ? new Uint8Array(body.subarray(8)) : null),
     };

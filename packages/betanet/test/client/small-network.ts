@@ -28,6 +28,7 @@ export function nodeOf(plan: NodePlan, epochs: readonly number[]): NetworkNode {
     role: plan.role,
     layer: plan.layer ?? null,
     operator: plan.operator ?? `operator of ${plan.name}`,
+    weight: 1n,
     addressPrefixes: plan.prefixes ?? [`prefix of ${plan.name}`],
     sphinxKeys: new Map(epochs.map((epoch) => [epoch, keyOf(plan.name, epoch)])),
   };

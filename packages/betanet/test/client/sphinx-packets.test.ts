@@ -13,6 +13,8 @@ import {
 import { MixClientCore } from '../../src/client/mix-client-core.ts';
 import type { NetworkView } from '../../src/client/network-view.ts';
 import { ServiceCore } from '../../src/client/service-core.ts';
+import { coverBlock } from '../../src/client/service-cover.ts';
+import { coverRecipient } from '../../src/client/service-messages.ts';
 import { deliveryOf, sphinxPackets } from '../../src/client/sphinx-packets.ts';
 import { epochAt } from '../../src/directory/schedule.ts';
 import { SeededRandom } from './seeded-random.ts';
@@ -61,7 +63,7 @@ test('a message goes to a service and its answer comes back, in packets of one s
     recipient: idOf('me'),
     coverLevel: 'confidential',
   });
-  const service = new ServiceCore({ ...packets, acknowledgeWithinMilliseconds: 0 });
+  const service = new ServiceCore({ ...packets, times: view, acknowledgeWithinMilliseconds: 0 });
   const bytes = new Uint8Array([1, 2, 3]);
   const destination = { node: idOf('s0'), service: 'echo', level: 'confidential' } as const;
   client.send({ destination, bytes, answerWithinMilliseconds: 1000 }, now);
@@ -76,23 +78,20 @@ test('a message goes to a service and its answer comes back, in packets of one s
   assert.ok(request?.kind === 'request');
   assert.deepEqual(request.bytes, bytes);
   const { sender, request: sequence } = request;
-  // The room for further blocks in the request's payload lets the answer out though the acknowledgement took one.
-  const { effects } = service.reply({ sender, request: sequence, bytes: new Uint8Array([4, 5]) }, now);
-  const answers = effects.flatMap((effect) => {
-    assert.ok(effect.kind === 'send');
-    const reply = packetFromReplyBlock(GEOMETRY, effect.block, effect.payload);
-    assert.equal(reply.packet.length, GEOMETRY.packetBytes);
-    const back = travel(GEOMETRY, reply.packet, reply.firstNode, keyNow);
-    assert.equal(back.outcome.status, 'reply');
-    assert.equal(back.hops, 4);
-    assert.deepEqual(Buffer.from(back.outcome.id), Buffer.from(idOf('me')));
-    const received = client.receive(back.outcome.replyId, back.body, now);
-    assert.deepEqual(client.receive(back.outcome.replyId, back.body, now), [], 'a reply is opened once');
-    return received;
-  });
+  service.reply({ sender, request: sequence, bytes: new Uint8Array([4, 5]) }, now);
+  const sent = service.slot(now);
+  assert.ok(sent);
+  const reply = packetFromReplyBlock(GEOMETRY, sent.block, sent.payload);
+  assert.equal(reply.packet.length, GEOMETRY.packetBytes);
+  const back = travel(GEOMETRY, reply.packet, reply.firstNode, keyNow);
+  assert.equal(back.outcome.status, 'reply');
+  assert.equal(back.hops, 4);
+  assert.deepEqual(Buffer.from(back.outcome.id), Buffer.from(idOf('me')));
+  const answers = client.receive(back.outcome.replyId, back.body, now);
+  assert.deepEqual(client.receive(back.outcome.replyId, back.body, now), [], 'a reply is opened once');
   assert.deepEqual(
     answers.map((effect) => (effect.kind === 'answer' ? [...effect.bytes] : effect.kind)),
-    [[4, 5]],
+    ['delivered', [4, 5]],
   );
 });
 
@@ -112,8 +111,9 @@ test('drop cover and loops are packets like any other; a changed reply is counte
   const { packet, token } = client.loop(now);
   assert.equal(packet.length, client.slot(now).packet.length);
   const { outcome, body } = travel(GEOMETRY, packet, idOf('g0'), (id) => privateKey(id, 0));
-  assert.equal(outcome.status, 'deliver');
-  assert.equal(client.loopToken(deliveryOf(GEOMETRY, body.slice(32))?.payload ?? new Uint8Array()), token);
+  assert.equal(outcome.status, 'reply', 'as an answer');
+  assert.equal(Buffer.from(outcome.replyId).toString('hex'), token);
+  assert.deepEqual(client.receive(outcome.replyId, body, now), [{ kind: 'loop', token }]);
 });
 
 test('a geometry without room for reply blocks is refused, and so is a delivery with another flag', () => {
@@ -125,4 +125,18 @@ test('a geometry without room for reply blocks is refused, and so is a delivery 
   assert.equal(deliveryOf(GEOMETRY, delivered.fill(2, 0, 1)), null);
   assert.equal(deliveryOf(GEOMETRY, new Uint8Array(GEOMETRY.payloadBytes).fill(1, 1, 2)), null);
   assert.equal(deliveryOf(GEOMETRY, new Uint8Array(3)), null);
+});
+
+test('cover of a service node comes to a gateway as an answer does', () => {
+  const { view, privateKey } = keyedNetwork();
+  const now = view.genesisMilliseconds + 10_000;
+  const packets = sphinxPackets(GEOMETRY);
+  const dependencies = { packets, numbers: new SeededRandom(3), fillRandom: randomFillSync, drawDelay: () => 5 };
+  const block = coverBlock(dependencies, view, idOf('s0'), now);
+  const { packet, firstNode } = packetFromReplyBlock(GEOMETRY, block, new Uint8Array(GEOMETRY.payloadBytes));
+  const { outcome, hops, body } = travel(GEOMETRY, packet, firstNode, (id) => privateKey(id, 0));
+  assert.deepEqual([outcome.status, hops], ['reply', 4]);
+  assert.deepEqual(Buffer.from(outcome.id), Buffer.from(coverRecipient()));
+  assert.ok(body.some((byte) => byte !== 0));
+  assert.throws(() => coverBlock(dependencies, view, idOf('nobody'), now), { code: 'unavailable' });
 });

@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
-  type AuthorityContext,
   type AuthorityEffect,
   type AuthorityEvent,
   type AuthorityState,
-  DIRECTORY_LIMITS,
-  type Genesis,
-  makeDrawProof,
+  firstEmptyLayer,
   NEW_AUTHORITY,
   networkIdOf,
   resend,
@@ -18,39 +15,22 @@ import {
   verifyConsensus,
   vrfVerify,
 } from '../../src/index.ts';
-import { contextOf, EPOCH, GENESIS_TIME, relayOf, signerOf, smallGenesis, smallRelays } from './members.ts';
+import {
+  contextOf,
+  GENESIS_TIME,
+  relayOf,
+  SOURCE,
+  signerOf,
+  smallGenesis,
+  smallRelays,
+  verifyCheapProof,
+} from './members.ts';
 import { runRound } from './one-round.ts';
+import { loopsOf, Told } from './told-authority.ts';
 
 const GENESIS = smallGenesis();
 const RELAYS = smallRelays(3);
 const NETWORK = networkIdOf(GENESIS);
-
-/** One authority that is told things at stated times. */
-class Told {
-  state: AuthorityState = NEW_AUTHORITY;
-  now = roundFor(GENESIS, 0).startsAtMilliseconds;
-  readonly context: AuthorityContext;
-
-  constructor(genesis: Genesis = GENESIS, given: Partial<AuthorityContext> = {}) {
-    this.context = contextOf('alice', genesis, given);
-  }
-
-  tell(event: AuthorityEvent): AuthorityEffect[] {
-    const { state, effects } = stepAuthority(this.state, event, this.now, this.context);
-    this.state = state;
-    return effects;
-  }
-
-  refusal(event: AuthorityEvent): string | null {
-    const refused = this.tell(event).find(({ kind }) => kind === 'refused');
-    return refused?.kind === 'refused' ? refused.reason : null;
-  }
-
-  at(now: number): this {
-    this.now = now;
-    return this;
-  }
-}
 
 const refusals = (effects: readonly AuthorityEffect[]) =>
   effects.flatMap((effect) => (effect.kind === 'refused' ? [effect.reason] : []));
@@ -81,26 +61,82 @@ describe('authority: a round', () => {
       after: (step, tell) => {
         if (step !== 'descriptors') return;
         for (const { id } of GENESIS.authorities) {
-          tell(id, { kind: 'measured', id: bad?.id ?? '', sent: 100, returned: 60 });
-          tell(id, { kind: 'measured', id: good?.id ?? '', sent: 100, returned: 90 });
+          tell(id, {
+            kind: 'measured',
+            loops: [...loopsOf([bad?.id ?? ''], 600, 400), ...loopsOf([good?.id ?? ''], 899, 101)],
+          });
         }
       },
     });
     assert.deepEqual(consensus.body.excluded, [{ id: bad?.id, reason: 'performance-below-floor' }]);
-    assert.equal(consensus.body.nodes.find(({ id }) => id === good?.id)?.performancePpm, 900_000);
+    assert.equal(consensus.body.nodes.find(({ id }) => id === good?.id)?.performancePpm, 899_000);
   });
 
-  test('mixes without a proof, without enough stake, or with a key of this very epoch are excluded', () => {
+  test('all that the mixes lose, or all at once that fail, leave no layer empty', () => {
+    const mixes = RELAYS.filter(({ role }) => role === 'mix');
+    const gateway = RELAYS.find(({ role }) => role === 'gateway');
+    const { consensus } = runRound(GENESIS, RELAYS, {
+      after: (step, tell) => {
+        if (step !== 'descriptors') return;
+        const loops = [...mixes, gateway].flatMap((relay, index) => loopsOf([relay?.id ?? ''], 40 * index, 1000));
+        for (const { id } of GENESIS.authorities) tell(id, { kind: 'measured', loops });
+      },
+    });
+    assert.ok(verifyConsensus(consensus, { genesis: GENESIS, now: GENESIS_TIME, verifyProof: verifyCheapProof }).valid);
+    assert.deepEqual(consensus.body.excluded, [{ id: mixes[0]?.id, reason: 'performance-below-floor' }]);
+    assert.ok(
+      consensus.body.nodes.some(({ id }) => id === gateway?.id),
+      'the only gateway stays',
+    );
+  });
+
+  test('mixes that show no proof do not count as those that stay: the failing ones keep their places', () => {
+    const [silent, ...failing] = RELAYS.filter(({ role }) => role === 'mix');
+    const { consensus } = runRound(
+      GENESIS,
+      RELAYS.filter((relay) => relay !== silent),
+      {
+        after: (step, tell) => {
+          if (step !== 'descriptors') return;
+          const loops = failing.flatMap(({ id }) => loopsOf([id], 10, 990));
+          for (const { id } of GENESIS.authorities) {
+            tell(id, { kind: 'descriptor', source: SOURCE, document: silent?.describe(GENESIS, 0) });
+            tell(id, { kind: 'measured', loops });
+          }
+        },
+      },
+    );
+    assert.deepEqual(consensus.body.excluded, [{ id: silent?.id, reason: 'no-proof' }]);
+    assert.equal(firstEmptyLayer(consensus.body), null);
+  });
+
+  test('with fewer mixes than layers the consensus says so, and a client refuses it', () => {
+    const { consensus } = runRound(GENESIS, RELAYS.slice(2));
+    const verdict = verifyConsensus(consensus, { genesis: GENESIS, now: GENESIS_TIME, verifyProof: verifyCheapProof });
+    assert.equal(verdict.valid ? null : verdict.reason, 'empty-layer');
+    assert.equal(firstEmptyLayer(consensus.body), 1, 'the last layer is filled first');
+    const next = stepAuthority(
+      { ...NEW_AUTHORITY, latest: consensus },
+      { kind: 'tick' },
+      GENESIS_TIME + 100,
+      contextOf('alice', GENESIS),
+    );
+    assert.equal(next.state.round?.epoch, 1, 'the authority goes on');
+  });
+
+  test('mixes without a proof, relays without enough stake, or mixes with a key of this very epoch are excluded', () => {
     const [noProof, poor, late] = RELAYS;
+    const gateway = RELAYS.find(({ role }) => role === 'gateway');
+    const service = RELAYS.find(({ role }) => role === 'service');
     const genesis = smallGenesis({ lottery: { ...GENESIS.lottery, minimumStake: '5', saturationStake: '9' } });
-    const stake = (id: string) => (id === poor?.id ? 4n : 5n);
+    const stake = (id: string) => (id === poor?.id || id === gateway?.id ? 4n : 5n);
     const { consensus } = runRound(genesis, RELAYS.slice(1), {
       given: { standing: { standingOf: ({ id }) => ({ stake: stake(id), reputationPpm: 1_000_000 }) } },
       describe: (relay, epoch) => relay.describe(genesis, epoch, relay === late ? { registeredEpoch: 0 } : {}),
       after: (step, tell) => {
         const document = noProof?.describe(genesis, 0);
         if (step === 'descriptors')
-          for (const { id } of genesis.authorities) tell(id, { kind: 'descriptor', document });
+          for (const { id } of genesis.authorities) tell(id, { kind: 'descriptor', source: SOURCE, document });
       },
     });
     assert.deepEqual(
@@ -108,9 +144,14 @@ describe('authority: a round', () => {
       new Map([
         [noProof?.id, 'no-proof'],
         [poor?.id, 'stake-below-minimum'],
+        [gateway?.id, 'stake-below-minimum'],
         [late?.id, 'registered-too-late'],
       ]),
     );
+    assert.ok(!consensus.body.nodes.some(({ id }) => id === gateway?.id));
+    const admitted = consensus.body.nodes.find(({ id }) => id === service?.id);
+    const weight = `${5n * 10n ** 12n}`;
+    assert.deepEqual(admitted?.standing, { stake: '5', reputationPpm: 1_000_000, weight });
   });
 
   test('alone of three it comes to nothing, says so once, and sends no reveal', () => {
@@ -160,108 +201,6 @@ describe('authority: a round', () => {
         assert.equal(told.state, state);
       }
     }
-  });
-});
-
-describe('authority: relays', () => {
-  const mix = relayOf('mix-1');
-  const descriptor = (given: Parameters<typeof mix.describe>[2] = {}, epoch = 0): AuthorityEvent => ({
-    kind: 'descriptor',
-    document: mix.describe(GENESIS, epoch, given),
-  });
-
-  test('a newer descriptor replaces an older one, and no other does', () => {
-    const told = new Told();
-    assert.equal(told.refusal(descriptor()), null);
-    assert.equal(told.refusal(descriptor()), 'known');
-    assert.equal(told.refusal(descriptor({ sequence: 0 })), 'older');
-    assert.equal(told.refusal(descriptor({ sequence: 1, protocolVersions: [2] })), 'older');
-    assert.equal(told.refusal(descriptor({ sequence: 2, protocolVersions: [2] })), null);
-    assert.equal(told.refusal(descriptor({}, 1)), null, 'for the next epoch too');
-    assert.equal(told.state.descriptors.length, 2);
-  });
-
-  test('descriptors that are no good are refused, each for its reason', () => {
-    const { body, signature } = mix.describe(GENESIS, 0);
-    const earnest = smallGenesis({ test: false });
-    const cases: [string, AuthorityEvent, Genesis?][] = [
-      ['malformed', { kind: 'descriptor', document: { body, signature, more: 1 } }],
-      ['malformed', { kind: 'descriptor', document: null }],
-      ['malformed', descriptor({ sphinxKeys: body.sphinxKeys.slice(1) })],
-      ['malformed', descriptor({ sphinxKeys: body.sphinxKeys.toReversed() })],
-      ['wrong-epoch', descriptor({}, 2)],
-      ['bad-signature', { kind: 'descriptor', document: { body: { ...body, role: 'service' }, signature } }],
-      ['wrong-network', { kind: 'descriptor', document: mix.describe(earnest, 0) }],
-      ['bad-key', descriptor({ linkKey: '00'.repeat(32) })],
-      ['bad-key', descriptor({ vrfKey: `01${'00'.repeat(31)}` })],
-      ['registered-in-the-future', descriptor({ registeredEpoch: 1 })],
-      ['private-address', { kind: 'descriptor', document: mix.describe(earnest, 0) }, earnest],
-    ];
-    for (const [reason, event, genesis] of cases) assert.equal(new Told(genesis).refusal(event), reason);
-    assert.equal(new Told().at(0).refusal(descriptor()), 'before-first-round');
-    assert.equal(new Told().at(stepEnd(GENESIS, 0, 'descriptors')).refusal(descriptor()), 'late');
-  });
-
-  test('a key in the lottery can only be changed by registering it anew', () => {
-    const told = new Told();
-    told.tell(descriptor());
-    told.at(GENESIS_TIME + 3 * EPOCH);
-    const other = relayOf('mix-2').describe(GENESIS, 0).body.vrfKey;
-    assert.equal(told.refusal(descriptor({}, 4)), null);
-    assert.equal(told.refusal(descriptor({ sequence: 2, vrfKey: other }, 4)), 'vrf-key-changed');
-    assert.equal(told.refusal(descriptor({ sequence: 2, vrfKey: other, registeredEpoch: 3 }, 4)), null);
-  });
-
-  test('one address brings in a few relays only', () => {
-    const genesis = smallGenesis({ test: false });
-    const told = new Told(genesis);
-    const event = (name: string, host: string): AuthorityEvent => ({
-      kind: 'descriptor',
-      document: relayOf(name).describe(genesis, 0, { addresses: [{ host, port: 4000 }] }),
-    });
-    for (let at = 0; at < DIRECTORY_LIMITS.relaysPerHost; at += 1)
-      assert.equal(told.refusal(event(`m${at}`, '8.8.8.8')), null);
-    assert.equal(told.refusal(event('one-more', '8.8.8.8')), 'too-many-of-host');
-    assert.equal(told.refusal(event('one-more', '8.8.4.4')), null);
-  });
-
-  test('proofs are taken once the seed is known, of mixes that were voted for, if they are right', () => {
-    const { states, notices } = runRound(GENESIS, RELAYS);
-    const seed = notices[0]?.body.seed ?? '';
-    const told = new Told();
-    told.state = states.get('alice') as AuthorityState;
-    told.at(GENESIS_TIME - 1);
-    const proof = makeDrawProof({ network: NETWORK, epoch: 0, seed, id: mix.id }, mix.vrfSecret);
-    assert.equal(told.refusal({ kind: 'proof', document: proof }), 'late');
-    assert.equal(told.refusal({ kind: 'proof', document: { ...proof, epoch: 1 } }), 'wrong-epoch');
-    assert.equal(told.refusal({ kind: 'proof', document: { ...proof, network: seed } }), 'wrong-network');
-    assert.equal(told.refusal({ kind: 'proof', document: 'no' }), 'malformed');
-    assert.equal(new Told().refusal({ kind: 'proof', document: proof }), 'seed-unknown');
-    const round = { ...told.state.round, step: 'proofs', proofs: {} } as NonNullable<AuthorityState['round']>;
-    const open = new Told(GENESIS, { verifyProof: vrfVerify }).at(stepEnd(GENESIS, 0, 'proofs') - 1);
-    open.state = { ...told.state, round };
-    assert.equal(open.refusal({ kind: 'proof', document: { ...proof, id: seed } }), 'unknown-relay');
-    assert.equal(open.refusal({ kind: 'proof', document: { ...proof, proof: 'ab'.repeat(80) } }), 'bad-proof');
-    assert.equal(open.refusal({ kind: 'proof', document: { ...proof, id: RELAYS[1]?.id } }), 'bad-proof', 'of another');
-    assert.equal(open.refusal({ kind: 'proof', document: proof }), null);
-    assert.equal(open.refusal({ kind: 'proof', document: proof }), 'known');
-  });
-
-  test('measurements are of known relays, are whole numbers, and halve with each round', () => {
-    const told = new Told();
-    assert.equal(told.refusal({ kind: 'measured', id: mix.id, sent: 8, returned: 7 }), 'unknown-relay');
-    told.tell(descriptor());
-    assert.equal(told.refusal({ kind: 'measured', id: mix.id, sent: 8, returned: 9 }), 'bad-content');
-    assert.equal(told.refusal({ kind: 'measured', id: mix.id, sent: 1.5, returned: 1 }), 'bad-content');
-    told.tell({ kind: 'measured', id: mix.id, sent: 5, returned: 4 });
-    told.tell({ kind: 'measured', id: mix.id, sent: 3, returned: 3 });
-    assert.deepEqual(told.state.measurements, { [mix.id]: { sent: 8, returned: 7 } });
-    told.at(GENESIS_TIME).tell({ kind: 'tick' });
-    assert.deepEqual(told.state.measurements, { [mix.id]: { sent: 4, returned: 3 } });
-    told.at(GENESIS_TIME + EPOCH * 3).tell({ kind: 'tick' });
-    told.at(GENESIS_TIME + EPOCH * 4).tell({ kind: 'tick' });
-    told.at(GENESIS_TIME + EPOCH * 5).tell({ kind: 'tick' });
-    assert.deepEqual(told.state.measurements, {}, 'and are forgotten');
   });
 });
 

@@ -14,7 +14,9 @@ import {
 } from '../../src/directory/exchange.ts';
 import { agreedPrevious } from '../../src/directory/shared-randomness.ts';
 import {
+  type AgreedRelay,
   agreedRelays,
+  belowFloor,
   commitmentTo,
   documentDigest,
   seedOf,
@@ -135,7 +137,6 @@ describe('agreed relays', () => {
   const lottery = {
     ...genesis.lottery,
     leastProbes: 100,
-    performanceFloorPpm: 700_000,
     unmeasuredPerformancePpm: 900_000,
   };
   const relay = relayOf('mix-1');
@@ -170,13 +171,61 @@ describe('agreed relays', () => {
     assert.equal(agreed[0]?.performancePpm, 900_000, 'nobody has measured it');
   });
 
-  test('performance is the median of those who have measured enough; under the floor it is out', () => {
-    const ratios = (...returned: number[]) => agree(...returned.map((count) => named({ sent: 1000, returned: count })));
-    assert.equal(ratios(1000, 800, 0).agreed[0]?.performancePpm, 800_000);
-    assert.deepEqual(ratios(1000, 699, 0).excluded, [{ id: relay.id, reason: 'performance-below-floor' }]);
+  test('performance is the median of those who have measured enough, if these are enough', () => {
+    const ratios = (...returned: number[]) =>
+      agree(...returned.map((count) => named({ sent: 1000, returned: count }))).agreed[0]?.performancePpm;
+    assert.equal(ratios(1000, 800, 0), 800_000);
+    assert.equal(ratios(1000, 699, 0), 699_000);
+    assert.equal(ratios(0, 0, 1000), 1, 'never nothing: it would have no weight');
+    assert.equal(ratios(1000, 0), 1_000_000, 'one of two cannot put it out');
     const few = agree(named({ sent: 99, returned: 0 }), named({ sent: 99, returned: 0 }), named());
     assert.equal(few.agreed[0]?.performancePpm, 900_000, '99 probes are too few to say anything');
-    assert.equal(ratios(1000, 0).agreed[0]?.performancePpm, 1_000_000, 'one of two cannot put it out');
+    const one = agree(named({ sent: 1_000_000, returned: 0 }), named({ sent: 99, returned: 99 }), named());
+    assert.equal(one.agreed[0]?.performancePpm, 900_000, 'nor can one that lies before the others know it');
+  });
+
+  test('of failing relays the worst are put out, as long as half and as many as a path needs are left', () => {
+    const fallen = (least: number, ...relays: [performancePpm: number, operator: string][]) => {
+      const agreed = relays.map(([performancePpm, operator], index): AgreedRelay => {
+        const descriptor = relay.describe(genesis, 1, { operator }).body;
+        return {
+          id: `${index}`,
+          descriptor,
+          stake: 1n,
+          reputationPpm: 1,
+          performancePpm,
+          isMeasured: operator !== 'new',
+        };
+      });
+      return [...belowFloor(agreed, 700_000, least)];
+    };
+    assert.deepEqual(fallen(1, [700_000, 'a'], [699_999, 'b'], [900_000, 'c']), ['1']);
+    assert.deepEqual(fallen(1, [1, 'a']), [], 'one alone stays');
+    assert.deepEqual(fallen(1, [3, 'a'], [1, 'b'], [2, 'c'], [4, 'd']), ['1', '2'], 'the better half stays');
+    assert.deepEqual(fallen(3, [1, 'a'], [1, 'b'], [900_000, 'c'], [900_000, 'd']), ['0'], 'three layers, three mixes');
+    const operators = [
+      [1, 'a'],
+      [2, 'b'],
+      [900_000, 'b'],
+      [900_000, 'c'],
+    ] as [number, string][];
+    assert.deepEqual(fallen(3, ...operators), ['1'], 'and three operators');
+    assert.deepEqual(fallen(1, [1, 'new'], [2, 'b'], [900_000, 'c']), ['1'], 'nobody who is not known yet');
+    assert.deepEqual(fallen(2), []);
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.nat(1_000_000), fc.constantFrom('a', 'b', 'c', 'd'))),
+        fc.nat(5),
+        (all, least) => {
+          const out = fallen(least, ...all);
+          const kept = all.filter((_, index) => !out.includes(`${index}`));
+          const count = (relays: typeof all) => new Set(relays.map(([, operator]) => operator)).size;
+          assert.ok(kept.length >= Math.min(all.length, Math.max(least, all.length / 2)));
+          assert.ok(count(kept) >= Math.min(count(all), least));
+          assert.ok(out.every((id) => (all[Number(id)]?.[0] ?? 0) < 700_000));
+        },
+      ),
+    );
   });
 
   test('votes for different keys in the lottery are not added up; of equal keys the newest descriptor is taken', () => {

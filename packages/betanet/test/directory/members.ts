@@ -20,6 +20,8 @@ import {
 
 export const GENESIS_TIME = 1_800_000_000_000;
 export const EPOCH = 10_000;
+/** Where descriptors come from. */
+export const SOURCE = '127.0.0.1/32';
 
 export function secretOf(name: string): Uint8Array {
   return new Uint8Array(createHash('sha256').update(`secret of ${name}`).digest());
@@ -84,6 +86,7 @@ export function relayOf(name: string, role: Descriptor['role'] = 'mix'): TestRel
         registeredEpoch: -1,
         role,
         operator: `operator-of-${name}`,
+        operatorProof: null,
         addresses: [{ host: '127.0.0.1', port: 4000 }],
         protocolVersions: [1],
         sphinxKeys: [0, 1, 2].map((ahead) => ({

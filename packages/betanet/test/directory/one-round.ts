@@ -20,7 +20,7 @@ import {
   stepEnd,
   type VerifyProof,
 } from '../../src/index.ts';
-import { cheapProof, contextOf, type TestRelay, verifyCheapProof } from './members.ts';
+import { cheapProof, contextOf, SOURCE, type TestRelay, verifyCheapProof } from './members.ts';
 
 export interface RoundRecord {
   descriptors: SignedDescriptor[];
@@ -87,7 +87,8 @@ export function runRound(genesis: Genesis, relays: readonly TestRelay[], choice:
   };
   for (const step of ROUND_STEPS) {
     all({ kind: 'tick' });
-    if (step === 'descriptors') for (const document of record.descriptors) all({ kind: 'descriptor', document });
+    if (step === 'descriptors')
+      for (const document of record.descriptors) all({ kind: 'descriptor', document, source: SOURCE });
     if (step === 'proofs') {
       const seed = record.notices[0]?.body.seed;
       for (const relay of relays.filter(({ role }) => role === 'mix')) {

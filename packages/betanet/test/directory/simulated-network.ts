@@ -22,7 +22,7 @@ import {
   roundFor,
   stepAuthority,
 } from '../../src/index.ts';
-import { cheapProof, contextOf, type TestRelay } from './members.ts';
+import { cheapProof, contextOf, SOURCE, type TestRelay } from './members.ts';
 
 export interface SimulationOptions {
   seed: number;
@@ -216,7 +216,7 @@ export class SimulatedNetwork {
   #register(relay: TestRelay, epoch: number, at: number): void {
     const document = relay.describe(this.#options.genesis, epoch, { sequence: epoch });
     for (const name of this.#actors.keys()) {
-      this.#deliver(at, (then) => this.#tell(name, { kind: 'descriptor', document }, then));
+      this.#deliver(at, (then) => this.#tell(name, { kind: 'descriptor', document, source: SOURCE }, then));
     }
   }
 

@@ -3,14 +3,18 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { endorsementOf } from '../../src/directory/documents.ts';
 import {
+  type Authority,
+  type ClockVerdict,
   type Consensus,
   type ConsensusBody,
-  clockSkew,
   documentDigest,
   doubleEndorsers,
   type Genesis,
+  judgeClock,
   type LotteryFaultCode,
+  networkIdOf,
   signDocument,
+  toldTime,
   verifyConsensus,
   verifyLottery,
   vrfVerify,
@@ -73,10 +77,30 @@ describe('consensus: what a client checks', () => {
     assert.equal(verdictOf(both), 'valid', 'one authority alone does not make a clock wrong');
   });
 
-  test('told times show a clock that is ahead', () => {
-    assert.deepEqual(clockSkew([1000, 900, 1_000_000], 40_000), { aheadMilliseconds: 39_000, isTolerable: false });
-    assert.deepEqual(clockSkew([1000], 500), { aheadMilliseconds: -500, isTolerable: true });
-    assert.equal(clockSkew([], 0), null);
+  test('a clock is wrong when a threshold of authorities say so, and in one direction', () => {
+    const cases: [number[], number, ClockVerdict][] = [
+      [[1000, 900, 1_000_000], 40_000, { skewMilliseconds: 39_100, disagreeing: 3 }],
+      [[1000, 1_000_000, 40_000], 40_000, { skewMilliseconds: null, disagreeing: 2 }],
+      [[900_000, 800_000, 500], 500, { skewMilliseconds: -799_500, disagreeing: 2 }],
+      [[1000, 1000, 1000], 31_000, { skewMilliseconds: null, disagreeing: 0 }],
+      [[900_000], 500, { skewMilliseconds: null, disagreeing: 1 }],
+      [[], 0, { skewMilliseconds: null, disagreeing: 0 }],
+    ];
+    for (const [told, now, verdict] of cases) assert.deepEqual(judgeClock(told, now, 2), verdict);
+  });
+
+  test('a time counts when its authority signed it, for this network and nonce', () => {
+    const [authority] = GENESIS.authorities as [Authority];
+    const nonce = 'ab'.repeat(32);
+    const body = { kind: 'clock', network: networkIdOf(GENESIS), authority: 'alice', nonce, milliseconds: 5 };
+    const timeOf = (document: unknown) => toldTime(document, { genesis: GENESIS, authority, nonce });
+    assert.equal(timeOf(signDocument(body, signerOf('alice'))), 5);
+    assert.equal(timeOf(signDocument(body, signerOf('bob'))), null);
+    assert.equal(timeOf({ ...signDocument(body, signerOf('alice')), body: { ...body, milliseconds: 6 } }), null);
+    for (const other of [{ nonce: 'cd'.repeat(32) }, { network: nonce }, { authority: 'bob' }, { milliseconds: -1 }]) {
+      assert.equal(timeOf(signDocument({ ...body, ...other }, signerOf('alice'))), null, JSON.stringify(other));
+    }
+    assert.equal(timeOf({ milliseconds: 5 }), null);
   });
 
   const tampered: [string, string, (body: ConsensusBody) => ConsensusBody][] = [
@@ -142,6 +166,8 @@ describe('lottery: what anybody can check', () => {
     ['wrong-weight', drawOf({ weight: '1' })],
     ['wrong-weight', change(() => ({ performancePpm: 1 }))],
     ['not-eligible', drawOf({ stake: '0', weight: '0' })],
+    ['wrong-weight', gatewayWith({ weight: '1' })],
+    ['not-eligible', gatewayWith({ stake: '0', weight: '0' })],
     ['wrong-layer', change(({ layer }) => ({ layer: layer === 1 ? 2 : 1 }))],
     ['should-have-no-seat', withSeatOfAnother()],
     ['should-have-a-seat', withSeatOfAnother()],
@@ -163,6 +189,14 @@ describe('lottery: what anybody can check', () => {
     assert.equal(weight, 99999800000100000000000000000000n);
   });
 });
+
+function gatewayWith(given: object): ConsensusBody {
+  const change = (node: ConsensusBody['nodes'][number]) => ({
+    ...node,
+    standing: node.standing === null ? null : { ...node.standing, ...given },
+  });
+  return { ...BODY, nodes: BODY.nodes.map((node) => (node.role === 'gateway' ? change(node) : node)) };
+}
 
 function entrantOf(node: ConsensusBody['nodes'][number] | undefined): ConsensusBody['standby'][number] {
   if (node?.draw == null) throw new Error('the node was not drawn');

@@ -88,6 +88,12 @@ test('restart: in doubt the key is retired', () => {
     [facts({ capacity: 9 }), 'over-capacity'],
   ];
   for (const [given, reason] of table) assert.deepEqual(decideOnRestart(given), { action: 'retire', reason });
+  // Nothing has left under a key with an empty log, whatever became of the machine.
+  for (const fileBytes of [64, 71]) {
+    for (const boot of [new Uint8Array(16), null]) {
+      assert.deepEqual(decideOnRestart(facts({ log: { head: header, fileBytes }, bootId: boot })), { action: 'renew' });
+    }
+  }
   assert.deepEqual(decideOnRestart(facts()), { action: 'resume', tags: 10, wholeBytes: 144 });
 });
 

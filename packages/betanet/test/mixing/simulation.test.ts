@@ -40,6 +40,18 @@ test('simulation: latency is the sum of exponential delays, pools are lambda / m
   assert.ok(entropyBits.most <= mostEntropyBits + 1e-9 && entropyBits.mean > 3);
   assert.equal(report.attack, null);
   assert.equal(report.falseAlarms, 0);
+  assert.equal(report.messagesBlocked, 0);
+});
+
+test('simulation: what was drawn fits, and each packet takes as long as its delays, to a tick of each hop', () => {
+  const { drawnMilliseconds, latencyMilliseconds, fits, packetsSent } = simulate(small);
+  const late = latencyMilliseconds.mean - drawnMilliseconds.mean;
+  assert.ok(late >= 0 && late < 4, String(late));
+  for (const fit of [fits.delays, ...Object.values(fits.gaps)]) {
+    assert.ok(fit && fit.count > 1000 && fit.probability > 0.001, JSON.stringify(fit));
+  }
+  const all = packetsSent.payload + packetsSent.loop + packetsSent.drop;
+  assert.ok(Math.abs(all / (40 * 3 * 50) - 1) < 0.05, 'only what was sent while it was measured');
 });
 
 test('simulation: anonymity grows with rate times delay, as Loopix found', () => {
@@ -59,6 +71,7 @@ test('simulation: an (n-1) attack is noticed, in about the time that theory give
   const loops = { loopsPerSecond: 2, loopReturnMilliseconds: 5000 };
   const report = simulate({ ...small, ...loops, clients: 4, seconds: 120, attackAtSeconds: 60 });
   assert.equal(report.falseAlarms, 0);
+  assert.ok(report.messagesBlocked > 20);
   const { degradedAfterMilliseconds, alarmAfterMilliseconds } = report.attack ?? {};
   assert.ok(typeof degradedAfterMilliseconds === 'number' && typeof alarmAfterMilliseconds === 'number');
   const watch = { loopsPerSecond: 2, returnMilliseconds: 5000 };
@@ -78,7 +91,29 @@ test('simulation: Loopix, in a fraction of its size', () => {
 });
 
 test('simulation: options out of bounds are refused', () => {
-  for (const wrong of [{ clients: 1 }, { layers: 0 }, { warmUpSeconds: 60 }, { messagesPerSecond: 5 }]) {
+  for (const wrong of [
+    { clients: 1 },
+    { layers: 0 },
+    { warmUpSeconds: 60 },
+    { messagesPerSecond: 5 },
+    { rates: { ...small.rates, drop: -1 } },
+    { delay: { meanMilliseconds: 1, capMilliseconds: 1e8 } },
+  ]) {
     assert.throws(() => simulate({ ...small, ...wrong }), FogError);
+  }
+  // Each alone is within bounds.
+  const rates = (drop: number) => ({ ...small.rates, drop });
+  for (const [what, wrong] of [
+    ['nodes', { mixesPerLayer: 64 }],
+    ['packets in one node', { rates: rates(10_000), seconds: 11 }],
+    ['packets of clients', { rates: rates(30), seconds: 86_400, clients: 2 }],
+    ['numbers in all packets', { rates: rates(20), clients: 2000, mixesPerLayer: 4, gateways: 4, seconds: 11 }],
+    ['steps', { seconds: 86_400, clients: 2 }],
+  ] as const) {
+    assert.throws(
+      () => simulate({ ...small, ...wrong }),
+      (error) => error instanceof FogError && error.message.includes(what),
+      what,
+    );
   }
 });

@@ -55,3 +55,12 @@ test('token bucket: all or nothing, and a long time fills it and no more', () =>
     assert.throws(() => new TokenBucket({ tokensPerSecond: 1, burstTokens: wrong }, 0), FogError);
   }
 });
+
+test('what is charged beyond what is there has to be paid before there is anything again', () => {
+  const bucket = new TokenBucket({ tokensPerSecond: 10, burstTokens: 10 }, 0);
+  bucket.charge(0, 25);
+  assert.deepEqual([bucket.available(0), bucket.take(0)], [0, false]);
+  assert.equal(bucket.available(1500), 0);
+  assert.equal(bucket.available(1600), 1);
+  assert.equal(bucket.available(10_000), 10);
+});

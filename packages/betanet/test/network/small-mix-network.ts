@@ -17,6 +17,7 @@ import {
   type NodeRole,
   type PrivacyLevel,
   ServiceHost,
+  type ServiceNode,
   STARTING_SCHEDULE,
 } from '@fog/betanet';
 import { tcpTransport } from '@fog/transport';
@@ -70,6 +71,8 @@ const FAST_TRAFFIC = {
   nodeLoopIntervalMilliseconds: 200,
 };
 
+const SERVICE_SLOTS_PER_SECOND = 50;
+
 export async function startMixNetwork(options: SmallMixNetworkOptions = {}): Promise<SmallMixNetwork> {
   const { layers = 3, authorities: count = 3, mixesPerLayer = 1, gateways = 1 } = options;
   const folder = await mkdtemp(join(tmpdir(), 'fog-mix-network-'));
@@ -85,6 +88,8 @@ export async function startMixNetwork(options: SmallMixNetworkOptions = {}): Pro
       secretKey: keys[index] as Uint8Array,
       folder: join(folder, `authority-${index}`),
       listen: { host: '127.0.0.1', port: options.hiddenPorts?.get(index) ?? ports[index] ?? 0 },
+      transport: tcpTransport,
+      probeClients: 0,
       log: log(`authority-${index}`),
       ...options.authorityOptions,
     });
@@ -160,14 +165,12 @@ async function startNodeOf(
   let node: MixNode | null = null;
   const host = new ServiceHost({
     genesis,
-    send: (block, payload) => {
-      if (node === null) return;
-      if (sendReply === undefined) node.sendReply(block, payload, 1);
-      else sendReply(node, block, payload);
-    },
+    slotsPerSecond: SERVICE_SLOTS_PER_SECOND,
+    node: () => (node === null || sendReply === undefined ? node : withSendReply(node, sendReply)),
     failed: (service, error) => said.push(`${service}: ${String(error)}`),
+    stopped: (error) => said.push(`${name} failed: ${error.message}`),
   });
-  host.register('echo', (bytes) => bytes);
+  if (role === 'service') host.register('echo', (bytes) => bytes);
   hosts.push(host);
   node = await MixNode.start({
     genesis,
@@ -183,6 +186,12 @@ async function startNodeOf(
   });
   running.set(name, { role, node, given });
   return node;
+}
+
+/** The same node, which is asked to send a reply and leaves it to the test. */
+function withSendReply(node: MixNode, sendReply: NonNullable<SmallMixNetworkOptions['sendReply']>): ServiceNode {
+  const { id, view } = node;
+  return { id, view, sendReply: (block, payload) => sendReply(node, block, payload) };
 }
 
 const logTo = (said: string[], who: string) => (level: string, message: string, details: object) => {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes, randomFillSync } from 'node:crypto';
+import fs from 'node:fs';
 import { appendFile, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   createPacket,
@@ -37,15 +39,21 @@ interface Bench extends AsyncDisposable {
   delivered: Uint8Array[];
   retired: [number, string][];
   accepted: Set<number>;
+  /** Who sent what was worth nothing. */
+  worthless: number[];
   /** What the engine said of its load, in order. */
-  congestion: boolean[];
+  congestion: (number | 'all' | 'release')[];
   send(...packets: Uint8Array[]): void;
   until(condition: () => boolean): Promise<void>;
 }
 
 async function start(
   folder: string,
-  { bootId = BOOT as Uint8Array | null, replayCapacity = 1000 } = {},
+  {
+    bootId = BOOT,
+    replayCapacity = 1000,
+    failed = (error: Error) => assert.fail(error),
+  }: { bootId?: Uint8Array | null; replayCapacity?: number; failed?: (error: Error) => void } = {},
 ): Promise<Bench> {
   const retired: [number, string][] = [];
   const keys = await EpochKeyStore.open({
@@ -55,7 +63,8 @@ async function start(
     retired: (epoch, reason) => retired.push([epoch, reason]),
   });
   const [key] = (await keys.require([EPOCH, EPOCH + 1])) as [EpochKey, EpochKey];
-  const congestion: boolean[] = [];
+  const congestion: Bench['congestion'] = [];
+  const worthless: number[] = [];
   const [drops, forwarded, delivered, accepted] = [
     new DropCounters(),
     [] as Uint8Array[],
@@ -72,14 +81,16 @@ async function start(
     drops,
     now: () => performance.now(),
     accepts: (epoch) => accepted.has(epoch),
-    congested: (isCongested) => congestion.push(isCongested),
+    worthless: (sender) => worthless.push(sender),
+    hold: (sender) => congestion.push(sender),
+    release: () => congestion.push('release'),
     nextHop: (id) => (id === Buffer.from(NEXT.id).toString('hex') ? 5 : -1),
     forward: (nextHop, packet) => {
       assert.equal(nextHop, 5);
       forwarded.push(Uint8Array.from(packet));
     },
     deliver: (delivery) => delivered.push(Uint8Array.from(delivery)),
-    failed: (error) => assert.fail(error),
+    failed,
   });
   engine.setKeys([key]);
   const send = (...packets: Uint8Array[]) => {
@@ -105,6 +116,7 @@ async function start(
     delivered,
     retired,
     accepted,
+    worthless,
     congestion,
     send,
     until,
@@ -178,6 +190,26 @@ test('each way to be dropped has its counter, and nothing of it is forwarded', (
     assert.equal(delivered.length, 0);
   }));
 
+test('who sends what no key fits, or what was here before, is named; who sends what others made badly is not', () =>
+  withFolder(async (folder) => {
+    await using bench = await start(folder);
+    const { key, engine, until, drops, worthless } = bench;
+    const good = packetOf(pathFrom(key, 0));
+    const lastPath: PathHop[] = [{ id: OWN_ID, publicKey: key.publicKey, delayMilliseconds: 0 }];
+    const badPayload = packetOf(lastPath);
+    badPayload[GEOMETRY.headerBytes + 3] = 0;
+    const packets = [
+      good,
+      good,
+      new Uint8Array(GEOMETRY.packetBytes),
+      badPayload,
+      packetOf(pathFrom(key, 0, RECIPIENT)),
+    ];
+    for (const [sender, packet] of packets.entries()) engine.receive(packet, 1, GEOMETRY.packetBytes, sender);
+    await until(() => drops.entries().reduce((total, [, count]) => total + count, 0) === 4);
+    assert.deepEqual(worthless, [1, 2]);
+  }));
+
 test('what arrives is delivered with all that is known of it', () =>
   withFolder(async (folder) => {
     await using bench = await start(folder);
@@ -220,22 +252,84 @@ test('a packet is not taken again after a restart, and its tag was on the disk b
     assert.equal((await stat(join(folder, `${EPOCH}.tags`))).size, 64 + 16, 'the torn tail was cut');
   }));
 
-test('after another boot, or without knowing it, keys are retired and made anew', () =>
+test('after another boot, or without knowing it, keys under which packets have left are retired and made anew', () =>
   withFolder(async (folder) => {
-    let before: Uint8Array;
-    {
-      await using bench = await start(folder);
-      before = bench.key.publicKey;
-    }
-    for (const bootId of [randomBytes(16), null]) {
+    const used: Uint8Array[] = [];
+    let unused: Uint8Array | null = null;
+    for (const [bootId, reason] of [
+      [BOOT, null],
+      [randomBytes(16), 'other-boot'],
+      [null, 'unknown-boot'],
+    ] as const) {
       await using bench = await start(folder, { bootId });
-      const reason = bootId === null ? 'unknown-boot' : 'other-boot';
-      assert.deepEqual(bench.retired.toSorted(), [
-        [EPOCH, reason],
-        [EPOCH + 1, reason],
-      ]);
-      assert.notDeepEqual(bench.key.publicKey, before);
-      before = bench.key.publicKey;
+      assert.deepEqual(bench.retired, reason === null ? [] : [[EPOCH, reason]]);
+      const [key, next] = await bench.keys.require([EPOCH, EPOCH + 1]);
+      assert.ok(used.every((before) => Buffer.compare(before, key?.publicKey ?? before) !== 0));
+      unused ??= next?.publicKey ?? null;
+      assert.deepEqual(next?.publicKey, unused, 'nothing can be missing of what was never used');
+      used.push(bench.key.publicKey);
+      bench.send(packetOf(pathFrom(bench.key, 0)));
+      await bench.until(() => bench.forwarded.length === 1);
+    }
+  }));
+
+test('a key that has outlived a boot unused is used and found again in the new one', () =>
+  withFolder(async (folder) => {
+    await (await start(folder))[Symbol.asyncDispose]();
+    const bootId = randomBytes(16);
+    let packet: Uint8Array;
+    {
+      await using bench = await start(folder, { bootId });
+      packet = packetOf(pathFrom(bench.key, 0));
+      bench.send(packet);
+      await bench.until(() => bench.forwarded.length === 1);
+    }
+    await using again = await start(folder, { bootId });
+    again.send(packet);
+    await again.until(() => again.drops.count('replay') === 1);
+    assert.deepEqual([again.retired, again.forwarded], [[], []]);
+  }));
+
+/** From now on the disk takes `bytes` more bytes, and then none. */
+function fillDisk(bytes: number): void {
+  const write = fs.writeSync;
+  let left = bytes;
+  mock.method(fs, 'writeSync', (descriptor: number, data: Uint8Array, at: number, length: number) => {
+    if (left === 0) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+    const written = write(descriptor, data, at, Math.min(left, length));
+    left -= written;
+    return written;
+  });
+  syncBuiltinESMExports();
+}
+
+function freeDisk(): void {
+  mock.restoreAll();
+  syncBuiltinESMExports();
+}
+
+test('where the disk takes no more tags the engine fails, and gives nothing away, also when there is room again', () =>
+  withFolder(async (folder) => {
+    // More tags than are kept for one write: the disk is found full within a row, too.
+    const packets = 300;
+    for (const room of [0, 12, 256 * 8 + 4]) {
+      const errors: string[] = [];
+      await using bench = await start(`${folder}-${room}`, { failed: (error) => errors.push(error.message) });
+      const { key, engine, forwarded, until } = bench;
+      const row = Array.from({ length: packets }, () => packetOf(pathFrom(key, 0)));
+      fillDisk(room);
+      try {
+        bench.send(...row);
+        await until(() => errors.length > 0);
+      } finally {
+        freeDisk();
+      }
+      const before = forwarded.length;
+      assert.ok(before * 8 <= room, `${before} packets have left, and the disk had room for ${room} bytes`);
+      engine.advance();
+      await sleep(20);
+      assert.equal(forwarded.length, before);
+      assert.deepEqual(errors, ['no space left on device'], 'told once');
     }
   }));
 
@@ -268,12 +362,12 @@ test('many packets that wait are told before any finds no room, and again when h
     const { engine, key, congestion, drops, until } = bench;
     const packet = packetOf(pathFrom(key, 0));
     const message = Buffer.concat(Array.from({ length: 16 }, () => packet));
-    while (!engine.isCongested) engine.receive(message, 16, GEOMETRY.packetBytes);
+    while (congestion.length === 0) engine.receive(message, 16, GEOMETRY.packetBytes);
     assert.equal(engine.counters().unwrapping, NODE_LIMITS.congestedAbove + 16);
     engine.receive(message, 16, GEOMETRY.packetBytes);
-    assert.deepEqual(congestion, [true], 'told once');
+    assert.deepEqual(congestion, [0], 'told once');
     await until(() => congestion.length === 2);
-    assert.equal(congestion[1], false);
+    assert.equal(congestion[1], 'release');
     assert.ok(engine.counters().unwrapping <= NODE_LIMITS.congestedAbove / 2);
     await until(() => engine.counters().unwrapping === 0);
     assert.equal(drops.count('queue-full'), 0);

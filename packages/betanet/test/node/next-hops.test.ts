@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   generateKeyPair,
+  LINK_LIMITS,
   type Link,
   type LinkListener,
   listenForLinks,
@@ -41,12 +42,12 @@ function bench(now = () => performance.now()) {
     now,
     setTimer: SYSTEM_CLOCK.setTimer,
   });
-  const relayAt = (host: string): Relay => ({
+  const relayAt = (...hosts: string[]): Relay => ({
     id: new Uint8Array(32).fill(1),
     idText: '01'.repeat(32),
     linkKey: remote.publicKey,
     role: 'mix',
-    addresses: [{ host, port: 1 }],
+    addresses: hosts.map((host) => ({ host, port: 1 })),
   });
   const listen = (host: string, transport: Transport = network.transportOf(host)): Promise<LinkListener> =>
     listenForLinks<undefined>({
@@ -114,6 +115,16 @@ test('a node that moved is found at its new address at once', async () => {
   await listener.close();
 });
 
+test('where the first address of a node does not answer, the next one is tried', async () => {
+  const { hops, relayAt, listen, said } = bench();
+  const listener = await listen('b');
+  hops.setAllowed([relayAt('a', 'b')]);
+  await until('it is open', () => hops.open === 1);
+  assert.deepEqual(said, ['opened']);
+  hops.close();
+  await listener.close();
+});
+
 test('a node that is no longer allowed gets nothing, also of what was held for it', async () => {
   const { hops, relayAt, listen, got, links, drops, id } = bench();
   const listener = await listen('a');
@@ -167,4 +178,49 @@ test('relays come and go without end, and numbers are given anew only when nothi
   assert.equal(Math.max(...numbersOf(everybody)), NODE_LIMITS.nextHops - 1, 'no number stands for anything else');
   assert.equal(hops.wanted, NODE_LIMITS.nextHops - 160);
   hops.close();
+});
+
+test('of all packets that wait for links so many are kept, and who has most of them gives way', () => {
+  const { hops, drops } = bench();
+  const { packetsBeforeLink, packetsBeforeLinks } = NODE_LIMITS;
+  const relays = Array.from({ length: packetsBeforeLinks / packetsBeforeLink + 1 }, (_, number): Relay => {
+    const idText = number.toString(16).padStart(64, '0');
+    return { id: new Uint8Array(32), idText, linkKey: new Uint8Array(32), role: 'mix', addresses: [] };
+  });
+  hops.setAllowed(relays);
+  const [last, ...others] = relays.map(({ idText }) => hops.indexOf(idText)).reverse();
+  for (const hop of others)
+    for (let number = 0; number < packetsBeforeLink; number += 1) hops.send(hop, packet(number));
+  assert.deepEqual([hops.waiting, drops.count('link-full')], [packetsBeforeLinks, 0]);
+  for (let number = 0; number < packetsBeforeLink; number += 1) hops.send(last as number, packet(number));
+  assert.deepEqual([hops.waiting, drops.count('link-full')], [packetsBeforeLinks, packetsBeforeLink]);
+  // Each of the others has given one up, so there is room in its queue for one more, in the place of another's.
+  hops.send(others[0] as number, packet(1));
+  assert.deepEqual([hops.waiting, drops.count('link-full')], [packetsBeforeLinks, packetsBeforeLink + 1]);
+  hops.close();
+  assert.deepEqual([hops.waiting, drops.count('link-full')], [0, packetsBeforeLinks + packetsBeforeLink + 1]);
+});
+
+test('what may wait for a neighbour that does not read is less where there are many of them', async () => {
+  const { sendBufferBytes } = LINK_LIMITS;
+  for (const [others, boundBytes] of [
+    [0, sendBufferBytes],
+    [2047, NODE_LIMITS.neighbourBufferLeastBytes],
+  ] as const) {
+    const { hops, relayAt, listen, drops, id, links } = bench();
+    const listener = await listen('a');
+    const idle = Array.from({ length: others }, (_, number): Relay => {
+      return { ...relayAt(), idText: `ff${number.toString(16).padStart(62, '0')}` };
+    });
+    hops.setAllowed([relayAt('a'), ...idle]);
+    await until('it is open', () => hops.open === 1 && links.length === 1);
+    // Nothing is read while this goes on: all in one turn of the loop.
+    let sent = 0;
+    for (; drops.count('link-full') === 0; sent += 1) hops.send(hops.indexOf(id), packet(1));
+    const share = (sent * PACKET_BYTES) / boundBytes;
+    // Records have some bytes more than their packets, and a stream in memory takes 64 KiB on its way.
+    assert.ok(share > 0.9 && share <= 1.3, `${share} of the bound among ${others} others`);
+    hops.close();
+    await listener.close();
+  }
 });

@@ -6,6 +6,7 @@ import { addMixBenchCommand } from './mix/bench.ts';
 import { addMixGenesisCommand } from './mix/genesis.ts';
 import { addMixNodeCommand } from './mix/node.ts';
 import { addMixPingCommand } from './mix/ping.ts';
+import { addMixSimulateCommand } from './mix/simulate.ts';
 import { addMixStatusCommand } from './mix/status.ts';
 import { addMixUpCommand } from './mix/up.ts';
 import { addVerifyLotteryCommand } from './mix/verify-lottery.ts';
@@ -18,7 +19,8 @@ Examples:
   $ fog mix up                           a network on this machine
   $ fog mix ping                         send through it, and see each hop
   $ fog mix verify-lottery               check how its relays were drawn
-  $ fog mix bench                        how fast this machine unwraps packets`;
+  $ fog mix bench                        how fast this machine unwraps packets
+  $ fog mix simulate                     how anonymous a network is, for given rates and delays`;
 
 export function addMixCommands(program: Command, terminal: Terminal): void {
   const mix = program.command('mix').description('run and use BetaNet, the mix network').addHelpText('after', HELP);
@@ -27,6 +29,7 @@ export function addMixCommands(program: Command, terminal: Terminal): void {
   addMixStatusCommand(mix, terminal);
   addVerifyLotteryCommand(mix, terminal);
   addMixBenchCommand(mix, terminal);
+  addMixSimulateCommand(mix, terminal);
   addMixGenesisCommand(mix, terminal);
   addMixAuthorityCommand(mix, terminal);
   addMixNodeCommand(mix, terminal);

@@ -1,7 +1,8 @@
 /** A small HTTP server that answers scrapes of Prometheus at /metrics, and nothing else. */
 import { createServer } from 'node:http';
 import { FogError } from '@fog/contract';
-import { formatTcpAddress, parseTcpAddress } from '@fog/transport';
+import { isLoopback } from '@fog/contract/node';
+import { formatTcpAddress, parseTcpAddress, type TcpAddress } from '@fog/transport';
 
 export interface ScrapedMetrics {
   contentType: string;
@@ -13,9 +14,31 @@ export interface MetricsServer extends AsyncDisposable {
   url: string;
 }
 
-/** `address`: host:port, with port 0 a free one. Throws `port-taken` and `invalid-configuration`. */
-export async function serveMetrics(address: string, metrics: ScrapedMetrics): Promise<MetricsServer> {
-  const { host, port } = parseTcpAddress(address);
+export interface MetricsOptions {
+  /** host:port, with port 0 a free one. */
+  metrics?: string;
+  exposeMetrics?: boolean;
+}
+
+/**
+ * Where metrics are to be served, null for nowhere. Whoever reads them at two moments learns what passed between, so
+ * they go to this machine alone unless it is said otherwise. Throws `invalid-request`.
+ */
+export function metricsAddress({ metrics, exposeMetrics = false }: MetricsOptions): TcpAddress | null {
+  if (metrics === undefined) return null;
+  const address = parseTcpAddress(metrics);
+  if (exposeMetrics || isLoopback(address.host)) return address;
+  throw new FogError(
+    'invalid-request',
+    `metrics at ${metrics} would tell whoever gets there exact counts at any time`,
+    {
+      hint: 'serve them on 127.0.0.1; --expose-metrics where a firewall lets nobody but your monitoring through',
+    },
+  );
+}
+
+/** Throws `port-taken` and `invalid-configuration`. */
+export async function serveMetrics({ host, port }: TcpAddress, metrics: ScrapedMetrics): Promise<MetricsServer> {
   const server = createServer((incoming, response) => {
     if (incoming.method !== 'GET' || incoming.url?.split('?')[0] !== '/metrics') {
       response.writeHead(404).end('metrics are at /metrics\n');
@@ -29,7 +52,11 @@ export async function serveMetrics(address: string, metrics: ScrapedMetrics): Pr
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
       const code = cause.code === 'EADDRINUSE' ? 'port-taken' : 'invalid-configuration';
-      reject(new FogError(code, `cannot listen for metrics at ${address}: ${cause.message}`, { cause }));
+      reject(
+        new FogError(code, `cannot listen for metrics at ${formatTcpAddress({ host, port })}: ${cause.message}`, {
+          cause,
+        }),
+      );
     });
     server.listen({ host, port }, resolve);
   });

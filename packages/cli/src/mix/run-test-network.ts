@@ -34,14 +34,20 @@ export async function runTestNetwork(terminal: Terminal, options: TestNetworkOpt
   const { folder } = options;
   using _lock = await lockOrNameUser(folder);
   const stop = Promise.withResolvers<void>();
+  // A node can fail before anybody waits for it.
+  stop.promise.catch(() => {});
   const stopping = new AbortController();
   using _signals = onStopSignals((_, count) => {
     if (count > 1) process.exit(EXIT.cancelled);
     stopping.abort();
     stop.resolve();
   });
-  const network = await startNetwork(terminal, options, stopping.signal, stop.reject);
-  if (network === null) return;
+  const failed = (error: FogError) => {
+    stop.reject(error);
+    stopping.abort();
+  };
+  const network = await startNetwork(terminal, options, stopping.signal, failed);
+  if (network === null) return stop.promise;
   await using running = network;
   const status = () => statusOf(running, folder);
   await using _control = await serveControl(folder.socket, {
@@ -56,7 +62,7 @@ export async function runTestNetwork(terminal: Terminal, options: TestNetworkOpt
   }
 }
 
-/** Null when a signal came first. */
+/** Null when a signal came first, or a node failed. */
 async function startNetwork(
   terminal: Terminal,
   { folder, layers, hops, isVerbose }: TestNetworkOptions,

@@ -30,6 +30,8 @@ import { CLI_LIMITS } from '../limits.ts';
 import { serveEcho } from './echo-service.ts';
 
 const AUTHORITIES = 3;
+/** Of each authority: enough to measure a few relays, and little beside what `fog mix ping` sends. */
+const PROBE_CLIENTS = 1;
 const HOST = '127.0.0.1';
 const EPOCH_MILLISECONDS = 20 * 60_000;
 
@@ -141,6 +143,8 @@ export class TestNetwork implements AsyncDisposable {
       secretKey,
       folder: join(this.#plan.folder, 'authorities', name),
       listen: { host: HOST, port },
+      transport: tcpTransport,
+      probeClients: PROBE_CLIENTS,
       log: this.#log(name),
     });
     this.authorities.push(server);
@@ -148,10 +152,11 @@ export class TestNetwork implements AsyncDisposable {
 
   async #startNode(role: NodeRole, name: string): Promise<void> {
     const { genesis } = this;
+    const { failed } = this.#plan;
     const trace = new PacketTrace();
     const log = this.#log(name);
     let node: MixNode | null = null;
-    const host = role === 'service' ? serveEcho({ genesis, node: () => node, log }) : null;
+    const host = role === 'service' ? serveEcho({ genesis, node: () => node, log, failed }) : null;
     if (host !== null) this.#hosts.push(host);
     node = await MixNode.start({
       genesis,
@@ -162,7 +167,7 @@ export class TestNetwork implements AsyncDisposable {
       listen: `${HOST}:0`,
       trace,
       log,
-      failed: this.#plan.failed,
+      failed,
       ...(host === null ? {} : { deliver: (recipient, delivery) => host.deliver(recipient, delivery) }),
     });
     this.nodes.push(node);

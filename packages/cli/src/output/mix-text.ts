@@ -89,3 +89,8 @@ export function shortId(id: string): string {
 export function millisecondsText(milliseconds: number | null): string {
   return milliseconds === null ? '-' : `${milliseconds.toFixed(1)} ms`;
 }
+
+/** `-` where nothing was counted, or the value is not finite. */
+export function figure(value: number, digits: number, unit = ''): string {
+  return Number.isFinite(value) ? `${value.toFixed(digits)}${unit}` : '-';
+}

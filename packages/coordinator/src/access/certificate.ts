@@ -12,7 +12,7 @@ import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type CoordinatorSettings, FogError } from '@fog/contract';
-import { certificateFingerprint } from '@fog/contract/node';
+import { certificateFingerprint, isLoopback } from '@fog/contract/node';
 import { readPrivateFile, writePrivateFile } from './private-file.ts';
 
 export type Tls =
@@ -29,12 +29,6 @@ const YEARS = 10;
 export function splitListen(listen: string): { host: string; port: number } {
   const colon = listen.lastIndexOf(':');
   return { host: listen.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(listen.slice(colon + 1)) };
-}
-
-/** Whether only this machine can reach it. A name other than localhost counts as an address for others. */
-export function isLoopback(host: string): boolean {
-  if (host === 'localhost' || host === '::1') return true;
-  return isIP(host) === 4 && host.startsWith('127.');
 }
 
 /** Throws `invalid-configuration` when files are missing, unreadable or do not belong together. */

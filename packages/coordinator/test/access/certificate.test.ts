@@ -6,8 +6,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { pinnedConnection } from '@fog/contract/node';
-import { isLoopback, splitListen, type Tls, tlsFor } from '../../src/access/certificate.ts';
+import { isLoopback, pinnedConnection } from '@fog/contract/node';
+import { splitListen, type Tls, tlsFor } from '../../src/access/certificate.ts';
 
 let directory: string;
 before(async () => {

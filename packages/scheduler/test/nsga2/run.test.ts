@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import {
   type Front,
   hypervolume,
-  type Nsga2,
+  Nsga2,
   type Nsga2Settings,
   optimise,
   type Problem,
@@ -109,6 +109,31 @@ test('a run that time ended is repeated by its record, wherever time ended it', 
       assert.equal(digestOf(repeated.front), digestOf(timed.front));
     }),
     { numRuns: 40 },
+  );
+});
+
+test('rows are never lost or doubled, and objectives are those of the genes, however many there were at first', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 12 }), fc.nat(), (first, seed) => {
+      const problem = smallPlacement(15, 4);
+      const nsga2 = new Nsga2(problem, { seed, population: 12 });
+      for (let slot = 0; slot < first; slot += 1) nsga2.breeder.createIndividual(slot);
+      nsga2.settle(first);
+      for (let generation = 0; generation < 4; generation += 1) {
+        nsga2.advance();
+        const { rows, genes, objectives } = nsga2.population;
+        assert.deepEqual(
+          [...rows].sort((left, right) => left - right),
+          [...rows.keys()],
+        );
+        for (const row of rows.subarray(0, 12)) {
+          const result = new Float64Array(2);
+          problem.evaluate(genes as Int32Array, row * 15, result, 0, new Float64Array(4), 0);
+          assert.deepEqual(objectives.slice(2 * row, 2 * row + 2), result);
+        }
+      }
+    }),
+    { numRuns: 60 },
   );
 });
 

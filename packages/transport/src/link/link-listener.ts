@@ -1,10 +1,10 @@
 /** Links over a transport: dialled, and taken from whoever comes. */
 import type { Duplex } from 'node:stream';
-import type { FogError } from '@fog/contract';
+import { FogError } from '@fog/contract';
 import { LINK_LIMITS } from '../limits.ts';
 import { sourcePrefixOf } from '../source-prefix.ts';
 import type { Transport } from '../transport.ts';
-import { type GateLimits, HandshakeGate } from './handshake-gate.ts';
+import { type Caller, type GateLimits, HandshakeGate } from './handshake-gate.ts';
 import type { Link } from './link.ts';
 import { type HandshakeFault, handshakeError, handshakeFaultOf } from './link-faults.ts';
 import {
@@ -30,6 +30,26 @@ export async function dialLink(options: DialLinkOptions): Promise<Link> {
   return openLink(stream, options);
 }
 
+/**
+ * The same at the first of several addresses of one node that answers, tried in turn. Rejects with what the last of
+ * them said; with `invalid-configuration` when there is none.
+ */
+export async function dialLinkAtAny(
+  addresses: readonly string[],
+  options: Omit<DialLinkOptions, 'address'>,
+): Promise<Link> {
+  let last: unknown = new FogError('invalid-configuration', 'a node that is to be dialled has no address');
+  for (const address of addresses) {
+    try {
+      return await dialLink({ ...options, address });
+    } catch (error) {
+      last = error;
+      if (options.signal?.aborted) break;
+    }
+  }
+  throw last;
+}
+
 export interface LinkListenerOptions<Context> extends LinkOptions {
   transport: Transport;
   address: string;
@@ -40,6 +60,10 @@ export interface LinkListenerOptions<Context> extends LinkOptions {
   onFailure?: ((fault: HandshakeFault, error: FogError, remoteAddress: string) => void) | undefined;
   /** Default: those of `LINK_LIMITS`. */
   limits?: Partial<GateLimits> | undefined;
+  /** Whom a connection from that address is counted as. Default: its source prefix, not expected. */
+  callerOf?: ((remoteAddress: string) => Caller) | undefined;
+  /** Whether one more handshake of that caller may begin now, where there is a place. Default: always. */
+  mayBegin?: ((caller: Caller) => boolean) | undefined;
 }
 
 export interface LinkListener {
@@ -84,10 +108,13 @@ async function takeLink<Context>(
   gate: HandshakeGate,
   options: LinkListenerOptions<Context>,
 ): Promise<void> {
-  const prefix = sourcePrefixOf(remoteAddress);
-  if (!gate.enter(prefix)) {
+  const { callerOf, mayBegin = () => true } = options;
+  const caller = callerOf?.(remoteAddress) ?? { name: sourcePrefixOf(remoteAddress), isExpected: false };
+  const hasPlace = gate.enter(caller);
+  if (!hasPlace || !mayBegin(caller)) {
+    if (hasPlace) gate.leave(caller);
     refuseBusy(stream, options.clock);
-    const message = `too many handshakes or links, or too many from ${prefix}`;
+    const message = `too many handshakes or links, or too many from ${caller.name}`;
     options.onFailure?.('busy', handshakeError('busy', 'too-many-requests', message), remoteAddress);
     return;
   }
@@ -98,9 +125,9 @@ async function takeLink<Context>(
     options.onFailure?.(handshakeFaultOf(error), error as FogError, remoteAddress);
     return;
   } finally {
-    gate.leave(prefix);
+    gate.leave(caller);
   }
-  gate.linkOpened();
-  stream.once('close', () => gate.linkClosed());
+  gate.linkOpened(caller);
+  stream.once('close', () => gate.linkClosed(caller));
   options.onLink(link, remoteAddress);
 }

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   dialLink,
+  dialLinkAtAny,
   type Link,
   type LinkListenerOptions,
   listenForLinks,
@@ -81,21 +82,86 @@ test('over the bound a stranger is told so, and there is room again when a hands
   await listener.close();
 });
 
+const STRANGER = { name: 'stranger', isExpected: false };
+
 test('links of one listener are bounded, those under way included', () => {
-  const gate = new HandshakeGate({ handshakes: 3, handshakesPerPrefix: 2, links: 4 });
-  assert.deepEqual(
-    ['a', 'a', 'a', 'b', 'c'].map((prefix) => gate.enter(prefix)),
-    [true, true, false, true, false],
-  );
-  gate.leave('a');
-  gate.linkOpened();
-  assert.ok(gate.enter('a'));
-  gate.leave('b');
-  gate.linkOpened();
-  assert.equal(gate.enter('c'), false, 'two links and two handshakes');
-  gate.linkClosed();
-  assert.ok(gate.enter('c'));
+  const limits = { handshakes: 3, handshakesPerPrefix: 2, handshakesKept: 0, links: 4, linksKept: 0 };
+  const gate = new HandshakeGate(limits);
+  const enter = (name: string) => gate.enter({ name, isExpected: false });
+  const leave = (name: string) => gate.leave({ name, isExpected: false });
+  assert.deepEqual(['a', 'a', 'a', 'b', 'c'].map(enter), [true, true, false, true, false]);
+  leave('a');
+  gate.linkOpened(STRANGER);
+  assert.ok(enter('a'));
+  leave('b');
+  gate.linkOpened(STRANGER);
+  assert.equal(enter('c'), false, 'two links and two handshakes');
+  gate.linkClosed(STRANGER);
+  assert.ok(enter('c'));
   assert.deepEqual([gate.handshakes, gate.links], [3, 1]);
+});
+
+test('strangers cannot take the last places, neither of handshakes nor of links', () => {
+  const limits = { handshakes: 4, handshakesPerPrefix: 2, handshakesKept: 2, links: 6, linksKept: 2 };
+  const gate = new HandshakeGate(limits);
+  const enter = (name: string, isExpected: boolean) => gate.enter({ name, isExpected });
+  assert.deepEqual(
+    ['a', 'b', 'c'].map((name) => enter(name, false)),
+    [true, true, false],
+  );
+  assert.deepEqual(
+    ['relay', 'relay', 'relay'].map((name) => enter(name, true)),
+    [true, true, false],
+  );
+  for (const name of ['a', 'b']) gate.leave({ name, isExpected: false });
+  for (const name of ['relay', 'relay']) gate.leave({ name, isExpected: true });
+  for (let link = 0; link < 4; link += 1) gate.linkOpened(STRANGER);
+  assert.equal(enter('a', false), false, 'four links: the rest is for relays');
+  assert.ok(enter('other relay', true));
+});
+
+test('links of relays take no places of strangers', () => {
+  const gate = new HandshakeGate({ handshakes: 4, handshakesPerPrefix: 4, handshakesKept: 2, links: 6, linksKept: 4 });
+  const relay = { name: 'relay', isExpected: true };
+  for (let link = 0; link < 4; link += 1) gate.linkOpened(relay);
+  assert.deepEqual([gate.enter(STRANGER), gate.enter(STRANGER), gate.enter(STRANGER)], [true, true, false]);
+  assert.equal(gate.enter(relay), false, 'six places in all');
+  gate.linkClosed(relay);
+  assert.deepEqual([gate.enter(relay), gate.enter(STRANGER)], [true, false]);
+});
+
+test('who comes too often is refused before anything is computed, and keeps no place', async () => {
+  const network = new MemoryNetwork();
+  const asked: string[] = [];
+  const { listener, failures } = await listening(network.transportOf('node'), {
+    callerOf: (from) => ({ name: `caller ${from}`, isExpected: false }),
+    mayBegin: ({ name }) => asked.push(name) > 1,
+  });
+  const one = network.transportOf('one');
+  await assert.rejects(dialling(one, listener.address), { code: 'too-many-requests' });
+  assert.deepEqual([failures, listener.handshakes], [['busy'], 0]);
+  const link = await dialling(one, listener.address);
+  assert.equal(new Set(asked).size, 1);
+  link.destroy();
+  await listener.close();
+});
+
+test('of several addresses the first that answers is taken', async () => {
+  const network = new MemoryNetwork();
+  const { listener, links } = await listening(network.transportOf('node'));
+  const dial = (addresses: string[], signal?: AbortSignal) => {
+    const keys = { networkId: NETWORK_ID, static: INITIATOR, remoteStatic: RESPONDER.publicKey };
+    const transport = network.transportOf('one');
+    return dialLinkAtAny(addresses, { transport, packetBytes: PACKET_BYTES, ...keys, signal });
+  };
+  const link = await dial(['nobody:1', 'nowhere:1', listener.address, 'nobody:2']);
+  assert.equal(links.length, 1);
+  await assert.rejects(dial(['nobody:1', 'nowhere:1']), /nowhere/);
+  await assert.rejects(dial([]), { code: 'invalid-configuration' });
+  await assert.rejects(dial(['nobody:1', listener.address], AbortSignal.abort()));
+  assert.equal(links.length, 1);
+  link.destroy();
+  await listener.close();
 });
 
 test('a listener that closes ends handshakes, and leaves links alone', async () => {

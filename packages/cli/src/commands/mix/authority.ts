@@ -12,6 +12,7 @@ interface AuthorityOptions {
   publicKey?: boolean;
   listen: string;
   metrics?: string;
+  exposeMetrics?: boolean;
   data?: string;
   verbose?: boolean;
   json?: boolean;
@@ -20,7 +21,8 @@ interface AuthorityOptions {
 const HELP = `
 The key of the authority lies in its folder (--data) and is made when it is not there. Whoever writes the genesis of a
 network needs the public half first: --public-key prints it and ends. The authority finds itself in the genesis by that
-key, and takes part from the next round on. It measures the relays by loops like those of clients.
+key, and takes part from the next round on. It dials each relay that it has not met before, and measures the relays by
+loops like those of clients.
 
 Examples:
   $ fog mix authority --public-key
@@ -33,7 +35,8 @@ export function addMixAuthorityCommand(mix: Command, terminal: Terminal): void {
     .option('--genesis <file>', 'genesis of the network')
     .option('--public-key', 'only print the public key of this authority, in hex')
     .option('--listen <host:port>', 'where it answers; its URL in the genesis leads there', '127.0.0.1:7100')
-    .option('--metrics <host:port>', 'serve metrics for Prometheus at /metrics there')
+    .option('--metrics <host:port>', 'serve metrics for Prometheus at /metrics there; on loopback only')
+    .option('--expose-metrics', 'let --metrics be another address, where strangers must not get')
     .option('--data <dir>', 'folder of this authority; default: mix-authority in the data folder of fog')
     .option('--verbose', 'log everything')
     .addHelpText('after', HELP);
@@ -64,7 +67,8 @@ async function runAuthority(terminal: Terminal, folder: string, options: Authori
   }
   const { findNetwork } = await import('../../mix/mix-folder.ts');
   const { authorityKey } = await import('../../mix/authority-key.ts');
-  const { serveMetrics } = await import('../../mix/metrics-server.ts');
+  const { metricsAddress, serveMetrics } = await import('../../mix/metrics-server.ts');
+  const metricsAt = metricsAddress(options);
   const { authorityMetrics, ed25519PublicKey, networkIdOf } = await import('@fog/betanet');
   const { genesis } = await findNetwork(terminal, options);
   const secretKey = await authorityKey(folder);
@@ -78,8 +82,7 @@ async function runAuthority(terminal: Terminal, folder: string, options: Authori
   using _signals = onStopSignals(() => ended.resolve());
   const log = logTo(terminal, options.verbose === true);
   await using server = await started({ genesis, authority: own.id, secretKey, folder, log }, options.listen);
-  await using metrics =
-    options.metrics === undefined ? null : await serveMetrics(options.metrics, authorityMetrics(server));
+  await using metrics = metricsAt === null ? null : await serveMetrics(metricsAt, authorityMetrics(server));
   const network = networkIdOf(genesis);
   if (options.json) await writeJson(terminal, { authority: own.id, network, metrics: metrics?.url ?? null });
   else {

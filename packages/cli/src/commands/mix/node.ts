@@ -10,11 +10,14 @@ import { dataDirectoryOf, listOption, wholeNumber, withJson } from '../command-c
 interface NodeOptions {
   genesis: string;
   role: NodeRole;
-  operator: string;
+  operator?: string;
+  operatorKey?: string;
   listen: string;
   address?: string[];
   metrics?: string;
+  exposeMetrics?: boolean;
   threads: number;
+  slotsPerSecond?: number;
   data?: string;
   verbose?: boolean;
   json?: boolean;
@@ -23,10 +26,17 @@ interface NodeOptions {
 const HELP = `
 The keys of the relay lie in its folder (--data), each readable by its owner alone, and are made when they are not
 there; with the folder the relay keeps its identity. It registers with the authorities of the genesis and takes part
-from the next epoch on; as a mix its layer is drawn anew each epoch. A service node has the service "echo".
+from the next epoch on; as a mix its layer is drawn anew each epoch. A service node has the service "echo". What that
+sends leaves at random moments, 20 a second or as many as --slots-per-second says, and is cover where nothing waits.
 
-Metrics are for the operator: they tell no more than counts, but put them on an address that strangers do not reach.
-Ctrl-C stops the relay; packets that it holds are lost, and their senders send them again.
+Anybody may give the name of another operator, whose relays then share seats and paths with his. With --operator-key (32
+bytes; made when the file is not there) the name is the hash of a key, which nobody else can take: copy the file to all
+machines of the operator.
+
+Metrics are for the operator: whoever reads them at two moments knows how many packets came and left between. They are
+served on loopback, or with --expose-metrics elsewhere.
+Ctrl-C stops the relay; packets that it holds are lost, and their senders send them again. A relay that cannot go on
+(its clock is wrong, its disk is full) says why, stops, and ends with another exit code than 0.
 
 Example:
   $ fog mix node --genesis network.json --role mix --operator example.org --listen 0.0.0.0:4000 \\
@@ -38,25 +48,44 @@ export function addMixNodeCommand(mix: Command, terminal: Terminal): void {
     .description('run one relay: a mix, a gateway or a service node')
     .requiredOption('--genesis <file>', 'genesis of the network')
     .addOption(new Option('--role <role>', 'what it is').choices(['mix', 'gateway', 'service']).makeOptionMandatory())
-    .requiredOption('--operator <name>', 'who runs it; a path has one relay of an operator at most')
+    .option('--operator <name>', 'who runs it; a path has one relay of an operator at most')
+    .option('--operator-key <file>', 'instead of a name: the key that all relays of an operator share')
     .option('--listen <host:port>', 'where it listens; port 0 takes a free one', '127.0.0.1:0')
     .option('--address <host:port>', 'where others reach it, repeatable; default: where it listens', listOption)
-    .option('--metrics <host:port>', 'serve metrics for Prometheus at /metrics there')
+    .option('--metrics <host:port>', 'serve metrics for Prometheus at /metrics there; on loopback only')
+    .option('--expose-metrics', 'let --metrics be another address, where strangers must not get')
     .option('--threads <n>', 'threads that unwrap packets', wholeNumber(1), 1)
+    .option('--slots-per-second <n>', 'packets that a service node sends in a second, answers or cover', wholeNumber(1))
     .option('--data <dir>', 'folder of this relay; default: mix-node in the data folder of fog')
     .option('--verbose', 'log everything')
     .addHelpText('after', HELP);
   withJson(command).action((options: NodeOptions) => runNode(terminal, options));
 }
 
+/** A name, or the operator's secret key. */
+async function operatorOf(terminal: Terminal, options: NodeOptions): Promise<string | Uint8Array> {
+  const { operator, operatorKey } = options;
+  if (operator !== undefined && operatorKey === undefined) return operator;
+  if (operator === undefined && operatorKey !== undefined) {
+    const { readOrMakeKey } = await import('@fog/betanet');
+    const path = resolve(terminal.workingDirectory, operatorKey);
+    return readOrMakeKey(path, 'name the file of the key with --operator-key');
+  }
+  throw new FogError('invalid-request', 'who runs the relay is said by --operator or by --operator-key, one of them', {
+    hint: 'see "fog mix node --help"',
+  });
+}
+
 async function runNode(terminal: Terminal, options: NodeOptions): Promise<void> {
   const { findNetwork } = await import('../../mix/mix-folder.ts');
   const { serveEcho } = await import('../../mix/echo-service.ts');
-  const { serveMetrics } = await import('../../mix/metrics-server.ts');
+  const { metricsAddress, serveMetrics } = await import('../../mix/metrics-server.ts');
+  const metricsAt = metricsAddress(options);
   const { MixNode, nodeMetrics } = await import('@fog/betanet');
   const { lockFolder } = await import('@fog/contract/node');
   const { parseTcpAddress, tcpTransport } = await import('@fog/transport');
   const { genesis } = await findNetwork(terminal, options);
+  const operator = await operatorOf(terminal, options);
   const addresses = options.address?.map(parseTcpAddress);
   if (addresses === undefined && ['0.0.0.0', '::'].includes(parseTcpAddress(options.listen).host)) {
     throw new FogError('invalid-request', `others cannot reach this relay at ${options.listen}`, {
@@ -66,14 +95,18 @@ async function runNode(terminal: Terminal, options: NodeOptions): Promise<void> 
   const folder = folderOf(terminal, options.data, 'mix-node');
   using _lock = lockFolder(folder, 'mix-node');
   const ended = Promise.withResolvers<void>();
+  // The relay can fail before anybody waits for it.
+  ended.promise.catch(() => {});
   using _signals = onStopSignals(() => ended.resolve());
   const log = logTo(terminal, options.verbose === true);
   let node: RelayNode | null = null;
-  using host = options.role === 'service' ? serveEcho({ genesis, node: () => node, log }) : null;
+  const { slotsPerSecond } = options;
+  const echo = { genesis, node: () => node, log, failed: ended.reject, slotsPerSecond };
+  using host = options.role === 'service' ? serveEcho(echo) : null;
   await using running = await MixNode.start({
     genesis,
     role: options.role,
-    operator: options.operator,
+    operator,
     folder,
     transport: tcpTransport,
     listen: options.listen,
@@ -83,9 +116,9 @@ async function runNode(terminal: Terminal, options: NodeOptions): Promise<void> 
     ...(addresses === undefined ? {} : { addresses }),
     ...(host === null ? {} : { deliver: (recipient, delivery) => host.deliver(recipient, delivery) }),
   });
+  if (typeof operator !== 'string') operator.fill(0);
   node = running;
-  await using metrics =
-    options.metrics === undefined ? null : await serveMetrics(options.metrics, nodeMetrics(running));
+  await using metrics = metricsAt === null ? null : await serveMetrics(metricsAt, nodeMetrics(running));
   const { id, address } = running;
   const ready = { id, role: options.role, address, metrics: metrics?.url ?? null, test: genesis.test };
   if (options.json) await writeJson(terminal, ready);

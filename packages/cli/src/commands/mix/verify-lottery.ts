@@ -15,9 +15,9 @@ interface VerifyOptions {
 }
 
 const HELP = `
-Fetches the consensus of an epoch from the authorities, checks their signatures, and then everything that the lottery
-rests on: the seed against the reveals, each relay's proof (RFC 9381), the weights, and the draw itself, which is held
-again. Nothing is believed but the genesis.
+Fetches the consensus of an epoch from the authorities, checks their signatures and that there is one alone, and then
+everything that the lottery rests on: the seed against the reveals, each relay's proof (RFC 9381), the weights, and the
+draw itself, which is held again. Nothing is believed but the genesis.
 
 What cannot be seen from a consensus: whether the authorities left out a relay that showed them a proof. Their
 signatures answer for that.
@@ -60,9 +60,11 @@ async function verify(terminal: Terminal, options: VerifyOptions): Promise<void>
 
 type Found = { consensus: Consensus; endorsedBy: string[] };
 
-/** The first that is endorsed as it should be; otherwise why one is not. Throws `unavailable` and `not-found`. */
+/** The one that is endorsed as it should be; otherwise why there is none. Throws `unavailable` and `not-found`. */
 async function fetchConsensus(genesis: Genesis, epoch: number): Promise<Found | { refusal: string }> {
-  const { DirectoryClient, epochStart, verifyConsensus } = await import('@fog/betanet');
+  const { allDoubleEndorsers, DirectoryClient, endorsersOf, epochStart, validConsensuses } = await import(
+    '@fog/betanet'
+  );
   const directory = new DirectoryClient(genesis);
   const answers = await directory.consensus(epoch);
   if (answers.length === 0) {
@@ -78,11 +80,15 @@ async function fetchConsensus(genesis: Genesis, epoch: number): Promise<Found | 
   }
   // A look back: what was signed for an epoch counts as of that epoch.
   const now = Math.min(Date.now(), epochStart(genesis, epoch + 1) - 1);
-  const verdicts = answers.map(({ value }) => verifyConsensus(value, { genesis, now, checksLottery: false }));
-  const valid = verdicts.find((verdict) => verdict.valid && verdict.consensus.body.epoch === epoch);
-  if (valid?.valid) return valid;
-  const [refused] = verdicts.flatMap((verdict) => (verdict.valid ? [] : [verdict.message]));
-  return { refusal: refused ?? `the authorities answered with the consensus of another epoch than ${epoch}` };
+  const said = answers.map(({ authority, value }) => ({ authority: authority.id, document: value }));
+  const { valid, reasons } = validConsensuses(said, epoch, undefined, { genesis, now, checksLottery: false });
+  const [consensus] = valid;
+  if (consensus === undefined) return { refusal: reasons.join('; ') };
+  if (valid.length > 1) {
+    const names = allDoubleEndorsers(valid, genesis).join(', ');
+    return { refusal: `there are ${valid.length} of them, and ${names} signed both` };
+  }
+  return { consensus, endorsedBy: endorsersOf(consensus, genesis).map(({ authority }) => authority) };
 }
 
 function documentOf({ consensus, endorsedBy }: Found, verdict: LotteryVerdict) {
