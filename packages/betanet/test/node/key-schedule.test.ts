@@ -61,6 +61,9 @@ test('the folder of a node has the key of the last epoch until its end, and noth
     }
     while (files.some(existsSync)) await sleep(5);
     assert.ok(now() < end + 1000, `${now() - end} ms late`);
+    assert.equal(epochs().includes(2), false);
+    // The key of another epoch ahead is made beside, in its own time.
+    while (!epochs().includes(7) && now() < end + 5000) await sleep(5);
     assert.deepEqual(epochs(), [3, 4, 5, 6, 7]);
   } finally {
     await rm(folder, { recursive: true, force: true });
