@@ -58,15 +58,28 @@ class ClosedDoor {
   }
 }
 
-async function consensusOf(network: SmallMixNetwork, epoch: number): Promise<Consensus> {
-  const latest = () => network.authorities[0]?.latest;
-  await until(`there is a consensus for epoch ${epoch}`, () => latest()?.body.epoch === epoch, 2 * EPOCH);
-  return latest() as Consensus;
+/**
+ * The first consensus after that epoch of which `check` holds. A busy machine may miss a round, or a step of it; of three
+ * in a row one has to be as it should.
+ */
+async function consensusAfter(network: SmallMixNetwork, epoch: number, check: (consensus: Consensus) => void) {
+  let known = epoch;
+  for (;;) {
+    const latest = () => network.authorities[0]?.latest;
+    await until(`there is a consensus after epoch ${known}`, () => (latest()?.body.epoch ?? 0) > known, 3 * EPOCH);
+    const consensus = latest() as Consensus;
+    known = consensus.body.epoch;
+    try {
+      check(consensus);
+      return consensus;
+    } catch (error) {
+      if (known >= epoch + 3) throw error;
+    }
+  }
 }
 
 /** A packet under the key of the last epoch is told apart for a while; then the key is gone, and nothing knows the packet. */
-async function expectKeyToDie(network: SmallMixNetwork, consensus: Consensus): Promise<void> {
-  const { epoch } = consensus.body;
+async function expectKeyToDie(network: SmallMixNetwork, consensus: Consensus, epoch: number): Promise<void> {
   await sleep(epochStart(network.genesis, epoch + 1) + 1.3 * GRACE - Date.now());
   const gateway = network.node('gateway-0');
   const late = await linkTo(network, 'gateway-0');
@@ -137,8 +150,8 @@ test('epochs: a liar is named, an authority may be down, old packets are refused
     await until('there is a consensus with all nodes', isWhole, 5 * EPOCH);
     door.close();
     const base = network.authorities[0]?.latest?.body.epoch ?? 0;
-    lies.push(base + 1);
-    const zero = await consensusOf(network, base);
+    const zero = network.authorities[0]?.latest as Consensus;
+    lies.push(base + 1, base + 2, base + 3);
     assert.deepEqual(zero.body.authorities, {
       counted: ['authority-0', 'authority-1', 'authority-2'],
       equivocated: [],
@@ -146,24 +159,26 @@ test('epochs: a liar is named, an authority may be down, old packets are refused
     });
     assert.ok(zero.body.nodes.some(({ id }) => id === dropper));
 
-    const one = await consensusOf(network, base + 1);
-    assert.deepEqual(one.body.authorities.equivocated, ['authority-2']);
-    assert.deepEqual(one.body.authorities.counted, ['authority-0', 'authority-1']);
+    const one = await consensusAfter(network, base, ({ body }) => {
+      assert.deepEqual(body.authorities.equivocated, ['authority-2']);
+      assert.deepEqual(body.authorities.counted, ['authority-0', 'authority-1']);
+    });
 
-    await sleep(epochStart(genesis, base + 1) + 50 - Date.now());
+    await sleep(epochStart(genesis, one.body.epoch) + 50 - Date.now());
     await network.stopAuthority(2);
-    await expectKeyToDie(network, zero);
+    await expectKeyToDie(network, zero, one.body.epoch - 1);
 
-    const two = await consensusOf(network, base + 2);
-    assert.deepEqual(two.body.authorities.absent, ['authority-2']);
-    expectHonestMeasured(network, two);
+    const two = await consensusAfter(network, one.body.epoch, (consensus) => {
+      assert.deepEqual(consensus.body.authorities.absent, ['authority-2']);
+      expectHonestMeasured(network, consensus);
+    });
 
-    await sleep(epochStart(genesis, base + 2) - Date.now());
+    await sleep(epochStart(genesis, two.body.epoch) - Date.now());
     const client = network.client('private');
     await client.connected(AbortSignal.timeout(5000));
     const answer = await client.request({ service: 'echo', bytes: Uint8Array.of(7), answerWithinMilliseconds: 10_000 });
     assert.deepEqual([...answer], [7]);
-    assert.equal(client.consensus?.body.epoch, base + 2);
+    assert.ok((client.consensus?.body.epoch ?? 0) >= two.body.epoch);
   } catch (error) {
     throw new Error(network.said.join('\n'), { cause: error });
   }
