@@ -27,7 +27,7 @@ import {
   type VerificationEvent,
   verifyTask,
 } from '../packages/verification/src/index.ts';
-import { Choices, seededRandom } from '../test/chaos/seeded-random.ts';
+import { Choices, seededRandom } from '../test/support/seeded-random.ts';
 
 export interface SimulationSettings {
   tasks: number;

@@ -5,12 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FogClient } from '../../packages/contract/src/index.ts';
 import { httpFetch } from '../../packages/contract/src/node/index.ts';
 import type { TestEngine } from '../support/docker-engine.ts';
+import { Choices, seededRandom, seedOf } from '../support/seeded-random.ts';
 import type { AgentOrder } from './agent-process.ts';
 import { ChildProgram } from './child-program.ts';
 import type { ClockStep, CoordinatorOrder, CoordinatorReady } from './coordinator-process.ts';
 import { garbage } from './garbage.ts';
 import { AGENTS, type Fault, type FaultAction, type LinkName, type Schedule } from './schedule.ts';
-import { Choices, seededRandom, seedOf } from './seeded-random.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 
 export interface ClusterOptions {

@@ -1,5 +1,5 @@
 /** Bytes that break a connection. Random enough never to be taken for something meant. */
-import type { Choices } from './seeded-random.ts';
+import type { Choices } from '../support/seeded-random.ts';
 
 /**
  * `bytes`: noise, which no framing survives. `frame`: a well-formed WebSocket text frame with text that is not of

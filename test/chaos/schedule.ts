@@ -3,8 +3,8 @@
  * submitted when, and which faults strike. Pure.
  */
 
+import { Choices, seededRandom, seedOf } from '../support/seeded-random.ts';
 import { realTask } from './real-programs.ts';
-import { Choices, seededRandom, seedOf } from './seeded-random.ts';
 import { FLAKY_ATTEMPTS, type LoadProgram, REAL_RUNTIMES } from './task-plan.ts';
 
 export type Engine = 'sqlite' | 'postgres';

@@ -2,7 +2,7 @@
  * What a task of the load does, as a function of the job's arguments, its partition and its fence. The agents run it,
  * the checker knows from it what must have come out. Pure.
  */
-import { Choices, seededRandom, seedOf } from './seeded-random.ts';
+import { Choices, seededRandom, seedOf } from '../support/seeded-random.ts';
 
 /** Real engines, whose programs know their partition and not their fence: they are never flaky. */
 export const REAL_RUNTIMES = ['wasm', 'javascript', 'process', 'docker'] as const;

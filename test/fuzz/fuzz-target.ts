@@ -1,5 +1,5 @@
 /** What can be fuzzed, and how one target is run over a range of its inputs. */
-import { seedOf } from '../chaos/seeded-random.ts';
+import { seedOf } from '../support/seeded-random.ts';
 import { FuzzRandom } from './fuzz-random.ts';
 
 /** A part of the product that reads what strangers send. */

@@ -20,7 +20,7 @@ import {
 import { unwrap } from '../../../packages/sphinx/src/unwrap.ts';
 import { damage, ELEMENT_AT, randomSlot } from '../../../packages/sphinx/test/damaged-packets.ts';
 import { EDGES, LOW_ORDER } from '../../../packages/sphinx/test/native-tiers.ts';
-import { seedOf } from '../../chaos/seeded-random.ts';
+import { seedOf } from '../../support/seeded-random.ts';
 import { FuzzRandom } from '../fuzz-random.ts';
 import type { FuzzTarget, Notes } from '../fuzz-target.ts';
 import { PacketPool, type PooledPacket, statusOf } from './packet-pool.ts';

@@ -1,9 +1,9 @@
 /**
  * The way of a packet through a node:
  *
- *     received -> unwrapped (threads) -> replay tag claimed -> held for its delay -> forwarded, or delivered here
- *         |           |                     |                     |
- *         '-----------'---------------------'---------------------'--> dropped, with a cause that is counted
+ *     received -> unwrapped -> replay tag claimed -> held for its delay -> forwarded, or delivered here
+ *         |           |                |                    |
+ *         '-----------'----------------'--------------------'--> dropped, with a cause that is counted
  *
  * Tags are on the disk before their packets leave: a row of unwrapped packets is claimed, its tags are written at once,
  * and only then does the queue give anything away. Deliveries take the same way as packets that are forwarded.

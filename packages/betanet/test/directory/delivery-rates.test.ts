@@ -1,6 +1,8 @@
 /** Whom an authority blames for lost loops, in simulated networks from seeds that are shown. */
+
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { seededRandom } from '../../../../test/support/seeded-random.ts';
 import { mixesOf } from '../../src/client/path-selection.ts';
 import {
   DEFAULT_LOTTERY,
@@ -14,7 +16,6 @@ import {
   recentProbes,
   withLoops,
 } from '../../src/index.ts';
-import { randomNumbers } from './simulated-network.ts';
 
 const SEEDS = Array.from({ length: Number(process.env.FOG_DIRECTORY_SEEDS ?? 8) }, (_, index) => index + 1);
 const FLOOR = DEFAULT_LOTTERY.performanceFloorPpm / PARTS_PER_MILLION;
@@ -36,7 +37,7 @@ interface Network {
 /** Mixes are dealt into layers anew in each round, as the lottery does. */
 function measured(network: Network, seed: number): Map<string, number> {
   const { layers, perLayer, gateways, rounds, loopsPerRound, rates, framed } = network;
-  const random = randomNumbers(seed);
+  const random = seededRandom(seed);
   const below = (bound: number) => Math.floor(random() * bound);
   const depths = probeDepths({ layers });
   let record: ProbeRecord = [];

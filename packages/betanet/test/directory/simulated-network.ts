@@ -3,7 +3,9 @@
  * time. Everything follows from a seed. Authorities run the code that ships; a liar runs it too, and changes what it
  * sends.
  */
+
 import { createHash } from 'node:crypto';
+import { seededRandom } from '../../../../test/support/seeded-random.ts';
 import {
   type AuthorityContext,
   type AuthorityEffect,
@@ -69,19 +71,6 @@ export interface Outcome {
   refusals: Map<string, number>;
 }
 
-/** Numbers from 0 up to 1 (splitmix32). */
-export function randomNumbers(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x9e3779b9) | 0;
-    let mixed = state ^ (state >>> 16);
-    mixed = Math.imul(mixed, 0x21f0aaad);
-    mixed ^= mixed >>> 15;
-    mixed = Math.imul(mixed, 0x735a2d97);
-    return ((mixed ^ (mixed >>> 15)) >>> 0) / 2 ** 32;
-  };
-}
-
 export class SimulatedNetwork {
   readonly outcome: Outcome = { published: [], adopted: [], evidence: [], refusals: new Map() };
   readonly #options: SimulationOptions;
@@ -94,7 +83,7 @@ export class SimulatedNetwork {
 
   constructor(options: SimulationOptions) {
     this.#options = options;
-    this.#random = randomNumbers(options.seed);
+    this.#random = seededRandom(options.seed);
     const { genesis, mostSkewMilliseconds = 0 } = options;
     for (const { id } of genesis.authorities) {
       if (options.down?.includes(id)) continue;
