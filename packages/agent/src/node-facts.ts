@@ -6,6 +6,7 @@ import {
   type Capacity,
   FogError,
   LIMITS,
+  type NodeOfferTerms,
   nameSchema,
   parseBytes,
 } from '@fog/contract';
@@ -65,6 +66,19 @@ export function nodeLabels(settings: AgentSettings, machine: MachineFacts): Reco
     );
   }
   return labels;
+}
+
+/** What the owner asks, and what the computer draws. Throws `invalid-configuration` for power that falls with work. */
+export function nodeOffer({ price, idleWatts, busyWatts }: AgentSettings): NodeOfferTerms {
+  if ((idleWatts === undefined) !== (busyWatts === undefined) || (idleWatts ?? 0) > (busyWatts ?? 0)) {
+    throw new FogError('invalid-configuration', 'agent.idleWatts and agent.busyWatts belong together', {
+      hint: 'give both, busyWatts at least as much as idleWatts, or neither',
+    });
+  }
+  return {
+    pricePerSlice: price,
+    ...(idleWatts === undefined || busyWatts === undefined ? {} : { idleWatts, busyWatts }),
+  };
 }
 
 /** What attempts may use together. */

@@ -10,7 +10,7 @@ import { type DataDirectory, emptyScratch, openDataDirectory, readPin } from './
 import { HeldAttempts } from './held-attempts.ts';
 import { loadIdentity } from './identity.ts';
 import { Journal } from './journal.ts';
-import { nodeCapacity, nodeLabels, nodeName, readMachine } from './node-facts.ts';
+import { nodeCapacity, nodeLabels, nodeName, nodeOffer, readMachine } from './node-facts.ts';
 import { RootCache } from './root-cache.ts';
 import { createRuntimes, probeRuntimes } from './runtime-set.ts';
 import { Sessions } from './sessions.ts';
@@ -84,6 +84,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     capacity,
     runtimes: await probeRuntimes(runtimes),
     policy: { accept: options.settings.accept, trusted: options.settings.trusted },
+    offer: nodeOffer(options.settings),
   };
   const agent: Agent | undefined = new Agent({
     url: options.url,

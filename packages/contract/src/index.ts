@@ -14,6 +14,7 @@ export * from './job-spec.ts';
 export * from './limits.ts';
 export * from './long-running.ts';
 export * from './node-description.ts';
+export * from './placement-policy.ts';
 export * from './resources.ts';
 export * from './routes.ts';
 export * from './sandbox-path.ts';

@@ -45,6 +45,8 @@ export function jobSpecJsonSchema(): JsonSchema {
         properties: {
           timeouts: false,
           retry: false,
+          deadline: false,
+          dependsOn: false,
           task: { type: 'object', properties: { runtime: { enum: ['docker', 'process'] } } },
         },
       },

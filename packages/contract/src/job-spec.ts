@@ -7,56 +7,24 @@
  */
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
-import { CONSTRAINT_PATTERN, parseConstraint } from './constraints.ts';
 import { FogError } from './errors.ts';
-import { blobDigest, nameSchema } from './identifiers.ts';
+import { blobDigest, jobIdSchema, nameSchema } from './identifiers.ts';
 import { LIMITS } from './limits.ts';
+import {
+  budgetSchema,
+  deadlineSchema,
+  objectivesSchema,
+  placementSchema,
+  privacySchema,
+  tierSchema,
+} from './placement-policy.ts';
 import { isSandboxPath, SANDBOX_PATH_PATTERN } from './sandbox-path.ts';
 import { issueFaults, issueText, pathText, type SpecFault } from './spec-faults.ts';
 import { DISCONNECT_DEFAULTS, RETRY_DEFAULTS, RUNTIMES, ruleFaults, TIMEOUT_DEFAULTS } from './spec-rules.ts';
+import { bytesText, cpuText, durationOrZero, durationText } from './spec-texts.ts';
 import { RETRYABLE_REASONS } from './states.ts';
 import { unbuiltFaults } from './unbuilt-features.ts';
-import { BYTES_PATTERN, CPU_PATTERN, DURATION_PATTERN, parseBytes, parseCpu, parseDuration } from './units.ts';
 import { verificationPolicySchema } from './verification-policy.ts';
-
-const bytesText = quantity(BYTES_PATTERN, parseBytes, 'bytes: 256Mi, 1G or a number');
-const cpuText = quantity(CPU_PATTERN, parseCpu, 'CPU: 500m, 0.5 or 2');
-
-/** Text of the pattern, or a bare number; greater than zero. */
-function quantity(pattern: RegExp, parse: (text: string) => number, what: string) {
-  const error = `must be a quantity of ${what}`;
-  return z
-    .union([z.string().regex(withNonZeroDigit(pattern), error), z.number().positive(error)], { error })
-    .transform(String)
-    .refine((text) => isPositive(parse, text), error)
-    .meta({ description: `Quantity of ${what}` });
-}
-
-const DURATION_FAULT = 'must be a duration: 500ms, 30s, 10m, 1h30m or 7d';
-const durationText = z
-  .string(DURATION_FAULT)
-  .regex(withNonZeroDigit(DURATION_PATTERN), { error: DURATION_FAULT, abort: true })
-  .refine((text) => isPositive(parseDuration, text), DURATION_FAULT)
-  .meta({ description: 'Duration: 500ms, 30s, 10m, 1h30m or 7d' });
-
-/** For waits that may also be left out. */
-const durationOrZero = z
-  .string(DURATION_FAULT)
-  .regex(DURATION_PATTERN, DURATION_FAULT)
-  .meta({ description: 'Duration: 0s, 500ms, 30s, 10m, 1h30m or 7d' });
-
-/** None of the patterns has an exponent, so what has a digit other than 0 is more than zero. */
-function withNonZeroDigit(pattern: RegExp): RegExp {
-  return new RegExp(pattern.source.replace('^', '^(?=.*[1-9])'));
-}
-
-function isPositive(parse: (text: string) => number, text: string): boolean {
-  try {
-    return parse(text) > 0;
-  } catch {
-    return false;
-  }
-}
 
 function sandboxPath(example: string) {
   return z
@@ -74,26 +42,9 @@ const IMAGE_PATTERN =
 const TARGET_FAULT = 'must be HOST:PORT, such as api.example.org:443, *.example.org:443 or api.example.org:*';
 const TARGET_PATTERN = /^(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?:(?:[0-9]{1,5}|\*)$/;
 
-const constraintText = z
-  .string()
-  .superRefine((text, context) => {
-    try {
-      parseConstraint(text);
-    } catch (error) {
-      const { message, hint } = FogError.from(error);
-      context.addIssue({ code: 'custom', message: hint === undefined ? message : `${message}; ${hint}` });
-    }
-  })
-  .meta({
-    description: 'os == linux, region in (eu, us), cores >= 4, gpu or !gpu',
-    pattern: CONSTRAINT_PATTERN.source,
-  });
-
 const labelsSchema = z
   .record(z.string().min(1).max(LIMITS.labelBytes), z.string().max(LIMITS.labelBytes))
   .meta({ description: 'Labels of the job, for people and lists', maxProperties: LIMITS.labels });
-
-/** Where a digest stands for a file; `job-schema.ts` publishes it as what a person may write. */
 
 export const inputSchema = z.strictObject({
   source: blobDigest,
@@ -354,9 +305,21 @@ export const jobFieldsSchema = z.strictObject({
     disconnect: disconnectSchema.prefault({}),
     restart: restartSchema.optional(),
     suspend: suspendSchema.optional(),
-    placement: z
-      .strictObject({ constraints: z.array(constraintText).max(LIMITS.constraints).default([]) })
-      .prefault({}),
+    placement: placementSchema.prefault({}),
+    objectives: objectivesSchema.optional(),
+    budget: budgetSchema.optional(),
+    privacy: privacySchema.optional(),
+    tier: tierSchema.optional(),
+    spot: z.boolean().optional().meta({
+      description: 'It may be stopped, and placed again, when work that is not spot needs its room',
+    }),
+    deadline: deadlineSchema.optional(),
+    dependsOn: z
+      .array(jobIdSchema)
+      .min(1)
+      .max(LIMITS.dependencies)
+      .optional()
+      .meta({ description: 'Jobs that have to complete before its tasks are placed' }),
     verification: verificationPolicySchema.optional().meta({
       description: 'How results of nodes that are not trusted are checked; left out, the first result counts',
     }),

@@ -30,6 +30,14 @@ export const LIMITS = {
   tunnelsPerAttempt: 64,
   /** Constraints of one job: each is looked at for every node. */
   constraints: 32,
+  /** Objectives of one job: with more, nearly every placement is as good as every other. */
+  objectives: 4,
+  /** Jobs that one job waits for: each is looked at whenever one of them ends. */
+  dependencies: 64,
+  /** Price of a slice, budget of a run, in micro-FOG: sums of them stay exact. */
+  microFog: 2 ** 36,
+  /** Power of one node: a rack has less. */
+  watts: 1_000_000,
   /** Labels of a job or node, and the length of one name or value. */
   labels: 64,
   labelBytes: 256,

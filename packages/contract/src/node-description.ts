@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { nameSchema } from './identifiers.ts';
 import { LIMITS } from './limits.ts';
+import { nodeOfferSchema } from './placement-policy.ts';
 
 export const capacitySchema = z.strictObject({
   /** Attempts at the same time: the credits the node grants. */
@@ -46,5 +47,7 @@ export const nodeDescriptionSchema = z.strictObject({
   capacity: capacitySchema,
   runtimes: z.partialRecord(z.enum(RUNTIME_NAMES), runtimeProbeSchema),
   policy: nodePolicySchema,
+  /** What its owner asks, and what it draws; left out where that was not said. */
+  offer: nodeOfferSchema.optional(),
 });
 export type NodeDescription = z.infer<typeof nodeDescriptionSchema>;

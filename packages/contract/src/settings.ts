@@ -6,6 +6,7 @@ import { parse as parseToml } from 'smol-toml';
 import { z } from 'zod';
 import { FogError } from './errors.ts';
 import { nameSchema } from './identifiers.ts';
+import { LIMITS } from './limits.ts';
 import { issueText } from './spec-faults.ts';
 import { BYTES_PATTERN, DURATION_PATTERN } from './units.ts';
 
@@ -46,6 +47,8 @@ export const coordinatorSettingsSchema = z.strictObject({
 });
 export type CoordinatorSettings = z.infer<typeof coordinatorSettingsSchema>;
 
+const watts = z.number().min(0).max(LIMITS.watts);
+
 /** Table `[agent]`. */
 export const agentSettingsSchema = z.strictObject({
   name: nameSchema.optional().meta({ description: 'Default: the host name' }),
@@ -68,6 +71,11 @@ export const agentSettingsSchema = z.strictObject({
     .meta({ description: 'Offer a cluster as well: in-cluster, or the path of a kubeconfig' }),
   accept: principals.default(['*']).meta({ description: 'Whose jobs may run here' }),
   trusted: principals.default([]).meta({ description: 'Whose scripts may run in v8 without a sandbox' }),
+  price: z.int().min(0).max(LIMITS.microFog).default(0).meta({
+    description: 'Micro-FOG asked for a slice: one processor, 2 GiB, 5 minutes; 0 is free of charge',
+  }),
+  idleWatts: watts.optional().meta({ description: 'Power of this computer while nothing runs; see busyWatts' }),
+  busyWatts: watts.optional().meta({ description: 'And with all processors at work; placement by energy needs both' }),
   drainDeadline: durationText.default('10m').meta({ description: 'On SIGTERM, time for what runs' }),
 });
 export type AgentSettings = z.infer<typeof agentSettingsSchema>;

@@ -7,6 +7,7 @@
  */
 import { nameSchema } from './identifiers.ts';
 import { LIMITS } from './limits.ts';
+import { placementFaults } from './placement-rules.ts';
 import { isSandboxPath } from './sandbox-path.ts';
 import { serviceFaults } from './service-rules.ts';
 import { RETRYABLE_REASONS } from './states.ts';
@@ -44,6 +45,7 @@ export function ruleFaults(document: unknown): RuleFault[] {
       : []),
     ...longRunningFaults(spec ?? {}).map(({ path, message }) => ({ path: ['spec', ...path], message })),
     ...disconnectFaults(recordIn(spec, 'disconnect')),
+    ...placementFaults(spec).map(({ path, message }) => ({ path: ['spec', ...path], message })),
     ...serviceFaults(spec).map(({ path, message }) => ({ path: ['spec', ...path], message })),
     ...verificationFaults(spec, task),
     ...(task === null

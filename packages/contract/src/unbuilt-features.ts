@@ -22,11 +22,8 @@ const UNBUILT: readonly UnbuiltFeature[] = [
   { path: 'spec.disconnect.reconcile', values: ['best-score', 'longest-running'] },
   { path: 'spec.placement.spread' },
   { path: 'spec.placement.affinity' },
-  { path: 'spec.objectives' },
-  { path: 'spec.budget' },
   { path: 'spec.schedule' },
-  { path: 'spec.dependsOn' },
-  { path: 'spec.privacy' },
+  { path: 'spec.privacy', values: ['confidential', 'secret'] },
 ];
 
 /** Neutral values of unbuilt fields: they ask for nothing, so they are taken and dropped. */

@@ -95,8 +95,7 @@ test('what is missing is told as missing', () => {
 test('features of the language that are not built are told apart from faults', () => {
   const unbuilt: [unknown, string][] = [
     [{ ...MINIMAL, kind: 'Cron' }, 'kind'],
-    [spec({ budget: 5 }), 'spec.budget'],
-    [spec({ dependsOn: ['x'] }), 'spec.dependsOn'],
+    [spec({ schedule: '@daily' }), 'spec.schedule'],
     [spec({ privacy: 'secret' }), 'spec.privacy'],
     [spec({}, { resources: { gpu: 1 } }), 'spec.task.resources.gpu'],
     [spec({ verification: { compare: { script: 'https://x/c.js' } } }), 'spec.verification.compare.script'],
@@ -105,8 +104,8 @@ test('features of the language that are not built are told apart from faults', (
     const { code, faults } = faultsOf(document);
     assert.deepEqual([code, faults[path]], ['unsupported', 'unsupported'], path);
   }
-  const both = faultsOf(spec({ budget: 5, count: 0 }));
-  assert.deepEqual(both, { code: 'invalid-spec', faults: { 'spec.budget': 'unsupported', 'spec.count': 'invalid' } });
+  const both = faultsOf(spec({ schedule: '@daily', count: 0 }));
+  assert.deepEqual(both, { code: 'invalid-spec', faults: { 'spec.schedule': 'unsupported', 'spec.count': 'invalid' } });
   parseJobSpec({ ...(spec({}, { resources: { gpu: 0 } }) as object), metadata: { namespace: 'default' } });
 });
 

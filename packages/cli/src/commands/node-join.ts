@@ -30,6 +30,9 @@ interface JoinOptions {
   memory?: string;
   accept?: string[];
   trust?: string[];
+  price?: number;
+  idleWatts?: number;
+  busyWatts?: number;
   verbose?: boolean;
   json?: boolean;
 }
@@ -58,6 +61,9 @@ export function addJoinCommand(node: Command, terminal: Terminal): void {
     .option('--memory <quantity>', 'memory to offer, such as 4Gi')
     .option('--accept <principal>', 'run jobs of this principal only, repeatable', listOption)
     .option('--trust <principal>', 'run scripts of this principal in v8 without a sandbox, repeatable', listOption)
+    .option('--price <micro-fog>', 'what a slice costs: one processor, 2 GiB, 5 minutes; default: free', wholeNumber(0))
+    .option('--idle-watts <n>', 'power of this computer while nothing runs', Number)
+    .option('--busy-watts <n>', 'and with all processors at work', Number)
     .option('--verbose', 'log everything')
     .addHelpText('after', HELP);
   withJson(command).action(async (url: string | undefined, options: JoinOptions) => {
@@ -79,6 +85,9 @@ async function joinFog(terminal: Terminal, url: string | undefined, options: Joi
     memory: options.memory,
     accept: options.accept,
     trusted: options.trust,
+    price: options.price,
+    idleWatts: options.idleWatts,
+    busyWatts: options.busyWatts,
   });
   const coordinator = await findJoin(terminal, url, options, fogData);
   const isSupervised = terminal.environment.FOG_SUPERVISED !== undefined && process.send !== undefined;

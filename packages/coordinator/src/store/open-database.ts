@@ -15,6 +15,7 @@ import * as health from './migrations/0005-health.ts';
 import * as deployments from './migrations/0006-deployments.ts';
 import * as verification from './migrations/0007-verification.ts';
 import * as checkpoints from './migrations/0008-checkpoints.ts';
+import * as placement from './migrations/0009-placement.ts';
 import { PreparingClient } from './postgres-client.ts';
 import { openSqlite } from './sqlite-connection.ts';
 import type { Tables } from './tables.ts';
@@ -35,6 +36,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0006-deployments': deployments,
   '0007-verification': verification,
   '0008-checkpoints': checkpoints,
+  '0009-placement': placement,
 };
 /** One connection writes, the others answer reads and streams. */
 const POSTGRES_CONNECTIONS = 8;

@@ -117,6 +117,8 @@ export interface AttemptsTable {
   node_id: string;
   /** Nodes with a session at the coordinator that suited it, whether they had room or not; null in old rows. */
   suitable: number | null;
+  /** JSON of PlacementReason; null in old rows, and where nothing was chosen. */
+  placement: string | null;
   leased_at: number;
   started_at: number | null;
   ended_at: number | null;
@@ -200,6 +202,9 @@ export interface NodesTable {
   /** SHA-256 of the session's blob token, hex. */
   blob_token_hash: string;
   joined_at: number;
+  /** How often its link was lost without a farewell, and how long it has been connected besides the present session. */
+  losses: Generated<number>;
+  connected_milliseconds: Generated<number>;
   last_seen_at: number;
   /** When the node went silent; its lost attempts are judged from here. Null while connected. */
   silent_since: number | null;

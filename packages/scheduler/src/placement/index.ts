@@ -1,4 +1,5 @@
 /** Where tasks are placed: exact for one, fast for a stream of them, optimised for a batch. Pure and seeded. */
+export { ROUTER_STRATEGIES, type RouterStrategyName } from '@fog/contract';
 export {
   BATCH_STOPS,
   type BatchOptions,
@@ -65,7 +66,6 @@ export {
 } from './plan.ts';
 export { replicaPrefix } from './replica-prefix.ts';
 export { Router, type RouterDecision, type RouterSettings } from './router/router.ts';
-export { ROUTER_STRATEGIES, type RouterStrategyName } from './router/strategies.ts';
 export {
   assignmentsOf,
   type PickRule,

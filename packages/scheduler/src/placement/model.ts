@@ -3,15 +3,9 @@
  *
  * Times are milliseconds throughout. Sizes are bytes, rates bits a second, money whole micro-FOG.
  */
-import type { Constraint } from '@fog/contract';
+import { type Constraint, PRIVACY_LEVELS, type PrivacyLevel } from '@fog/contract';
 
-/** How well what a task computes on has to be kept from others; `public`: not at all. Each includes those before it. */
-export const PRIVACY_LEVELS = ['public', 'private', 'confidential', 'secret'] as const;
-export type PrivacyLevel = (typeof PRIVACY_LEVELS)[number];
-
-/** What a plan may be good at. All of them are minimised; `objectives.ts` says in which units. */
-export const OBJECTIVES = ['completionTime', 'cost', 'energy', 'failureRisk', 'fairness'] as const;
-export type ObjectiveName = (typeof OBJECTIVES)[number];
+export { OBJECTIVES, type ObjectiveName, PRIVACY_LEVELS, type PrivacyLevel } from '@fog/contract';
 
 /** Whole numbers. */
 export interface Resources {

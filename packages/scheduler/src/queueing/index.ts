@@ -5,6 +5,7 @@
  * `decideQueue` is one queue of rigid jobs under one policy. `decideSharedQueue` is that of a cluster with tenants, tiers,
  * quotas, dependencies and spot work. For graphs of tasks there are `heftSchedule`, `peftSchedule`, `optimiseSchedule`.
  */
+export { SERVICE_TIERS, type ServiceTier } from '@fog/contract';
 export { type Aging, agedAreaScore, agedFirst, drainSeconds, hasAged } from './aging.ts';
 export {
   BACKFILL_RULES,
@@ -32,12 +33,10 @@ export {
   type PreemptionNode,
   type SpotWork,
 } from './preemption.ts';
-export {
-  type QueuedWork,
-  type ResourceAmounts,
-  type RunningWork,
-  SERVICE_TIERS,
-  type ServiceTier,
+export type {
+  QueuedWork,
+  ResourceAmounts,
+  RunningWork,
 } from './queued-work.ts';
 export { excessOfStart, excessOfSubmit, type Quota, type QuotaExcess, type TenantUse } from './quotas.ts';
 export { assertRigidJob, type RigidJob, type RunningJob } from './rigid-job.ts';

@@ -1,12 +1,9 @@
 /** Work of tenants that waits for a place, and what it needs. */
-import { FogError } from '@fog/contract';
+import { FogError, type ServiceTier } from '@fog/contract';
 import type { RigidJob, RunningJob } from './rigid-job.ts';
 
 /** Amounts by the name of the resource, `processors`, `memoryBytes` and the like. What is not named is 0. */
 export type ResourceAmounts = Readonly<Record<string, number>>;
-
-export const SERVICE_TIERS = ['bronze', 'silver', 'gold'] as const;
-export type ServiceTier = (typeof SERVICE_TIERS)[number];
 
 export interface QueuedWork extends RigidJob {
   tenant: string;

@@ -1,7 +1,7 @@
 /** What a tier promises, what it costs, and what is given back when the promise is not kept. */
-import { FogError } from '@fog/contract';
+import { FogError, SERVICE_TIERS, type ServiceTier } from '@fog/contract';
 import { QUEUEING_LIMITS } from './limits.ts';
-import { type QueuedWork, SERVICE_TIERS, type ServiceTier } from './queued-work.ts';
+import type { QueuedWork } from './queued-work.ts';
 
 export interface ServiceLevel {
   /** Of the price of bronze, in thousandths. */

@@ -2,7 +2,7 @@
  * Places single tasks, one after the other, thousands a second. It remembers what it placed where, so that no two tasks
  * are given the same room.
  */
-import { FogError } from '@fog/contract';
+import { FogError, ROUTER_STRATEGIES, type RouterStrategyName } from '@fog/contract';
 import { RandomNumbers } from '../../random-numbers.ts';
 import { assertAmount, checkNode, checkNodes, checkTask } from '../checked-model.ts';
 import { feasibility, isExcluded, kindOf, lastingHurdle, noFeasibleNode, pairHurdle } from '../feasibility.ts';
@@ -16,7 +16,7 @@ import {
   type TaskToPlace,
 } from '../model.ts';
 import { type Mask, NodeTree } from './node-tree.ts';
-import { ROUTER_STRATEGIES, type RouterStrategy, type RouterStrategyName, routerStrategy } from './strategies.ts';
+import { type RouterStrategy, routerStrategy } from './strategies.ts';
 
 export interface RouterSettings {
   strategy: RouterStrategyName;

@@ -2,26 +2,12 @@
  * How a single task finds its node quickly. Whatever the strategy, the node suits the task and has room for it; they
  * differ in what they look for among those nodes.
  */
+import type { RouterStrategyName } from '@fog/contract';
 import type { RandomNumbers } from '../../random-numbers.ts';
 import { missingBytes } from '../estimates.ts';
 import { type NodeOffer, privacyRank, type TaskToPlace } from '../model.ts';
 import { estimateLoad } from './load.ts';
 import { type Mask, type NodeTree, START_BYTES, startOf } from './node-tree.ts';
-
-export const ROUTER_STRATEGIES = [
-  /** The node of which least is taken. */
-  'least-loaded',
-  /** Nodes that have most of the inputs; else always the same node for the same affinity key, as long as it has room. */
-  'affinity',
-  /** The node on which the task could start soonest: latency, and transfer of what it does not have. */
-  'proximity',
-  /** The lowest sufficient level, so that nodes of higher levels are left to tasks that need them; then most reputation. */
-  'privacy-aware',
-  /** The less loaded of two nodes that are drawn. */
-  'power-of-two-choices',
-  'round-robin',
-] as const;
-export type RouterStrategyName = (typeof ROUTER_STRATEGIES)[number];
 
 export interface Question {
   task: TaskToPlace;
