@@ -132,6 +132,20 @@ export const DISPATCH_LIMITS = {
   leasesPerTask: 5000,
   /** A task whose attempt yielded sooner than this after its start waits for as long, so that none runs in a hot loop. */
   yieldPauseMilliseconds: 1000,
+  /** From being told to leave to the report, without checkpoints: programs are killed, containers removed. */
+  departureMilliseconds: 30_000,
+  /** The longest grace of a program that is told to leave, whatever its specification says: somebody waits for its place. */
+  departureGraceMilliseconds: 120_000,
+  /** Room is kept for so long for those for whom it was made; they take it with the next claim. */
+  holdMilliseconds: 5_000,
+  /** Nothing is stopped for a class for so long that has not taken the room that was made for it. */
+  futilePreemptionMilliseconds: 5 * 60_000,
+  /** Spot attempts that one look stops, classes that it looks at, and nodes with spot work: bounds its time. */
+  preemptionsPerLook: 64,
+  preemptingClasses: 8,
+  preemptionNodes: 512,
+  /** The same with checkpoints, besides their grace: 3 GB over a line of 80 Mbit/s. Then it counts as lost. */
+  lastCheckpointMilliseconds: 5 * 60_000,
   /** Pause before a replica that failed, or a task that its node could not run, is placed again; it doubles with each failure in a row up to the longest. */
   failurePauseMilliseconds: 1000,
   failureLongestPauseMilliseconds: 60_000,

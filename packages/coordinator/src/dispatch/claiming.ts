@@ -5,6 +5,7 @@ import { type ClaimedTask, claimTasks, queueHead } from '../store/claim.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { saveAttempts } from '../store/turn-rows.ts';
 import { saveVerification } from '../store/verification-rows.ts';
+import type { Hold, Holds } from './holds.ts';
 import type { JobCache } from './job-cache.ts';
 import type { Lease } from './leases.ts';
 import type { PlacementClasses } from './placement-classes.ts';
@@ -16,6 +17,7 @@ import {
   type QueueHead,
   type QueueHints,
 } from './queue-hints.ts';
+import type { PlacementClass } from './requirements.ts';
 import { type AgentSession, Reservations, type Sessions } from './sessions.ts';
 import type { Turn } from './turn.ts';
 import { leaseVerified, type ReplicaLease } from './verification/replica-leases.ts';
@@ -26,6 +28,7 @@ export interface ClaimingDependencies {
   classes: PlacementClasses;
   sessions: Sessions;
   hints: QueueHints;
+  holds: Holds;
   random: () => number;
 }
 
@@ -39,6 +42,8 @@ export interface HintUpdate {
 export interface Claims {
   leases: Lease[];
   hints: HintUpdate[];
+  /** Leases of classes for which room is kept. */
+  filled: Pick<Hold, 'classId' | 'node'>[];
   /** The turn has reached its limits: another may find more. */
   moreToClaim: boolean;
 }
@@ -54,7 +59,8 @@ export class Claiming {
   async claim(writer: Writer, turn: Turn, now: number): Promise<Claims> {
     const taken = this.#givenBack(turn);
     await this.#hintRequeued(writer, turn);
-    const claims: Claims = { leases: [], hints: [], moreToClaim: false };
+    const claims: Claims = { leases: [], hints: [], filled: [], moreToClaim: false };
+    this.#dependencies.holds.withhold(taken);
     const order = this.#dependencies.hints.inOrder();
     let tries = 0;
     // Most turns have a task or two to lease, and places cost time to find.
@@ -67,7 +73,7 @@ export class Claiming {
       }
       // A class without a place costs no statement and does not count: others must not starve behind it.
       const wanted = Math.min(most, room);
-      const places = this.#dependencies.sessions.places(current.placement, wanted, taken);
+      const places = this.#places(current.placement, wanted, taken);
       if (places.length === 0) continue;
       tries += 1;
       const next = await this.#claimClass(writer, turn, {
@@ -85,6 +91,19 @@ export class Claiming {
     }
     await this.#saveReplicas(writer, turn, claims, now);
     return claims;
+  }
+
+  /** Tasks that were moved go where they were moved to if there is room. */
+  #places(placement: PlacementClass, wanted: number, taken: Reservations): AgentSession[] {
+    const { sessions, holds } = this.#dependencies;
+    const { prefer } = placement.requirements;
+    return holds.lend(placement.id, taken, () => {
+      if (prefer === undefined) return sessions.places(placement, wanted, taken);
+      const there = { ...placement, requirements: { ...placement.requirements, node: prefer } };
+      const preferred = sessions.places(there, wanted, taken);
+      const more = wanted - preferred.length;
+      return more === 0 ? preferred : [...preferred, ...sessions.places(placement, more, taken)];
+    });
   }
 
   /** What leases of verified tasks lead to: most want another replica, which the next turn looks for. */
@@ -132,6 +151,7 @@ export class Claiming {
       }
       const isVerified = replica === 'verified';
       claims.leases.push({ name, session, suitable, job: jobs.get(name.job), checkpoint, isVerified });
+      if (this.#dependencies.holds.size > 0) claims.filled.push({ classId: placement.id, node: session.nodeId });
       if (replica === undefined) turn.leased(name, { id: session.nodeId, name: session.description.name });
     });
     for (const session of places.slice(claimed.length)) taken.giveBack(session, placement.requirements);
