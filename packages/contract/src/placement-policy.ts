@@ -13,6 +13,8 @@ export type PrivacyLevel = (typeof PRIVACY_LEVELS)[number];
 
 /** How a single task finds its node quickly. Whatever the strategy, the node suits the task and has room for it. */
 export const ROUTER_STRATEGIES = [
+  /** The node of which least is taken, one of less reputation counting as fuller; between equal ones in turn. */
+  'balanced',
   /** The node of which least is taken. */
   'least-loaded',
   /** Nodes that have most of the inputs; else always the same node for the same affinity key, as long as it has room. */

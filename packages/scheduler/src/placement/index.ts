@@ -28,7 +28,7 @@ export {
   wakingJoules,
   workingJoules,
 } from './estimates.ts';
-export { type ScanResult, type ScanRule, scanNodes } from './exact-scan.ts';
+export { type RankedNode, rankNodes, type ScanResult, type ScanRule, scanNodes } from './exact-scan.ts';
 export {
   type Exclusion,
   type Feasibility,
@@ -65,6 +65,7 @@ export {
   type StaleReason,
 } from './plan.ts';
 export { replicaPrefix } from './replica-prefix.ts';
+export { PlaceIndex, type PlaceQuestion } from './router/place-index.ts';
 export { Router, type RouterDecision, type RouterSettings } from './router/router.ts';
 export {
   assignmentsOf,
