@@ -94,6 +94,31 @@ export const deadlineSchema = z
   })
   .meta({ description: 'When its tasks shall have ended; a strict one is not begun where it would likely be missed' });
 
+const expectedSchema = z.strictObject({
+  completionMilliseconds: z.number().nonnegative(),
+  costMicroFog: z.number().nonnegative(),
+  energyJoules: z.number().nonnegative(),
+  /** Probability that there is no right result at the end. */
+  failureRisk: z.number().min(0).max(1),
+  /** By how much the deadline would be missed, if the run takes as long as one of twenty does. */
+  latenessMilliseconds: z.number().nonnegative(),
+});
+
+/** Why an attempt was given to its node. */
+export const placementReasonSchema = z.strictObject({
+  /** `pinned`: the task is for this node; `strategy`, `objectives`: what the job asks for; `plan`: of a batch. */
+  by: z.enum(['pinned', 'strategy', 'objectives', 'plan']),
+  strategy: z.enum(ROUTER_STRATEGIES).optional(),
+  /** Weights. */
+  objectives: z.partialRecord(z.enum(OBJECTIVES), z.number()).optional(),
+  /** Nodes with room that were compared. */
+  compared: z.int().nonnegative().optional(),
+  /** Of the node in this runtime, by verification: 0 to 1; 1 for a trusted one. */
+  reputation: z.number().min(0).max(1),
+  expected: expectedSchema.optional(),
+});
+export type PlacementReason = z.infer<typeof placementReasonSchema>;
+
 /** What a node says of its price and power. */
 export const nodeOfferSchema = z.strictObject({
   /** Micro-FOG for a standard slice: one processor, 2 GiB, 5 minutes. */

@@ -20,7 +20,8 @@ import { avoidNodes } from './avoided-nodes.ts';
 import { Claiming, type HintUpdate } from './claiming.ts';
 import { type AdmittedNode, type Arrival, admitNodes, type Reconciliation, reconcile } from './hello.ts';
 import { type DispatcherInput, type HelloInput, type HelloOutcome, missingOutputs, namesIn } from './inputs.ts';
-import type { JobCache } from './job-cache.ts';
+import { blobsOf } from './job-blobs.ts';
+import { type JobCache, runKindsOf } from './job-cache.ts';
 import { groupLeases, type Lease, leaseFrame, leaseGroupTexts } from './leases.ts';
 import type { Listening } from './listening.ts';
 import { sendOrders } from './orders.ts';
@@ -236,7 +237,7 @@ export class Dispatcher {
     await saveAttempts(writer, turn);
     const verdicts = await saveVerification(writer, turn.verification, classes, at);
     const claims = await this.#claiming.claim(writer, turn, at);
-    const given = claims.leases.map(({ name, session, suitable }) => ({ name, node: session.nodeId, suitable }));
+    const given = claims.leases.map(({ session, ...lease }) => ({ ...lease, node: session.nodeId }));
     const [, streams] = await allOf([insertLeases(writer, given, at), saveJobs(writer, turn.counts, turn.entries, at)]);
     return { turn, live, heard, hellos, ...claims, streams, verdicts };
   }
@@ -315,6 +316,7 @@ export class Dispatcher {
       description: hello.node,
       cordoned: admitted.cordoned,
       received: admitted.acknowledged,
+      record: admitted.record,
     });
     session.drainUntil = admitted.drainUntil;
     for (const { name, logBytes, state, isCommitted } of attempts.resume) {
@@ -348,6 +350,7 @@ export class Dispatcher {
     for (const attempt of result.turn.verification.committed) this.sessions.get(attempt.node)?.commit(attempt);
     for (const attempt of result.turn.freed()) this.sessions.get(attempt.node)?.release(attempt);
     for (const input of result.live) this.#releaseEnded(input);
+    this.#remember(result);
     for (const [session, { upTo, isTrusted }] of result.heard) {
       session.acknowledged = upTo;
       session.link.send(`{"type":"ack","sequence":${upTo}}`);
@@ -364,6 +367,27 @@ export class Dispatcher {
     metrics.leases(result.leases.length);
     const { accepted } = result.turn.verification.effects;
     if (accepted.length + result.verdicts.length > 0) metrics.verification(result.verdicts, accepted);
+  }
+
+  /** What placement learns from what has ended: how long it took, and what verification says of nodes. */
+  #remember({ live, turn }: TurnResult): void {
+    const { jobs, bus } = this.#dependencies;
+    for (const input of live) {
+      if (input.kind !== 'entry' || input.entry.report.event !== 'succeed') continue;
+      const job = jobs.find(input.entry.attempt.job);
+      if (job === undefined) continue;
+      const { wallMilliseconds } = input.entry.report.usage;
+      this.sessions.placer.runTimes.observe(input.session.nodeId, runKindsOf(job), wallMilliseconds);
+    }
+    for (const { node, runtime, trust } of turn.verification.records) {
+      const session = this.sessions.get(node);
+      // Another coordinator has it.
+      if (session === undefined) bus.publish({ kind: 'node', node });
+      else {
+        session.trust = { ...session.trust, [runtime]: trust };
+        this.sessions.changed(session);
+      }
+    }
   }
 
   /** Its node has ended the attempt, even where another coordinator has decided on it long ago. */
@@ -390,6 +414,7 @@ export class Dispatcher {
     for (const [session, byJob] of groupLeases(leases)) {
       const texts: string[] = [];
       for (const [job, group] of byJob) {
+        this.sessions.placer.blobs.note(session.nodeId, blobsOf(job.spec));
         if (job.secretNames.length === 0) texts.push(...leaseGroupTexts(job, group, {}));
         else void this.#sendWithSecrets(session, job.secretNames, group);
       }

@@ -35,7 +35,9 @@ export {
   feasibility,
   HURDLES,
   type HurdleKind,
+  hurdleText,
   noFeasibleNode,
+  pairHurdle,
 } from './feasibility.ts';
 export { type DrawingOptions, drawFront } from './front-drawing.ts';
 export { PLACEMENT_LIMITS } from './limits.ts';

@@ -25,6 +25,8 @@ export interface PlaceQuestion {
 interface KindMask {
   suits: (node: NodeOffer) => boolean;
   mask: Mask;
+  /** Nodes that suit. */
+  count: number;
 }
 
 type NodeOrder = (left: NodeOffer, right: NodeOffer) => number;
@@ -68,7 +70,7 @@ export class PlaceIndex {
   choose(question: PlaceQuestion): NodeOffer | null {
     if (this.#indices.size === 0) return null;
     const { task } = question;
-    const mask = this.#maskOf(question);
+    const { mask } = this.#kindOf(question);
     const isWanted = (node: NodeOffer) => question.isWanted(node);
     let index: number;
     if (task.onlyNode === null) {
@@ -82,6 +84,22 @@ export class PlaceIndex {
       index = isFit ? only : -1;
     }
     return index < 0 ? null : this.#tree.node(index);
+  }
+
+  /** How many nodes suit, whether they have room or not. */
+  suitable(question: Pick<PlaceQuestion, 'kind' | 'suits'>): number {
+    return this.#kindOf(question).count;
+  }
+
+  /** Up to `most` nodes that suit, are wanted and have room, from the `from`-th on in a circle. Takes nothing. */
+  ready(question: PlaceQuestion, most: number, from: number): NodeOffer[] {
+    const found: NodeOffer[] = [];
+    if (this.#indices.size === 0 || most === 0) return found;
+    this.#tree.next(question.task.needs, this.#kindOf(question).mask, from % this.#tree.count, (node) => {
+      if (question.isWanted(node)) found.push(node);
+      return found.length === most;
+    });
+    return found;
   }
 
   /** Room of a node is taken, `sign` -1, or given back, `sign` 1. O(log nodes). */
@@ -107,7 +125,7 @@ export class PlaceIndex {
     if (known !== undefined && isCovered) this.#tree.set(known, node);
     const index = isCovered ? (known ?? this.#add(node)) : -1;
     if (index < 0) return this.#rebuild(node);
-    for (const { suits, mask } of this.#masks.values()) this.#tree.updateMask(mask, index, suits(node));
+    for (const kind of this.#masks.values()) this.#setSuits(kind, index, kind.suits(node));
   }
 
   /** False if it is not known. */
@@ -116,6 +134,7 @@ export class PlaceIndex {
     if (index === undefined) return false;
     this.#indices.delete(id);
     this.#tree.set(index, null);
+    for (const kind of this.#masks.values()) this.#setSuits(kind, index, false);
     return true;
   }
 
@@ -127,14 +146,28 @@ export class PlaceIndex {
     return strategy;
   }
 
-  #maskOf({ kind, suits }: PlaceQuestion): Mask {
+  #setSuits(kind: KindMask, index: number, suits: boolean): void {
+    const did = kind.mask[this.#tree.leaves + index] === 1;
+    if (did === suits) return;
+    this.#tree.updateMask(kind.mask, index, suits);
+    kind.count += suits ? 1 : -1;
+  }
+
+  #kindOf({ kind, suits }: Pick<PlaceQuestion, 'kind' | 'suits'>): KindMask {
     const known = this.#masks.get(kind);
-    const entry = known ?? { suits, mask: this.#tree.mask(suits) };
+    const entry = known ?? this.#newKind(suits);
     if (known !== undefined) this.#masks.delete(kind);
     const oldest = this.#masks.keys().next();
     if (this.#masks.size >= PLACEMENT_LIMITS.routedClasses && !oldest.done) this.#masks.delete(oldest.value);
     this.#masks.set(kind, entry);
-    return entry.mask;
+    return entry;
+  }
+
+  #newKind(suits: (node: NodeOffer) => boolean): KindMask {
+    const mask = this.#tree.mask(suits);
+    let count = 0;
+    for (let place = this.#tree.leaves; place < mask.length; place += 1) count += mask[place] as number;
+    return { suits, mask, count };
   }
 
   /** Index of a node that was not known; -1 if there is no room for it in the tree. */
