@@ -28,6 +28,13 @@ const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz';
  * A new id: the prefix, 9 characters of time (milliseconds, sortable until 2527+) and 9 of randomness (45 bits),
  * in Crockford base 32.
  */
+/** Milliseconds since 1970 at which the id was made; 0 for what is none. */
+export function timeOfId(id: string): number {
+  let time = 0;
+  for (const character of id.slice(1, 10)) time = time * 32 + Math.max(0, CROCKFORD.indexOf(character));
+  return id.length < 10 ? 0 : time;
+}
+
 export function newId(prefix: 'j' | 't', nowMilliseconds: number, randomBytes: Uint8Array): string {
   let time = '';
   let rest = nowMilliseconds;

@@ -102,6 +102,28 @@ export const DEPLOYMENT_LIMITS = {
   keptRecords: 20_000,
 } as const;
 
+/** Where tasks go. */
+export const PLACEMENT_LIMITS = {
+  /** Nodes with room that are compared for a class of tasks by its objectives; of more, others each time. It takes some 2 ms. */
+  comparedNodes: 1_000,
+  /** Kinds of tasks, and nodes, whose run times are remembered; some 100 bytes each. */
+  runTimes: 50_000,
+  /** What a task is expected to take of which nothing is known; it only matters beside others. */
+  unknownRunMilliseconds: 60_000,
+  /** Blobs of which is remembered which nodes have them. */
+  placedBlobs: 20_000,
+  /** Nodes remembered for one blob, the newest: more are not needed to find one. */
+  nodesOfBlob: 64,
+  /** Blobs whose sizes one turn looks up. */
+  sizedBlobs: 256,
+  /** Download rate of nodes, in bits a second, as long as none is measured: a common line at home. */
+  assumedDownloadBitsPerSecond: 100_000_000,
+  /** A node that has never fallen silent is expected to do so within such a time, a week; what it does counts beside. */
+  firstLossMilliseconds: 604_800_000,
+  /** Round trips to a node: one that differs by less than this from what placement knows is no news. */
+  roundTripChangeMilliseconds: 2,
+} as const;
+
 export const DISPATCH_LIMITS = {
   /** Leases of one turn: bounds how long a turn keeps the event loop and the database. */
   leasesPerTurn: 512,

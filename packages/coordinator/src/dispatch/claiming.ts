@@ -1,6 +1,7 @@
 /** The part of a turn that leases queued tasks to free places, in the order of the queue across all classes. */
 import { attemptKey } from '@fog/contract';
-import { DISPATCH_LIMITS } from '../limits.ts';
+import { readBlobSizes } from '../blobs/blob-rows.ts';
+import { DISPATCH_LIMITS, PLACEMENT_LIMITS } from '../limits.ts';
 import { type ClaimedTask, claimTasks, queueHead } from '../store/claim.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { saveAttempts } from '../store/turn-rows.ts';
@@ -8,17 +9,18 @@ import { saveVerification } from '../store/verification-rows.ts';
 import type { Hold, Holds } from './holds.ts';
 import type { JobCache } from './job-cache.ts';
 import type { Lease } from './leases.ts';
+import type { Place } from './placement/placer.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import {
   compareHeads,
   compareHungry,
   type HungryClass,
   limitOfClaim,
+  placeQuestion,
   type QueueHead,
   type QueueHints,
 } from './queue-hints.ts';
-import type { PlacementClass } from './requirements.ts';
-import { type AgentSession, Reservations, type Sessions } from './sessions.ts';
+import type { AgentSession, Reservations, Sessions } from './sessions.ts';
 import type { Turn } from './turn.ts';
 import { leaseVerified, type ReplicaLease } from './verification/replica-leases.ts';
 
@@ -58,6 +60,7 @@ export class Claiming {
   /** Claims in the transaction of the turn. Changes nothing in memory but hints, of which too many do no harm. */
   async claim(writer: Writer, turn: Turn, now: number): Promise<Claims> {
     const taken = this.#givenBack(turn);
+    await this.#loadSizes(writer);
     await this.#hintRequeued(writer, turn);
     const claims: Claims = { leases: [], hints: [], filled: [], moreToClaim: false };
     this.#dependencies.holds.withhold(taken);
@@ -73,7 +76,7 @@ export class Claiming {
       }
       // A class without a place costs no statement and does not count: others must not starve behind it.
       const wanted = Math.min(most, room);
-      const places = this.#places(current.placement, wanted, taken);
+      const places = this.#places(current, wanted, taken, now);
       if (places.length === 0) continue;
       tries += 1;
       const next = await this.#claimClass(writer, turn, {
@@ -93,19 +96,6 @@ export class Claiming {
     return claims;
   }
 
-  /** Tasks that were moved go where they were moved to if there is room. */
-  #places(placement: PlacementClass, wanted: number, taken: Reservations): AgentSession[] {
-    const { sessions, holds } = this.#dependencies;
-    const { prefer } = placement.requirements;
-    return holds.lend(placement.id, taken, () => {
-      if (prefer === undefined) return sessions.places(placement, wanted, taken);
-      const there = { ...placement, requirements: { ...placement.requirements, node: prefer } };
-      const preferred = sessions.places(there, wanted, taken);
-      const more = wanted - preferred.length;
-      return more === 0 ? preferred : [...preferred, ...sessions.places(placement, more, taken)];
-    });
-  }
-
   /** What leases of verified tasks lead to: most want another replica, which the next turn looks for. */
   async #saveReplicas(writer: Writer, turn: Turn, claims: Claims, now: number): Promise<void> {
     if (turn.verification.changed.size === 0) return;
@@ -121,7 +111,7 @@ export class Claiming {
     turn: Turn,
     step: {
       current: HungryClass;
-      places: AgentSession[];
+      places: Place[];
       /** How many places were looked for. */
       wanted: number;
       taken: Reservations;
@@ -140,21 +130,22 @@ export class Claiming {
       writer,
       claimed.map((task) => task.job),
     );
-    const suitable = this.#dependencies.sessions.suitable(placement);
-    const replicas = await this.#replicas(writer, turn, claimed, { places, now: step.now });
+    const suitable = this.#dependencies.sessions.placer.suitable(placement);
+    const given = places.map(({ session }) => session);
+    const replicas = await this.#replicas(writer, turn, claimed, { places: given, now: step.now });
     claimed.forEach(({ checkpoint, ...name }, index) => {
-      const session = places[index] as AgentSession;
+      const { session, reason } = places[index] as Place;
       const replica = replicas?.get(attemptKey(name));
       if (replica === 'refused') {
         taken.giveBack(session, placement.requirements);
         return;
       }
       const isVerified = replica === 'verified';
-      claims.leases.push({ name, session, suitable, job: jobs.get(name.job), checkpoint, isVerified });
+      claims.leases.push({ name, session, suitable, reason, job: jobs.get(name.job), checkpoint, isVerified });
       if (this.#dependencies.holds.size > 0) claims.filled.push({ classId: placement.id, node: session.nodeId });
       if (replica === undefined) turn.leased(name, { id: session.nodeId, name: session.description.name });
     });
-    for (const session of places.slice(claimed.length)) taken.giveBack(session, placement.requirements);
+    for (const session of given.slice(claimed.length)) taken.giveBack(session, placement.requirements);
     const last = claimed.at(-1);
     if (claimed.length === places.length && last !== undefined) {
       const head = { rank: current.head.rank, job: last.job };
@@ -185,9 +176,25 @@ export class Claiming {
     return leases;
   }
 
+  #places(hungry: HungryClass, most: number, taken: Reservations, now: number): Place[] {
+    const { sessions, holds } = this.#dependencies;
+    const request = { ...placeQuestion(hungry, now), most, taken };
+    return holds.lend(hungry.placement.id, taken, () => sessions.placer.places(request));
+  }
+
+  /** How large the blobs are that classes ask for by where they are. */
+  async #loadSizes(writer: Writer): Promise<void> {
+    const { hints, sessions } = this.#dependencies;
+    const { blobs } = sessions.placer;
+    const wanted = hints.inOrder().flatMap(({ placement }) => placement.requirements.data ?? []);
+    const unsized = blobs.unsized([...new Set(wanted)]).slice(0, PLACEMENT_LIMITS.sizedBlobs);
+    if (unsized.length === 0) return;
+    for (const { digest, bytes } of await readBlobSizes(writer, unsized)) blobs.size(digest, bytes);
+  }
+
   /** Places of attempts that this turn has ended can be given away in it. */
   #givenBack(turn: Turn): Reservations {
-    const taken = new Reservations();
+    const taken = this.#dependencies.sessions.placer.begin();
     for (const attempt of turn.freed()) {
       const session = this.#dependencies.sessions.get(attempt.node);
       const needs = session?.needsOf(attempt);

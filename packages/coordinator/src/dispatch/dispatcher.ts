@@ -21,8 +21,9 @@ import { Claiming, type Claims, type HintUpdate } from './claiming.ts';
 import { type AdmittedNode, type Arrival, admitNodes, type Reconciliation, reconcile } from './hello.ts';
 import { type Hold, Holds } from './holds.ts';
 import { type DispatcherInput, type HelloInput, type HelloOutcome, missingOutputs, namesIn } from './inputs.ts';
-import type { JobCache } from './job-cache.ts';
-import { groupLeases, type Lease, leaseFrame, leaseGroupTexts } from './leases.ts';
+import { type JobCache, runKindsOf } from './job-cache.ts';
+import { LeaseDelivery } from './lease-delivery.ts';
+import type { Lease } from './leases.ts';
 import type { Listening } from './listening.ts';
 import { sendOrders } from './orders.ts';
 import { type Heard, moveJournals, stillTrue } from './outdated-inputs.ts';
@@ -98,6 +99,7 @@ export class Dispatcher {
   readonly holds = new Holds(this.sessions);
   readonly #dependencies: DispatcherDependencies;
   readonly #claiming: Claiming;
+  readonly #delivery: LeaseDelivery;
   #inputs: DispatcherInput[] = [];
   /** The input whose turn has failed although it was alone and the database answered. */
   #suspect: DispatcherInput | null = null;
@@ -110,6 +112,8 @@ export class Dispatcher {
 
   constructor(dependencies: DispatcherDependencies) {
     this.#dependencies = dependencies;
+    const take = (...inputs: DispatcherInput[]) => this.take(...inputs);
+    this.#delivery = new LeaseDelivery({ ...dependencies, sessions: this.sessions, take });
     this.#claiming = new Claiming({ ...dependencies, sessions: this.sessions, hints: this.hints, holds: this.holds });
     dependencies.bus.subscribe((hint) => {
       if (hint.kind === 'departure') return this.#takeDeparture(hint);
@@ -254,7 +258,7 @@ export class Dispatcher {
     await saveAttempts(writer, turn);
     const verdicts = await saveVerification(writer, turn.verification, classes, at);
     const claims = await this.#claiming.claim(writer, turn, at);
-    const given = claims.leases.map(({ name, session, suitable }) => ({ name, node: session.nodeId, suitable }));
+    const given = claims.leases.map(({ session, ...lease }) => ({ ...lease, node: session.nodeId }));
     const [, streams] = await allOf([insertLeases(writer, given, at), saveJobs(writer, turn.counts, turn.entries, at)]);
     const rooms = await roomsForMoves(writer, classes, turn);
     return { turn, live, heard, hellos, ...claims, streams, verdicts, rooms };
@@ -339,6 +343,7 @@ export class Dispatcher {
       description: hello.node,
       cordoned: admitted.cordoned,
       received: admitted.acknowledged,
+      record: admitted.record,
     });
     session.drainUntil = admitted.drainUntil;
     for (const { name, logBytes, state, isCommitted } of attempts.resume) {
@@ -373,6 +378,7 @@ export class Dispatcher {
     for (const attempt of result.turn.verification.committed) this.sessions.get(attempt.node)?.commit(attempt);
     for (const attempt of result.turn.freed()) this.sessions.get(attempt.node)?.release(attempt);
     for (const input of result.live) this.#releaseEnded(input);
+    this.#remember(result);
     for (const [session, { upTo, isTrusted }] of result.heard) {
       session.acknowledged = upTo;
       session.link.send(`{"type":"ack","sequence":${upTo}}`);
@@ -382,7 +388,7 @@ export class Dispatcher {
     for (const node of result.turn.verification.outdated) bus.publish({ kind: 'node', node });
     for (const update of result.hints) this.hints.update(update.classId, update.head, update.version);
     this.holds.fill(result.filled);
-    this.#sendLeases(result.leases);
+    this.#delivery.send(result.leases);
     for (const room of result.rooms) this.holds.add(room);
     sendOrders(result.turn, this.sessions, bus);
     const requeued = new Set(result.turn.requeued.map((task) => task.classId));
@@ -392,6 +398,27 @@ export class Dispatcher {
     if (result.turn.suspensions.yields.length > 0) metrics.yields(result.turn.suspensions.yields);
     const { accepted } = result.turn.verification.effects;
     if (accepted.length + result.verdicts.length > 0) metrics.verification(result.verdicts, accepted);
+  }
+
+  /** What placement learns from what has ended: how long it took, and what verification says of nodes. */
+  #remember({ live, turn }: TurnResult): void {
+    const { jobs, bus } = this.#dependencies;
+    for (const input of live) {
+      if (input.kind !== 'entry' || input.entry.report.event !== 'succeed') continue;
+      const job = jobs.find(input.entry.attempt.job);
+      if (job === undefined) continue;
+      const { wallMilliseconds } = input.entry.report.usage;
+      this.sessions.placer.runTimes.observe(input.session.nodeId, runKindsOf(job), wallMilliseconds);
+    }
+    for (const { node, runtime, trust } of turn.verification.records) {
+      const session = this.sessions.get(node);
+      // Another coordinator has it.
+      if (session === undefined) bus.publish({ kind: 'node', node });
+      else {
+        session.trust = { ...session.trust, [runtime]: trust };
+        this.sessions.changed(session);
+      }
+    }
   }
 
   /** Its node has ended the attempt, even where another coordinator has decided on it long ago. */
@@ -411,34 +438,5 @@ export class Dispatcher {
     if (outcome.accepted) outcome.session.sendDrain(this.#dependencies.now());
     this.#dependencies.bus.publish({ kind: 'streams', ids: [input.hello.nodeId] });
     this.#dependencies.bus.publish({ kind: 'node', node: input.hello.nodeId });
-  }
-
-  #sendLeases(leases: readonly Lease[]): void {
-    for (const { name, session, job } of leases) session.hold(name, job.needs, job.isSpot);
-    for (const [session, byJob] of groupLeases(leases)) {
-      const texts: string[] = [];
-      for (const [job, group] of byJob) {
-        if (job.secretNames.length === 0) texts.push(...leaseGroupTexts(job, group, {}));
-        else void this.#sendWithSecrets(session, job.secretNames, group);
-      }
-      if (texts.length > 0 && !session.link.send(leaseFrame(texts))) this.#undelivered([...byJob.values()].flat());
-    }
-  }
-
-  async #sendWithSecrets(session: AgentSession, names: readonly string[], group: readonly Lease[]): Promise<void> {
-    const job = (group[0] as Lease).job;
-    try {
-      const secrets = await this.#dependencies.resolveSecrets(job.submitter, names);
-      if (!session.link.send(leaseFrame(leaseGroupTexts(job, group, secrets)))) this.#undelivered(group);
-    } catch (error) {
-      const message = FogError.from(error).message;
-      this.take(...group.map(({ name }) => ({ kind: 'unfillable', name, reason: 'input-missing', message }) as const));
-    }
-  }
-
-  #undelivered(leases: readonly Lease[]): void {
-    // Its end is not noticed yet; until then it would get the same tasks again and again.
-    for (const { session } of leases) session.reachable = false;
-    this.take(...leases.map(({ name }) => ({ kind: 'undelivered', name }) as const));
   }
 }

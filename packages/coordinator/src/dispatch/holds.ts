@@ -6,8 +6,9 @@
  * What leaves its place must not get it back before those for whom it left, and several that leave do so one by one. In
  * memory: after a crash of the coordinator whoever needs the room asks for it again.
  */
+import type { Place } from './placement/placer.ts';
 import type { Needs } from './requirements.ts';
-import type { AgentSession, Reservations, Sessions } from './sessions.ts';
+import type { Reservations, Sessions } from './sessions.ts';
 
 export interface Hold {
   node: string;
@@ -87,14 +88,14 @@ export class Holds {
   }
 
   /** Lets the class look for places in its own rooms; what it has not taken is kept on. */
-  lend(classId: string, taken: Reservations, find: () => AgentSession[]): AgentSession[] {
+  lend(classId: string, taken: Reservations, find: () => Place[]): Place[] {
     const own = this.#holds.length === 0 ? [] : this.of(classId);
     for (const { node, needs } of own) {
       const session = this.#sessions.get(node);
       if (session !== undefined) taken.giveBack(session, needs);
     }
     const places = find();
-    const found = own.length === 0 ? [] : [...places];
+    const found = own.length === 0 ? [] : places.map(({ session }) => session);
     for (const hold of own) {
       const index = found.findIndex((session) => session.nodeId === hold.node);
       if (index === -1) this.#withhold(hold, taken);

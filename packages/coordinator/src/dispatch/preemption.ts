@@ -12,7 +12,8 @@ import { DISPATCH_LIMITS } from '../limits.ts';
 import type { Database } from '../store/database.ts';
 import { safeTimes, waitingTasks } from '../store/spot-rows.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import { fits, hurdleOf, type Needs, type PlacementClass } from './requirements.ts';
+import { type HungryClass, placeQuestion } from './queue-hints.ts';
+import { fits, type Needs } from './requirements.ts';
 import type { AgentSession } from './sessions.ts';
 import { roomsFor, type SpotNode } from './spot-victims.ts';
 
@@ -47,8 +48,8 @@ export class Preemption {
       .filter(({ placement: { id, requirements } }) => requirements.spot !== true && !this.#futile.has(id))
       .slice(0, DISPATCH_LIMITS.preemptingClasses);
     let most: number = DISPATCH_LIMITS.preemptionsPerLook;
-    for (const { placement } of blocked) {
-      if (most > 0) most -= await this.#makeRoom(placement, most, at);
+    for (const head of blocked) {
+      if (most > 0) most -= await this.#makeRoom(head, most, at);
     }
   }
 
@@ -73,10 +74,11 @@ export class Preemption {
   }
 
   /** Answers how many attempts leave for it. */
-  async #makeRoom(placement: PlacementClass, most: number, at: number): Promise<number> {
+  async #makeRoom(blocked: HungryClass, most: number, at: number): Promise<number> {
     const { database, dispatcher } = this.#dependencies;
+    const { placement } = blocked;
     const { requirements, id: classId } = placement;
-    const nodes = [...dispatcher.sessions.all()].filter((session) => session.takesWork() && suits(placement, session));
+    const nodes = dispatcher.sessions.placer.suiting(placeQuestion(blocked, at));
     const rooms = nodes.map((session) => ({ session, free: this.#freeOf(session) }));
     if (rooms.some(({ free }) => fits(requirements, free.now))) return 0;
     const kept = dispatcher.holds.of(classId).length;
@@ -128,10 +130,6 @@ const HOLD_MILLISECONDS =
   DISPATCH_LIMITS.departureGraceMilliseconds +
   DISPATCH_LIMITS.lastCheckpointMilliseconds +
   DISPATCH_LIMITS.departureMilliseconds;
-
-function suits(placement: PlacementClass, { nodeId: id, description, identity, cordoned }: AgentSession): boolean {
-  return hurdleOf(placement, { ...identity, id, description, state: 'connected', cordoned }) === null;
-}
 
 function changed(free: Capacity, needs: readonly Needs[], sign: 1 | -1): Capacity {
   const sum = { ...free };
