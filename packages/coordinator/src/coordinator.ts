@@ -28,6 +28,8 @@ import { type Bus, localBus, postgresBus } from './bus.ts';
 import { createCoordinatorService } from './coordinator-service.ts';
 import { assembleDeployments } from './deployments/assemble.ts';
 import { registerDeploymentGauges } from './deployments/metrics.ts';
+import { Dependencies } from './dispatch/dependencies.ts';
+import { registerDependencyGauge } from './dispatch/dependency-metrics.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { JobCache } from './dispatch/job-cache.ts';
 import { Jobs } from './dispatch/jobs.ts';
@@ -276,7 +278,10 @@ async function assembleCore({
     connectedNodes: allNodes,
     readFolder: (digest) => blobs.readFolder(digest),
     publishStreams: (ids) => bus.publish({ kind: 'streams', ids }),
+    waits: (jobId, needed) => dependencies.follow(jobId, needed),
   });
+  const dependencies: Dependencies = new Dependencies({ ...basis, jobs });
+  registerDependencyGauge(httpMetrics.registry, database);
   const jobCache = basis.jobs;
   const suspensions = new Suspensions({ ...basis, dispatcher, jobCache });
   const deployments = assembleDeployments({ ...basis, dispatcher, jobs, jobCache, allNodes, queueRoom, randomBytes });
@@ -286,6 +291,7 @@ async function assembleCore({
     dispatcher,
     jobs,
     suspensions,
+    dependencies,
     preemption: new Preemption({ ...basis, dispatcher }),
     jobCache,
     samples,

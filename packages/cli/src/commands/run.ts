@@ -7,7 +7,7 @@ import { EXIT, jobExitCode } from '../exit-code.ts';
 import { CLI_LIMITS } from '../limits.ts';
 import { writeError } from '../output/errors.ts';
 import { JobProgress } from '../output/job-progress.ts';
-import { countsText, reasonText } from '../output/job-text.ts';
+import { countsText, jobReasonText, reasonText } from '../output/job-text.ts';
 import { ProgressLine } from '../output/progress-line.ts';
 import { WaitingNote } from '../output/waiting-note.ts';
 import { onStopSignals } from '../signals.ts';
@@ -177,7 +177,7 @@ export async function showResult(terminal: Terminal, fog: Fog, { job, succeeded,
   if (!succeeded) {
     const why =
       failedTask === null
-        ? reasonText(job.reason)
+        ? jobReasonText(job)
         : `task ${failedTask.partition}: ${reasonText(failedTask.reason, failedTask.message)}`;
     await note(terminal, `${colours.red(`job ${job.id} ${job.state}`)}: ${countsText(job.tasks)}`);
     if (why !== '') await note(terminal, `  ${why}`);
