@@ -9,6 +9,7 @@ import { saveVerification } from '../store/verification-rows.ts';
 import { type JobCache, runKindOf } from './job-cache.ts';
 import type { Lease } from './leases.ts';
 import type { Place } from './placement/placer.ts';
+import type { Planner, WaitingClass } from './placement/planner.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import {
   compareHeads,
@@ -28,6 +29,7 @@ export interface ClaimingDependencies {
   classes: PlacementClasses;
   sessions: Sessions;
   hints: QueueHints;
+  planner: Planner;
   random: () => number;
 }
 
@@ -59,6 +61,12 @@ export class Claiming {
     await this.#hintRequeued(writer, turn);
     const claims: Claims = { leases: [], hints: [], moreToClaim: false };
     const order = this.#dependencies.hints.inOrder();
+    this.#dependencies.planner.look(
+      order
+        .filter(({ placement }) => placement.requirements.objectives !== undefined)
+        .map((hungry) => waitingClass(hungry, now)),
+      now,
+    );
     let tries = 0;
     // Most turns have a task or two to lease, and places cost time to find.
     let most: number = DISPATCH_LIMITS.firstClaim;
@@ -169,10 +177,13 @@ export class Claiming {
     return leases;
   }
 
-  #places({ placement, head }: HungryClass, most: number, taken: Reservations, now: number): Place[] {
-    const submittedAt = head.job === '' ? now : timeOfId(head.job);
-    const kinds = [head.job, runKindOf(placement.requirements)];
-    return this.#dependencies.sessions.placer.places({ placement, most, taken, now, submittedAt, kinds });
+  #places(hungry: HungryClass, most: number, taken: Reservations, now: number): Place[] {
+    const { planner, sessions } = this.#dependencies;
+    const { placement } = hungry;
+    if (planner.isHeld(placement, now)) return [];
+    const request = { ...waitingClass(hungry, now), most, taken, now };
+    const planned = placement.requirements.objectives === undefined ? [] : planner.places(request);
+    return planned.length > 0 ? planned : sessions.placer.places(request);
   }
 
   /** How large the blobs are that classes ask for by where they are. */
@@ -221,6 +232,11 @@ export class Claiming {
       if (placement !== undefined) hints.add(placement, { rank, job });
     }
   }
+}
+
+function waitingClass({ placement, head }: HungryClass, now: number): WaitingClass {
+  const submittedAt = head.job === '' ? now : timeOfId(head.job);
+  return { placement, submittedAt, kinds: [head.job, runKindOf(placement.requirements)] };
 }
 
 function insertInOrder(order: HungryClass[], item: HungryClass): void {

@@ -13,6 +13,7 @@ import { type AttemptName, FogError } from '@fog/contract';
 import type { Bus } from '../bus.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { allOf } from '../store/bulk.ts';
+import { countWaiting } from '../store/claim.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { insertLeases, loadAttempts, saveAttempts, saveJobs } from '../store/turn-rows.ts';
 import { saveVerification } from '../store/verification-rows.ts';
@@ -26,13 +27,15 @@ import { groupLeases, type Lease, leaseFrame, leaseGroupTexts } from './leases.t
 import type { Listening } from './listening.ts';
 import { sendOrders } from './orders.ts';
 import { type Heard, moveJournals, stillTrue } from './outdated-inputs.ts';
+import { PlanThread } from './placement/plan-thread.ts';
+import { type PlanMetrics, Planner } from './placement/planner.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import { QueueHints } from './queue-hints.ts';
 import { AgentSession, Sessions } from './sessions.ts';
 import { Turn } from './turn.ts';
 import type { Witness } from './verification/result-proof.ts';
 
-export interface DispatcherMetrics {
+export interface DispatcherMetrics extends PlanMetrics {
   leases(count: number): void;
   turn(seconds: number, inputs: number): void;
   /** Verdicts on results, and verified tasks with the number of their results. */
@@ -85,6 +88,7 @@ const FINAL_REPORTS: ReadonlySet<string> = new Set(['succeed', 'fail', 'yield', 
 export class Dispatcher {
   readonly sessions = new Sessions();
   readonly hints = new QueueHints();
+  readonly planner: Planner;
   readonly #dependencies: DispatcherDependencies;
   readonly #claiming: Claiming;
   #inputs: DispatcherInput[] = [];
@@ -99,7 +103,15 @@ export class Dispatcher {
 
   constructor(dependencies: DispatcherDependencies) {
     this.#dependencies = dependencies;
-    this.#claiming = new Claiming({ ...dependencies, sessions: this.sessions, hints: this.hints });
+    this.planner = new Planner({
+      ...dependencies,
+      placer: this.sessions.placer,
+      thread: new PlanThread(),
+      countWaiting: (classIds, most) => countWaiting(dependencies.database.read, classIds, most),
+      wake: () => this.wake(),
+    });
+    const { sessions, hints, planner } = this;
+    this.#claiming = new Claiming({ ...dependencies, sessions, hints, planner });
     dependencies.bus.subscribe((hint) => {
       if (hint.kind !== 'queue' || this.#isAnnouncing) return;
       // What fails here is found by the next look into the queue.
@@ -143,6 +155,7 @@ export class Dispatcher {
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#running;
+    await this.planner.stop();
   }
 
   async #run(): Promise<void> {
