@@ -15,6 +15,7 @@ import {
   replaySequence,
   type SimulationReport,
   type SimulationSettings,
+  type SwfLog,
   simulateTrace,
   type Trace,
 } from '@fog/scheduler/simulation';
@@ -50,8 +51,9 @@ export async function simulationChecks(file: VectorFile, { isQuick }: CaseOption
   const policies = isQuick ? [] : ['all'];
   switch (trace.kind) {
     case 'log': {
-      const changes = { policies, jobs: RLSCHEDULER_PROTOCOL.jobsPerSequence };
-      return [check(trace, 'policies of the queue', changes, (reports) => assertLog(trace, reports))];
+      const processors = trace.log.processors ?? widestJob(trace.log);
+      const changes = { policies, nodes: processors, jobs: RLSCHEDULER_PROTOCOL.jobsPerSequence };
+      return [check(trace, 'policies of the queue', changes, (reports) => assertLog(trace.log, processors, reports))];
     }
     case 'workflow':
       return [check(trace, 'policies of graphs', {}, assertWorkflow)];
@@ -100,8 +102,12 @@ function assertFigures(report: SimulationReport): void {
   }
 }
 
-function assertLog({ log }: Extract<Trace, { kind: 'log' }>, reports: SimulationReport[]): void {
-  const processors = log.processors ?? 0;
+/** Stands for the machine where the header tells none. */
+function widestJob({ jobs }: SwfLog): number {
+  return jobs.reduce((widest, { processors }) => Math.max(widest, processors), 1);
+}
+
+function assertLog(log: SwfLog, processors: number, reports: SimulationReport[]): void {
   const jobs = replayableJobs(log, processors);
   for (const { policy: name, boundedSlowdown, waitSeconds } of reports) {
     const policy = queuePolicyOf(name, AGING_BOUND_SECONDS);

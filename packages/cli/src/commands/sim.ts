@@ -48,7 +48,7 @@ export function addSimCommand(program: Command, terminal: Terminal): void {
     .option('--jobs <n>', 'of a log: how many jobs', wholeNumber(1))
     .option('--load <ratio>', 'what is asked for, in parts of what there is', decimal)
     .option('--aging-bound <duration>', 'for policies with -aged', '1d')
-    .option('--power <name>', 'what nodes draw; another name lists those there are', 'proliant-ml110-g5')
+    .option('--power <name>', 'what nodes draw: proliant-ml110-g4, proliant-ml110-g5 (default), raspberry-pi-3b')
     .option('--gpu-watts <idle:busy>', 'what a GPU draws')
     .option('--slice-price <n>', 'micro-FOG for one core and five minutes', wholeNumber(0), 1000)
     .option('--gantt <file>', 'draw each run as SVG; of several policies a file each')

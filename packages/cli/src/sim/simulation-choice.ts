@@ -1,7 +1,7 @@
 /** From options of `fog sim` to the settings of a simulation. */
 import { FogError, parseDuration } from '@fog/contract';
 import type { NodeShape } from '@fog/scheduler/packing';
-import { nodePowerOf, type SimulationSettings } from '@fog/scheduler/simulation';
+import { DEFAULT_NODE_POWER, nodePowerOf, type SimulationSettings } from '@fog/scheduler/simulation';
 
 /** As they were given. */
 export interface SimFlags {
@@ -14,7 +14,7 @@ export interface SimFlags {
   jobs?: number;
   load?: number;
   agingBound: string;
-  power: string;
+  power?: string;
   gpuWatts?: string;
   slicePrice: number;
   gantt?: string;
@@ -33,7 +33,7 @@ export function simulationSettings(flags: SimFlags, nodeList: readonly NodeShape
     loadRatio: flags.load ?? null,
     agingBoundSeconds: parseDuration(flags.agingBound) / 1000,
     power: {
-      node: nodePowerOf(flags.power),
+      node: nodePowerOf(flags.power ?? DEFAULT_NODE_POWER),
       gpu: flags.gpuWatts === undefined ? null : gpuWatts(flags.gpuWatts),
     },
     slicePriceMicroFog: flags.slicePrice,

@@ -107,7 +107,9 @@ function replayOfLog(
   const replayable = replayableLog(log, given, { start: start ?? 0, jobs, loadRatio });
   return {
     machine: logMachine(replayable.processors),
-    assumptions: [`${replayable.jobs.length} of the log's ${log.jobs.length} jobs, on an idle machine`],
+    assumptions: [
+      `${replayable.jobs.length} of the log's ${log.jobs.length} jobs; the machine is empty when the first of them comes`,
+    ],
     outcomeOf: (policy) => reported(runLog(replayable, policy, agingBoundSeconds)),
   };
 }

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { simulateTrace, type TimedRun } from '@fog/scheduler/simulation';
 import { drawGantt, GANTT_LIMITS, type GanttChart, ganttChart } from '@fog/scheduler/simulation/gantt';
 import fc from 'fast-check';
+import { DensityGrid } from '../../../src/simulation/gantt/density.ts';
 import { FreeSpans, type Span } from '../../../src/simulation/gantt/free-spans.ts';
 import { timeAxis } from '../../../src/simulation/gantt/time-axis.ts';
 import { xmlElements } from '../../../src/simulation/workflow/xml-tags.ts';
@@ -77,7 +78,11 @@ test('GPUs that are shared are drawn in parts, and nodes of cores are told apart
 });
 
 test('a drawing is well-formed whatever the names, the same each time, and tells of each bar', () => {
-  const names = fc.array(fc.string({ unit: 'binary', maxLength: 100 }), { minLength: 1, maxLength: 5 });
+  const hostile = fc.constantFrom('<script>', '</g>', '&amp;', '&#0;', ']]>', '<!--', `"'`, '\ud800', 'a\u0000b\nc');
+  const names = fc.array(fc.oneof(hostile, fc.string({ unit: 'binary', maxLength: 100 })), {
+    minLength: 1,
+    maxLength: 5,
+  });
   fc.assert(
     fc.property(names, (some) => {
       const bars = some.map((name, at) => {
@@ -107,6 +112,19 @@ test('a drawing is well-formed whatever the names, the same each time, and tells
       // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
       assert.doesNotMatch(drawing, /[\u0000-\u0009\u000b-\u001f\ufffe\uffff]|\bNaN\b|Infinity/);
     }),
+  );
+});
+
+test('a cell is as dark as it is covered, and equal neighbours are one rectangle', () => {
+  const grid = new DensityGrid({ width: 8, height: 2 }, { width: 2, height: 2 });
+  grid.add({ x: 0, y: 0, width: 5, height: 1 });
+  // Half of the height of two cells, half of that of a third; 0.5 and 0.25 in five shades are the third and second.
+  assert.deepEqual(
+    [...grid.rectangles()].map(({ shade, x, width }) => [shade, x, width]),
+    [
+      [3, 0, 4],
+      [2, 4, 2],
+    ],
   );
 });
 

@@ -75,6 +75,20 @@ test('a credit follows the percentile, a miss each wait', () => {
   );
 });
 
+test('prices are rounded up, credits down', () => {
+  const { serviceLevels } = reportOf(run([work(0, 3, 20, 1)]), ASSUMPTIONS);
+  const money = serviceLevels as { costMicroFog: number; creditMicroFog: number }[];
+  // 1001, 2502.5 and 5005; credits of 10, 50 and 100 %.
+  assert.deepEqual(
+    money.map(({ costMicroFog, creditMicroFog }) => [costMicroFog, creditMicroFog]),
+    [
+      [1001, 100],
+      [2503, 1251],
+      [5005, 5005],
+    ],
+  );
+});
+
 test('what is not known has a reason and is never 0', () => {
   const nothing = reportOf(run([]), ASSUMPTIONS);
   assert.deepEqual(
