@@ -231,14 +231,8 @@ function welcomeOf({ heartbeat, blobBytes }: CoordinatorOptions['settings']) {
 }
 
 /** The dispatcher with everything around it, and the service in front. */
-async function assembleCore({
-  options,
-  database,
-  logger,
-  now,
-  stores,
-  url,
-}: Basis & { stores: Stores; url: () => string }) {
+async function assembleCore(given: Basis & { stores: Stores; url: () => string }) {
+  const { options, database, logger, now, stores, url } = given;
   const { settings, dataDirectory } = options;
   const { blobs, secrets, collector } = stores;
   const startedAt = now();

@@ -120,6 +120,26 @@ export const PLACEMENT_LIMITS = {
   assumedDownloadBitsPerSecond: 100_000_000,
   /** A node that has never fallen silent is expected to do so within such a time, a week; what it does counts beside. */
   firstLossMilliseconds: 604_800_000,
+  /** Tasks of one plan, and nodes that it chooses from. */
+  planTasks: 1_000,
+  planNodes: 500,
+  /** How long the optimiser looks for a plan for tasks that wait; the first is there after some 20 ms. */
+  planMilliseconds: 150,
+  /** How long tasks are held at most for a plan: less than the wait that the dearest tier promises. */
+  planHoldMilliseconds: 300,
+  /** Tasks of one kind of objectives are held for a plan at most this often; what comes between is placed at once. */
+  planEveryMilliseconds: 2_000,
+  /** Kinds of objectives of which is remembered when they were planned. */
+  planGroups: 1_000,
+  /** Beyond the time it may take, the thread of the optimiser has hung. */
+  planOverrunMilliseconds: 30_000,
+  /** Plans that wait for the thread; each takes seconds at most. */
+  waitingPlans: 8,
+  planThreadIdleMilliseconds: 60_000,
+  /** How long a front that somebody asks for is looked for, unless they say. */
+  frontMilliseconds: 1_000,
+  /** Fronts that are kept, the newest; each may have 300 points with a node for each of 1,000 tasks. */
+  keptFronts: 16,
   /** Round trips to a node: one that differs by less than this from what placement knows is no news. */
   roundTripChangeMilliseconds: 2,
 } as const;

@@ -10,15 +10,16 @@ import type { Hold, Holds } from './holds.ts';
 import type { JobCache } from './job-cache.ts';
 import type { Lease } from './leases.ts';
 import type { Place } from './placement/placer.ts';
+import type { Planner } from './placement/planner.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import {
   compareHeads,
   compareHungry,
   type HungryClass,
   limitOfClaim,
-  placeQuestion,
   type QueueHead,
   type QueueHints,
+  waitingClass,
 } from './queue-hints.ts';
 import type { AgentSession, Reservations, Sessions } from './sessions.ts';
 import type { Turn } from './turn.ts';
@@ -31,6 +32,7 @@ export interface ClaimingDependencies {
   sessions: Sessions;
   hints: QueueHints;
   holds: Holds;
+  planner: Planner;
   random: () => number;
 }
 
@@ -65,6 +67,18 @@ export class Claiming {
     const claims: Claims = { leases: [], hints: [], filled: [], moreToClaim: false };
     this.#dependencies.holds.withhold(taken);
     const order = this.#dependencies.hints.inOrder();
+    this.#dependencies.planner.look(
+      order
+        .filter(
+          ({
+            placement: {
+              requirements: { objectives, prefer },
+            },
+          }) => objectives !== undefined && prefer === undefined,
+        )
+        .map((hungry) => waitingClass(hungry, now)),
+      now,
+    );
     let tries = 0;
     // Most turns have a task or two to lease, and places cost time to find.
     let most: number = DISPATCH_LIMITS.firstClaim;
@@ -177,9 +191,17 @@ export class Claiming {
   }
 
   #places(hungry: HungryClass, most: number, taken: Reservations, now: number): Place[] {
-    const { sessions, holds } = this.#dependencies;
-    const request = { ...placeQuestion(hungry, now), most, taken };
-    return holds.lend(hungry.placement.id, taken, () => sessions.placer.places(request));
+    const { planner, sessions, holds } = this.#dependencies;
+    const { placement } = hungry;
+    const { objectives, prefer } = placement.requirements;
+    // A task that was moved goes where it was moved to.
+    const isPlanned = objectives !== undefined && prefer === undefined;
+    if (isPlanned && planner.isHeld(placement, now)) return [];
+    const request = { ...waitingClass(hungry, now), most, taken, now };
+    return holds.lend(placement.id, taken, () => {
+      const planned = isPlanned ? planner.places(request) : [];
+      return planned.length > 0 ? planned : sessions.placer.places(request);
+    });
   }
 
   /** How large the blobs are that classes ask for by where they are. */

@@ -13,6 +13,7 @@ import { type AttemptName, attemptKey, FogError } from '@fog/contract';
 import type { Bus, Hint } from '../bus.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { allOf } from '../store/bulk.ts';
+import { countWaiting } from '../store/claim.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { insertLeases, loadAttempts, saveAttempts, saveJobs } from '../store/turn-rows.ts';
 import { saveVerification } from '../store/verification-rows.ts';
@@ -25,22 +26,16 @@ import { type JobCache, runKindsOf } from './job-cache.ts';
 import { LeaseDelivery } from './lease-delivery.ts';
 import type { Lease } from './leases.ts';
 import type { Listening } from './listening.ts';
+import type { DispatcherMetrics } from './metrics.ts';
 import { sendOrders } from './orders.ts';
 import { type Heard, moveJournals, stillTrue } from './outdated-inputs.ts';
+import { PlanThread } from './placement/plan-thread.ts';
+import { Planner } from './placement/planner.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import { QueueHints } from './queue-hints.ts';
 import { AgentSession, Sessions } from './sessions.ts';
 import { Turn } from './turn.ts';
 import type { Witness } from './verification/result-proof.ts';
-
-export interface DispatcherMetrics {
-  leases(count: number): void;
-  turn(seconds: number, inputs: number): void;
-  /** Attempts that gave up their places, by the reason that they told. */
-  yields(reasons: readonly string[]): void;
-  /** Verdicts on results, and verified tasks with the number of their results. */
-  verification(verdicts: readonly string[], accepted: readonly { by: string; results: number }[]): void;
-}
 
 export interface DispatcherDependencies {
   database: Database;
@@ -97,6 +92,7 @@ export class Dispatcher {
   readonly sessions = new Sessions();
   readonly hints = new QueueHints();
   readonly holds = new Holds(this.sessions);
+  readonly planner: Planner;
   readonly #dependencies: DispatcherDependencies;
   readonly #claiming: Claiming;
   readonly #delivery: LeaseDelivery;
@@ -114,7 +110,15 @@ export class Dispatcher {
     this.#dependencies = dependencies;
     const take = (...inputs: DispatcherInput[]) => this.take(...inputs);
     this.#delivery = new LeaseDelivery({ ...dependencies, sessions: this.sessions, take });
-    this.#claiming = new Claiming({ ...dependencies, sessions: this.sessions, hints: this.hints, holds: this.holds });
+    this.planner = new Planner({
+      ...dependencies,
+      placer: this.sessions.placer,
+      thread: new PlanThread(),
+      countWaiting: (classIds, most) => countWaiting(dependencies.database.read, classIds, most),
+      wake: () => this.wake(),
+    });
+    const { sessions, hints, holds, planner } = this;
+    this.#claiming = new Claiming({ ...dependencies, sessions, hints, holds, planner });
     dependencies.bus.subscribe((hint) => {
       if (hint.kind === 'departure') return this.#takeDeparture(hint);
       if (hint.kind !== 'queue' || this.#isAnnouncing) return;
@@ -164,6 +168,7 @@ export class Dispatcher {
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#running;
+    await this.planner.stop();
   }
 
   async #run(): Promise<void> {

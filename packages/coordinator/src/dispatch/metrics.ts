@@ -2,7 +2,16 @@
 
 import type { Status } from '@fog/contract';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { DispatcherMetrics } from './dispatcher.ts';
+import type { PlanMetrics } from './placement/planner.ts';
+
+export interface DispatcherMetrics extends PlanMetrics {
+  leases(count: number): void;
+  turn(seconds: number, inputs: number): void;
+  /** Attempts that gave up their places, by the reason that they told. */
+  yields(reasons: readonly string[]): void;
+  /** Verdicts on results, and verified tasks with the number of their results. */
+  verification(verdicts: readonly string[], accepted: readonly { by: string; results: number }[]): void;
+}
 
 /** Adds the dispatcher's metrics to the registry. `status` is asked once a scrape. */
 export function createDispatcherMetrics(registry: Registry, status: () => Promise<Status>): DispatcherMetrics {
@@ -50,7 +59,17 @@ export function createDispatcherMetrics(registry: Registry, status: () => Promis
     buckets: [1, 2, 3, 4, 5, 7, 10, 15],
     registers,
   });
+  const planned = new Counter({
+    name: 'fog_planned_places_total',
+    help: 'Places of plans for batches, by whether they still held when they were carried out',
+    labelNames: ['outcome'] as const,
+    registers,
+  });
   return {
+    plan: (placed, stale) => {
+      planned.inc({ outcome: 'placed' }, placed);
+      planned.inc({ outcome: 'stale' }, stale);
+    },
     leases: (count) => leases.inc(count),
     turn: (duration, count) => {
       seconds.observe(duration);

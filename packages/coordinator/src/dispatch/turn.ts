@@ -205,12 +205,8 @@ export class Turn {
     task.failure = failureText(failure);
     this.verification.close(task);
     const { partition } = task;
-    this.event(
-      task.job,
-      why === 'total-timeout'
-        ? { type: 'task.expired', partition, reason: why }
-        : { type: 'task.cancelled', partition },
-    );
+    if (why === 'total-timeout') this.event(task.job, { type: 'task.expired', partition, reason: why });
+    else this.event(task.job, { type: 'task.cancelled', partition });
     for (const attempt of this.rows.attemptsOf(name)) {
       if (!this.#move(attempt, 'cancel')) continue;
       this.#released.add(attempt);

@@ -33,6 +33,7 @@ export interface FakeAgentOptions {
   owner?: string | null;
   trusted?: boolean;
   prefix?: string;
+  offer?: NodeDescription['offer'];
   runtimes?: RuntimeName[];
 }
 
@@ -95,6 +96,7 @@ export class FakeAgent {
         ]),
       ),
       policy: { accept: options.accept ?? ['*'], trusted: [] },
+      ...(options.offer === undefined ? {} : { offer: options.offer }),
     };
   }
 

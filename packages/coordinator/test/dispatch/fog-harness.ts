@@ -78,6 +78,14 @@ export function jobSpec(change: SpecChange = {}): JobSpecInput {
   };
 }
 
+const UNMEASURED = {
+  leases: () => undefined,
+  turn: () => undefined,
+  yields: () => undefined,
+  verification: () => undefined,
+  plan: () => undefined,
+};
+
 export class Fog implements AsyncDisposable {
   readonly clock: { now: number };
   readonly warnings: { message: string; data: Record<string, unknown> }[] = [];
@@ -125,12 +133,7 @@ export class Fog implements AsyncDisposable {
       now,
       random: seededRandom(options.seed ?? 1),
       resolveSecrets: async (_principal, names) => resolveSecrets(options.secrets ?? {}, names),
-      metrics: {
-        leases: () => undefined,
-        turn: () => undefined,
-        yields: () => undefined,
-        verification: () => undefined,
-      },
+      metrics: UNMEASURED,
       warn,
     });
     this.nodes = new Nodes({ database, dispatcher: this.dispatcher, bus, coordinatorId, now });

@@ -111,7 +111,7 @@ export class Placer {
   suiting(request: Omit<PlaceRequest, 'most' | 'taken'>): AgentSession[] {
     const { placement, now } = request;
     const { node, avoid, runtime } = placement.requirements;
-    const task = hasTerms(placement) ? this.#task(request) : null;
+    const task = hasTerms(placement) ? this.task(request) : null;
     return [...this.#sessions.values()].filter((session) => {
       if (!session.takesWork() || session.nodeId === avoid || (node !== null && session.nodeId !== node)) return false;
       return (
@@ -123,7 +123,7 @@ export class Placer {
   #placesAnywhere(request: PlaceRequest): Place[] {
     const { placement, most, taken } = request;
     const { requirements } = placement;
-    const task = this.#task(request);
+    const task = this.task(request);
     const isBeginning = requirements.verified === true && !hasBegun(requirements);
     const refused = new Set<AgentSession>();
     const reserve = (session: AgentSession) => {
@@ -192,7 +192,7 @@ export class Placer {
     const { runtime } = placement.requirements;
     if (hasTerms(placement)) {
       const offer = this.#offer(session, runtime);
-      if (termsHurdle(this.#task(request), offer, now) !== null) return [];
+      if (termsHurdle(this.task(request), offer, now) !== null) return [];
     }
     const by = reasonOn(node, placement);
     const reason = { ...by, reputation: rounded(reputationIn(runtime, session.facts(1))) };
@@ -201,7 +201,8 @@ export class Placer {
     return places;
   }
 
-  #task({ placement, submittedAt, kinds }: Omit<PlaceRequest, 'most' | 'taken'>): TaskToPlace {
+  /** Any task of the class, as the scheduler sees it. */
+  task({ placement, submittedAt, kinds }: Pick<PlaceRequest, 'placement' | 'submittedAt' | 'kinds'>): TaskToPlace {
     const data = placement.requirements.data ?? [];
     const inputs = data.map((digest) => ({ bytes: this.blobs.bytesOf(digest), nodes: this.blobs.nodesOf(digest) }));
     return taskOf(placement, { expected: this.runTimes.expectedOf(kinds), submittedAt, inputs });
@@ -214,12 +215,30 @@ export class Placer {
     const { runtime } = placement.requirements;
     const session = this.#sessions.get(node.id);
     const offer = session === undefined ? offerOfNode(node, runtime, this.#fleet) : this.#offer(session, runtime);
-    return termsHurdle(this.#task(request), offer, now);
+    return termsHurdle(this.task(request), offer, now);
   }
 
-  /** All that is connected, as it is offered to a task of this runtime. */
-  offers(runtime: RuntimeName): NodeOffer[] {
-    return this.#indexOf(runtime).nodes();
+  /** The nodes that suit one of these classes of one runtime and take work; each has as features the classes that it suits. */
+  offersFor(placements: readonly PlacementClass[]): NodeOffer[] {
+    const [first] = placements;
+    if (first === undefined) return [];
+    return [...this.#sessions.values()].flatMap((session) => {
+      if (!session.takesWork()) return [];
+      const features = placements.filter((placement) => suits(placement, session)).map(({ id }) => id);
+      return features.length === 0 ? [] : [{ ...this.#offer(session, first.requirements.runtime), features }];
+    });
+  }
+
+  /** A place on this node, if it still suits and has one. */
+  reserveOn(
+    node: string,
+    placement: PlacementClass,
+    taken: Reservations,
+  ): { session: AgentSession; reputation: number } | null {
+    const session = this.#sessions.get(node);
+    if (session === undefined || !suits(placement, session)) return null;
+    if (!taken.reserve(session, placement.requirements)) return null;
+    return { session, reputation: rounded(reputationIn(placement.requirements.runtime, session.facts(1))) };
   }
 
   #kind(placement: PlacementClass): { kind: string; suits: (node: NodeOffer) => boolean } {
@@ -241,7 +260,8 @@ export class Placer {
 
   #offer(session: AgentSession, runtime: RuntimeName): NodeOffer {
     const facts = session.facts(this.runTimes.speedOf(session.nodeId));
-    return { ...offerOf(facts, runtime, session.free, this.#fleet), takesWork: session.takesWork() };
+    const offer = offerOf(facts, runtime, session.free, this.#fleet);
+    return { ...offer, version: session.session, takesWork: session.takesWork() };
   }
 
   #setFree(session: AgentSession, free: AgentSession['free']): void {
