@@ -47,7 +47,7 @@ import { serveUpgrades } from './link/upgrades.ts';
 import { PortProxy } from './proxy/port-proxy.ts';
 import { Services } from './proxy/services.ts';
 import { Tunnels } from './proxy/tunnels.ts';
-import { createHttpMetrics, registerDatabaseGauges, registerTunnelGauge } from './routes/metrics.ts';
+import { createHttpMetrics, type HttpMetrics, registerDatabaseGauges, registerTunnelGauge } from './routes/metrics.ts';
 import type { Logger } from './routes/problem.ts';
 import { buildServer } from './routes/server.ts';
 import type { Caller, CoordinatorService } from './service.ts';
@@ -262,20 +262,7 @@ async function assembleCore(given: Basis & { stores: Stores; url: () => string }
   await space.measure();
   registerDatabaseGauges(httpMetrics.registry, space);
   const queueRoom = () => settings.queuedTasks - sweeps.queuedTasks;
-  const jobs: Jobs = new Jobs({
-    ...basis,
-    dispatcher,
-    randomBytes,
-    queueRoom,
-    storageFault: () => space.fault(),
-    secretNames: (principal) => secretNames(database, principal),
-    connectedNodes: allNodes,
-    readFolder: (digest) => blobs.readFolder(digest),
-    publishStreams: (ids) => bus.publish({ kind: 'streams', ids }),
-    waits: (jobId, needed) => dependencies.follow(jobId, needed),
-  });
-  const dependencies: Dependencies = new Dependencies({ ...basis, jobs });
-  registerDependencyGauge(httpMetrics.registry, database);
+  const { jobs, dependencies } = openJobs({ ...basis, dispatcher, queueRoom, space, stores, allNodes, httpMetrics });
   const jobCache = basis.jobs;
   const suspensions = new Suspensions({ ...basis, dispatcher, jobCache });
   const deployments = assembleDeployments({ ...basis, dispatcher, jobs, jobCache, allNodes, queueRoom, randomBytes });
@@ -313,6 +300,37 @@ async function assembleCore(given: Basis & { stores: Stores; url: () => string }
     space,
   });
   return { bus, dispatcher, nodes, samples, space, sweeps, service, deployments, httpMetrics, coordinatorId, warn };
+}
+
+/** Jobs, and those that wait for others. */
+function openJobs(
+  given: Omit<
+    ConstructorParameters<typeof Jobs>[0],
+    'randomBytes' | 'storageFault' | 'secretNames' | 'connectedNodes' | 'readFolder' | 'publishStreams' | 'waits'
+  > &
+    Omit<ConstructorParameters<typeof Dependencies>[0], 'jobs'> & {
+      space: DatabaseSpace;
+      stores: Pick<Stores, 'blobs'>;
+      allNodes: () => ReturnType<typeof readPlacementNodes>;
+      httpMetrics: Pick<HttpMetrics, 'registry'>;
+    },
+) {
+  const { database, bus, space, stores, allNodes, httpMetrics, ...basis } = given;
+  const jobs: Jobs = new Jobs({
+    ...basis,
+    database,
+    randomBytes,
+    storageFault: () => space.fault(),
+    secretNames: (principal) => secretNames(database, principal),
+    connectedNodes: allNodes,
+    readFolder: (digest) => stores.blobs.readFolder(digest),
+    publishStreams: (ids) => bus.publish({ kind: 'streams', ids }),
+    waits: (jobId, needed) => dependencies.follow(jobId, needed),
+  });
+  const { now, warn } = basis;
+  const dependencies: Dependencies = new Dependencies({ database, bus, jobs, now, warn });
+  registerDependencyGauge(httpMetrics.registry, database);
+  return { jobs, dependencies };
 }
 
 /** In [0, 1). Nodes must not be able to foresee whether they run a task alone. */
