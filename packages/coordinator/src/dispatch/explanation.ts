@@ -40,6 +40,18 @@ function waitingOf(
   ahead: number | null,
   now: number,
 ): { reason: (typeof WAITING_REASONS)[number]; message: string } {
+  const waiting = waitingForPlace(task, plan, ahead, now);
+  const last = task.attempts.at(-1);
+  if (last?.state !== 'yielded' || !last.message || task.suspended) return waiting;
+  return { ...waiting, message: `${waiting.message}; attempt ${last.fence} gave its place up: ${last.message}` };
+}
+
+function waitingForPlace(
+  task: TaskWithAttempts,
+  plan: Plan,
+  ahead: number | null,
+  now: number,
+): { reason: (typeof WAITING_REASONS)[number]; message: string } {
   const last = task.attempts.at(-1);
   if (task.suspended)
     return { reason: 'suspended', message: `it is suspended until it is resumed: fog job resume ${task.job}` };
