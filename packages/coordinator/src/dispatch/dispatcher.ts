@@ -22,11 +22,12 @@ import { Claiming, type HintUpdate } from './claiming.ts';
 import { type AdmittedNode, type Arrival, admitNodes, type Reconciliation, reconcile } from './hello.ts';
 import { type DispatcherInput, type HelloInput, type HelloOutcome, missingOutputs, namesIn } from './inputs.ts';
 import { blobsOf } from './job-blobs.ts';
-import { type JobCache, runKindsOf } from './job-cache.ts';
+import type { JobCache } from './job-cache.ts';
 import { groupLeases, type Lease, leaseFrame, leaseGroupTexts } from './leases.ts';
 import type { Listening } from './listening.ts';
 import { sendOrders } from './orders.ts';
 import { type Heard, moveJournals, stillTrue } from './outdated-inputs.ts';
+import { learn } from './placement/learning.ts';
 import { PlanThread } from './placement/plan-thread.ts';
 import { type PlanMetrics, Planner } from './placement/planner.ts';
 import type { PlacementClasses } from './placement-classes.ts';
@@ -363,7 +364,8 @@ export class Dispatcher {
     for (const attempt of result.turn.verification.committed) this.sessions.get(attempt.node)?.commit(attempt);
     for (const attempt of result.turn.freed()) this.sessions.get(attempt.node)?.release(attempt);
     for (const input of result.live) this.#releaseEnded(input);
-    this.#remember(result);
+    const elsewhere = learn(this.sessions, this.#dependencies.jobs, result.live, result.turn.verification.records);
+    for (const node of elsewhere) bus.publish({ kind: 'node', node });
     for (const [session, { upTo, isTrusted }] of result.heard) {
       session.acknowledged = upTo;
       session.link.send(`{"type":"ack","sequence":${upTo}}`);
@@ -380,27 +382,6 @@ export class Dispatcher {
     metrics.leases(result.leases.length);
     const { accepted } = result.turn.verification.effects;
     if (accepted.length + result.verdicts.length > 0) metrics.verification(result.verdicts, accepted);
-  }
-
-  /** What placement learns from what has ended: how long it took, and what verification says of nodes. */
-  #remember({ live, turn }: TurnResult): void {
-    const { jobs, bus } = this.#dependencies;
-    for (const input of live) {
-      if (input.kind !== 'entry' || input.entry.report.event !== 'succeed') continue;
-      const job = jobs.find(input.entry.attempt.job);
-      if (job === undefined) continue;
-      const { wallMilliseconds } = input.entry.report.usage;
-      this.sessions.placer.runTimes.observe(input.session.nodeId, runKindsOf(job), wallMilliseconds);
-    }
-    for (const { node, runtime, trust } of turn.verification.records) {
-      const session = this.sessions.get(node);
-      // Another coordinator has it.
-      if (session === undefined) bus.publish({ kind: 'node', node });
-      else {
-        session.trust = { ...session.trust, [runtime]: trust };
-        this.sessions.changed(session);
-      }
-    }
   }
 
   /** Its node has ended the attempt, even where another coordinator has decided on it long ago. */

@@ -113,8 +113,8 @@ function expectedText(expected: PlacementReason['expected']): string {
   const parts = [
     `end within ${formatDuration(Math.round(completionMilliseconds))}`,
     `cost ${costMicroFog} micro-FOG`,
-    `draw ${Math.round(energyJoules)} J`,
-    `fail with ${(failureRisk * 100).toFixed(1)} %`,
+    `draw ${Number(energyJoules.toPrecision(3))} J`,
+    `fail with ${Number((failureRisk * 100).toPrecision(3))} %`,
     ...(latenessMilliseconds > 0 ? [`miss its deadline by ${formatDuration(Math.round(latenessMilliseconds))}`] : []),
   ];
   return `; it was expected to ${parts.join(', ')}`;

@@ -83,7 +83,8 @@ export class Planner {
   look(waiting: readonly WaitingClass[], now: number): void {
     for (const [key, classes] of Map.groupBy(waiting, keyOf)) {
       if (key === '' || classes.length < 2 || this.#groups.has(key)) continue;
-      if ((this.#notBefore.get(key) ?? 0) > now) continue;
+      // Where one node has room, there is nothing to choose.
+      if ((this.#notBefore.get(key) ?? 0) > now || !this.#dependencies.placer.isChoice()) continue;
       if (this.#notBefore.size >= PLACEMENT_LIMITS.planGroups) this.#notBefore.clear();
       this.#notBefore.set(key, now + PLACEMENT_LIMITS.planEveryMilliseconds);
       const group: Group = {
@@ -93,6 +94,8 @@ export class Planner {
         places: null,
       };
       this.#groups.set(key, group);
+      // Should the thread hang.
+      setTimeout(() => this.#dependencies.wake(), PLACEMENT_LIMITS.planHoldMilliseconds).unref();
       this.#make(key, group, classes).then(
         () => this.#dependencies.wake(),
         (error: unknown) => {
