@@ -35,6 +35,7 @@ import { Listening } from './dispatch/listening.ts';
 import { createDispatcherMetrics } from './dispatch/metrics.ts';
 import { Nodes } from './dispatch/nodes.ts';
 import { PlacementClasses } from './dispatch/placement-classes.ts';
+import { Preemption } from './dispatch/preemption.ts';
 import { Samples } from './dispatch/samples.ts';
 import { Suspensions } from './dispatch/suspensions.ts';
 import { Sweeps } from './dispatch/sweeps.ts';
@@ -285,6 +286,7 @@ async function assembleCore({
     dispatcher,
     jobs,
     suspensions,
+    preemption: new Preemption({ ...basis, dispatcher }),
     jobCache,
     samples,
     deployments: deployments.looks,

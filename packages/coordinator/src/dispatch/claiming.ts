@@ -1,21 +1,23 @@
 /** The part of a turn that leases queued tasks to free places, in the order of the queue across all classes. */
-import { attemptKey, timeOfId } from '@fog/contract';
+import { attemptKey } from '@fog/contract';
 import { readBlobSizes } from '../blobs/blob-rows.ts';
 import { DISPATCH_LIMITS, PLACEMENT_LIMITS } from '../limits.ts';
 import { type ClaimedTask, claimTasks, queueHead } from '../store/claim.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { saveAttempts } from '../store/turn-rows.ts';
 import { saveVerification } from '../store/verification-rows.ts';
-import { type JobCache, runKindOf } from './job-cache.ts';
+import type { Hold, Holds } from './holds.ts';
+import type { JobCache } from './job-cache.ts';
 import type { Lease } from './leases.ts';
 import type { Place } from './placement/placer.ts';
-import type { Planner, WaitingClass } from './placement/planner.ts';
+import type { Planner } from './placement/planner.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import {
   compareHeads,
   compareHungry,
   type HungryClass,
   limitOfClaim,
+  placeQuestion,
   type QueueHead,
   type QueueHints,
 } from './queue-hints.ts';
@@ -30,6 +32,7 @@ export interface ClaimingDependencies {
   sessions: Sessions;
   hints: QueueHints;
   planner: Planner;
+  holds: Holds;
   random: () => number;
 }
 
@@ -43,6 +46,8 @@ export interface HintUpdate {
 export interface Claims {
   leases: Lease[];
   hints: HintUpdate[];
+  /** Leases of classes for which room is kept. */
+  filled: Pick<Hold, 'classId' | 'node'>[];
   /** The turn has reached its limits: another may find more. */
   moreToClaim: boolean;
 }
@@ -59,12 +64,13 @@ export class Claiming {
     const taken = this.#givenBack(turn);
     await this.#loadSizes(writer);
     await this.#hintRequeued(writer, turn);
-    const claims: Claims = { leases: [], hints: [], moreToClaim: false };
+    const claims: Claims = { leases: [], hints: [], filled: [], moreToClaim: false };
+    this.#dependencies.holds.withhold(taken);
     const order = this.#dependencies.hints.inOrder();
     this.#dependencies.planner.look(
       order
         .filter(({ placement }) => placement.requirements.objectives !== undefined)
-        .map((hungry) => waitingClass(hungry, now)),
+        .map((hungry) => placeQuestion(hungry, now)),
       now,
     );
     let tries = 0;
@@ -144,6 +150,7 @@ export class Claiming {
       }
       const isVerified = replica === 'verified';
       claims.leases.push({ name, session, suitable, reason, job: jobs.get(name.job), checkpoint, isVerified });
+      if (this.#dependencies.holds.size > 0) claims.filled.push({ classId: placement.id, node: session.nodeId });
       if (replica === undefined) turn.leased(name, { id: session.nodeId, name: session.description.name });
     });
     for (const session of given.slice(claimed.length)) taken.giveBack(session, placement.requirements);
@@ -178,12 +185,14 @@ export class Claiming {
   }
 
   #places(hungry: HungryClass, most: number, taken: Reservations, now: number): Place[] {
-    const { planner, sessions } = this.#dependencies;
+    const { planner, sessions, holds } = this.#dependencies;
     const { placement } = hungry;
     if (planner.isHeld(placement, now)) return [];
-    const request = { ...waitingClass(hungry, now), most, taken, now };
-    const planned = placement.requirements.objectives === undefined ? [] : planner.places(request);
-    return planned.length > 0 ? planned : sessions.placer.places(request);
+    const request = { ...placeQuestion(hungry, now), most, taken };
+    return holds.lend(placement.id, taken, () => {
+      const planned = placement.requirements.objectives === undefined ? [] : planner.places(request);
+      return planned.length > 0 ? planned : sessions.placer.places(request);
+    });
   }
 
   /** How large the blobs are that classes ask for by where they are. */
@@ -232,11 +241,6 @@ export class Claiming {
       if (placement !== undefined) hints.add(placement, { rank, job });
     }
   }
-}
-
-function waitingClass({ placement, head }: HungryClass, now: number): WaitingClass {
-  const submittedAt = head.job === '' ? now : timeOfId(head.job);
-  return { placement, submittedAt, kinds: [head.job, runKindOf(placement.requirements)] };
 }
 
 function insertInOrder(order: HungryClass[], item: HungryClass): void {

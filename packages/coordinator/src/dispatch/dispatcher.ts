@@ -9,21 +9,22 @@
  * tried again, in the end one by one, so that one bad input cannot stop the rest.
  */
 import { randomBytes } from 'node:crypto';
-import { type AttemptName, FogError } from '@fog/contract';
-import type { Bus } from '../bus.ts';
+import { type AttemptName, attemptKey, FogError } from '@fog/contract';
+import type { Bus, Hint } from '../bus.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { allOf } from '../store/bulk.ts';
-import { countWaiting } from '../store/claim.ts';
 import type { Database, Writer } from '../store/database.ts';
+import { waitingTasks } from '../store/spot-rows.ts';
 import { insertLeases, loadAttempts, saveAttempts, saveJobs } from '../store/turn-rows.ts';
 import { saveVerification } from '../store/verification-rows.ts';
-import { avoidNodes } from './avoided-nodes.ts';
-import { Claiming, type HintUpdate } from './claiming.ts';
+import { chooseClasses, roomsForMoves } from './chosen-classes.ts';
+import { Claiming, type Claims, type HintUpdate } from './claiming.ts';
 import { type AdmittedNode, type Arrival, admitNodes, type Reconciliation, reconcile } from './hello.ts';
+import { type Hold, Holds } from './holds.ts';
 import { type DispatcherInput, type HelloInput, type HelloOutcome, missingOutputs, namesIn } from './inputs.ts';
-import { blobsOf } from './job-blobs.ts';
 import type { JobCache } from './job-cache.ts';
-import { groupLeases, type Lease, leaseFrame, leaseGroupTexts } from './leases.ts';
+import { LeaseDelivery } from './lease-delivery.ts';
+import type { Lease } from './leases.ts';
 import type { Listening } from './listening.ts';
 import { sendOrders } from './orders.ts';
 import { type Heard, moveJournals, stillTrue } from './outdated-inputs.ts';
@@ -39,6 +40,8 @@ import type { Witness } from './verification/result-proof.ts';
 export interface DispatcherMetrics extends PlanMetrics {
   leases(count: number): void;
   turn(seconds: number, inputs: number): void;
+  /** Attempts that gave up their places, by the reason that they told. */
+  yields(reasons: readonly string[]): void;
   /** Verdicts on results, and verified tasks with the number of their results. */
   verification(verdicts: readonly string[], accepted: readonly { by: string; results: number }[]): void;
 }
@@ -71,6 +74,9 @@ interface TurnResult {
   heard: Map<AgentSession, Heard>;
   hellos: { input: HelloInput; outcome: HelloOutcome }[];
   hints: HintUpdate[];
+  filled: Claims['filled'];
+  /** Kept for tasks that move. */
+  rooms: Hold[];
   streams: string[];
   verdicts: string[];
   moreToClaim: boolean;
@@ -84,14 +90,21 @@ function heldNames(arrived: Arrived): AttemptName[] {
   return [...arrived.attempts.resume, ...arrived.attempts.forgotten].map((entry) => entry.name);
 }
 
+/** Where the task of this attempt is to go on, if it was told to leave for that. */
+function targetOf(session: AgentSession, name: AttemptName): string | null {
+  return session.departures.get(attemptKey(name))?.target ?? null;
+}
+
 const FINAL_REPORTS: ReadonlySet<string> = new Set(['succeed', 'fail', 'yield', 'decline']);
 
 export class Dispatcher {
   readonly sessions = new Sessions();
   readonly hints = new QueueHints();
   readonly planner: Planner;
+  readonly holds = new Holds(this.sessions);
   readonly #dependencies: DispatcherDependencies;
   readonly #claiming: Claiming;
+  readonly #delivery: LeaseDelivery;
   #inputs: DispatcherInput[] = [];
   /** The input whose turn has failed although it was alone and the database answered. */
   #suspect: DispatcherInput | null = null;
@@ -108,12 +121,15 @@ export class Dispatcher {
       ...dependencies,
       placer: this.sessions.placer,
       thread: new PlanThread(),
-      countWaiting: (classIds, most) => countWaiting(dependencies.database.read, classIds, most),
+      countWaiting: (classId, most) => waitingTasks(dependencies.database.read, classId, most),
       wake: () => this.wake(),
     });
-    const { sessions, hints, planner } = this;
-    this.#claiming = new Claiming({ ...dependencies, sessions, hints, planner });
+    const take = (...inputs: DispatcherInput[]) => this.take(...inputs);
+    const { sessions, hints, holds, planner } = this;
+    this.#delivery = new LeaseDelivery({ ...dependencies, sessions, take });
+    this.#claiming = new Claiming({ ...dependencies, sessions, hints, holds, planner });
     dependencies.bus.subscribe((hint) => {
+      if (hint.kind === 'departure') return this.#takeDeparture(hint);
       if (hint.kind !== 'queue' || this.#isAnnouncing) return;
       // What fails here is found by the next look into the queue.
       this.#claiming.follow(hint.classIds).then(
@@ -128,6 +144,11 @@ export class Dispatcher {
     this.#isAnnouncing = true;
     this.#dependencies.bus.publish({ kind: 'queue', classIds });
     this.#isAnnouncing = false;
+  }
+
+  /** Another coordinator wants an attempt to leave whose node may be connected here. */
+  #takeDeparture({ node, name, reason, target }: Extract<Hint, { kind: 'departure' }>): void {
+    if (this.sessions.get(node) !== undefined) this.take({ kind: 'yield', name, reason, target });
   }
 
   /** Takes something in; it is decided on in the next turn. */
@@ -247,13 +268,14 @@ export class Dispatcher {
         if (outcome.accepted) back.add(input.hello.nodeId);
       } else if (input.kind !== 'lost' || !back.has(input.node)) this.#applyInput(turn, input, witnessed);
     }
-    await avoidNodes(writer, this.#dependencies.classes, turn.avoiding, at);
+    await chooseClasses(writer, this.#dependencies.classes, turn, at);
     await saveAttempts(writer, turn);
     const verdicts = await saveVerification(writer, turn.verification, classes, at);
     const claims = await this.#claiming.claim(writer, turn, at);
     const given = claims.leases.map(({ session, ...lease }) => ({ ...lease, node: session.nodeId }));
     const [, streams] = await allOf([insertLeases(writer, given, at), saveJobs(writer, turn.counts, turn.entries, at)]);
-    return { turn, live, heard, hellos, ...claims, streams, verdicts };
+    const rooms = await roomsForMoves(writer, classes, turn);
+    return { turn, live, heard, hellos, ...claims, streams, verdicts, rooms };
   }
 
   #applyInput(
@@ -266,14 +288,19 @@ export class Dispatcher {
         const { session, entry } = input;
         const isTrusted = heard.get(session)?.isTrusted === true;
         const witness = { publicKey: session.identity.publicKey, isTrusted, missing };
-        return turn.report(session.nodeId, entry.attempt, entry.report, witness);
+        turn.report(session.nodeId, entry.attempt, entry.report, witness);
+        if (entry.report.event === 'yield') turn.suspensions.prefer(entry.attempt, targetOf(session, entry.attempt));
+        return;
       }
       case 'log': {
         const { name, stream, text, offset, bytes, session } = input;
         return turn.log(session.nodeId, { ...name, stream, text }, offset, bytes, this.#dependencies.logLimitBytes);
       }
       case 'lost':
+      case 'unheeded':
         return turn.lose(input.name);
+      case 'yield':
+        return turn.suspensions.leave(input);
       case 'removed':
         return turn.forgotten(input.name, 'removed');
       case 'queue-deadline':
@@ -340,7 +367,8 @@ export class Dispatcher {
       }
       turn.suspensions.remind(name, state);
       keep.push({ attempt: name, logBytes });
-      session.hold(name, jobs.get(name.job).needs);
+      const { needs, isSpot } = jobs.get(name.job);
+      session.hold(name, needs, isSpot);
       if (isCommitted) session.commit(name);
     }
     const welcome = JSON.stringify({
@@ -374,12 +402,15 @@ export class Dispatcher {
     // The hints that told of it were lost.
     for (const node of result.turn.verification.outdated) bus.publish({ kind: 'node', node });
     for (const update of result.hints) this.hints.update(update.classId, update.head, update.version);
-    this.#sendLeases(result.leases);
+    this.holds.fill(result.filled);
+    this.#delivery.send(result.leases);
+    for (const room of result.rooms) this.holds.add(room);
     sendOrders(result.turn, this.sessions, bus);
     const requeued = new Set(result.turn.requeued.map((task) => task.classId));
     if (requeued.size > 0) this.announce([...requeued]);
     if (result.streams.length > 0) bus.publish({ kind: 'streams', ids: result.streams });
     metrics.leases(result.leases.length);
+    if (result.turn.suspensions.yields.length > 0) metrics.yields(result.turn.suspensions.yields);
     const { accepted } = result.turn.verification.effects;
     if (accepted.length + result.verdicts.length > 0) metrics.verification(result.verdicts, accepted);
   }
@@ -401,35 +432,5 @@ export class Dispatcher {
     if (outcome.accepted) outcome.session.sendDrain(this.#dependencies.now());
     this.#dependencies.bus.publish({ kind: 'streams', ids: [input.hello.nodeId] });
     this.#dependencies.bus.publish({ kind: 'node', node: input.hello.nodeId });
-  }
-
-  #sendLeases(leases: readonly Lease[]): void {
-    for (const { name, session, job } of leases) session.hold(name, job.needs);
-    for (const [session, byJob] of groupLeases(leases)) {
-      const texts: string[] = [];
-      for (const [job, group] of byJob) {
-        this.sessions.placer.blobs.note(session.nodeId, blobsOf(job.spec));
-        if (job.secretNames.length === 0) texts.push(...leaseGroupTexts(job, group, {}));
-        else void this.#sendWithSecrets(session, job.secretNames, group);
-      }
-      if (texts.length > 0 && !session.link.send(leaseFrame(texts))) this.#undelivered([...byJob.values()].flat());
-    }
-  }
-
-  async #sendWithSecrets(session: AgentSession, names: readonly string[], group: readonly Lease[]): Promise<void> {
-    const job = (group[0] as Lease).job;
-    try {
-      const secrets = await this.#dependencies.resolveSecrets(job.submitter, names);
-      if (!session.link.send(leaseFrame(leaseGroupTexts(job, group, secrets)))) this.#undelivered(group);
-    } catch (error) {
-      const message = FogError.from(error).message;
-      this.take(...group.map(({ name }) => ({ kind: 'unfillable', name, reason: 'input-missing', message }) as const));
-    }
-  }
-
-  #undelivered(leases: readonly Lease[]): void {
-    // Its end is not noticed yet; until then it would get the same tasks again and again.
-    for (const { session } of leases) session.reachable = false;
-    this.take(...leases.map(({ name }) => ({ kind: 'undelivered', name }) as const));
   }
 }

@@ -9,6 +9,7 @@ import {
   type RouterStrategyName,
   type TaskWithAttempts,
   type WAITING_REASONS,
+  YIELD_REASONS,
 } from '@fog/contract';
 
 export interface ExplainedTask {
@@ -93,6 +94,7 @@ const PREFERRED: Readonly<Record<RouterStrategyName, string>> = {
 
 function placedText(suitable: number | null, reason: PlacementReason | null): string {
   if (reason?.by === 'pinned') return 'the task is for this node';
+  if (reason?.by === 'moved') return `it was moved here: ${YIELD_REASONS.moved}`;
   if (suitable === null || reason === null) return 'it suited and had room';
   const reputation = `reputation ${reason.reputation}`;
   if (suitable === 1) return `it was the only connected node that suited, and had room; ${reputation}`;

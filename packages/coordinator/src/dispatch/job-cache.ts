@@ -28,6 +28,8 @@ export interface CachedJob {
   secretNames: string[];
   /** Null where the first result counts. */
   verification: VerificationPolicy | null;
+  /** Others may take the places of its attempts. */
+  isSpot: boolean;
   /** A hidden run of a known answer. */
   isCheck: boolean;
   /** Not a user's: in no list. */
@@ -77,6 +79,7 @@ type Derived =
   | 'lostAfterMilliseconds'
   | 'secretNames'
   | 'verification'
+  | 'isSpot'
   | 'isCheck'
   | 'isHidden'
   | 'terms';
@@ -96,6 +99,7 @@ export class JobCache {
       lostAfterMilliseconds: parseDuration(spec.spec.disconnect.lostAfter),
       secretNames: secretsOf(spec).map(({ secret }) => secret),
       verification: isCheck ? SPOT_CHECK_POLICY : verification?.mode === 'none' ? null : (verification ?? null),
+      isSpot: spec.spec.spot === true,
       isCheck,
       isHidden: purpose !== undefined && purpose !== 'user',
       terms: leaseTerms == null ? { seed: null, partitions: job.taskCount } : (JSON.parse(leaseTerms) as LeaseTerms),

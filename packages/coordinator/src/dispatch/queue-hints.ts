@@ -4,6 +4,9 @@
  * Only a hint: the queue is in the database. A class that is hinted at but empty costs one fruitless claim; a class
  * that is not hinted at is found by the next look into the database.
  */
+import { timeOfId } from '@fog/contract';
+import { runKindOf } from './job-cache.ts';
+import type { PlaceRequest } from './placement/placer.ts';
 import { hasBegun, type PlacementClass } from './requirements.ts';
 
 export interface QueueHead {
@@ -70,4 +73,13 @@ const LAST_JOB = '~';
 export function compareHeads(left: QueueHead, right: QueueHead): number {
   if (left.rank !== right.rank) return left.rank - right.rank;
   return left.job < right.job ? -1 : left.job > right.job ? 1 : 0;
+}
+
+/** What the placer is asked for the first task of the class. */
+export function placeQuestion(
+  { placement, head }: Pick<HungryClass, 'placement' | 'head'>,
+  now: number,
+): Omit<PlaceRequest, 'most' | 'taken'> {
+  const submittedAt = head.job === '' ? now : timeOfId(head.job);
+  return { placement, now, submittedAt, kinds: [head.job, runKindOf(placement.requirements)] };
 }

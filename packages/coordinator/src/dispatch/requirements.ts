@@ -39,6 +39,10 @@ export interface Requirements extends Needs {
   node: string | null;
   /** Any other node rather than this one, on which a replica failed. Left out where there is none. */
   avoid?: string;
+  /** This node rather than others: the task was moved there. */
+  prefer?: string;
+  /** It may be stopped when work that is not spot needs its room. */
+  spot?: true;
   /** Results are verified. Left out where they are not, as what follows where there is nothing to say. */
   verified?: true;
   /** None of these: another replica of the task is theirs. Sorted. */
@@ -80,6 +84,7 @@ export function requirementsOf(spec: JobSpec, submitter: string, node: string | 
     submitter,
     constraints: placement.constraints,
     node,
+    ...(spec.spec.spot === true ? { spot: true } : {}),
     ...(isVerified(spec) ? { verified: true } : {}),
     ...termsOf(spec),
   };

@@ -16,6 +16,7 @@ import { Jobs } from '../../src/dispatch/jobs.ts';
 import { Listening } from '../../src/dispatch/listening.ts';
 import { Nodes } from '../../src/dispatch/nodes.ts';
 import { PlacementClasses } from '../../src/dispatch/placement-classes.ts';
+import { Preemption } from '../../src/dispatch/preemption.ts';
 import { Samples } from '../../src/dispatch/samples.ts';
 import { Suspensions } from '../../src/dispatch/suspensions.ts';
 import { Sweeps } from '../../src/dispatch/sweeps.ts';
@@ -122,7 +123,13 @@ export class Fog implements AsyncDisposable {
       now,
       random: seededRandom(options.seed ?? 1),
       resolveSecrets: async (_principal, names) => resolveSecrets(options.secrets ?? {}, names),
-      metrics: { leases: () => undefined, turn: () => undefined, verification: () => undefined, plan: () => undefined },
+      metrics: {
+        leases: () => undefined,
+        turn: () => undefined,
+        yields: () => undefined,
+        verification: () => undefined,
+        plan: () => undefined,
+      },
       warn,
     });
     this.nodes = new Nodes({ database, dispatcher: this.dispatcher, bus, coordinatorId, now });
@@ -151,6 +158,7 @@ export class Fog implements AsyncDisposable {
     this.sweeps = new Sweeps({
       database,
       suspensions: this.suspensions,
+      preemption: new Preemption({ database, dispatcher: this.dispatcher, now }),
       samples: this.samples,
       deployments: deployments.looks,
       space: { measure: async () => undefined },
