@@ -34,6 +34,7 @@ import { Jobs } from './dispatch/jobs.ts';
 import { Listening } from './dispatch/listening.ts';
 import { createDispatcherMetrics } from './dispatch/metrics.ts';
 import { Nodes } from './dispatch/nodes.ts';
+import { Moves } from './dispatch/placement/moves.ts';
 import { PlacementClasses } from './dispatch/placement-classes.ts';
 import { Preemption } from './dispatch/preemption.ts';
 import { Samples } from './dispatch/samples.ts';
@@ -287,6 +288,7 @@ async function assembleCore({
     jobs,
     suspensions,
     preemption: new Preemption({ ...basis, dispatcher }),
+    moves: new Moves({ ...basis, dispatcher, jobCache }),
     jobCache,
     samples,
     deployments: deployments.looks,

@@ -142,6 +142,15 @@ export const PLACEMENT_LIMITS = {
   frontMilliseconds: 1_000,
   /** Fronts that are kept, the newest; each may have 300 points with a node for each of 1,000 tasks. */
   keptFronts: 16,
+  /** Running tasks that are looked at whether a move is worth it, and how many of them move at a time. */
+  movableTasks: 200,
+  movesPerLook: 8,
+  /** How often that is looked at. */
+  movesMilliseconds: 30_000,
+  /** A task that began less than this ago stays: a move is not answered with another. */
+  steadyMilliseconds: 60_000,
+  /** What stopping a program and starting it elsewhere takes, besides the work since its checkpoint. */
+  restartMilliseconds: 5_000,
   /** Round trips to a node: one that differs by less than this from what placement knows is no news. */
   roundTripChangeMilliseconds: 2,
 } as const;

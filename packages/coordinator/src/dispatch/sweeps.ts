@@ -8,7 +8,7 @@
 import { sql } from 'kysely';
 import type { DeploymentLooks } from '../deployments/deployment-looks.ts';
 import { cutHistory } from '../deployments/history.ts';
-import { DEPLOYMENT_LIMITS, DISPATCH_LIMITS } from '../limits.ts';
+import { DEPLOYMENT_LIMITS, DISPATCH_LIMITS, PLACEMENT_LIMITS } from '../limits.ts';
 import { type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Database } from '../store/database.ts';
 import type { DatabaseSpace } from '../store/database-space.ts';
@@ -19,6 +19,7 @@ import type { Dispatcher } from './dispatcher.ts';
 import type { JobCache } from './job-cache.ts';
 import type { Jobs } from './jobs.ts';
 import type { Listening } from './listening.ts';
+import type { Moves } from './placement/moves.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import type { Preemption } from './preemption.ts';
 import { removeOld } from './retention.ts';
@@ -34,6 +35,7 @@ export interface SweepsDependencies {
   jobs: Jobs;
   suspensions: Pick<Suspensions, 'finish' | 'remind'>;
   preemption: Pick<Preemption, 'look'>;
+  moves: Pick<Moves, 'look'>;
   jobCache: JobCache;
   classes: PlacementClasses;
   samples: Pick<Samples, 'store'>;
@@ -120,6 +122,11 @@ export class Sweeps {
         name: 'preemption',
         everyMilliseconds: DISPATCH_LIMITS.sweepMilliseconds,
         run: () => this.#dependencies.preemption.look(),
+      },
+      {
+        name: 'moves',
+        everyMilliseconds: PLACEMENT_LIMITS.movesMilliseconds,
+        run: () => this.#dependencies.moves.look(),
       },
       { name: 'coordinators', everyMilliseconds: 5000, run: () => this.#beat() },
       { name: 'orphans', everyMilliseconds: 5000, run: () => this.#silenceOrphans() },

@@ -15,6 +15,7 @@ import { JobCache } from '../../src/dispatch/job-cache.ts';
 import { Jobs } from '../../src/dispatch/jobs.ts';
 import { Listening } from '../../src/dispatch/listening.ts';
 import { Nodes } from '../../src/dispatch/nodes.ts';
+import { Moves } from '../../src/dispatch/placement/moves.ts';
 import { PlacementClasses } from '../../src/dispatch/placement-classes.ts';
 import { Preemption } from '../../src/dispatch/preemption.ts';
 import { Samples } from '../../src/dispatch/samples.ts';
@@ -159,6 +160,7 @@ export class Fog implements AsyncDisposable {
       database,
       suspensions: this.suspensions,
       preemption: new Preemption({ database, dispatcher: this.dispatcher, now }),
+      moves: new Moves({ database, dispatcher: this.dispatcher, jobCache, now }),
       samples: this.samples,
       deployments: deployments.looks,
       space: { measure: async () => undefined },
