@@ -162,8 +162,10 @@ export const frontSchema = z.strictObject({
       values: z.array(z.number()),
       /** By how many milliseconds deadlines are missed in all, beyond what no placement can keep. */
       violation: z.number().nonnegative(),
-      /** How many tasks go to which node. */
+      /** How many tasks go to which node: those with most of them. */
       nodes: z.array(z.strictObject({ id: nodeIdSchema, name: z.string(), tasks: z.int().positive() })),
+      /** Nodes besides these. */
+      otherNodes: z.int().nonnegative(),
     }),
   ),
 });

@@ -23,7 +23,7 @@ import { explainTask } from './dispatch/explanation.ts';
 import { type JobCache, runKindOf, runKindsOf } from './dispatch/job-cache.ts';
 import type { Jobs } from './dispatch/jobs.ts';
 import type { Nodes } from './dispatch/nodes.ts';
-import { planFront, visibleFronts } from './dispatch/placement/fronts.ts';
+import { keptFront, planFront } from './dispatch/placement/fronts.ts';
 import type { PlacementClasses } from './dispatch/placement-classes.ts';
 import { type Hurdle, type PlacementClass, placementClass, requirementsOf } from './dispatch/requirements.ts';
 import type { Suspensions } from './dispatch/suspensions.ts';
@@ -104,7 +104,7 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
     },
     plan: (caller, request) => readPlan(dependencies, caller, request),
     planFront: (caller, request) => planFront(dependencies, caller, request),
-    listFronts: async (caller) => ({ items: visibleFronts(dependencies.dispatcher, caller) }),
+    getFront: async (caller, index) => keptFront(dependencies.dispatcher, caller, index),
     listNodes: (caller, request) => listNodes(dependencies, caller, request),
     getNode: node,
     async nodeEvents(caller, id, request) {

@@ -140,8 +140,10 @@ export const PLACEMENT_LIMITS = {
   planThreadIdleMilliseconds: 60_000,
   /** How long a front that somebody asks for is looked for, unless they say. */
   frontMilliseconds: 1_000,
-  /** Fronts that are kept, the newest; each may have 300 points with a node for each of 1,000 tasks. */
-  keptFronts: 16,
+  /** Nodes that are told of one point of a front. */
+  toldNodes: 16,
+  /** Blobs of a job by which its place is chosen; with more, the rest matters little. */
+  choosingBlobs: 32,
   /** Running tasks that are looked at whether a move is worth it, and how many of them move at a time. */
   movableTasks: 200,
   movesPerLook: 8,

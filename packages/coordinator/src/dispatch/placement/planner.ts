@@ -8,7 +8,7 @@
  * node; in the turn that carries it out, each of these places holds only if the node is still there under the same
  * session, suits, and has room. What does not hold, or was not planned, is placed like any other task.
  */
-import type { ObjectiveName, ObjectiveWeights, PlacementReason } from '@fog/contract';
+import { LIMITS, type ObjectiveName, type ObjectiveWeights, type PlacementReason } from '@fog/contract';
 import {
   applyPlan,
   type BatchResult,
@@ -220,7 +220,7 @@ export class Planner {
 
   #keep(front: KeptFront): void {
     this.fronts.unshift(front);
-    this.fronts.length = Math.min(this.fronts.length, PLACEMENT_LIMITS.keptFronts);
+    this.fronts.length = Math.min(this.fronts.length, LIMITS.keptFronts);
   }
 }
 
