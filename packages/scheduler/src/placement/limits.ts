@@ -34,7 +34,7 @@ export const PLACEMENT_LIMITS = {
   /** Deviations that a run is taken to be longer than expected when its deadline is looked at: 19 of 20 are not. */
   deadlineDeviations: 1.645,
   /** Nodes with room that the first plan compares for each task: enough to choose from, and it is there at once. */
-  firstPlanNodes: 12,
+  firstPlanNodes: 8,
   /** Weightings whose best placements a batch begins with: evenly spread, and found in a fraction of a second. */
   batchWeightings: 100,
   /** Nodes that the optimiser moves a task to: the best by each objective. Repair takes others where these are full. */

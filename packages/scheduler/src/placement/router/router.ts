@@ -5,7 +5,7 @@
 import { FogError } from '@fog/contract';
 import { RandomNumbers } from '../../random-numbers.ts';
 import { assertAmount, checkNode, checkNodes, checkTask } from '../checked-model.ts';
-import { feasibility, isExcluded, kindOf, lastingHurdle, noFeasibleNode, pairHurdle } from '../feasibility.ts';
+import { feasibility, isExcluded, kindHurdle, kindOf, noFeasibleNode, pairHurdle } from '../feasibility.ts';
 import { PLACEMENT_LIMITS } from '../limits.ts';
 import {
   areNeighbours,
@@ -128,7 +128,7 @@ export class Router {
     const index = isCovered ? (known ?? this.#add(state)) : -1;
     if (index < 0) return this.#rebuild(state);
     for (const { task, mask } of this.#masks.values()) {
-      this.#tree.updateMask(mask, index, lastingHurdle(task, node) === null);
+      this.#tree.updateMask(mask, index, kindHurdle(task, node) === null);
     }
   }
 
@@ -171,7 +171,7 @@ export class Router {
   #maskOf(task: TaskToPlace): Mask {
     const kind = kindOf(task);
     const known = this.#masks.get(kind);
-    const entry = known ?? { task, mask: this.#tree.mask((node) => lastingHurdle(task, node) === null) };
+    const entry = known ?? { task, mask: this.#tree.mask((node) => kindHurdle(task, node) === null) };
     if (known !== undefined) this.#masks.delete(kind);
     const oldest = this.#masks.keys().next();
     if (this.#masks.size >= PLACEMENT_LIMITS.routedClasses && !oldest.done) this.#masks.delete(oldest.value);
