@@ -11,7 +11,7 @@ export const PLACEMENT_LIMITS = {
   objectives: 4,
   /** Tasks that a router remembers as placed, until they are released. */
   routedTasks: 1_000_000,
-  /** Kinds of needs whose suitable nodes a router remembers; the one used longest ago makes room. */
+  /** Kinds of tasks whose suitable nodes a router remembers; the one used longest ago makes room. */
   routedClasses: 256,
   /** Amount of a resource: sums over a node's tasks stay exact. */
   resourceAmount: 2 ** 50,

@@ -124,6 +124,7 @@ export class Router {
     const state = { ...node, free };
     const isCovered = resourceNames([node.capacity]).every((name) => this.#tree.names.includes(name));
     const known = this.#indices.get(node.id);
+    if (known === undefined) assertAmount('the number of nodes', this.#indices.size + 1, 0, PLACEMENT_LIMITS.nodes);
     if (known !== undefined && isCovered) this.#tree.set(known, state);
     const index = isCovered ? (known ?? this.#add(state)) : -1;
     if (index < 0) return this.#rebuild(state);
@@ -202,7 +203,6 @@ export class Router {
   #rebuild(node: NodeOffer): void {
     const nodes = [...this.#indices.values()].flatMap((index) => this.#tree.node(index) ?? []);
     const all = [...nodes.filter(({ id }) => id !== node.id), node];
-    assertAmount('the number of nodes', all.length, 0, PLACEMENT_LIMITS.nodes);
     if (this.#strategy.order !== undefined) all.sort(this.#strategy.order);
     this.#tree = treeOf(all);
     this.#indices = new Map(all.map(({ id }, index) => [id, index]));
