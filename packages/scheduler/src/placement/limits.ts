@@ -45,6 +45,8 @@ export const PLACEMENT_LIMITS = {
   episodeGenerations: 20,
   /** A batch no longer gets better when its hypervolume has grown by less than this share in such a time. */
   convergenceShare: 0.0005,
+  /** So many times in a row before the search ends: chance may find nothing once, and something the next time. */
+  idleEpisodes: 3,
   /** Placements that a search keeps; each takes 4 bytes for each task. */
   archivedPlacements: 1000,
   /** Placements of a front that a batch ends with, each with a node for every task. */

@@ -35,3 +35,10 @@ test('batch: each end of a front of three objectives within 2 % of the optimum',
     assert.ok(value <= best * CLOSE, `${name}: ${value}, and the optimum is ${best}`);
   });
 });
+
+test('batch: one round without a find is not the end: fairness of an instance that takes several', async () => {
+  const small = tightInstance(38);
+  const request = { ...small, objectives: ['fairness'], now: NOW, pick: { by: 'knee' } } as const;
+  const { front } = await optimiseBatch(request, { seed: 38, generations: 200 });
+  assert.ok((front.points[0]?.values[0] as number) <= exactOptimum('fairness', small) * CLOSE);
+});
