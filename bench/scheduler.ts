@@ -25,7 +25,7 @@ export const scheduler: Benchmark = {
     others: { default: 8, description: 'seconds of the long runs of batches of other makes; 0 leaves them out' },
     fresh: { default: 9, description: 'fresh processes that make a first plan each' },
     optimum: {
-      default: 10,
+      default: 40,
       description: 'small instances beside their exact optimum, for each objective; 0 leaves it out',
     },
     peers: { default: 1, description: '0: without DEAP' },
