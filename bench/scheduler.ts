@@ -5,7 +5,7 @@
  * reach with the same budget (from FOG_VECTORS). Placement: decisions a second, the first plan of a batch, and the time
  * until its front is as good as that of a long run, of several makes of batches; and small batches beside the exact optimum.
  *
- * In short, some ten seconds: `--seeds 1 --placement 2 --others 1 --fresh 2 --optimum 2 --runs 3`.
+ * In short: `--seeds 1 --placement 2 --others 1 --fresh 2 --optimum 2 --runs 3`.
  */
 import type { Benchmark, BenchmarkContext } from './benchmark.ts';
 import { measureEvaluations } from './scheduler/evaluations.ts';
