@@ -41,8 +41,10 @@ interface Tenant {
 export function fairOrder<Work extends QueuedWork>(work: readonly Work[], fairness: Fairness): Work[] {
   const tenants = tenantsOf(work, fairness);
   const isBefore = (a: number, b: number) => {
-    const difference = (tenants[a] as Tenant).share - (tenants[b] as Tenant).share;
-    return difference < 0 || (difference === 0 && a < b);
+    // Not by their difference: two infinite shares have none.
+    const share = (tenants[a] as Tenant).share;
+    const other = (tenants[b] as Tenant).share;
+    return share < other || (share === other && a < b);
   };
   const heap = tenants.map((_, index) => index);
   for (let at = (heap.length >>> 1) - 1; at >= 0; at -= 1) sink(heap, at, isBefore);
@@ -80,10 +82,10 @@ function tenantsOf(work: readonly QueuedWork[], { capacity, usedBy, weights }: F
     const used = { ...usedBy.get(one.tenant) };
     assertAmounts(used, `use of ${one.tenant}`);
     const weight = weights?.get(one.tenant) ?? 1;
-    if (!(weight > 0) || tenants.size >= QUEUEING_LIMITS.tenants) {
+    if (!(weight > 0 && weight < Infinity) || tenants.size >= QUEUEING_LIMITS.tenants) {
       throw new FogError('invalid-request', `tenant ${one.tenant} cannot be given its share`, {
         details: { weight, tenants: tenants.size },
-        hint: `weights are above 0, and at most ${QUEUEING_LIMITS.tenants} tenants share a cluster`,
+        hint: `weights are finite and above 0, and at most ${QUEUEING_LIMITS.tenants} tenants share a cluster`,
       });
     }
     const share = dominantShare(used, capacity) / weight;
