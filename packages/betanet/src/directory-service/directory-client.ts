@@ -123,7 +123,7 @@ export class DirectoryClient {
   }
 }
 
-/** Below the authority's address, which may have a path of its own, e.g. behind a proxy. */
+/** Below the authority's address, which may have a path of its own. */
 function addressOf({ url }: Authority, path: string): URL {
   return new URL(url.replace(/\/+$/, '') + path);
 }
