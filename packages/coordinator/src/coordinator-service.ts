@@ -18,6 +18,7 @@ import {
 import { decodeCursor, encodeCursor } from './access/page-cursor.ts';
 import type { BlobTotals } from './blobs/blob-store.ts';
 import type { Bus } from './bus.ts';
+import { neededText } from './dispatch/dependencies.ts';
 import type { Dispatcher } from './dispatch/dispatcher.ts';
 import { explainTask } from './dispatch/explanation.ts';
 import { type JobCache, runKindOf, runKindsOf } from './dispatch/job-cache.ts';
@@ -30,6 +31,7 @@ import type { Suspensions } from './dispatch/suspensions.ts';
 import type { Caller, CoordinatorService, Page, PageRequest, StreamPage, StreamRequest } from './service.ts';
 import type { Database } from './store/database.ts';
 import type { DatabaseSpace } from './store/database-space.ts';
+import { isWaiting, readNeeded } from './store/dependency-rows.ts';
 import { readEvents, readJob, readJobs, readLogs, readPlaceInQueue, readTasks } from './store/job-queries.ts';
 import { explainPlacement, readNodes } from './store/node-queries.ts';
 import { readSamples } from './store/sample-rows.ts';
@@ -174,6 +176,7 @@ async function readExplanation(
   name: { job: string; partition: number },
 ): Promise<Explanation> {
   const { database, jobCache, classes, now } = dependencies;
+  if (await isWaiting(database.read, name.job)) return await explainWaiting(dependencies, caller, name);
   const task = await readVisibleTask(dependencies, caller, name);
   const place = await readPlaceInQueue(database.read, task);
   const [stored] = await classes.load(database.read, [place.classId]);
@@ -185,6 +188,20 @@ async function readExplanation(
   const at = { submittedAt: jobCache.get(name.job).submittedAt, kinds: runKindsOf(jobCache.get(name.job)) };
   const plan = explainPlacement(placement, known, 1, termsOf(dependencies, placement, at));
   return explainTask({ task, ...place, plan, now: now() });
+}
+
+/** The tasks of a job that waits for others are not there yet. */
+async function explainWaiting(
+  dependencies: CoordinatorServiceDependencies,
+  caller: Caller,
+  { job: id, partition }: { job: string; partition: number },
+): Promise<Explanation> {
+  const { database } = dependencies;
+  const { spec, tasks } = await readVisibleJob(dependencies, caller, id);
+  if (partition >= tasks.queued) throw new FogError('not-found', `job ${id} has no task ${partition}`);
+  const message = neededText(await readNeeded(database.read, id));
+  const plan = await readPlan(dependencies, caller, { spec });
+  return { state: 'queued', waiting: { reason: 'dependencies', message, ahead: null }, placed: null, plan };
 }
 
 async function changeSuspension(

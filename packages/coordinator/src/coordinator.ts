@@ -28,6 +28,8 @@ import { type Bus, localBus, postgresBus } from './bus.ts';
 import { createCoordinatorService } from './coordinator-service.ts';
 import { assembleDeployments } from './deployments/assemble.ts';
 import { registerDeploymentGauges } from './deployments/metrics.ts';
+import { Dependencies } from './dispatch/dependencies.ts';
+import { registerDependencyGauge } from './dispatch/dependency-metrics.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { JobCache } from './dispatch/job-cache.ts';
 import { Jobs } from './dispatch/jobs.ts';
@@ -46,7 +48,7 @@ import { serveUpgrades } from './link/upgrades.ts';
 import { PortProxy } from './proxy/port-proxy.ts';
 import { Services } from './proxy/services.ts';
 import { Tunnels } from './proxy/tunnels.ts';
-import { createHttpMetrics, registerDatabaseGauges, registerTunnelGauge } from './routes/metrics.ts';
+import { createHttpMetrics, type HttpMetrics, registerDatabaseGauges, registerTunnelGauge } from './routes/metrics.ts';
 import type { Logger } from './routes/problem.ts';
 import { buildServer } from './routes/server.ts';
 import type { Caller, CoordinatorService } from './service.ts';
@@ -230,14 +232,8 @@ function welcomeOf({ heartbeat, blobBytes }: CoordinatorOptions['settings']) {
 }
 
 /** The dispatcher with everything around it, and the service in front. */
-async function assembleCore({
-  options,
-  database,
-  logger,
-  now,
-  stores,
-  url,
-}: Basis & { stores: Stores; url: () => string }) {
+async function assembleCore(given: Basis & { stores: Stores; url: () => string }) {
+  const { options, database, logger, now, stores, url } = given;
   const { settings, dataDirectory } = options;
   const { blobs, secrets, collector } = stores;
   const startedAt = now();
@@ -267,17 +263,7 @@ async function assembleCore({
   await space.measure();
   registerDatabaseGauges(httpMetrics.registry, space);
   const queueRoom = () => settings.queuedTasks - sweeps.queuedTasks;
-  const jobs: Jobs = new Jobs({
-    ...basis,
-    dispatcher,
-    randomBytes,
-    queueRoom,
-    storageFault: () => space.fault(),
-    secretNames: (principal) => secretNames(database, principal),
-    connectedNodes: allNodes,
-    readFolder: (digest) => blobs.readFolder(digest),
-    publishStreams: (ids) => bus.publish({ kind: 'streams', ids }),
-  });
+  const { jobs, dependencies } = openJobs({ ...basis, dispatcher, queueRoom, space, stores, allNodes, httpMetrics });
   const jobCache = basis.jobs;
   const suspensions = new Suspensions({ ...basis, dispatcher, jobCache });
   const deployments = assembleDeployments({ ...basis, dispatcher, jobs, jobCache, allNodes, queueRoom, randomBytes });
@@ -287,6 +273,7 @@ async function assembleCore({
     dispatcher,
     jobs,
     suspensions,
+    dependencies,
     preemption: new Preemption({ ...basis, dispatcher }),
     moves: new Moves({ ...basis, dispatcher, jobCache }),
     jobCache,
@@ -315,6 +302,37 @@ async function assembleCore({
     space,
   });
   return { bus, dispatcher, nodes, samples, space, sweeps, service, deployments, httpMetrics, coordinatorId, warn };
+}
+
+/** Jobs, and those that wait for others. */
+function openJobs(
+  given: Omit<
+    ConstructorParameters<typeof Jobs>[0],
+    'randomBytes' | 'storageFault' | 'secretNames' | 'connectedNodes' | 'readFolder' | 'publishStreams' | 'waits'
+  > &
+    Omit<ConstructorParameters<typeof Dependencies>[0], 'jobs'> & {
+      space: DatabaseSpace;
+      stores: Pick<Stores, 'blobs'>;
+      allNodes: () => ReturnType<typeof readPlacementNodes>;
+      httpMetrics: Pick<HttpMetrics, 'registry'>;
+    },
+) {
+  const { database, bus, space, stores, allNodes, httpMetrics, ...basis } = given;
+  const jobs: Jobs = new Jobs({
+    ...basis,
+    database,
+    randomBytes,
+    storageFault: () => space.fault(),
+    secretNames: (principal) => secretNames(database, principal),
+    connectedNodes: allNodes,
+    readFolder: (digest) => stores.blobs.readFolder(digest),
+    publishStreams: (ids) => bus.publish({ kind: 'streams', ids }),
+    waits: (jobId, needed) => dependencies.follow(jobId, needed),
+  });
+  const { now, warn } = basis;
+  const dependencies: Dependencies = new Dependencies({ database, bus, jobs, now, warn });
+  registerDependencyGauge(httpMetrics.registry, database);
+  return { jobs, dependencies };
 }
 
 /** In [0, 1). Nodes must not be able to foresee whether they run a task alone. */

@@ -206,6 +206,10 @@ export const DISPATCH_LIMITS = {
   failureLongestPauseMilliseconds: 60_000,
   /** A replica that ran this long begins a new row of failures. */
   replicaSteadyMilliseconds: 600_000,
+  /** Jobs that wait for others, in all: a sweep asks now and then whether they still have to. */
+  waitingJobs: 10_000,
+  /** Jobs that are looked at together when something was heard of them. */
+  dependencyLooks: 500,
   /** Specifications kept in memory; the rest is read again when needed. */
   cachedJobs: 20_000,
   /** Agents of one coordinator; each costs about 15 kB and a file descriptor. */

@@ -17,10 +17,11 @@ import {
   compareHungry,
   type HungryClass,
   limitOfClaim,
-  placeQuestion,
   type QueueHead,
   type QueueHints,
+  waitingClass,
 } from './queue-hints.ts';
+import type { Requirements } from './requirements.ts';
 import type { AgentSession, Reservations, Sessions } from './sessions.ts';
 import type { Turn } from './turn.ts';
 import { leaseVerified, type ReplicaLease } from './verification/replica-leases.ts';
@@ -69,8 +70,8 @@ export class Claiming {
     const order = this.#dependencies.hints.inOrder();
     this.#dependencies.planner.look(
       order
-        .filter(({ placement }) => placement.requirements.objectives !== undefined)
-        .map((hungry) => placeQuestion(hungry, now)),
+        .filter(({ placement: { requirements } }) => isPlanned(requirements))
+        .map((hungry) => waitingClass(hungry, now)),
       now,
     );
     let tries = 0;
@@ -187,10 +188,11 @@ export class Claiming {
   #places(hungry: HungryClass, most: number, taken: Reservations, now: number): Place[] {
     const { planner, sessions, holds } = this.#dependencies;
     const { placement } = hungry;
-    if (planner.isHeld(placement, now)) return [];
-    const request = { ...placeQuestion(hungry, now), most, taken };
+    const isForPlan = isPlanned(placement.requirements);
+    if (isForPlan && planner.isHeld(placement, now)) return [];
+    const request = { ...waitingClass(hungry, now), most, taken, now };
     return holds.lend(placement.id, taken, () => {
-      const planned = placement.requirements.objectives === undefined ? [] : planner.places(request);
+      const planned = isForPlan ? planner.places(request) : [];
       return planned.length > 0 ? planned : sessions.placer.places(request);
     });
   }
@@ -241,6 +243,11 @@ export class Claiming {
       if (placement !== undefined) hints.add(placement, { rank, job });
     }
   }
+}
+
+/** A task that was moved goes where it was moved to. */
+function isPlanned({ objectives, prefer }: Requirements): boolean {
+  return objectives !== undefined && prefer === undefined;
 }
 
 function insertInOrder(order: HungryClass[], item: HungryClass): void {

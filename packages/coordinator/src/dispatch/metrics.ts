@@ -2,7 +2,16 @@
 
 import type { Status } from '@fog/contract';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { DispatcherMetrics } from './dispatcher.ts';
+import type { PlanMetrics } from './placement/planner.ts';
+
+export interface DispatcherMetrics extends PlanMetrics {
+  leases(count: number): void;
+  turn(seconds: number, inputs: number): void;
+  /** Attempts that gave up their places, by the reason that they told. */
+  yields(reasons: readonly string[]): void;
+  /** Verdicts on results, and verified tasks with the number of their results. */
+  verification(verdicts: readonly string[], accepted: readonly { by: string; results: number }[]): void;
+}
 
 /** Adds the dispatcher's metrics to the registry. `status` is asked once a scrape. */
 export function createDispatcherMetrics(registry: Registry, status: () => Promise<Status>): DispatcherMetrics {

@@ -56,6 +56,7 @@ const TABLES: readonly (keyof Tables)[] = [
   'secrets',
   'blobs',
   'job_blobs',
+  'job_dependencies',
   'coordinators',
   'deployments',
   'deployment_revisions',

@@ -10,6 +10,7 @@ import type { FogError, JobSpecInput } from '@fog/contract';
 import { type Bus, localBus } from '../../src/bus.ts';
 import { assembleDeployments } from '../../src/deployments/assemble.ts';
 import type { DeploymentService } from '../../src/deployments/deployment-service.ts';
+import { Dependencies } from '../../src/dispatch/dependencies.ts';
 import { Dispatcher } from '../../src/dispatch/dispatcher.ts';
 import { JobCache } from '../../src/dispatch/job-cache.ts';
 import { Jobs } from '../../src/dispatch/jobs.ts';
@@ -78,6 +79,14 @@ export function jobSpec(change: SpecChange = {}): JobSpecInput {
   };
 }
 
+const UNMEASURED = {
+  leases: () => undefined,
+  turn: () => undefined,
+  yields: () => undefined,
+  verification: () => undefined,
+  plan: () => undefined,
+};
+
 export class Fog implements AsyncDisposable {
   readonly clock: { now: number };
   readonly warnings: { message: string; data: Record<string, unknown> }[] = [];
@@ -87,6 +96,7 @@ export class Fog implements AsyncDisposable {
   readonly jobs: Jobs;
   readonly nodes: Nodes;
   readonly samples: Samples;
+  readonly dependencies: Dependencies;
   readonly suspensions: Suspensions;
   readonly deployments: DeploymentService;
   readonly sweeps: Sweeps;
@@ -124,13 +134,7 @@ export class Fog implements AsyncDisposable {
       now,
       random: seededRandom(options.seed ?? 1),
       resolveSecrets: async (_principal, names) => resolveSecrets(options.secrets ?? {}, names),
-      metrics: {
-        leases: () => undefined,
-        turn: () => undefined,
-        yields: () => undefined,
-        verification: () => undefined,
-        plan: () => undefined,
-      },
+      metrics: UNMEASURED,
       warn,
     });
     this.nodes = new Nodes({ database, dispatcher: this.dispatcher, bus, coordinatorId, now });
@@ -149,7 +153,9 @@ export class Fog implements AsyncDisposable {
       connectedNodes: allNodes,
       readFolder: async (digest) => options.folders?.get(digest) ?? [{ digest }],
       publishStreams: (ids) => bus.publish({ kind: 'streams', ids }),
+      waits: (jobId, needed) => this.dependencies.follow(jobId, needed),
     });
+    this.dependencies = new Dependencies({ database, bus, jobs: this.jobs, now, warn });
     const { dispatcher, jobs } = this;
     const parts = { database, bus, dispatcher, jobs, jobCache, classes, allNodes, now, warn, queueRoom, randomBytes };
     const deployments = assembleDeployments(parts);
@@ -159,6 +165,7 @@ export class Fog implements AsyncDisposable {
     this.sweeps = new Sweeps({
       database,
       suspensions: this.suspensions,
+      dependencies: this.dependencies,
       preemption: new Preemption({ database, dispatcher: this.dispatcher, now }),
       moves: new Moves({ database, dispatcher: this.dispatcher, jobCache, now }),
       samples: this.samples,
@@ -218,6 +225,7 @@ export class Fog implements AsyncDisposable {
   async settle(): Promise<void> {
     for (let quiet = 0; quiet < 3; quiet += 1) {
       await this.dispatcher.settled();
+      await this.dependencies.settled();
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
