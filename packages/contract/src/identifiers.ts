@@ -39,3 +39,10 @@ export function newId(prefix: 'j' | 't', nowMilliseconds: number, randomBytes: U
   for (let index = 0; index < 9; index += 1) random += CROCKFORD.charAt((randomBytes[index] ?? 0) % 32);
   return prefix + time + random;
 }
+
+/** When an id was made, in milliseconds since 1970. */
+export function idTime(id: string): number {
+  let time = 0;
+  for (const digit of id.slice(1, 10)) time = time * 32 + CROCKFORD.indexOf(digit);
+  return time;
+}

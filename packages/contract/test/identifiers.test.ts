@@ -63,6 +63,10 @@ test('tokens come back in their parts, with and without a fingerprint', () => {
   }
 });
 
+test('an id tells when it was made', () => {
+  for (const time of [0, 1, 1_700_000_000_000]) assert.equal(idTime(newId('j', time, new Uint8Array(9))), time);
+});
+
 test('what is no token is refused, and never quoted', () => {
   const token = formatToken({
     scope: 'admin',

@@ -15,6 +15,7 @@ import {
   type Status,
   type TaskWithAttempts,
 } from '@fog/contract';
+import type { QuotaExcess } from '@fog/scheduler/queueing';
 import { decodeCursor, encodeCursor } from './access/page-cursor.ts';
 import type { BlobTotals } from './blobs/blob-store.ts';
 import type { Bus } from './bus.ts';
@@ -24,7 +25,8 @@ import type { JobCache } from './dispatch/job-cache.ts';
 import type { Jobs } from './dispatch/jobs.ts';
 import type { Nodes } from './dispatch/nodes.ts';
 import type { PlacementClasses } from './dispatch/placement-classes.ts';
-import { placementClass, requirementsOf } from './dispatch/requirements.ts';
+import { excessText, type Quotas, runningOf } from './dispatch/queueing/quotas.ts';
+import { type Needs, placementClass, requirementsOf } from './dispatch/requirements.ts';
 import type { Suspensions } from './dispatch/suspensions.ts';
 import type { Caller, CoordinatorService, Page, PageRequest, StreamPage, StreamRequest } from './service.ts';
 import type { Database } from './store/database.ts';
@@ -42,6 +44,7 @@ export interface CoordinatorServiceDependencies {
   jobCache: JobCache;
   classes: PlacementClasses;
   nodes: Nodes;
+  quotas: Pick<Quotas, 'excessOf'>;
   version: string;
   url: () => string;
   startedAt: number;
@@ -170,7 +173,7 @@ async function readExplanation(
   caller: Caller,
   name: { job: string; partition: number },
 ): Promise<Explanation> {
-  const { database, jobCache, classes, now } = dependencies;
+  const { database, dispatcher, jobCache, classes, now } = dependencies;
   const task = await readVisibleTask(dependencies, caller, name);
   const place = await readPlaceInQueue(database.read, task);
   const [stored] = await classes.load(database.read, [place.classId]);
@@ -179,7 +182,19 @@ async function readExplanation(
   // That of a replica is forgotten once nobody waits in it.
   const placement = stored ?? placementClass(requirementsOf(spec, submitter));
   const known = await readNodes(database.read, jobCache, { limit: ALL_NODES });
-  return explainTask({ task, ...place, plan: explainPlacement(placement, known, 1), now: now() });
+  const plan = explainPlacement(placement, known, 1);
+  const excess = await overQuotaOf(dependencies, submitter, placement.requirements);
+  const overQuota = excess === null ? null : excessText(submitter, excess);
+  return explainTask({ task, ...place, plan, overQuota, kept: dispatcher.keptFor(place.classId), now: now() });
+}
+
+async function overQuotaOf(
+  { quotas, dispatcher, database }: CoordinatorServiceDependencies,
+  submitter: string,
+  needs: Needs,
+): Promise<QuotaExcess | null> {
+  const here = runningOf(dispatcher.sessions.uses.of(submitter));
+  return await quotas.excessOf(database.read, submitter, needs, here);
 }
 
 async function changeSuspension(

@@ -32,9 +32,12 @@ import { Dispatcher } from './dispatch/dispatcher.ts';
 import { JobCache } from './dispatch/job-cache.ts';
 import { Jobs } from './dispatch/jobs.ts';
 import { Listening } from './dispatch/listening.ts';
-import { createDispatcherMetrics } from './dispatch/metrics.ts';
+import { createDispatcherMetrics, createQueueWaits } from './dispatch/metrics.ts';
 import { Nodes } from './dispatch/nodes.ts';
 import { PlacementClasses } from './dispatch/placement-classes.ts';
+import { QuotaService } from './dispatch/queueing/quota-service.ts';
+import { Quotas } from './dispatch/queueing/quotas.ts';
+import { ServiceWaits } from './dispatch/queueing/service-waits.ts';
 import { Samples } from './dispatch/samples.ts';
 import { Suspensions } from './dispatch/suspensions.ts';
 import { Sweeps } from './dispatch/sweeps.ts';
@@ -119,6 +122,7 @@ async function assemble(
   const server = await buildServer({
     service: core.service,
     deployments: core.deployments.service,
+    quotas: core.quotas,
     tokens: stores.tokens,
     secrets: stores.secrets,
     blobs: stores.blobs,
@@ -246,8 +250,13 @@ async function assembleCore({
   const httpMetrics = createHttpMetrics({ blobTotals: () => blobs.totals() });
   const listening = new Listening(startedAt);
   const basis = { database, bus, jobs: new JobCache(), classes: new PlacementClasses(), coordinatorId, now, warn };
+  const quotas = new Quotas(basis);
+  const serviceWaits = new ServiceWaits({ database, now, observe: createQueueWaits(httpMetrics.registry) });
   const dispatcher = new Dispatcher({
     ...basis,
+    quotas,
+    serviceWaits,
+    agingMilliseconds: parseDuration(settings.agingBound),
     welcome: welcomeOf(settings),
     listening,
     logLimitBytes: parseBytes(settings.logBytes),
@@ -270,6 +279,7 @@ async function assembleCore({
     dispatcher,
     randomBytes,
     queueRoom,
+    quotas,
     storageFault: () => space.fault(),
     secretNames: (principal) => secretNames(database, principal),
     connectedNodes: allNodes,
@@ -287,6 +297,8 @@ async function assembleCore({
     suspensions,
     jobCache,
     samples,
+    quotas,
+    serviceWaits,
     deployments: deployments.looks,
     space,
     url,
@@ -304,13 +316,16 @@ async function assembleCore({
     suspensions,
     jobCache,
     nodes,
+    quotas,
     version: manifest.version,
     url,
     startedAt,
     blobTotals: () => blobs.totals(),
     space,
   });
-  return { bus, dispatcher, nodes, samples, space, sweeps, service, deployments, httpMetrics, coordinatorId, warn };
+  const quotaService = new QuotaService({ ...basis, dispatcher, quotas });
+  const outside = { service, deployments, quotas: quotaService };
+  return { bus, dispatcher, nodes, samples, space, sweeps, ...outside, httpMetrics, coordinatorId, warn };
 }
 
 /** In [0, 1). Nodes must not be able to foresee whether they run a task alone. */

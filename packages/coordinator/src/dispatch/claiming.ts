@@ -1,4 +1,4 @@
-/** The part of a turn that leases queued tasks to free places, in the order of the queue across all classes. */
+/** The part of a turn that leases queued tasks to free places, in the order that `queueing/claim-order.ts` describes. */
 import { attemptKey } from '@fog/contract';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { type ClaimedTask, claimTasks, queueHead } from '../store/claim.ts';
@@ -8,14 +8,14 @@ import { saveVerification } from '../store/verification-rows.ts';
 import type { JobCache } from './job-cache.ts';
 import type { Lease } from './leases.ts';
 import type { PlacementClasses } from './placement-classes.ts';
-import {
-  compareHeads,
-  compareHungry,
-  type HungryClass,
-  limitOfClaim,
-  type QueueHead,
-  type QueueHints,
-} from './queue-hints.ts';
+import { compareHeads, type HungryClass, type QueueHead, type QueueHints } from './queue-hints.ts';
+import { type Band, ClaimOrder, ServedTimes, servedKey } from './queueing/claim-order.ts';
+import { type BlockedHeads, KeptNodes } from './queueing/kept-nodes.ts';
+import type { KeptNode } from './queueing/kept-places.ts';
+import { fairPortions, nextPortion, type PlaceFinder, type Portion } from './queueing/portions.ts';
+import type { OwnUse, QuotaGate, Quotas } from './queueing/quotas.ts';
+import { firstWaitsOf, type LeaseWait, type ServiceWaits } from './queueing/service-waits.ts';
+import { TurnUses } from './queueing/tenant-uses.ts';
 import { type AgentSession, Reservations, type Sessions } from './sessions.ts';
 import type { Turn } from './turn.ts';
 import { leaseVerified, type ReplicaLease } from './verification/replica-leases.ts';
@@ -26,6 +26,10 @@ export interface ClaimingDependencies {
   classes: PlacementClasses;
   sessions: Sessions;
   hints: QueueHints;
+  quotas: Pick<Quotas, 'openGate' | 'told'>;
+  serviceWaits: Pick<ServiceWaits, 'note'>;
+  /** After this wait, work goes before all of its priority that has waited less. */
+  agingMilliseconds: number;
   random: () => number;
 }
 
@@ -39,52 +43,167 @@ export interface HintUpdate {
 export interface Claims {
   leases: Lease[];
   hints: HintUpdate[];
+  /** How long tasks have waited for their first node. */
+  waits: LeaseWait[];
+  /** Tenants of whom more could have been placed but for their quota. */
+  overQuota: Set<string>;
+  /** What other coordinators have been told of quotas. */
+  told: OwnUse[];
+  /** Nodes that are kept for heads without room. */
+  kept: KeptNode[];
+  /** Who has got something, by `servedKey`. */
+  served: ReadonlySet<string>;
   /** The turn has reached its limits: another may find more. */
   moreToClaim: boolean;
 }
 
+/** What the claims of one turn share. */
+interface Round {
+  writer: Writer;
+  turn: Turn;
+  now: number;
+  taken: Reservations;
+  uses: TurnUses;
+  order: ClaimOrder;
+  gate: QuotaGate;
+  heads: BlockedHeads;
+  claims: Claims;
+  tries: number;
+}
+
 export class Claiming {
   readonly #dependencies: ClaimingDependencies;
+  readonly #served = new ServedTimes(DISPATCH_LIMITS.servedTenants);
+  readonly #kept: KeptNodes;
 
   constructor(dependencies: ClaimingDependencies) {
     this.#dependencies = dependencies;
+    this.#kept = new KeptNodes(dependencies);
+  }
+
+  /** The node that is kept for the head of this class, as of the last turn. */
+  keptFor(classId: string): KeptNode | undefined {
+    return this.#kept.of(classId);
   }
 
   /** Claims in the transaction of the turn. Changes nothing in memory but hints, of which too many do no harm. */
   async claim(writer: Writer, turn: Turn, now: number): Promise<Claims> {
-    const taken = this.#givenBack(turn);
+    const uses = new TurnUses(this.#dependencies.sessions.uses);
+    const taken = this.#givenBack(turn, uses);
     await this.#hintRequeued(writer, turn);
-    const claims: Claims = { leases: [], hints: [], moreToClaim: false };
-    const order = this.#dependencies.hints.inOrder();
-    let tries = 0;
+    const round = await this.#open({ writer, turn, now, taken, uses });
+    const { order, claims } = round;
     // Most turns have a task or two to lease, and places cost time to find.
     let most: number = DISPATCH_LIMITS.firstClaim;
-    for (let current = order.shift(); current !== undefined; current = order.shift()) {
+    for (let band = order.first(); band !== undefined; band = order.first()) {
       const room = DISPATCH_LIMITS.leasesPerTurn - claims.leases.length;
-      if (room === 0 || tries === DISPATCH_LIMITS.classesPerTurn) {
+      const mostClasses = DISPATCH_LIMITS.classesPerTurn - round.tries;
+      if (room === 0 || mostClasses === 0) {
         claims.moreToClaim = true;
         break;
       }
-      // A class without a place costs no statement and does not count: others must not starve behind it.
-      const wanted = Math.min(most, room);
-      const places = this.#dependencies.sessions.places(current.placement, wanted, taken);
-      if (places.length === 0) continue;
-      tries += 1;
-      const next = await this.#claimClass(writer, turn, {
-        current,
-        places,
-        wanted,
-        taken,
-        until: limitOfClaim(current, order[0]),
-        claims,
-        now,
-      });
-      if (next === null) continue;
-      insertInOrder(order, next);
-      most = room;
+      if (await this.#knowsHeads(round, band)) {
+        const portions = await this.#portions(round, band, { most: Math.min(most, room), mostClasses });
+        const limits = portions.map(({ hungry }) => order.limitOf(hungry, band, portions.length === 1));
+        for (const [index, portion] of portions.entries()) {
+          const next = await this.#claimClass(round, portion, limits[index] ?? null);
+          if (next === null) continue;
+          order.insert(next);
+          most = DISPATCH_LIMITS.leasesPerTurn;
+        }
+      }
     }
+    claims.served = order.served;
+    claims.kept = round.heads.kept;
+    claims.told = await round.gate.save();
     await this.#saveReplicas(writer, turn, claims, now);
     return claims;
+  }
+
+  /** The turn is committed. */
+  committed({ hints, served, kept, waits, overQuota, told }: Claims, now: number): void {
+    const { hints: known, quotas, serviceWaits } = this.#dependencies;
+    for (const update of hints) known.update(update.classId, update.head, update.version);
+    serviceWaits.note(waits, overQuota, now);
+    quotas.told(told);
+    this.#served.note(served, now);
+    this.#kept.keep(kept, now);
+  }
+
+  async #open(basis: Pick<Round, 'writer' | 'turn' | 'now' | 'taken' | 'uses'>): Promise<Round> {
+    const { hints, quotas, agingMilliseconds, jobs } = this.#dependencies;
+    const hungry = hints.all();
+    const order = new ClaimOrder(hungry, { now: basis.now, agingMilliseconds, served: this.#served });
+    const claims: Claims = {
+      leases: [],
+      hints: [],
+      waits: [],
+      overQuota: new Set(),
+      told: [],
+      kept: [],
+      served: order.served,
+      moreToClaim: false,
+    };
+    const tenants = new Set(hungry.map(({ placement }) => placement.requirements.submitter));
+    const gate = await quotas.openGate(basis.writer, tenants, basis.uses);
+    const { turn, taken, now } = basis;
+    const heads = this.#kept.look({ taken, turn, leases: claims.leases, jobs, now });
+    return { ...basis, order, gate, heads, claims, tries: 0 };
+  }
+
+  /**
+   * Where a class stands has to be known where others wait as well. What is not is looked up and put where it belongs;
+   * then the answer is false.
+   */
+  async #knowsHeads({ order, claims, writer, ...round }: Round, band: Band): Promise<boolean> {
+    const unknown = [...band.tenants].filter(([, [first]]) => first?.head.job === '').map(([tenant]) => tenant);
+    if (unknown.length === 0) return true;
+    const found = order.take(band, unknown[0] as string);
+    if (order.isEmpty) {
+      order.insert(found);
+      return true;
+    }
+    const { placement, version } = found;
+    const head = await queueHead(writer, placement.id, placement.requirements.reverify === true);
+    claims.hints.push({ classId: placement.id, head, version });
+    if (head !== null) order.insert({ ...found, head });
+    round.tries += 1;
+    return false;
+  }
+
+  async #portions(
+    round: Round,
+    band: Band,
+    { most, mostClasses }: { most: number; mostClasses: number },
+  ): Promise<Portion[]> {
+    const { order, uses } = round;
+    const finder = this.#finder(round);
+    const isFair = band.tenants.size > 1 && !band.queueClass.hasAged;
+    if (!isFair) return await nextPortion(order, band, most, finder);
+    const { capacity } = this.#dependencies.sessions;
+    const usedBy = (tenant: string) => uses.of(tenant);
+    return await fairPortions(order, band, { most, mostClasses }, { ...finder, capacity, usedBy });
+  }
+
+  #finder({ taken, uses, gate, heads, claims, writer, now }: Round): PlaceFinder {
+    const { sessions, jobs } = this.#dependencies;
+    return {
+      find: (hungry, most) => {
+        const { placement, head } = hungry;
+        const { requirements } = placement;
+        const allowed = Math.min(most, gate.allows(requirements.submitter, requirements));
+        if (allowed < most) claims.overQuota.add(requirements.submitter);
+        if (allowed === 0) return { places: [], isFull: true, isTimed: false };
+        taken.placeUntil(now + (jobs.find(head.job)?.attemptMilliseconds ?? Number.POSITIVE_INFINITY));
+        const places = sessions.places(placement, allowed, taken);
+        uses.take(requirements.submitter, requirements, places.length);
+        return { places, isFull: places.length < most, isTimed: taken.isTimed };
+      },
+      blocked: async (hungry) => {
+        const { requirements } = hungry.placement;
+        if (gate.allows(requirements.submitter, requirements) > 0) await heads.add(writer, hungry);
+      },
+    };
   }
 
   /** What leases of verified tasks lead to: most want another replica, which the next turn looks for. */
@@ -97,54 +216,65 @@ export class Claiming {
   }
 
   /** Claims for one class. Answers the class when it may have more tasks, from where it stands now. */
-  async #claimClass(
-    writer: Writer,
-    turn: Turn,
-    step: {
-      current: HungryClass;
-      places: AgentSession[];
-      /** How many places were looked for. */
-      wanted: number;
-      taken: Reservations;
-      until: QueueHead | null;
-      claims: Claims;
-      now: number;
-    },
-  ): Promise<HungryClass | null> {
+  async #claimClass(round: Round, portion: Portion, limit: QueueHead | null): Promise<HungryClass | null> {
     const { database, jobs } = this.#dependencies;
-    const { current, places, wanted, taken, until, claims } = step;
-    const { placement, version } = current;
-    const isAgain = placement.requirements.reverify === true;
-    const request = { classId: placement.id, most: places.length, until, isAgain };
-    const claimed = await claimTasks(writer, database.engine, request);
+    const { writer, order, claims, now } = round;
+    const { hungry, places, isFull } = portion;
+    const { placement, version } = hungry;
+    const { requirements } = placement;
+    round.tries += 1;
+    const isAgain = requirements.reverify === true;
+    // It was asked whether tasks of this job end in time, and of no other.
+    const until = portion.isTimed ? hungry.head : limit;
+    const claimed = await claimTasks(writer, database.engine, {
+      classId: placement.id,
+      most: places.length,
+      until,
+      isAgain,
+    });
     await jobs.load(
       writer,
       claimed.map((task) => task.job),
     );
-    const suitable = this.#dependencies.sessions.suitable(placement);
-    const replicas = await this.#replicas(writer, turn, claimed, { places, now: step.now });
-    claimed.forEach(({ checkpoint, ...name }, index) => {
-      const session = places[index] as AgentSession;
-      const replica = replicas?.get(attemptKey(name));
-      if (replica === 'refused') {
-        taken.giveBack(session, placement.requirements);
-        return;
-      }
-      const isVerified = replica === 'verified';
-      claims.leases.push({ name, session, suitable, job: jobs.get(name.job), checkpoint, isVerified });
-      if (replica === undefined) turn.leased(name, { id: session.nodeId, name: session.description.name });
-    });
-    for (const session of places.slice(claimed.length)) taken.giveBack(session, placement.requirements);
+    const leased = await this.#lease(round, portion, claimed);
+    if (leased > 0) order.served.add(servedKey(hungry));
+    claims.waits.push(...firstWaitsOf(claimed, requirements, jobs, now));
     const last = claimed.at(-1);
     if (claimed.length === places.length && last !== undefined) {
-      const head = { rank: current.head.rank, job: last.job };
+      const head = { rank: hungry.head.rank, job: last.job };
       claims.hints.push({ classId: placement.id, head, version });
-      return places.length === wanted ? { ...current, head } : null;
+      return isFull ? null : { ...hungry, head };
     }
     const head = until === null ? null : await queueHead(writer, placement.id, isAgain);
     claims.hints.push({ classId: placement.id, head, version });
     // A head in front of `until` is locked by another coordinator: asking again at once would find it locked again.
-    return head !== null && until !== null && compareHeads(head, until) > 0 ? { ...current, head } : null;
+    return head !== null && until !== null && compareHeads(head, until) > 0 ? { ...hungry, head } : null;
+  }
+
+  /** Gives the claimed tasks their places, and the places that are left back. Answers how many were leased. */
+  async #lease(round: Round, { hungry, places }: Portion, claimed: readonly ClaimedTask[]): Promise<number> {
+    const { jobs, sessions } = this.#dependencies;
+    const { writer, turn, taken, uses, claims, now } = round;
+    const { placement } = hungry;
+    const { requirements } = placement;
+    const suitable = sessions.suitable(placement);
+    const replicas = await this.#replicas(writer, turn, claimed, { places, now });
+    const unused = places.slice(claimed.length);
+    claimed.forEach(({ job, partition, fence, checkpoint }, index) => {
+      const name = { job, partition, fence };
+      const session = places[index] as AgentSession;
+      const replica = replicas?.get(attemptKey(name));
+      if (replica === 'refused') {
+        unused.push(session);
+        return;
+      }
+      const isVerified = replica === 'verified';
+      claims.leases.push({ name, session, suitable, job: jobs.get(job), checkpoint, isVerified });
+      if (replica === undefined) turn.leased(name, { id: session.nodeId, name: session.description.name });
+    });
+    for (const session of unused) taken.giveBack(session, requirements);
+    uses.take(requirements.submitter, requirements, -unused.length);
+    return places.length - unused.length;
   }
 
   /** Leases of the tasks among these whose results are verified; null where there are none. */
@@ -166,20 +296,24 @@ export class Claiming {
   }
 
   /** Places of attempts that this turn has ended can be given away in it. */
-  #givenBack(turn: Turn): Reservations {
+  #givenBack(turn: Turn, uses: TurnUses): Reservations {
     const taken = new Reservations();
     for (const attempt of turn.freed()) {
       const session = this.#dependencies.sessions.get(attempt.node);
       const needs = session?.needsOf(attempt);
-      if (session !== undefined && needs !== undefined && session.isPlaced(attempt)) taken.giveBack(session, needs);
+      if (session === undefined || needs === undefined || !session.isPlaced(attempt)) continue;
+      taken.giveBack(session, needs);
+      uses.take(session.tenantOf(attempt), needs, -1);
     }
     for (const attempt of turn.verification.committed) {
       // What has ended in the same turn has given back all that it had.
       if (attempt.state !== 'committed') continue;
       const session = this.#dependencies.sessions.get(attempt.node);
       const needs = session?.needsOf(attempt);
+      if (session === undefined || needs === undefined) continue;
       // Its outputs stay on the disk.
-      if (session !== undefined && needs !== undefined) taken.giveBack(session, { ...needs, diskBytes: 0 });
+      taken.giveBack(session, { ...needs, diskBytes: 0 });
+      uses.take(session.tenantOf(attempt), { ...needs, diskBytes: 0 }, -1);
     }
     return taken;
   }
@@ -201,9 +335,4 @@ export class Claiming {
       if (placement !== undefined) hints.add(placement, { rank, job });
     }
   }
-}
-
-function insertInOrder(order: HungryClass[], item: HungryClass): void {
-  const index = order.findIndex((other) => compareHungry(item, other) < 0);
-  order.splice(index === -1 ? order.length : index, 0, item);
 }

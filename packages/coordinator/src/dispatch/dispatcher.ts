@@ -17,7 +17,7 @@ import type { Database, Writer } from '../store/database.ts';
 import { insertLeases, loadAttempts, saveAttempts, saveJobs } from '../store/turn-rows.ts';
 import { saveVerification } from '../store/verification-rows.ts';
 import { avoidNodes } from './avoided-nodes.ts';
-import { Claiming, type HintUpdate } from './claiming.ts';
+import { Claiming, type Claims } from './claiming.ts';
 import { type AdmittedNode, type Arrival, admitNodes, type Reconciliation, reconcile } from './hello.ts';
 import { type DispatcherInput, type HelloInput, type HelloOutcome, missingOutputs, namesIn } from './inputs.ts';
 import type { JobCache } from './job-cache.ts';
@@ -27,6 +27,9 @@ import { sendOrders } from './orders.ts';
 import { type Heard, moveJournals, stillTrue } from './outdated-inputs.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import { QueueHints } from './queue-hints.ts';
+import type { KeptNode } from './queueing/kept-places.ts';
+import type { Quotas } from './queueing/quotas.ts';
+import { expiredWaits, type LeaseWait, type ServiceWaits } from './queueing/service-waits.ts';
 import { AgentSession, Sessions } from './sessions.ts';
 import { Turn } from './turn.ts';
 import type { Witness } from './verification/result-proof.ts';
@@ -53,22 +56,28 @@ export interface DispatcherDependencies {
   /** Values of a submitter's secrets. Throws `not-found` for a name that is gone. */
   resolveSecrets: (principal: string, names: readonly string[]) => Promise<Record<string, string>>;
   metrics: DispatcherMetrics;
+  quotas: Quotas;
+  serviceWaits: ServiceWaits;
+  /** After this wait, work goes before all of its priority that has waited less. */
+  agingMilliseconds: number;
   warn: (message: string, data: Record<string, unknown>) => void;
 }
 
 /** What a committed turn has to do outside of the database. */
 interface TurnResult {
   turn: Turn;
+  /** When it was decided. */
+  at: number;
   /** The inputs that were not outdated. */
   live: DispatcherInput[];
-  leases: Lease[];
+  claims: Claims;
+  /** Tasks that were given up before any node took them. */
+  expired: LeaseWait[];
   /** Sessions whose entries are durable. Those not named are connected elsewhere by now. */
   heard: Map<AgentSession, Heard>;
   hellos: { input: HelloInput; outcome: HelloOutcome }[];
-  hints: HintUpdate[];
   streams: string[];
   verdicts: string[];
-  moreToClaim: boolean;
 }
 
 /** An agent that connects: what the store says of it, or why it is refused. */
@@ -122,6 +131,11 @@ export class Dispatcher {
     this.wake();
   }
 
+  /** The node that is kept for the head of this class, as of the last turn. */
+  keptFor(classId: string): KeptNode | undefined {
+    return this.#claiming.keptFor(classId);
+  }
+
   get waitingInputs(): number {
     return this.#inputs.length;
   }
@@ -162,7 +176,7 @@ export class Dispatcher {
     }
     this.#mostInputs = Math.min(DISPATCH_LIMITS.reportsPerTurn, this.#mostInputs * 2);
     this.#apply(result);
-    this.#again ||= this.#inputs.length > 0 || result.moreToClaim;
+    this.#again ||= this.#inputs.length > 0 || result.claims.moreToClaim;
     this.#dependencies.metrics.turn((performance.now() - started) / 1000, inputs.length);
   }
 
@@ -238,7 +252,8 @@ export class Dispatcher {
     const claims = await this.#claiming.claim(writer, turn, at);
     const given = claims.leases.map(({ name, session, suitable }) => ({ name, node: session.nodeId, suitable }));
     const [, streams] = await allOf([insertLeases(writer, given, at), saveJobs(writer, turn.counts, turn.entries, at)]);
-    return { turn, live, heard, hellos, ...claims, streams, verdicts };
+    const expired = await expiredWaits(writer, turn, live, { jobs, classes, sessions: this.sessions, now: at });
+    return { turn, at, live, heard, hellos, claims, expired, streams, verdicts };
   }
 
   #applyInput(
@@ -303,7 +318,7 @@ export class Dispatcher {
       const { message, hint } = arrived;
       return { accepted: false, code: 'unauthenticated', message, ...(hint === undefined ? {} : { hint }) };
     }
-    const { jobs, welcome: told } = this.#dependencies;
+    const { jobs, now, welcome: told } = this.#dependencies;
     const { admitted, blobToken, attempts } = arrived;
     for (const entry of attempts.forgotten) turn.forgotten(entry.name, entry.why);
     const stop = [...attempts.stop];
@@ -324,7 +339,9 @@ export class Dispatcher {
       }
       turn.suspensions.remind(name, state);
       keep.push({ attempt: name, logBytes });
-      session.hold(name, jobs.get(name.job).needs);
+      const job = jobs.get(name.job);
+      // When it began is not known here: it ends by then in any case.
+      session.hold(name, job.needs, { tenant: job.submitter, endsBy: now() + job.attemptMilliseconds });
       if (isCommitted) session.commit(name);
     }
     const welcome = JSON.stringify({
@@ -355,13 +372,14 @@ export class Dispatcher {
     }
     // The hints that told of it were lost.
     for (const node of result.turn.verification.outdated) bus.publish({ kind: 'node', node });
-    for (const update of result.hints) this.hints.update(update.classId, update.head, update.version);
-    this.#sendLeases(result.leases);
+    this.#claiming.committed(result.claims, result.at);
+    this.#dependencies.serviceWaits.note(result.expired, [], result.at);
+    this.#sendLeases(result.claims.leases, result.at);
     sendOrders(result.turn, this.sessions, bus);
     const requeued = new Set(result.turn.requeued.map((task) => task.classId));
     if (requeued.size > 0) this.announce([...requeued]);
     if (result.streams.length > 0) bus.publish({ kind: 'streams', ids: result.streams });
-    metrics.leases(result.leases.length);
+    metrics.leases(result.claims.leases.length);
     const { accepted } = result.turn.verification.effects;
     if (accepted.length + result.verdicts.length > 0) metrics.verification(result.verdicts, accepted);
   }
@@ -385,8 +403,10 @@ export class Dispatcher {
     this.#dependencies.bus.publish({ kind: 'node', node: input.hello.nodeId });
   }
 
-  #sendLeases(leases: readonly Lease[]): void {
-    for (const { name, session, job } of leases) session.hold(name, job.needs);
+  #sendLeases(leases: readonly Lease[], at: number): void {
+    for (const { name, session, job } of leases) {
+      session.hold(name, job.needs, { tenant: job.submitter, endsBy: at + job.attemptMilliseconds });
+    }
     for (const [session, byJob] of groupLeases(leases)) {
       const texts: string[] = [];
       for (const [job, group] of byJob) {

@@ -4,7 +4,7 @@
  * Only a hint: the queue is in the database. A class that is hinted at but empty costs one fruitless claim; a class
  * that is not hinted at is found by the next look into the database.
  */
-import { hasBegun, type PlacementClass } from './requirements.ts';
+import type { PlacementClass } from './requirements.ts';
 
 export interface QueueHead {
   rank: number;
@@ -44,29 +44,13 @@ export class QueueHints {
     else known.head = head;
   }
 
-  /** In the order of dispatch. */
-  inOrder(): HungryClass[] {
-    return [...this.#hungry.values()].map((hungry) => ({ ...hungry })).sort(compareHungry);
+  /** Copies, in no order. */
+  all(): HungryClass[] {
+    return [...this.#hungry.values()].map((hungry) => ({ ...hungry }));
   }
 }
 
-/** Tasks that have begun go before others of their rank: nodes keep results for them until they are decided. */
-export function compareHungry(left: HungryClass, right: HungryClass): number {
-  if (left.head.rank !== right.head.rank) return left.head.rank - right.head.rank;
-  const begun = Number(hasBegun(right.placement.requirements)) - Number(hasBegun(left.placement.requirements));
-  return begun === 0 ? compareHeads(left.head, right.head) : begun;
-}
-
-/** Up to where a claim of this class may go before the other comes first. */
-export function limitOfClaim(current: HungryClass, next: HungryClass | undefined): QueueHead | null {
-  if (next === undefined) return null;
-  const isAlike = hasBegun(current.placement.requirements) === hasBegun(next.placement.requirements);
-  return isAlike || next.head.rank !== current.head.rank ? next.head : { rank: next.head.rank, job: LAST_JOB };
-}
-
-/** Behind every id of a job. */
-const LAST_JOB = '~';
-
+/** In the order of arrival. */
 export function compareHeads(left: QueueHead, right: QueueHead): number {
   if (left.rank !== right.rank) return left.rank - right.rank;
   return left.job < right.job ? -1 : left.job > right.job ? 1 : 0;

@@ -15,6 +15,7 @@ import {
   parseCpu,
   policyIncludes,
   type RuntimeName,
+  type ServiceTier,
   satisfies,
 } from '@fog/contract';
 import { type Exclusions, isExcluded, type NodeTrust } from '@fog/verification';
@@ -33,6 +34,10 @@ export interface Requirements extends Needs {
   constraints: readonly string[];
   /** Only this node: tasks of ops jobs and daemons. */
   node: string | null;
+  /** How soon it shall find a node. Left out for bronze. */
+  tier?: Exclude<ServiceTier, 'bronze'>;
+  /** May be stopped for others. Left out where it may not. */
+  spot?: true;
   /** Any other node rather than this one, on which a replica failed. Left out where there is none. */
   avoid?: string;
   /** Results are verified. Left out where they are not, as what follows where there is nothing to say. */
@@ -52,7 +57,7 @@ export interface PlacementClass {
 }
 
 export function requirementsOf(spec: JobSpec, submitter: string, node: string | null = null): Requirements {
-  const { task, placement } = spec.spec;
+  const { task, placement, tier = 'bronze', spot } = spec.spec;
   const engine = task.javascript?.engine ?? 'auto';
   return {
     runtime: task.runtime,
@@ -63,6 +68,8 @@ export function requirementsOf(spec: JobSpec, submitter: string, node: string | 
     submitter,
     constraints: placement.constraints,
     node,
+    ...(tier === 'bronze' ? {} : { tier }),
+    ...(spot === true ? { spot } : {}),
     ...(isVerified(spec) ? { verified: true } : {}),
   };
 }

@@ -1,6 +1,8 @@
 /** The agents that are connected here, what they are free to take, and which of them suit a placement class. */
 import { type AttemptName, attemptKey, type Capacity, type NodeDescription } from '@fog/contract';
 import { DISPATCH_LIMITS } from '../limits.ts';
+import type { KeptPlace } from './queueing/kept-places.ts';
+import { TenantUses } from './queueing/tenant-uses.ts';
 import { fits, hasBegun, hurdleOf, type Needs, type PlacementClass } from './requirements.ts';
 
 export interface SessionLink {
@@ -31,8 +33,17 @@ interface Held {
   needs: Needs;
   /** 0 once the attempt has run and only its outputs are kept. */
   slots: 0 | 1;
+  holder: Holder;
   sampling: Sampling;
 }
+
+/** Whose attempt it is, and when it ends at the latest; what is kept running never does. */
+export interface Holder {
+  tenant: string;
+  endsBy: number;
+}
+
+const NOBODY: Holder = { tenant: '', endsBy: Number.POSITIVE_INFINITY };
 
 export class AgentSession {
   readonly nodeId: string;
@@ -54,6 +65,8 @@ export class AgentSession {
   memoryFreeBytes: number | null = null;
   readonly held = new Map<string, Held>();
   #committed = 0;
+  /** Where it is counted too while the session is among those of a coordinator. */
+  #uses: TenantUses | null = null;
   readonly #used: Capacity = { slots: 0, milliCpu: 0, memoryBytes: 0, diskBytes: 0 };
 
   constructor(
@@ -105,10 +118,18 @@ export class AgentSession {
     return this.#used.slots < this.description.capacity.slots;
   }
 
-  hold(name: AttemptName, needs: Needs): void {
+  /** From now on what it holds counts in `uses` as well; null: no more. */
+  countIn(uses: TenantUses | null): void {
+    const entries = [...this.held.values()];
+    for (const entry of entries) this.#count(entry, -1);
+    this.#uses = uses;
+    for (const entry of entries) this.#count(entry, 1);
+  }
+
+  hold(name: AttemptName, needs: Needs, holder: Holder = NOBODY): void {
     const key = attemptKey(name);
     if (this.held.has(key)) return;
-    const entry: Held = { name, needs, slots: 1, sampling: { count: 0, notBefore: 0 } };
+    const entry: Held = { name, needs, slots: 1, holder, sampling: { count: 0, notBefore: 0 } };
     this.held.set(key, entry);
     this.#add(entry, 1);
   }
@@ -133,6 +154,10 @@ export class AgentSession {
     return this.held.get(attemptKey(name))?.needs;
   }
 
+  tenantOf(name: AttemptName): string {
+    return this.held.get(attemptKey(name))?.holder.tenant ?? NOBODY.tenant;
+  }
+
   /** Whether the attempt takes up a slot. */
   isPlaced(name: AttemptName): boolean {
     return this.held.get(attemptKey(name))?.slots === 1;
@@ -151,11 +176,18 @@ export class AgentSession {
     this.#add(entry, -1);
   }
 
-  #add({ needs, slots }: Held, sign: 1 | -1): void {
+  #add(entry: Held, sign: 1 | -1): void {
+    const { needs, slots } = entry;
+    this.#count(entry, sign);
     this.#used.slots += sign * slots;
     this.#used.milliCpu += sign * needs.milliCpu;
     this.#used.memoryBytes += sign * needs.memoryBytes;
     this.#used.diskBytes += sign * needs.diskBytes;
+  }
+
+  #count({ holder: { tenant }, needs, slots }: Held, sign: 1 | -1): void {
+    if (slots === 1) this.#uses?.add(tenant, needs, sign);
+    else this.#uses?.addKept(tenant, needs, sign);
   }
 }
 
@@ -171,6 +203,10 @@ interface ClassCandidates {
 const KEPT_CLASSES = 1000;
 
 export class Sessions {
+  /** What tenants have on these nodes. */
+  readonly uses = new TenantUses();
+  /** All that these nodes offer; null when that has to be added up again. */
+  #capacity: Capacity | null = null;
   readonly #byNode = new Map<string, AgentSession>();
   readonly #candidates = new Map<string, ClassCandidates>();
 
@@ -191,6 +227,8 @@ export class Sessions {
     const previous = this.#byNode.get(session.nodeId);
     if (previous !== undefined) this.remove(previous);
     this.#byNode.set(session.nodeId, session);
+    session.countIn(this.uses);
+    this.#capacity = null;
     for (const candidates of this.#candidates.values()) {
       if (suits(candidates.placement, session)) candidates.sessions.push(session);
     }
@@ -201,6 +239,8 @@ export class Sessions {
     session.open = false;
     if (this.#byNode.get(session.nodeId) !== session) return;
     this.#byNode.delete(session.nodeId);
+    session.countIn(null);
+    this.#capacity = null;
     for (const candidates of this.#candidates.values()) {
       candidates.ended += 1;
       if (candidates.ended * 4 > candidates.sessions.length) {
@@ -213,6 +253,17 @@ export class Sessions {
   /** What a node offers has changed for good, so the lists of candidates are made anew. */
   changed(): void {
     this.#candidates.clear();
+    this.#capacity = null;
+  }
+
+  get capacity(): Readonly<Capacity> {
+    if (this.#capacity !== null) return this.#capacity;
+    const sum = { slots: 0, milliCpu: 0, memoryBytes: 0, diskBytes: 0 };
+    for (const { description } of this.#byNode.values()) {
+      for (const key of Object.keys(sum) as (keyof Capacity)[]) sum[key] += description.capacity[key];
+    }
+    this.#capacity = sum;
+    return sum;
   }
 
   /**
@@ -254,6 +305,13 @@ export class Sessions {
     return sessions.length - ended;
   }
 
+  /** Nodes that suit the class, whether they have room or not; some may have ended. */
+  suited({ requirements, ...placement }: PlacementClass): readonly AgentSession[] {
+    if (requirements.node === null) return this.#candidatesOf({ requirements, ...placement }).sessions;
+    const session = this.#byNode.get(requirements.node);
+    return session !== undefined && suits({ requirements, ...placement }, session) ? [session] : [];
+  }
+
   /** Classes of ops jobs are as many as nodes: a list of candidates for each would cost their product. */
   #placesOn(node: string, placement: PlacementClass, most: number, taken: Reservations): AgentSession[] {
     const session = this.#byNode.get(node);
@@ -282,7 +340,30 @@ function suits(placement: PlacementClass, session: AgentSession): boolean {
 
 /** What a turn gives away before it is committed. */
 export class Reservations {
+  /** Since `placeUntil`, a kept place was given to something because it ends in time. */
+  isTimed = false;
+  #endsBy = Number.POSITIVE_INFINITY;
   readonly #free = new Map<AgentSession, Capacity>();
+  readonly #kept = new Map<AgentSession, KeptPlace>();
+
+  /** From now on, the node is given only to what does not delay what this place is kept for. */
+  keep(session: AgentSession, place: KeptPlace): void {
+    this.#kept.set(session, place);
+  }
+
+  /** What is placed from now on ends by then at the latest. */
+  placeUntil(endsBy: number): void {
+    this.#endsBy = endsBy;
+    this.isTimed = false;
+  }
+
+  isKept(session: AgentSession): boolean {
+    return this.#kept.has(session);
+  }
+
+  freeOf(session: AgentSession): Readonly<Capacity> {
+    return this.#free.get(session) ?? session.free;
+  }
 
   /** Takes a place if there is one. */
   reserve(session: AgentSession, needs: Needs): boolean {
@@ -290,6 +371,9 @@ export class Reservations {
     if (!session.takesWork() || (known === undefined && !session.hasFreeSlot())) return false;
     const free = known ?? session.free;
     if (!fits(needs, free)) return false;
+    const beside = this.#kept.get(session)?.admit(needs, this.#endsBy);
+    if (beside === null) return false;
+    this.isTimed ||= beside === 'ends-before';
     free.slots -= 1;
     free.milliCpu -= needs.milliCpu;
     free.memoryBytes -= needs.memoryBytes;
@@ -305,6 +389,7 @@ export class Reservations {
 
   /** Gives a place back: the claim found fewer tasks, or an attempt of this turn has ended. */
   giveBack(session: AgentSession, needs: Needs): void {
+    this.#kept.get(session)?.giveBack(needs, this.#endsBy);
     const free = this.#free.get(session) ?? session.free;
     free.slots += 1;
     free.milliCpu += needs.milliCpu;

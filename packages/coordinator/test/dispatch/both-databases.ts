@@ -60,6 +60,10 @@ const TABLES: readonly (keyof Tables)[] = [
   'deployments',
   'deployment_revisions',
   'deployment_replicas',
+  'quotas',
+  'quota_uses',
+  'service_waits',
+  'service_settlements',
 ];
 
 /** Takes a tenth of the time that a new database takes. */

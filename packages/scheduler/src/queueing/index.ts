@@ -27,6 +27,7 @@ export { optimisticCosts, upwardRanks } from './graph/ranks.ts';
 export { type PreparedGraph, prepareGraph, type TaskEdge, type TaskGraph } from './graph/task-graph.ts';
 export { inOrder, JOB_ORDERS, JOB_SCORES, type JobOrder, type JobScore, unicepScore, wfp3Score } from './job-order.ts';
 export { QUEUEING_LIMITS } from './limits.ts';
+export { type EndingWork, type NodeReservation, reserveOnNode, startsBeside } from './node-reservation.ts';
 export {
   chooseSpotVictims,
   lostProcessorSeconds,
