@@ -7,6 +7,7 @@ import {
   formatToken,
   jobIdSchema,
   nameSchema,
+  idTime,
   newId,
   nodeIdSchema,
   parseToken,
