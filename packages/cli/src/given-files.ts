@@ -14,8 +14,13 @@ const WORDS: Readonly<Record<string, (name: string) => string>> = {
 
 /** The text of a file, relative to the working directory. Throws `invalid-request` in words for people. */
 export async function readGivenFile(terminal: Terminal, name: string): Promise<string> {
+  return Buffer.from(await readGivenBytes(terminal, name)).toString('utf8');
+}
+
+/** The same, as it lies on the disk. */
+export async function readGivenBytes(terminal: Terminal, name: string): Promise<Uint8Array> {
   try {
-    return await readFile(resolve(terminal.workingDirectory, name), 'utf8');
+    return await readFile(resolve(terminal.workingDirectory, name));
   } catch (cause) {
     const { code = '', message } = cause as NodeJS.ErrnoException;
     throw new FogError('invalid-request', WORDS[code]?.(name) ?? `cannot read ${name}: ${message}`, { cause });

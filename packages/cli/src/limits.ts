@@ -59,4 +59,6 @@ export const CLI_LIMITS = {
   benchMilliseconds: 1000,
   /** `fog mix simulate`: combinations of one sweep; each may take a minute. */
   simulatedRuns: 32,
+  /** `fog sim`: a file, and what a compressed one may grow to; a text cannot be longer. */
+  traceBytes: 2 ** 29 - 24,
 } as const;

@@ -15,6 +15,7 @@ import { addQuotaCommands } from './commands/quota.ts';
 import { addRolloutCommands } from './commands/rollout.ts';
 import { addRunCommand } from './commands/run.ts';
 import { addSecretCommands } from './commands/secret.ts';
+import { addSimCommand } from './commands/sim.ts';
 import { addSlaCommand } from './commands/sla.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addTokenCommands } from './commands/token.ts';
@@ -33,7 +34,8 @@ Examples:
   $ fog job ls                           what was submitted
   $ fog deploy web.yaml                  keep a service running
   $ fog node ls                          where it runs
-  $ fog mix up                           a mix network on this machine`;
+  $ fog mix up                           a mix network on this machine
+  $ fog sim examples/workload/day.swf    compare policies on recorded work`;
 
 export function buildProgram(terminal: Terminal): Command {
   const program = new Command('fog')
@@ -51,6 +53,7 @@ export function buildProgram(terminal: Terminal): Command {
   addForwardCommand(program, terminal);
   addNodeCommands(program, terminal);
   addMixCommands(program, terminal);
+  addSimCommand(program, terminal);
   addBlobCommands(program, terminal);
   addTokenCommands(program, terminal);
   addSecretCommands(program, terminal);

@@ -24,6 +24,13 @@ export const nameSchema = z
 
 const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz';
 
+/** Milliseconds since 1970 at which the id was made; 0 for what is none. */
+export function timeOfId(id: string): number {
+  let time = 0;
+  for (const character of id.slice(1, 10)) time = time * 32 + Math.max(0, CROCKFORD.indexOf(character));
+  return id.length < 10 ? 0 : time;
+}
+
 /**
  * A new id: the prefix, 9 characters of time (milliseconds, sortable until 2527+) and 9 of randomness (45 bits),
  * in Crockford base 32.
@@ -38,11 +45,4 @@ export function newId(prefix: 'j' | 't', nowMilliseconds: number, randomBytes: U
   let random = '';
   for (let index = 0; index < 9; index += 1) random += CROCKFORD.charAt((randomBytes[index] ?? 0) % 32);
   return prefix + time + random;
-}
-
-/** When an id was made, in milliseconds since 1970. */
-export function idTime(id: string): number {
-  let time = 0;
-  for (const digit of id.slice(1, 10)) time = time * 32 + CROCKFORD.indexOf(digit);
-  return time;
 }

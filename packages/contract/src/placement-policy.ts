@@ -13,6 +13,8 @@ export type PrivacyLevel = (typeof PRIVACY_LEVELS)[number];
 
 /** How a single task finds its node quickly. Whatever the strategy, the node suits the task and has room for it. */
 export const ROUTER_STRATEGIES = [
+  /** The node of which least is taken, one of less reputation counting as fuller; between equal ones in turn. */
+  'balanced',
   /** The node of which least is taken. */
   'least-loaded',
   /** Nodes that have most of the inputs; else always the same node for the same affinity key, as long as it has room. */
@@ -91,6 +93,31 @@ export const deadlineSchema = z
     }),
   })
   .meta({ description: 'When its tasks shall have ended; a strict one is not begun where it would likely be missed' });
+
+const expectedSchema = z.strictObject({
+  completionMilliseconds: z.number().nonnegative(),
+  costMicroFog: z.number().nonnegative(),
+  energyJoules: z.number().nonnegative(),
+  /** Probability that there is no right result at the end. */
+  failureRisk: z.number().min(0).max(1),
+  /** By how much the deadline would be missed, if the run takes as long as one of twenty does. */
+  latenessMilliseconds: z.number().nonnegative(),
+});
+
+/** Why an attempt was given to its node. */
+export const placementReasonSchema = z.strictObject({
+  /** `pinned`: the task is for this node; `strategy`, `objectives`: what the job asks for; `plan`: of a batch. */
+  by: z.enum(['pinned', 'strategy', 'objectives', 'plan']),
+  strategy: z.enum(ROUTER_STRATEGIES).optional(),
+  /** Weights. */
+  objectives: z.partialRecord(z.enum(OBJECTIVES), z.number()).optional(),
+  /** Nodes with room that were compared. */
+  compared: z.int().nonnegative().optional(),
+  /** Of the node in this runtime, by verification: 0 to 1; 1 for a trusted one. */
+  reputation: z.number().min(0).max(1),
+  expected: expectedSchema.optional(),
+});
+export type PlacementReason = z.infer<typeof placementReasonSchema>;
 
 /** What a node says of its price and power. */
 export const nodeOfferSchema = z.strictObject({

@@ -11,7 +11,7 @@ import {
 import { digestSchema, jobIdSchema, nameSchema, nodeIdSchema, tokenIdSchema } from './identifiers.ts';
 import { jobSpecSchema } from './job-spec.ts';
 import { capacitySchema, nodeDescriptionSchema, RUNTIME_NAMES } from './node-description.ts';
-import { SERVICE_TIERS } from './placement-policy.ts';
+import { placementReasonSchema, SERVICE_TIERS } from './placement-policy.ts';
 import { attemptStateSchema, failureReasonSchema, jobStateSchema, TASK_STATES, taskStateSchema } from './states.ts';
 import { runtimeTrustSchema, taskVerificationSchema } from './trust.ts';
 
@@ -169,6 +169,8 @@ export const explanationSchema = z.strictObject({
       leasedAt: time,
       /** Connected nodes among which it was chosen; null where that was not noted. */
       suitable: z.int().nullable(),
+      /** Why this one; null where that was not noted. */
+      reason: placementReasonSchema.nullable(),
       message: z.string(),
     })
     .nullable(),

@@ -21,6 +21,8 @@ export const runtimeTrustSchema = z.strictObject({
   standing: z.enum(STANDINGS),
   /** Probability that its next result is right: 0 to 1. */
   credibility: z.number().min(0).max(1),
+  /** What placement takes it for: no more than its share of right results, either. */
+  reputation: z.number().min(0).max(1),
   /** Valid results in a row. */
   consecutiveValid: count,
   valid: count,

@@ -7,11 +7,11 @@ import {
   formatToken,
   jobIdSchema,
   nameSchema,
-  idTime,
   newId,
   nodeIdSchema,
   parseToken,
   SCOPES,
+  timeOfId,
   tokenIdSchema,
 } from '../src/index.ts';
 
@@ -65,7 +65,7 @@ test('tokens come back in their parts, with and without a fingerprint', () => {
 });
 
 test('an id tells when it was made', () => {
-  for (const time of [0, 1, 1_700_000_000_000]) assert.equal(idTime(newId('j', time, new Uint8Array(9))), time);
+  for (const time of [0, 1, 1_700_000_000_000]) assert.equal(timeOfId(newId('j', time, new Uint8Array(9))), time);
 });
 
 test('what is no token is refused, and never quoted', () => {

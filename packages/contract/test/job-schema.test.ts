@@ -40,7 +40,8 @@ test('the published schema describes what a user may write', () => {
   assert.deepEqual(task?.required, ['runtime']);
   const names = (value: object) => Object.keys(value).sort();
   const parsed = parseJobSpec({ ...MINIMAL, spec: { ...MINIMAL.spec, verification: {} } });
-  const others = { restart: RESTART_DEFAULTS, suspend: {}, update: {} };
+  const placement = { objectives: {}, budget: {}, privacy: '', tier: '', spot: false, deadline: {}, dependsOn: [] };
+  const others = { restart: RESTART_DEFAULTS, suspend: {}, update: {}, ...placement };
   assert.deepEqual(names(inner?.properties ?? {}), names({ ...parsed.spec, ...others }));
   for (const name of Object.keys(parsed.spec.task)) assert.ok(task?.properties?.[name], name);
   assert.match(task?.properties?.javascript?.properties?.script?.description ?? '', /file/);

@@ -21,12 +21,18 @@ import type { BlobTotals } from './blobs/blob-store.ts';
 import type { Bus } from './bus.ts';
 import type { Dispatcher } from './dispatch/dispatcher.ts';
 import { explainTask } from './dispatch/explanation.ts';
-import type { JobCache } from './dispatch/job-cache.ts';
+import { type JobCache, runKindOf, runKindsOf } from './dispatch/job-cache.ts';
 import type { Jobs } from './dispatch/jobs.ts';
 import type { Nodes } from './dispatch/nodes.ts';
 import type { PlacementClasses } from './dispatch/placement-classes.ts';
 import { excessText, type Quotas, runningOf } from './dispatch/queueing/quotas.ts';
-import { type Needs, placementClass, requirementsOf } from './dispatch/requirements.ts';
+import {
+  type Hurdle,
+  type Needs,
+  type PlacementClass,
+  placementClass,
+  requirementsOf,
+} from './dispatch/requirements.ts';
 import type { Suspensions } from './dispatch/suspensions.ts';
 import type { Caller, CoordinatorService, Page, PageRequest, StreamPage, StreamRequest } from './service.ts';
 import type { Database } from './store/database.ts';
@@ -182,7 +188,8 @@ async function readExplanation(
   // That of a replica is forgotten once nobody waits in it.
   const placement = stored ?? placementClass(requirementsOf(spec, submitter));
   const known = await readNodes(database.read, jobCache, { limit: ALL_NODES });
-  const plan = explainPlacement(placement, known, 1);
+  const at = { submittedAt: jobCache.get(name.job).submittedAt, kinds: runKindsOf(jobCache.get(name.job)) };
+  const plan = explainPlacement(placement, known, 1, termsOf(dependencies, placement, at));
   const excess = await overQuotaOf(dependencies, submitter, placement.requirements);
   const overQuota = excess === null ? null : excessText(submitter, excess);
   return explainTask({ task, ...place, plan, overQuota, kept: dispatcher.keptFor(place.classId), now: now() });
@@ -217,15 +224,25 @@ async function changeSuspension(
   return await readVisibleJob(dependencies, caller, id);
 }
 
+/** What keeps nodes out by the terms of a job, at this moment. */
+function termsOf(
+  { dispatcher, now }: Pick<CoordinatorServiceDependencies, 'dispatcher' | 'now'>,
+  placement: PlacementClass,
+  at: { submittedAt: number; kinds: string[] },
+): (node: Node) => Hurdle | null {
+  return (node) => dispatcher.sessions.placer.hurdleOn(node, { placement, now: now(), ...at });
+}
+
 async function readPlan(
-  { database, jobCache }: CoordinatorServiceDependencies,
+  { database, jobCache, dispatcher, now }: CoordinatorServiceDependencies,
   caller: Caller,
   request: { spec: unknown },
 ): Promise<Plan> {
   const spec = parseJobSpec(request.spec);
   const placement = placementClass(requirementsOf(spec, caller.principal));
   const known = await readNodes(database.read, jobCache, { limit: ALL_NODES });
-  const plan = explainPlacement(placement, known, spec.spec.count);
+  const at = { submittedAt: now(), kinds: [runKindOf(placement.requirements)] };
+  const plan = explainPlacement(placement, known, spec.spec.count, termsOf({ dispatcher, now }, placement, at));
   return { ...plan, tasks: isOneEachNode(spec) ? plan.nodes.length : plan.tasks };
 }
 

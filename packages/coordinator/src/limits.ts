@@ -102,6 +102,49 @@ export const DEPLOYMENT_LIMITS = {
   keptRecords: 20_000,
 } as const;
 
+/** Where tasks go. */
+export const PLACEMENT_LIMITS = {
+  /** Nodes with room that are compared for a class of tasks by its objectives; of more, others each time. It takes some 2 ms. */
+  comparedNodes: 1_000,
+  /** Kinds of tasks, and nodes, whose run times are remembered; some 100 bytes each. */
+  runTimes: 50_000,
+  /** What a task is expected to take of which nothing is known; it only matters beside others. */
+  unknownRunMilliseconds: 60_000,
+  /** Blobs of which is remembered which nodes have them. */
+  placedBlobs: 20_000,
+  /** Nodes remembered for one blob, the newest: more are not needed to find one. */
+  nodesOfBlob: 64,
+  /** Blobs whose sizes one turn looks up. */
+  sizedBlobs: 256,
+  /** Download rate of nodes, in bits a second, as long as none is measured: a common line at home. */
+  assumedDownloadBitsPerSecond: 100_000_000,
+  /** A node that has never fallen silent is expected to do so within such a time, a week; what it does counts beside. */
+  firstLossMilliseconds: 604_800_000,
+  /** Tasks of one plan, and nodes that it chooses from. */
+  planTasks: 1_000,
+  planNodes: 500,
+  /** How long the optimiser looks for a plan for tasks that wait; the first is there after some 20 ms. */
+  planMilliseconds: 150,
+  /** How long tasks are held at most for a plan: less than the wait that the dearest tier promises. */
+  planHoldMilliseconds: 300,
+  /** Tasks of one kind of objectives are held for a plan at most this often; what comes between is placed at once. */
+  planEveryMilliseconds: 2_000,
+  /** Kinds of objectives of which is remembered when they were planned. */
+  planGroups: 1_000,
+  /** Beyond the time it may take, the thread of the optimiser has hung. */
+  planOverrunMilliseconds: 30_000,
+  /** Plans that wait for the thread; each takes seconds at most. */
+  waitingPlans: 8,
+  planThreadIdleMilliseconds: 60_000,
+  /** How long a front that somebody asks for is looked for, unless they say, and at most. */
+  frontMilliseconds: 1_000,
+  longestFrontMilliseconds: 10_000,
+  /** Fronts that are kept, the newest; each may have 300 points with a node for each of 1,000 tasks. */
+  keptFronts: 16,
+  /** Round trips to a node: one that differs by less than this from what placement knows is no news. */
+  roundTripChangeMilliseconds: 2,
+} as const;
+
 export const DISPATCH_LIMITS = {
   /** Leases of one turn: bounds how long a turn keeps the event loop and the database. */
   leasesPerTurn: 512,

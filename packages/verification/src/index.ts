@@ -16,6 +16,7 @@ export {
   nodeTrustSchema,
   type RecordedVerdict,
   recordVerdict,
+  reputationOf,
   type Standing,
   standingOf,
   type TaskReference,

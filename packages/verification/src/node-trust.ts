@@ -130,6 +130,16 @@ export function standingOf(trust: NodeTrust): Standing {
   return trust.invalid + trust.withheld > 0 ? 'suspect' : 'unknown';
 }
 
+/**
+ * For placement: 0 to 1, below the probability that the node's next result is right, as far as its record tells. No more
+ * than its present run of valid results vouches for, and no more than its share of right results in all, the next one
+ * counted as right.
+ */
+export function reputationOf(trust: NodeTrust): number {
+  const wrong = trust.invalid + trust.withheld;
+  return Math.min(credibilityOf(trust), (trust.valid + 1) / (trust.valid + wrong + 1));
+}
+
 /** For placement: 0 to 1, the probability that the node's next result is right. Grows with each valid result. */
 export function credibilityOf(trust: Pick<NodeTrust, 'consecutiveValid'>): number {
   return nodeCredibility(trust.consecutiveValid);

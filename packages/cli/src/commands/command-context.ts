@@ -50,6 +50,12 @@ export function wholeNumber(least: number) {
   };
 }
 
+/** Reads a number that is not negative. */
+export function decimal(text: string): number {
+  if (/^(\d+(\.\d*)?|\.\d+)$/.test(text)) return Number(text);
+  throw new FogError('invalid-request', `"${text}" is not a number from 0`);
+}
+
 /** `k=v`, repeatable. */
 export function labelOption(text: string, before: Record<string, string> | undefined): Record<string, string> {
   const match = /^([^=]+)=(.*)$/s.exec(text);

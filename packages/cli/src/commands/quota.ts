@@ -3,7 +3,14 @@ import { formatBytes, parseBytes, parseCpu, type Quota } from '@fog/contract';
 import type { Command } from 'commander';
 import { renderTable } from '../output/table.ts';
 import { note, type Terminal, writeJson, writeLine } from '../terminal.ts';
-import { allPages, type CommonOptions, connect, stdoutColours, wholeNumber, withConnection } from './command-context.ts';
+import {
+  allPages,
+  type CommonOptions,
+  connect,
+  stdoutColours,
+  wholeNumber,
+  withConnection,
+} from './command-context.ts';
 
 const HELP = `
 Each set replaces what was set before: what is not named is not limited.

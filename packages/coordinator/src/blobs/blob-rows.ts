@@ -54,6 +54,13 @@ export async function renewBlobs(
   return wanted.filter((digest) => !known.has(digest));
 }
 
+export async function readBlobSizes(
+  reader: Reader,
+  digests: readonly string[],
+): Promise<{ digest: string; bytes: number }[]> {
+  return await reader.selectFrom('blobs').select(['digest', 'bytes']).where('digest', 'in', digests).execute();
+}
+
 /** Which of these are not there. */
 export async function findMissingBlobs(reader: Reader, digests: readonly string[]): Promise<string[]> {
   const wanted = [...new Set(digests)];

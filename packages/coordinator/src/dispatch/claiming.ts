@@ -1,22 +1,25 @@
 /** The part of a turn that leases queued tasks to free places, in the order that `queueing/claim-order.ts` describes. */
-import { attemptKey } from '@fog/contract';
-import { DISPATCH_LIMITS } from '../limits.ts';
+import { attemptKey, timeOfId } from '@fog/contract';
+import { readBlobSizes } from '../blobs/blob-rows.ts';
+import { DISPATCH_LIMITS, PLACEMENT_LIMITS } from '../limits.ts';
 import { type ClaimedTask, claimTasks, queueHead } from '../store/claim.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { saveAttempts } from '../store/turn-rows.ts';
 import { saveVerification } from '../store/verification-rows.ts';
-import type { JobCache } from './job-cache.ts';
+import { type JobCache, runKindOf } from './job-cache.ts';
 import type { Lease } from './leases.ts';
+import type { Place } from './placement/placer.ts';
+import type { Planner, WaitingClass } from './placement/planner.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import { compareHeads, type HungryClass, type QueueHead, type QueueHints } from './queue-hints.ts';
 import { type Band, ClaimOrder, ServedTimes, servedKey } from './queueing/claim-order.ts';
-import { type BlockedHeads, KeptNodes } from './queueing/kept-nodes.ts';
+import { type BlockedHeads, KeptNodes, longestRun } from './queueing/kept-nodes.ts';
 import type { KeptNode } from './queueing/kept-places.ts';
 import { fairPortions, nextPortion, type PlaceFinder, type Portion } from './queueing/portions.ts';
 import type { OwnUse, QuotaGate, Quotas } from './queueing/quotas.ts';
 import { firstWaitsOf, type LeaseWait, type ServiceWaits } from './queueing/service-waits.ts';
 import { TurnUses } from './queueing/tenant-uses.ts';
-import { type AgentSession, Reservations, type Sessions } from './sessions.ts';
+import type { AgentSession, Reservations, Sessions } from './sessions.ts';
 import type { Turn } from './turn.ts';
 import { leaseVerified, type ReplicaLease } from './verification/replica-leases.ts';
 
@@ -26,6 +29,7 @@ export interface ClaimingDependencies {
   classes: PlacementClasses;
   sessions: Sessions;
   hints: QueueHints;
+  planner: Planner;
   quotas: Pick<Quotas, 'openGate' | 'told'>;
   serviceWaits: Pick<ServiceWaits, 'note'>;
   /** After this wait, work goes before all of its priority that has waited less. */
@@ -90,6 +94,7 @@ export class Claiming {
   async claim(writer: Writer, turn: Turn, now: number): Promise<Claims> {
     const uses = new TurnUses(this.#dependencies.sessions.uses);
     const taken = this.#givenBack(turn, uses);
+    await this.#loadSizes(writer);
     await this.#hintRequeued(writer, turn);
     const round = await this.#open({ writer, turn, now, taken, uses });
     const { order, claims } = round;
@@ -131,8 +136,14 @@ export class Claiming {
   }
 
   async #open(basis: Pick<Round, 'writer' | 'turn' | 'now' | 'taken' | 'uses'>): Promise<Round> {
-    const { hints, quotas, agingMilliseconds, jobs } = this.#dependencies;
+    const { hints, planner, quotas, agingMilliseconds } = this.#dependencies;
     const hungry = hints.all();
+    planner.look(
+      hungry
+        .filter(({ placement }) => placement.requirements.objectives !== undefined)
+        .map((one) => waitingClass(one, basis.now)),
+      basis.now,
+    );
     const order = new ClaimOrder(hungry, { now: basis.now, agingMilliseconds, served: this.#served });
     const claims: Claims = {
       leases: [],
@@ -147,7 +158,7 @@ export class Claiming {
     const tenants = new Set(hungry.map(({ placement }) => placement.requirements.submitter));
     const gate = await quotas.openGate(basis.writer, tenants, basis.uses);
     const { turn, taken, now } = basis;
-    const heads = this.#kept.look({ taken, turn, leases: claims.leases, jobs, now });
+    const heads = this.#kept.look({ taken, turn, leases: claims.leases, now });
     return { ...basis, order, gate, heads, claims, tries: 0 };
   }
 
@@ -186,22 +197,27 @@ export class Claiming {
   }
 
   #finder({ taken, uses, gate, heads, claims, writer, now }: Round): PlaceFinder {
-    const { sessions, jobs } = this.#dependencies;
+    const { planner, sessions, jobs } = this.#dependencies;
+    const isHeld = ({ placement }: HungryClass) => planner.isHeld(placement, now);
     return {
       find: (hungry, most) => {
         const { placement, head } = hungry;
         const { requirements } = placement;
         const allowed = Math.min(most, gate.allows(requirements.submitter, requirements));
         if (allowed < most) claims.overQuota.add(requirements.submitter);
-        if (allowed === 0) return { places: [], isFull: true, isTimed: false };
-        taken.placeUntil(now + (jobs.find(head.job)?.attemptMilliseconds ?? Number.POSITIVE_INFINITY));
-        const places = sessions.places(placement, allowed, taken);
+        if (allowed === 0 || isHeld(hungry)) return { places: [], isFull: true, isTimed: false };
+        const job = jobs.find(head.job);
+        taken.placeUntil(job === undefined ? Number.POSITIVE_INFINITY : now + longestRun(sessions, job));
+        const request = { ...waitingClass(hungry, now), most: allowed, taken, now };
+        const planned = requirements.objectives === undefined ? [] : planner.places(request);
+        const places = planned.length > 0 ? planned : sessions.placer.places(request);
         uses.take(requirements.submitter, requirements, places.length);
-        return { places, isFull: places.length < most, isTimed: taken.isTimed };
+        // Beyond its plan, it may find more places.
+        return { places, isFull: places.length < most && planned.length === 0, isTimed: taken.isTimed };
       },
       blocked: async (hungry) => {
         const { requirements } = hungry.placement;
-        if (gate.allows(requirements.submitter, requirements) > 0) await heads.add(writer, hungry);
+        if (gate.allows(requirements.submitter, requirements) > 0 && !isHeld(hungry)) await heads.add(writer, hungry);
       },
     };
   }
@@ -257,19 +273,20 @@ export class Claiming {
     const { writer, turn, taken, uses, claims, now } = round;
     const { placement } = hungry;
     const { requirements } = placement;
-    const suitable = sessions.suitable(placement);
-    const replicas = await this.#replicas(writer, turn, claimed, { places, now });
-    const unused = places.slice(claimed.length);
+    const suitable = sessions.placer.suitable(placement);
+    const given = places.map(({ session }) => session);
+    const replicas = await this.#replicas(writer, turn, claimed, { places: given, now });
+    const unused = given.slice(claimed.length);
     claimed.forEach(({ job, partition, fence, checkpoint }, index) => {
       const name = { job, partition, fence };
-      const session = places[index] as AgentSession;
+      const { session, reason } = places[index] as Place;
       const replica = replicas?.get(attemptKey(name));
       if (replica === 'refused') {
         unused.push(session);
         return;
       }
       const isVerified = replica === 'verified';
-      claims.leases.push({ name, session, suitable, job: jobs.get(job), checkpoint, isVerified });
+      claims.leases.push({ name, session, suitable, reason, job: jobs.get(job), checkpoint, isVerified });
       if (replica === undefined) turn.leased(name, { id: session.nodeId, name: session.description.name });
     });
     for (const session of unused) taken.giveBack(session, requirements);
@@ -295,9 +312,19 @@ export class Claiming {
     return leases;
   }
 
+  /** How large the blobs are that classes ask for by where they are. */
+  async #loadSizes(writer: Writer): Promise<void> {
+    const { hints, sessions } = this.#dependencies;
+    const { blobs } = sessions.placer;
+    const wanted = hints.all().flatMap(({ placement }) => placement.requirements.data ?? []);
+    const unsized = blobs.unsized([...new Set(wanted)]).slice(0, PLACEMENT_LIMITS.sizedBlobs);
+    if (unsized.length === 0) return;
+    for (const { digest, bytes } of await readBlobSizes(writer, unsized)) blobs.size(digest, bytes);
+  }
+
   /** Places of attempts that this turn has ended can be given away in it. */
   #givenBack(turn: Turn, uses: TurnUses): Reservations {
-    const taken = new Reservations();
+    const taken = this.#dependencies.sessions.placer.begin();
     for (const attempt of turn.freed()) {
       const session = this.#dependencies.sessions.get(attempt.node);
       const needs = session?.needsOf(attempt);
@@ -335,4 +362,9 @@ export class Claiming {
       if (placement !== undefined) hints.add(placement, { rank, job });
     }
   }
+}
+
+function waitingClass({ placement, head }: HungryClass, now: number): WaitingClass {
+  const submittedAt = head.job === '' ? now : timeOfId(head.job);
+  return { placement, submittedAt, kinds: [head.job, runKindOf(placement.requirements)] };
 }

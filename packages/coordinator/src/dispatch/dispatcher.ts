@@ -13,6 +13,7 @@ import { type AttemptName, FogError } from '@fog/contract';
 import type { Bus } from '../bus.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { allOf } from '../store/bulk.ts';
+import { countWaiting } from '../store/claim.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { insertLeases, loadAttempts, saveAttempts, saveJobs } from '../store/turn-rows.ts';
 import { saveVerification } from '../store/verification-rows.ts';
@@ -20,13 +21,17 @@ import { avoidNodes } from './avoided-nodes.ts';
 import { Claiming, type Claims } from './claiming.ts';
 import { type AdmittedNode, type Arrival, admitNodes, type Reconciliation, reconcile } from './hello.ts';
 import { type DispatcherInput, type HelloInput, type HelloOutcome, missingOutputs, namesIn } from './inputs.ts';
-import type { JobCache } from './job-cache.ts';
+import { blobsOf } from './job-blobs.ts';
+import { type CachedJob, type JobCache, runKindsOf } from './job-cache.ts';
 import { groupLeases, type Lease, leaseFrame, leaseGroupTexts } from './leases.ts';
 import type { Listening } from './listening.ts';
 import { sendOrders } from './orders.ts';
 import { type Heard, moveJournals, stillTrue } from './outdated-inputs.ts';
+import { PlanThread } from './placement/plan-thread.ts';
+import { type PlanMetrics, Planner } from './placement/planner.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import { QueueHints } from './queue-hints.ts';
+import { longestRun } from './queueing/kept-nodes.ts';
 import type { KeptNode } from './queueing/kept-places.ts';
 import type { Quotas } from './queueing/quotas.ts';
 import { expiredWaits, type LeaseWait, type ServiceWaits } from './queueing/service-waits.ts';
@@ -34,7 +39,7 @@ import { AgentSession, Sessions } from './sessions.ts';
 import { Turn } from './turn.ts';
 import type { Witness } from './verification/result-proof.ts';
 
-export interface DispatcherMetrics {
+export interface DispatcherMetrics extends PlanMetrics {
   leases(count: number): void;
   turn(seconds: number, inputs: number): void;
   /** Verdicts on results, and verified tasks with the number of their results. */
@@ -93,6 +98,7 @@ const FINAL_REPORTS: ReadonlySet<string> = new Set(['succeed', 'fail', 'yield', 
 export class Dispatcher {
   readonly sessions = new Sessions();
   readonly hints = new QueueHints();
+  readonly planner: Planner;
   readonly #dependencies: DispatcherDependencies;
   readonly #claiming: Claiming;
   #inputs: DispatcherInput[] = [];
@@ -107,7 +113,15 @@ export class Dispatcher {
 
   constructor(dependencies: DispatcherDependencies) {
     this.#dependencies = dependencies;
-    this.#claiming = new Claiming({ ...dependencies, sessions: this.sessions, hints: this.hints });
+    this.planner = new Planner({
+      ...dependencies,
+      placer: this.sessions.placer,
+      thread: new PlanThread(),
+      countWaiting: (classIds, most) => countWaiting(dependencies.database.read, classIds, most),
+      wake: () => this.wake(),
+    });
+    const { sessions, hints, planner } = this;
+    this.#claiming = new Claiming({ ...dependencies, sessions, hints, planner });
     dependencies.bus.subscribe((hint) => {
       if (hint.kind !== 'queue' || this.#isAnnouncing) return;
       // What fails here is found by the next look into the queue.
@@ -156,6 +170,7 @@ export class Dispatcher {
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#running;
+    await this.planner.stop();
   }
 
   async #run(): Promise<void> {
@@ -250,7 +265,7 @@ export class Dispatcher {
     await saveAttempts(writer, turn);
     const verdicts = await saveVerification(writer, turn.verification, classes, at);
     const claims = await this.#claiming.claim(writer, turn, at);
-    const given = claims.leases.map(({ name, session, suitable }) => ({ name, node: session.nodeId, suitable }));
+    const given = claims.leases.map(({ session, ...lease }) => ({ ...lease, node: session.nodeId }));
     const [, streams] = await allOf([insertLeases(writer, given, at), saveJobs(writer, turn.counts, turn.entries, at)]);
     const expired = await expiredWaits(writer, turn, live, { jobs, classes, sessions: this.sessions, now: at });
     return { turn, at, live, heard, hellos, claims, expired, streams, verdicts };
@@ -330,6 +345,7 @@ export class Dispatcher {
       description: hello.node,
       cordoned: admitted.cordoned,
       received: admitted.acknowledged,
+      record: admitted.record,
     });
     session.drainUntil = admitted.drainUntil;
     for (const { name, logBytes, state, isCommitted } of attempts.resume) {
@@ -365,6 +381,7 @@ export class Dispatcher {
     for (const attempt of result.turn.verification.committed) this.sessions.get(attempt.node)?.commit(attempt);
     for (const attempt of result.turn.freed()) this.sessions.get(attempt.node)?.release(attempt);
     for (const input of result.live) this.#releaseEnded(input);
+    this.#remember(result);
     for (const [session, { upTo, isTrusted }] of result.heard) {
       session.acknowledged = upTo;
       session.link.send(`{"type":"ack","sequence":${upTo}}`);
@@ -382,6 +399,27 @@ export class Dispatcher {
     metrics.leases(result.claims.leases.length);
     const { accepted } = result.turn.verification.effects;
     if (accepted.length + result.verdicts.length > 0) metrics.verification(result.verdicts, accepted);
+  }
+
+  /** What placement learns from what has ended: how long it took, and what verification says of nodes. */
+  #remember({ live, turn }: TurnResult): void {
+    const { jobs, bus } = this.#dependencies;
+    for (const input of live) {
+      if (input.kind !== 'entry' || input.entry.report.event !== 'succeed') continue;
+      const job = jobs.find(input.entry.attempt.job);
+      if (job === undefined) continue;
+      const { wallMilliseconds } = input.entry.report.usage;
+      this.sessions.placer.runTimes.observe(input.session.nodeId, runKindsOf(job), wallMilliseconds);
+    }
+    for (const { node, runtime, trust } of turn.verification.records) {
+      const session = this.sessions.get(node);
+      // Another coordinator has it.
+      if (session === undefined) bus.publish({ kind: 'node', node });
+      else {
+        session.trust = { ...session.trust, [runtime]: trust };
+        this.sessions.changed(session);
+      }
+    }
   }
 
   /** Its node has ended the attempt, even where another coordinator has decided on it long ago. */
@@ -404,12 +442,15 @@ export class Dispatcher {
   }
 
   #sendLeases(leases: readonly Lease[], at: number): void {
+    const longest = new Map<CachedJob, number>();
+    const longestOf = (job: CachedJob) => longest.getOrInsertComputed(job, () => longestRun(this.sessions, job));
     for (const { name, session, job } of leases) {
-      session.hold(name, job.needs, { tenant: job.submitter, endsBy: at + job.attemptMilliseconds });
+      session.hold(name, job.needs, { tenant: job.submitter, endsBy: at + longestOf(job) });
     }
     for (const [session, byJob] of groupLeases(leases)) {
       const texts: string[] = [];
       for (const [job, group] of byJob) {
+        this.sessions.placer.blobs.note(session.nodeId, blobsOf(job.spec));
         if (job.secretNames.length === 0) texts.push(...leaseGroupTexts(job, group, {}));
         else void this.#sendWithSecrets(session, job.secretNames, group);
       }

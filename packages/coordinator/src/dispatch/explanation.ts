@@ -4,7 +4,9 @@ import {
   type Explanation,
   FAILURE_REASONS,
   formatDuration,
+  type PlacementReason,
   type Plan,
+  type RouterStrategyName,
   type TaskWithAttempts,
   type WAITING_REASONS,
 } from '@fog/contract';
@@ -15,6 +17,8 @@ export interface ExplainedTask {
   task: TaskWithAttempts;
   /** Nodes that suited at its newest lease; null where that was not noted. */
   suitable: number | null;
+  /** Why it was placed where it is; null where that was not noted. */
+  reason: PlacementReason | null;
   /** Queued tasks of the same needs in front of it; null beyond what is counted. */
   ahead: number | null;
   /** Where it could run now. */
@@ -27,11 +31,11 @@ export interface ExplainedTask {
 }
 
 export function explainTask(explained: ExplainedTask): Explanation {
-  const { task, suitable, ahead, plan } = explained;
+  const { task, suitable, reason, ahead, plan } = explained;
   return {
     state: task.state,
     waiting: task.state === 'queued' ? { ...waitingOf(explained), ahead } : null,
-    placed: placedOf(task, suitable),
+    placed: placedOf(task, suitable, reason),
     plan,
   };
 }
@@ -77,15 +81,53 @@ export function noRoomText(suitable: number): string {
     : `none of the ${counted(suitable, 'node')} that suit has room`;
 }
 
-function placedOf(task: TaskWithAttempts, suitable: number | null): Explanation['placed'] {
+function placedOf(
+  task: TaskWithAttempts,
+  suitable: number | null,
+  reason: PlacementReason | null,
+): Explanation['placed'] {
   const last = task.attempts.at(-1);
   if (last === undefined) return null;
   const { fence, nodeId, nodeName, leasedAt } = last;
-  const among =
-    suitable === null
-      ? 'it suited and had room'
-      : suitable === 1
-        ? 'it was the only connected node that suited, and had room'
-        : `it came next in turn of ${suitable} connected nodes that suited, and had room`;
-  return { fence, nodeId, nodeName, leasedAt, suitable, message: among };
+  return { fence, nodeId, nodeName, leasedAt, suitable, reason, message: placedText(suitable, reason) };
+}
+
+/** What a strategy prefers, of the nodes that suited and had room. */
+const PREFERRED: Readonly<Record<RouterStrategyName, string>> = {
+  balanced: 'of it least was taken, less reputation counting as more taken',
+  'least-loaded': 'of it least was taken',
+  affinity: 'it had most of what the task needs, or the same program before',
+  proximity: 'it could begin the soonest',
+  'privacy-aware': 'it keeps no higher level of privacy than it has to, and has the best reputation of those',
+  'power-of-two-choices': 'less was taken of it than of another that was drawn',
+  'round-robin': 'it came next in turn',
+};
+
+function placedText(suitable: number | null, reason: PlacementReason | null): string {
+  if (reason?.by === 'pinned') return 'the task is for this node';
+  if (suitable === null || reason === null) return 'it suited and had room';
+  const reputation = `reputation ${reason.reputation}`;
+  if (suitable === 1) return `it was the only connected node that suited, and had room; ${reputation}`;
+  const among = `of ${suitable} connected nodes that suited`;
+  if (reason.by === 'strategy') {
+    const { strategy = 'balanced' } = reason;
+    return `${among}, ${PREFERRED[strategy]} (${strategy}); ${reputation}`;
+  }
+  const weights = Object.entries(reason.objectives ?? {}).map(([name, weight]) => `${name} ${weight}`);
+  const how =
+    reason.by === 'plan' ? 'a plan for all that waited chose it' : `it was the best of ${reason.compared} with room`;
+  return `${among}, ${how}, by ${weights.join(', ')}; ${reputation}${expectedText(reason.expected)}`;
+}
+
+function expectedText(expected: PlacementReason['expected']): string {
+  if (expected === undefined) return '';
+  const { completionMilliseconds, costMicroFog, energyJoules, failureRisk, latenessMilliseconds } = expected;
+  const parts = [
+    `end within ${formatDuration(Math.round(completionMilliseconds))}`,
+    `cost ${costMicroFog} micro-FOG`,
+    `draw ${Math.round(energyJoules)} J`,
+    `fail with ${(failureRisk * 100).toFixed(1)} %`,
+    ...(latenessMilliseconds > 0 ? [`miss its deadline by ${formatDuration(Math.round(latenessMilliseconds))}`] : []),
+  ];
+  return `; it was expected to ${parts.join(', ')}`;
 }

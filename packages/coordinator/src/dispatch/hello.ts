@@ -20,6 +20,8 @@ import type { Database, Writer } from '../store/database.ts';
 import { LIVE_STATES } from '../store/live-attempts.ts';
 import type { NodeRow } from '../store/tables.ts';
 import { insertEvents, type NewEvent } from '../store/turn-rows.ts';
+import { readTrust } from '../store/verification-rows.ts';
+import type { NodeRecord } from './sessions.ts';
 
 export interface AdmittedNode {
   session: number;
@@ -29,6 +31,8 @@ export interface AdmittedNode {
   drainUntil: number | null;
   owner: string;
   trusted: boolean;
+  /** What placement knows of it. */
+  record: NodeRecord;
   /** Attempts that the database believes to be alive on this node. */
   believed: { name: AttemptName; state: AttemptState; logBytes: number }[];
 }
@@ -54,6 +58,7 @@ export async function admitNodes(
   if (context.engine === 'postgres') await runBulk(writer, LOCK_NODES, ids);
   const rows = new Map((await runBulk<NodeRow>(writer, LOAD_NODES, ids)).map((row) => [row.id, row]));
   const believed = Map.groupBy(await runBulk<LiveAttempt>(writer, LOAD_LIVE_ATTEMPTS, ids), (row) => row.node_id);
+  const trust = await readTrust(writer, ids.flat());
   const changed = new Map<string, NodeRow>();
   const events: NewEvent[] = [];
   const admissions = arrivals.map((arrival): AdmittedNode | FogError => {
@@ -73,6 +78,12 @@ export async function admitNodes(
       drainUntil: row.drain_until,
       owner: row.owner,
       trusted: row.trusted === 1,
+      record: {
+        trust: trust.get(row.id) ?? {},
+        losses: row.losses,
+        connectedMilliseconds: row.connected_milliseconds,
+        connectedAt: context.now,
+      },
       believed: (believed.get(row.id) ?? []).map((attempt) => ({
         name: { job: attempt.job_id, partition: attempt.partition, fence: attempt.fence },
         state: attempt.state as AttemptState,

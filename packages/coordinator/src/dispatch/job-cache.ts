@@ -4,7 +4,7 @@ import { SPOT_CHECK_POLICY } from '@fog/verification';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Reader } from '../store/database.ts';
-import { type Needs, requirementsOf } from './requirements.ts';
+import { type Needs, type Requirements, requirementsOf } from './requirements.ts';
 
 /** What the leases of a job say of it. Those of a check say what those of the job that it repeats have said. */
 export interface LeaseTerms {
@@ -48,6 +48,15 @@ export function secretsOf({ spec: { task } }: JobSpec): { path: string; secret: 
   if (credentials !== undefined)
     secrets.push({ path: 'spec.task.docker.credentials.secret', secret: credentials.secret });
   return secrets;
+}
+
+/** What the run times of its tasks are remembered by, the closest first. */
+export function runKindsOf({ id, submitter, needs, spec }: CachedJob): string[] {
+  return [id, runKindOf({ ...needs, submitter, runtime: spec.spec.task.runtime })];
+}
+
+export function runKindOf(kind: Pick<Requirements, 'submitter' | 'runtime' | 'milliCpu' | 'memoryBytes'>): string {
+  return `${kind.submitter} ${kind.runtime} ${kind.milliCpu} ${kind.memoryBytes}`;
 }
 
 interface JobColumns {

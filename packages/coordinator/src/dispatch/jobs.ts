@@ -1,7 +1,6 @@
 /** Submitting, spreading out and closing jobs. */
 import {
   counted,
-  type Digest,
   FogError,
   isLongRunning,
   type JobEventData,
@@ -20,6 +19,7 @@ import type { Database, Reader, Writer } from '../store/database.ts';
 import { disguiseJob, insertJob, insertTasks } from '../store/insert-job.ts';
 import { insertEvents, rowLock, saveJobs } from '../store/turn-rows.ts';
 import type { Dispatcher } from './dispatcher.ts';
+import { blobsOf } from './job-blobs.ts';
 import { type JobCache, type LeaseTerms, secretsOf } from './job-cache.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import type { Quotas } from './queueing/quotas.ts';
@@ -379,17 +379,4 @@ function requirementsFor({ spec, submitter, pinned }: Submission) {
 function leaseTermsOf(spec: JobSpec, random: Uint8Array): string {
   const terms: LeaseTerms = { seed: Buffer.from(random).toString('hex'), partitions: spec.spec.count };
   return JSON.stringify(terms);
-}
-
-/** Blobs that the specification names. */
-export function blobsOf(spec: JobSpec): Digest[] {
-  const { task, verification } = spec.spec;
-  const compare = verification?.compare ?? 'exact';
-  const digests = task.inputs.map((input) => input.source);
-  if (task.wasm !== undefined) digests.push(task.wasm.module);
-  if (task.javascript !== undefined) digests.push(task.javascript.script);
-  if (task.process?.root !== undefined) digests.push(task.process.root);
-  if (task.stdin !== undefined && 'source' in task.stdin) digests.push(task.stdin.source);
-  if (compare !== 'exact' && 'script' in compare) digests.push(compare.script);
-  return digests;
 }

@@ -1,5 +1,5 @@
 /** Lease frames. The specification of a job is serialised once and copied as text into every frame. */
-import type { AttemptName } from '@fog/contract';
+import type { AttemptName, PlacementReason } from '@fog/contract';
 import type { CachedJob } from './job-cache.ts';
 import type { AgentSession } from './sessions.ts';
 
@@ -8,6 +8,8 @@ export interface Lease {
   session: AgentSession;
   /** Connected nodes among which this one was chosen. */
   suitable: number;
+  /** Why this one. */
+  reason: PlacementReason;
   job: CachedJob;
   /** Manifest of the checkpoint from which the attempt goes on. */
   checkpoint: string | null;

@@ -58,7 +58,17 @@ export function createDispatcherMetrics(registry: Registry, status: () => Promis
     buckets: [1, 2, 3, 4, 5, 7, 10, 15],
     registers,
   });
+  const planned = new Counter({
+    name: 'fog_planned_places_total',
+    help: 'Places of plans for batches, by whether they still held when they were carried out',
+    labelNames: ['outcome'] as const,
+    registers,
+  });
   return {
+    plan: (placed, stale) => {
+      planned.inc({ outcome: 'placed' }, placed);
+      planned.inc({ outcome: 'stale' }, stale);
+    },
     leases: (count) => leases.inc(count),
     turn: (duration, count) => {
       seconds.observe(duration);

@@ -1,11 +1,14 @@
 /** What happens to nodes as such: they go silent, are cordoned, drained, removed. */
 
+import { isDeepStrictEqual } from 'node:util';
 import { FogError, type NodeEventData } from '@fog/contract';
+import type { ExpressionBuilder, UpdateObject } from 'kysely';
 import type { Bus } from '../bus.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { IS_LIVE } from '../store/live-attempts.ts';
-import type { NodeUpdate } from '../store/tables.ts';
+import type { NodeUpdate, Tables } from '../store/tables.ts';
 import { insertEvents } from '../store/turn-rows.ts';
+import { readTrust } from '../store/verification-rows.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { AgentSession } from './sessions.ts';
 import { askForResults, stopReason } from './verification/reveals.ts';
@@ -50,12 +53,18 @@ export class Nodes {
     const { dispatcher, now } = this.#dependencies;
     dispatcher.sessions.remove(session);
     if (this.#stopped) return;
-    const silent = { state: 'unknown', silent_since: now() };
-    await this.#change(session.nodeId, silent, { type: 'node.disconnected', why }, { session: session.session });
+    const values = (row: ExpressionBuilder<Tables, 'nodes'>) => ({
+      state: 'unknown',
+      silent_since: now(),
+      losses: row('losses', '+', session.isLeaving ? 0 : 1),
+      connected_milliseconds: row('connected_milliseconds', '+', Math.max(0, now() - session.connectedAt)),
+    });
+    await this.#change(session.nodeId, values, { type: 'node.disconnected', why }, { session: session.session });
   }
 
   /** The node has nothing running, owes nothing, and leaves. */
   async drained(session: AgentSession): Promise<void> {
+    session.isLeaving = true;
     await this.#change(session.nodeId, {}, { type: 'node.drained' }, { session: session.session });
   }
 
@@ -154,7 +163,7 @@ export class Nodes {
 
   async #change(
     nodeId: string,
-    values: NodeUpdate,
+    values: NodeChange,
     event: NodeEventData,
     only: { session?: number },
   ): Promise<boolean> {
@@ -212,9 +221,11 @@ export class Nodes {
     }
     session.cordoned = row.cordoned === 1;
     const isTrusted = row.trusted === 1;
-    if (session.identity.trusted !== isTrusted) {
+    const trust = (await readTrust(database.read, [nodeId])).get(nodeId) ?? {};
+    if (session.identity.trusted !== isTrusted || !isDeepStrictEqual(session.trust, trust)) {
       session.identity.trusted = isTrusted;
-      dispatcher.sessions.changed();
+      session.trust = trust;
+      dispatcher.sessions.changed(session);
     }
     const isNews = row.drain_until !== null && row.drain_until !== session.drainUntil;
     session.drainUntil = row.drain_until;
@@ -227,18 +238,24 @@ function noSuchNode(nodeId: string): FogError {
   return new FogError('not-found', `there is no node ${nodeId}`, { hint: 'fog node ls' });
 }
 
+/** New values of columns, or what computes them from the row. */
+export type NodeChange = NodeUpdate | ((row: ExpressionBuilder<Tables, 'nodes'>) => UpdateObject<Tables, 'nodes'>);
+
 /** Updates a node and appends to its stream. Answers whether there is such a node (of this session). */
 export async function changeNode(
   writer: Writer,
   nodeId: string,
-  values: NodeUpdate,
+  values: NodeChange,
   event: NodeEventData,
   now: number,
   only: { session?: number } = {},
 ): Promise<boolean> {
   let update = writer
     .updateTable('nodes')
-    .set((row) => ({ ...values, next_sequence: row('next_sequence', '+', 1) }))
+    .set((row) => ({
+      ...(typeof values === 'function' ? values(row) : values),
+      next_sequence: row('next_sequence', '+', 1),
+    }))
     .where('id', '=', nodeId);
   if (only.session !== undefined) update = update.where('session', '=', only.session);
   const row = await update.returning('next_sequence').executeTakeFirst();

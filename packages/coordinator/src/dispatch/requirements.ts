@@ -10,15 +10,19 @@ import {
   formatBytes,
   type JobSpec,
   type NodeDescription,
+  type ObjectiveWeights,
   parseBytes,
   parseConstraint,
   parseCpu,
+  parseDuration,
   policyIncludes,
+  type RouterStrategyName,
   type RuntimeName,
   type ServiceTier,
   satisfies,
 } from '@fog/contract';
 import { type Exclusions, isExcluded, type NodeTrust } from '@fog/verification';
+import { blobsOf } from './job-blobs.ts';
 
 export interface Needs {
   milliCpu: number;
@@ -48,6 +52,19 @@ export interface Requirements extends Needs {
   trustedOnly?: true;
   /** Tasks that are decided and verified again: they wait in a queue of their own. */
   reverify?: true;
+  strategy?: RouterStrategyName;
+  objectives?: ObjectiveWeights;
+  /** Least reputation. */
+  trust?: number;
+  /** Longest round trip, in milliseconds. */
+  latency?: number;
+  /** Of one run, in micro-FOG. */
+  budget?: number;
+  privacy?: 'private';
+  /** Counted from the submit, in milliseconds. */
+  deadline?: { within: number; strict: boolean };
+  /** Blobs that a node needs, where it matters which nodes have them. */
+  data?: readonly string[];
 }
 
 export interface PlacementClass {
@@ -71,6 +88,27 @@ export function requirementsOf(spec: JobSpec, submitter: string, node: string | 
     ...(tier === 'bronze' ? {} : { tier }),
     ...(spot === true ? { spot } : {}),
     ...(isVerified(spec) ? { verified: true } : {}),
+    ...termsOf(spec),
+  };
+}
+
+/** What the job asks for besides; nothing where it asks for nothing. */
+function termsOf(spec: JobSpec): Partial<Requirements> {
+  const { placement, objectives, budget, privacy, deadline } = spec.spec;
+  const { strategy, trust, maxLatency } = placement;
+  const usesData = strategy === 'affinity' || strategy === 'proximity' || (objectives?.completionTime ?? 0) > 0;
+  const data = usesData ? blobsOf(spec).toSorted() : [];
+  return {
+    ...(strategy === undefined ? {} : { strategy }),
+    ...(objectives === undefined ? {} : { objectives }),
+    ...(trust === undefined || trust === 0 ? {} : { trust }),
+    ...(maxLatency === undefined ? {} : { latency: parseDuration(maxLatency) }),
+    ...(budget === undefined ? {} : { budget: budget.perTask }),
+    ...(privacy === undefined || privacy === 'public' ? {} : { privacy: 'private' as const }),
+    ...(deadline === undefined
+      ? {}
+      : { deadline: { within: parseDuration(deadline.within), strict: deadline.strict } }),
+    ...(data.length === 0 ? {} : { data }),
   };
 }
 
@@ -121,6 +159,9 @@ export function hurdleOf(placement: PlacementClass, node: PlacementNode): Hurdle
   if (node.cordoned) return { constraint: 'cordoned', hint: 'fog node uncordon NAME' };
   if (!policyIncludes(description.policy.accept, requirements.submitter)) {
     return { constraint: `does not accept jobs of ${requirements.submitter}` };
+  }
+  if (requirements.privacy === 'private' && !node.trusted && node.owner !== requirements.submitter) {
+    return { constraint: `privacy: neither trusted nor of ${requirements.submitter}`, hint: 'fog node trust NAME' };
   }
   if (requirements.trustedOnly === true && !node.trusted) {
     return { constraint: 'not trusted', hint: 'fog node trust NAME' };

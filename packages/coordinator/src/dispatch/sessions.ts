@@ -1,9 +1,11 @@
-/** The agents that are connected here, what they are free to take, and which of them suit a placement class. */
+/** The agents that are connected here, and what they are free to take. */
 import { type AttemptName, attemptKey, type Capacity, type NodeDescription } from '@fog/contract';
 import { DISPATCH_LIMITS } from '../limits.ts';
+import type { NodeFacts } from './placement/node-offers.ts';
+import { Placer } from './placement/placer.ts';
 import type { KeptPlace } from './queueing/kept-places.ts';
 import { TenantUses } from './queueing/tenant-uses.ts';
-import { fits, hasBegun, hurdleOf, type Needs, type PlacementClass } from './requirements.ts';
+import { fits, type Needs } from './requirements.ts';
 
 export interface SessionLink {
   /** Sends a frame that is already JSON. Answers false when the link is gone. */
@@ -26,6 +28,13 @@ export interface NodeIdentity {
   prefix: string;
   trusted: boolean;
 }
+
+/** What is known of a node when it connects. */
+export interface NodeRecord extends Pick<NodeFacts, 'trust' | 'losses' | 'connectedMilliseconds'> {
+  connectedAt: number;
+}
+
+const NEW_NODE: NodeRecord = { trust: {}, losses: 0, connectedMilliseconds: 0, connectedAt: 0 };
 
 /** What a session holds of an attempt. */
 interface Held {
@@ -51,16 +60,24 @@ export class AgentSession {
   readonly session: number;
   readonly link: SessionLink;
   description: NodeDescription;
-  cordoned: boolean;
-  /** The node was told to finish by then; null while it is not draining. */
-  drainUntil: number | null = null;
+  /** Verification's records of it, by runtime. */
+  trust: NodeFacts['trust'];
+  readonly connectedAt: number;
+  /** Null before it was measured. */
+  roundTripMilliseconds: number | null = null;
+  /** It has said goodbye: its end is no loss. */
+  isLeaving = false;
+  /** Called when it has more or less room, or takes work no more, or again. */
+  onRoom: (() => void) | null = null;
+  readonly #before: Pick<NodeFacts, 'losses' | 'connectedMilliseconds'>;
+  #cordoned: boolean;
+  #drainUntil: number | null = null;
   /** Journal entries up to this one have been taken over into a turn. */
   received: number;
   /** Up to this one they are durable. */
   acknowledged: number;
   open = true;
-  /** False once a lease could not be sent. */
-  reachable = true;
+  #reachable = true;
   cpuBusy: number | null = null;
   memoryFreeBytes: number | null = null;
   readonly held = new Map<string, Held>();
@@ -71,16 +88,68 @@ export class AgentSession {
 
   constructor(
     link: SessionLink,
-    node: Pick<AgentSession, 'nodeId' | 'session' | 'identity' | 'description' | 'cordoned' | 'received'>,
+    node: Pick<AgentSession, 'nodeId' | 'session' | 'identity' | 'description' | 'cordoned' | 'received'> & {
+      record?: NodeRecord;
+    },
   ) {
     this.link = link;
     this.nodeId = node.nodeId;
     this.session = node.session;
     this.identity = node.identity;
     this.description = node.description;
-    this.cordoned = node.cordoned;
+    this.#cordoned = node.cordoned;
     this.received = node.received;
     this.acknowledged = node.received;
+    const { trust, connectedAt, ...before } = node.record ?? NEW_NODE;
+    this.trust = trust;
+    this.connectedAt = connectedAt;
+    this.#before = before;
+  }
+
+  get cordoned(): boolean {
+    return this.#cordoned;
+  }
+
+  set cordoned(cordoned: boolean) {
+    this.#cordoned = cordoned;
+    this.onRoom?.();
+  }
+
+  /** The node was told to finish by then; null while it is not draining. */
+  get drainUntil(): number | null {
+    return this.#drainUntil;
+  }
+
+  set drainUntil(until: number | null) {
+    this.#drainUntil = until;
+    this.onRoom?.();
+  }
+
+  /** False once a lease could not be sent. */
+  get reachable(): boolean {
+    return this.#reachable;
+  }
+
+  set reachable(reachable: boolean) {
+    this.#reachable = reachable;
+    this.onRoom?.();
+  }
+
+  /** What placement knows of the node. `speed`: as a multiple of what is usual. */
+  facts(speed: number): NodeFacts {
+    const { owner, prefix, trusted } = this.identity;
+    const { description, trust, roundTripMilliseconds } = this;
+    return {
+      id: this.nodeId,
+      description,
+      owner,
+      prefix,
+      trusted,
+      trust,
+      ...this.#before,
+      roundTripMilliseconds,
+      speed,
+    };
   }
 
   get free(): Capacity {
@@ -178,6 +247,7 @@ export class AgentSession {
 
   #add(entry: Held, sign: 1 | -1): void {
     const { needs, slots } = entry;
+    this.onRoom?.();
     this.#count(entry, sign);
     this.#used.slots += sign * slots;
     this.#used.milliCpu += sign * needs.milliCpu;
@@ -191,24 +261,14 @@ export class AgentSession {
   }
 }
 
-/** The nodes that suit a class. Sessions that ended stay in the list until they are many. */
-interface ClassCandidates {
-  placement: PlacementClass;
-  sessions: AgentSession[];
-  /** Where the next search begins: round robin spreads tasks evenly. */
-  cursor: number;
-  ended: number;
-}
-
-const KEPT_CLASSES = 1000;
-
+/** Who is connected, by node, and the places that they have. */
 export class Sessions {
   /** What tenants have on these nodes. */
   readonly uses = new TenantUses();
   /** All that these nodes offer; null when that has to be added up again. */
   #capacity: Capacity | null = null;
   readonly #byNode = new Map<string, AgentSession>();
-  readonly #candidates = new Map<string, ClassCandidates>();
+  readonly placer = new Placer(this.#byNode);
 
   get size(): number {
     return this.#byNode.size;
@@ -227,11 +287,9 @@ export class Sessions {
     const previous = this.#byNode.get(session.nodeId);
     if (previous !== undefined) this.remove(previous);
     this.#byNode.set(session.nodeId, session);
+    this.placer.set(session);
     session.countIn(this.uses);
     this.#capacity = null;
-    for (const candidates of this.#candidates.values()) {
-      if (suits(candidates.placement, session)) candidates.sessions.push(session);
-    }
     return previous;
   }
 
@@ -239,21 +297,15 @@ export class Sessions {
     session.open = false;
     if (this.#byNode.get(session.nodeId) !== session) return;
     this.#byNode.delete(session.nodeId);
+    this.placer.remove(session);
     session.countIn(null);
     this.#capacity = null;
-    for (const candidates of this.#candidates.values()) {
-      candidates.ended += 1;
-      if (candidates.ended * 4 > candidates.sessions.length) {
-        candidates.sessions = candidates.sessions.filter((candidate) => candidate.open);
-        candidates.ended = 0;
-      }
-    }
   }
 
-  /** What a node offers has changed for good, so the lists of candidates are made anew. */
-  changed(): void {
-    this.#candidates.clear();
+  /** What the node offers, or what is known of it, has changed for good. */
+  changed(session: AgentSession): void {
     this.#capacity = null;
+    if (this.#byNode.get(session.nodeId) === session) this.placer.set(session);
   }
 
   get capacity(): Readonly<Capacity> {
@@ -265,77 +317,6 @@ export class Sessions {
     this.#capacity = sum;
     return sum;
   }
-
-  /**
-   * Up to `most` places for tasks of this class, one a node and round, so that a burst is spread. They are reserved
-   * in `taken`, which knows what this turn has given away.
-   */
-  places(placement: PlacementClass, most: number, taken: Reservations): AgentSession[] {
-    const { node, avoid } = placement.requirements;
-    if (node !== null) return this.#placesOn(node, placement, most, taken);
-    const candidates = this.#candidatesOf(placement);
-    const { sessions } = candidates;
-    const { requirements } = placement;
-    const isBeginning = requirements.verified === true && !hasBegun(requirements);
-    const avoided =
-      avoid === undefined ? undefined : sessions.find((session) => session.nodeId === avoid && session.open);
-    const places: AgentSession[] = [];
-    let misses = 0;
-    while (places.length < most && misses < sessions.length) {
-      candidates.cursor = (candidates.cursor + 1) % sessions.length;
-      const session = sessions[candidates.cursor] as AgentSession;
-      if (
-        session !== avoided &&
-        (isBeginning ? taken.begin(session, requirements) : taken.reserve(session, requirements))
-      ) {
-        places.push(session);
-        misses = 0;
-      } else misses += 1;
-    }
-    while (avoided !== undefined && places.length < most && taken.reserve(avoided, placement.requirements)) {
-      places.push(avoided);
-    }
-    return places;
-  }
-
-  /** How many nodes suit the class, whether they have room or not. */
-  suitable(placement: PlacementClass): number {
-    if (placement.requirements.node !== null) return 1;
-    const { sessions, ended } = this.#candidatesOf(placement);
-    return sessions.length - ended;
-  }
-
-  /** Nodes that suit the class, whether they have room or not; some may have ended. */
-  suited({ requirements, ...placement }: PlacementClass): readonly AgentSession[] {
-    if (requirements.node === null) return this.#candidatesOf({ requirements, ...placement }).sessions;
-    const session = this.#byNode.get(requirements.node);
-    return session !== undefined && suits({ requirements, ...placement }, session) ? [session] : [];
-  }
-
-  /** Classes of ops jobs are as many as nodes: a list of candidates for each would cost their product. */
-  #placesOn(node: string, placement: PlacementClass, most: number, taken: Reservations): AgentSession[] {
-    const session = this.#byNode.get(node);
-    const places: AgentSession[] = [];
-    if (session === undefined || !suits(placement, session)) return places;
-    while (places.length < most && taken.reserve(session, placement.requirements)) places.push(session);
-    return places;
-  }
-
-  #candidatesOf(placement: PlacementClass): ClassCandidates {
-    const known = this.#candidates.get(placement.id);
-    if (known !== undefined) return known;
-    const sessions = [...this.#byNode.values()].filter((session) => suits(placement, session));
-    const fresh = { placement, sessions, cursor: -1, ended: 0 };
-    const oldest = this.#candidates.keys().next();
-    if (this.#candidates.size >= KEPT_CLASSES && !oldest.done) this.#candidates.delete(oldest.value);
-    this.#candidates.set(placement.id, fresh);
-    return fresh;
-  }
-}
-
-function suits(placement: PlacementClass, session: AgentSession): boolean {
-  const { nodeId: id, description, identity } = session;
-  return hurdleOf(placement, { ...identity, id, description, state: 'connected', cordoned: false }) === null;
 }
 
 /** What a turn gives away before it is committed. */
@@ -345,6 +326,11 @@ export class Reservations {
   #endsBy = Number.POSITIVE_INFINITY;
   readonly #free = new Map<AgentSession, Capacity>();
   readonly #kept = new Map<AgentSession, KeptPlace>();
+  readonly #onChange: (session: AgentSession, free: Capacity) => void;
+
+  constructor(onChange: (session: AgentSession, free: Capacity) => void = () => undefined) {
+    this.#onChange = onChange;
+  }
 
   /** From now on, the node is given only to what does not delay what this place is kept for. */
   keep(session: AgentSession, place: KeptPlace): void {
@@ -374,11 +360,7 @@ export class Reservations {
     const beside = this.#kept.get(session)?.admit(needs, this.#endsBy);
     if (beside === null) return false;
     this.isTimed ||= beside === 'ends-before';
-    free.slots -= 1;
-    free.milliCpu -= needs.milliCpu;
-    free.memoryBytes -= needs.memoryBytes;
-    free.diskBytes -= needs.diskBytes;
-    this.#free.set(session, free);
+    this.#change(session, free, needs, -1);
     return true;
   }
 
@@ -390,11 +372,15 @@ export class Reservations {
   /** Gives a place back: the claim found fewer tasks, or an attempt of this turn has ended. */
   giveBack(session: AgentSession, needs: Needs): void {
     this.#kept.get(session)?.giveBack(needs, this.#endsBy);
-    const free = this.#free.get(session) ?? session.free;
-    free.slots += 1;
-    free.milliCpu += needs.milliCpu;
-    free.memoryBytes += needs.memoryBytes;
-    free.diskBytes += needs.diskBytes;
+    this.#change(session, this.#free.get(session) ?? session.free, needs, 1);
+  }
+
+  #change(session: AgentSession, free: Capacity, needs: Needs, sign: 1 | -1): void {
+    free.slots += sign;
+    free.milliCpu += sign * needs.milliCpu;
+    free.memoryBytes += sign * needs.memoryBytes;
+    free.diskBytes += sign * needs.diskBytes;
     this.#free.set(session, free);
+    this.#onChange(session, free);
   }
 }

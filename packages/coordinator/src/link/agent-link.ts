@@ -26,7 +26,7 @@ import type { HelloOutcome } from '../dispatch/inputs.ts';
 import type { Nodes } from '../dispatch/nodes.ts';
 import type { Samples } from '../dispatch/samples.ts';
 import type { AgentSession, SessionLink } from '../dispatch/sessions.ts';
-import { DISPATCH_LIMITS } from '../limits.ts';
+import { DISPATCH_LIMITS, PLACEMENT_LIMITS } from '../limits.ts';
 
 export interface AgentLinkDependencies {
   dispatcher: Dispatcher;
@@ -56,6 +56,8 @@ class AgentLink implements SessionLink {
   #lastHeard = performance.now();
   #timer: NodeJS.Timeout | undefined;
   #closeReason = 'the agent went away';
+  /** When the ping was sent that is not answered. */
+  #pingedAt: number | null = null;
 
   constructor(socket: WebSocket, dependencies: AgentLinkDependencies) {
     this.#socket = socket;
@@ -68,6 +70,7 @@ class AgentLink implements SessionLink {
       this.#closeReason = error.message;
     });
     this.#socket.on('close', () => this.#closed());
+    this.#socket.on('pong', () => this.#pong());
     this.#timer = setTimeout(() => this.close('the agent did not introduce itself'), DISPATCH_LIMITS.helloMilliseconds);
     this.send(JSON.stringify({ type: 'challenge', nonce: this.#nonce, protocols: [AGENT_PROTOCOL] }));
   }
@@ -149,6 +152,7 @@ class AgentLink implements SessionLink {
       this.#closed();
       return;
     }
+    this.#ping();
     const patience = this.#dependencies.heartbeatMilliseconds * DISPATCH_LIMITS.missedHeartbeats;
     const watch = () => {
       const silence = performance.now() - this.#lastHeard;
@@ -169,6 +173,7 @@ class AgentLink implements SessionLink {
         session.cpuBusy = frame.cpuBusy;
         session.memoryFreeBytes = frame.memoryFreeBytes;
         this.send('{"type":"beat"}');
+        this.#ping();
         return;
       case 'log': {
         if (dispatcher.waitingInputs > DISPATCH_LIMITS.waitingInputs)
@@ -183,7 +188,7 @@ class AgentLink implements SessionLink {
         return this.#dependencies.samples.add(session, frame.samples);
       case 'capacity':
         session.description = { ...session.description, capacity: frame.capacity };
-        dispatcher.sessions.changed();
+        dispatcher.sessions.changed(session);
         dispatcher.wake();
         return;
       case 'goodbye':
@@ -221,6 +226,26 @@ class AgentLink implements SessionLink {
         entry: storable(entry),
       })),
     );
+  }
+
+  /** Measures the way to the agent and back. */
+  #ping(): void {
+    if (this.#pingedAt !== null || this.#socket.readyState !== this.#socket.OPEN) return;
+    this.#pingedAt = performance.now();
+    this.#socket.ping();
+  }
+
+  #pong(): void {
+    const session = this.#session;
+    if (session === null || this.#pingedAt === null) return;
+    const measured = performance.now() - this.#pingedAt;
+    this.#pingedAt = null;
+    const known = session.roundTripMilliseconds;
+    // A busy moment of either side makes one longer; none is shorter than the way is.
+    const next = known === null || measured < known ? measured : known + (measured - known) / 8;
+    if (known !== null && Math.abs(next - known) < PLACEMENT_LIMITS.roundTripChangeMilliseconds) return;
+    session.roundTripMilliseconds = next;
+    this.#dependencies.dispatcher.sessions.changed(session);
   }
 
   #refuse(error: FogError): void {

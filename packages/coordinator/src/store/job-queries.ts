@@ -12,6 +12,7 @@ import {
   LIMITS,
   type LogRecord,
   type NodeEventRecord,
+  type PlacementReason,
   TASK_STATES,
   TASK_TRANSITIONS,
   type TaskCounts,
@@ -95,7 +96,7 @@ const COUNTED_AHEAD = 10_000;
 export async function readPlaceInQueue(
   reader: Reader,
   { job, partition, fence }: { job: string; partition: number; fence: number },
-): Promise<{ classId: string; ahead: number | null; suitable: number | null }> {
+): Promise<{ classId: string; ahead: number | null; suitable: number | null; reason: PlacementReason | null }> {
   const task = await reader
     .selectFrom('tasks')
     .leftJoin('attempts', (join) =>
@@ -104,7 +105,7 @@ export async function readPlaceInQueue(
         .onRef('attempts.partition', '=', 'tasks.partition')
         .on('attempts.fence', '=', fence),
     )
-    .select(['tasks.class_id', 'tasks.rank', 'attempts.suitable'])
+    .select(['tasks.class_id', 'tasks.rank', 'attempts.suitable', 'attempts.placement'])
     .where('tasks.job_id', '=', job)
     .where('tasks.partition', '=', partition)
     .executeTakeFirstOrThrow();
@@ -113,7 +114,12 @@ export async function readPlaceInQueue(
     AND (rank, job_id, partition) < (${task.rank}, ${job}, ${partition})
     LIMIT ${sql.lit(COUNTED_AHEAD + 1)}) AS front`.execute(reader);
   const ahead = Number(rows[0]?.ahead ?? 0);
-  return { classId: task.class_id, ahead: ahead > COUNTED_AHEAD ? null : ahead, suitable: task.suitable };
+  return {
+    classId: task.class_id,
+    ahead: ahead > COUNTED_AHEAD ? null : ahead,
+    suitable: task.suitable,
+    reason: task.placement === null ? null : (JSON.parse(task.placement) as PlacementReason),
+  };
 }
 
 export async function readEvents(

@@ -6,17 +6,21 @@ import {
   NODE_STATES,
   type Node,
   type NodeDescription,
-  type RuntimeName,
   type RuntimeTrust,
 } from '@fog/contract';
-import { credibilityOf, type NodeTrust, standingOf } from '@fog/verification';
+import { credibilityOf, type NodeTrust, reputationOf, standingOf } from '@fog/verification';
 import type { JobCache } from '../dispatch/job-cache.ts';
-import { capacityFor, hurdleOf, type PlacementClass, type PlacementNode } from '../dispatch/requirements.ts';
+import {
+  capacityFor,
+  type Hurdle,
+  hurdleOf,
+  type PlacementClass,
+  type PlacementNode,
+} from '../dispatch/requirements.ts';
 import type { Reader } from './database.ts';
 import { IS_HELD } from './live-attempts.ts';
 import type { NodeRow } from './tables.ts';
-
-type TrustByRuntime = NonNullable<PlacementNode['trust']>;
+import { readTrust, type TrustByRuntime } from './verification-rows.ts';
 
 /** Nodes by name, from behind (name, id) on, with what runs on them. */
 export async function readNodes(
@@ -73,15 +77,24 @@ export async function readPlacementNodes(reader: Reader): Promise<PlacementNode[
   }));
 }
 
-/** Which nodes suit a class and how many tasks at once; for the others, what is in the way. Pure. */
-export function explainPlacement(placement: PlacementClass, nodes: readonly Node[], tasks: number) {
+/**
+ * Which nodes suit a class and how many tasks at once; for the others, what is in the way. `termsOf`: what is in the way
+ * besides what lasts. Pure.
+ */
+export function explainPlacement(
+  placement: PlacementClass,
+  nodes: readonly Node[],
+  tasks: number,
+  termsOf: (node: Node) => Hurdle | null = () => null,
+) {
   const suitable: { id: string; name: string; slots: number; freeSlots: number }[] = [];
   const hurdles = new Map<string, { nodes: number; hint: string | undefined }>();
   for (const node of nodes) {
     const { id, name, description, state, owner, trusted } = node;
     const cordoned = node.cordoned || node.draining;
     // Networks only matter beside other replicas, of which a plan has none.
-    const hurdle = hurdleOf(placement, { id, description, state, cordoned, owner, trusted, prefix: '' });
+    const hurdle =
+      hurdleOf(placement, { id, description, state, cordoned, owner, trusted, prefix: '' }) ?? termsOf(node);
     if (hurdle === null) {
       const { requirements } = placement;
       const slots = capacityFor(requirements, description.capacity);
@@ -108,22 +121,12 @@ function toHeld(row: { job_id: string; partition: number; fence: number; state: 
   return { job: row.job_id, partition: row.partition, fence: row.fence, isCommitted: row.state === 'committed' };
 }
 
-/** What verification knows of these nodes, or of all, by node and runtime. */
-async function readTrust(reader: Reader, ids?: readonly string[]): Promise<Map<string, TrustByRuntime>> {
-  let query = reader.selectFrom('node_trust').select(['node_id', 'runtime', 'record']);
-  if (ids !== undefined) query = query.where('node_id', 'in', ids);
-  const trust = new Map<string, TrustByRuntime>();
-  for (const { node_id: node, runtime, record } of await query.execute()) {
-    trust.getOrInsertComputed(node, () => ({}))[runtime as RuntimeName] = JSON.parse(record) as NodeTrust;
-  }
-  return trust;
-}
-
 function toRuntimeTrust(trust: NodeTrust): RuntimeTrust {
   const { consecutiveValid, valid, invalid, withheld, inconclusive, unreplicated } = trust;
   return {
     standing: standingOf(trust),
     credibility: credibilityOf(trust),
+    reputation: reputationOf(trust),
     ...{ consecutiveValid, valid, invalid, withheld, inconclusive },
     unchecked: unreplicated.length,
   };

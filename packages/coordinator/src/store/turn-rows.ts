@@ -5,6 +5,7 @@ import {
   type FailureReason,
   type JobEventData,
   type JobState,
+  type PlacementReason,
   TASK_STATES,
   type TaskCounts,
   type TaskState,
@@ -75,14 +76,15 @@ export async function loadAttempts(
 }
 
 const INSERT_LEASES: BulkStatement = {
-  text: `INSERT INTO attempts (job_id, partition, fence, state, node_id, suitable, leased_at, log_bytes)
-    SELECT job_id, partition, fence, 'leased', node_id, suitable, leased_at, 0 FROM ROWS AS d`,
+  text: `INSERT INTO attempts (job_id, partition, fence, state, node_id, suitable, placement, leased_at, log_bytes)
+    SELECT job_id, partition, fence, 'leased', node_id, suitable, placement, leased_at, 0 FROM ROWS AS d`,
   columns: {
     job_id: 'text',
     partition: 'integer',
     fence: 'integer',
     node_id: 'text',
     suitable: 'integer',
+    placement: 'text',
     leased_at: 'bigint',
   },
 };
@@ -90,10 +92,15 @@ const INSERT_LEASES: BulkStatement = {
 /** Inserts the attempts of fresh leases. */
 export async function insertLeases(
   writer: Writer,
-  leases: readonly { name: AttemptName; node: string; suitable: number }[],
+  leases: readonly { name: AttemptName; node: string; suitable: number; reason: PlacementReason }[],
   now: number,
 ): Promise<void> {
-  const rows = leases.map(({ name, node, suitable }) => [name.job, name.partition, name.fence, node, suitable, now]);
+  // Leases of one choice share one reason.
+  const texts = new Map<PlacementReason, string>();
+  const textOf = (reason: PlacementReason) => texts.getOrInsertComputed(reason, () => JSON.stringify(reason));
+  const rows = leases.map(({ name, node, suitable, reason }) => {
+    return [name.job, name.partition, name.fence, node, suitable, textOf(reason), now];
+  });
   await runBulk(writer, INSERT_LEASES, rows);
 }
 

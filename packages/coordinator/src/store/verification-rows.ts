@@ -1,5 +1,5 @@
 /** Saves what a turn has decided on verified tasks: their records, and what their verdicts say of nodes. */
-import { isTerminal, TASK_TRANSITIONS } from '@fog/contract';
+import { isTerminal, type RuntimeName, TASK_TRANSITIONS } from '@fog/contract';
 import { type NodeTrust, recordVerdict, type TaskReference, unknownNode } from '@fog/verification';
 import type { PlacementClasses } from '../dispatch/placement-classes.ts';
 import type { TurnTask } from '../dispatch/turn-records.ts';
@@ -53,7 +53,7 @@ export async function saveVerification(
   const checks = await judgeChecks(writer, checked);
   await reopen(writer, checks.disputed, now);
   const all = [...judged, ...checks.judged];
-  await recordVerdicts(writer, all, now);
+  verification.records.push(...(await recordVerdicts(writer, all, now)));
   changed.clear();
   for (const done of [judged, answers, checked]) done.length = 0;
   return all.map(({ verdict }) => verdict);
@@ -99,7 +99,7 @@ interface TrustRow {
   trusted: number;
 }
 
-interface KnownTrust {
+export interface KnownTrust {
   node: string;
   runtime: string;
   trust: NodeTrust;
@@ -127,8 +127,22 @@ export function trustKey(node: string, runtime: string): string {
   return `${node} ${runtime}`;
 }
 
-async function recordVerdicts(writer: Writer, judged: readonly Judgement[], now: number): Promise<void> {
-  if (judged.length === 0) return;
+export type TrustByRuntime = Partial<Record<RuntimeName, NodeTrust>>;
+
+/** What verification knows of these nodes, or of all, by node and runtime. */
+export async function readTrust(reader: Reader, ids?: readonly string[]): Promise<Map<string, TrustByRuntime>> {
+  let query = reader.selectFrom('node_trust').select(['node_id', 'runtime', 'record']);
+  if (ids !== undefined) query = query.where('node_id', 'in', ids);
+  const trust = new Map<string, TrustByRuntime>();
+  for (const { node_id: node, runtime, record } of await query.execute()) {
+    trust.getOrInsertComputed(node, () => ({}))[runtime as RuntimeName] = JSON.parse(record) as NodeTrust;
+  }
+  return trust;
+}
+
+/** Answers the records that have changed. */
+async function recordVerdicts(writer: Writer, judged: readonly Judgement[], now: number): Promise<KnownTrust[]> {
+  if (judged.length === 0) return [];
   const known = await loadTrust(writer, judged);
   const again: TaskReference[] = [];
   const touched = new Set<KnownTrust>();
@@ -146,6 +160,7 @@ async function recordVerdicts(writer: Writer, judged: readonly Judgement[], now:
   const saved = await runBulk(writer, SAVE_TRUST, rows);
   if (saved.length !== rows.length) throw new StaleRows('the record of a node has changed since it was read');
   await reopen(writer, again, now);
+  return [...touched];
 }
 
 async function reopen(writer: Writer, tasks: readonly TaskReference[], now: number): Promise<void> {

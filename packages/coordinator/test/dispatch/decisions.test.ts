@@ -307,7 +307,8 @@ test('leases are frames of the protocol, with any text in them', () => {
   );
   const leases = [null, MODULE].map((checkpoint, partition) => {
     const name = { job: id, partition, fence: 3 };
-    return { name, session, suitable: 1, job: cached, checkpoint, isVerified: false };
+    const reason = { by: 'pinned' as const, reputation: 1 };
+    return { name, session, suitable: 1, reason, job: cached, checkpoint, isVerified: false };
   });
   const [group = ''] = leaseGroupTexts(cached, leases, { key: '}"\n' });
   const frame = coordinatorFrameSchema.parse(JSON.parse(leaseFrame([group, group])));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Attempt, Plan, TaskWithAttempts } from '@fog/contract';
+import type { Attempt, PlacementReason, Plan, TaskWithAttempts } from '@fog/contract';
 import { explainTask } from '../../src/dispatch/explanation.ts';
 import { hurdleOf, type PlacementNode, placementClass, type Requirements } from '../../src/dispatch/requirements.ts';
 
@@ -44,7 +44,16 @@ const EMPTY = { ...PLAN, nodes: [] };
 const SEVERAL = { ...PLAN, nodes: [0, 1].map(() => ({ ...NODE, freeSlots: 0 })) };
 const FULL = { ...PLAN, nodes: [{ ...NODE, freeSlots: 0 }] };
 
-const ASKED = { task: TASK, suitable: null, ahead: 0, plan: PLAN, overQuota: null, kept: undefined, now: 1000 };
+const ASKED = {
+  task: TASK,
+  suitable: null,
+  reason: null,
+  ahead: 0,
+  plan: PLAN,
+  overQuota: null,
+  kept: undefined,
+  now: 1000,
+};
 const KEPT = { classId: 'c', nodeId: NODE.id, nodeName: 'large', startsAt: 61_000 };
 
 const explain = (part: Partial<Parameters<typeof explainTask>[0]>) => explainTask({ ...ASKED, ...part });
@@ -146,13 +155,32 @@ it('what keeps a node out reads well before "excludes 2 nodes"', () => {
 });
 
 describe('why a task is where it is', () => {
-  const placed = (suitable: number | null) =>
-    explain({ task: { ...TASK, state: 'running', fence: 2, attempts: [ATTEMPT] }, suitable }).placed?.message;
+  const placed = (suitable: number | null, reason: PlacementReason | null) =>
+    explain({ task: { ...TASK, state: 'running', fence: 2, attempts: [ATTEMPT] }, suitable, reason }).placed?.message;
 
   it('names the choice that was noted at the lease', () => {
-    assert.match(placed(3) ?? '', /next in turn of 3 connected nodes/);
-    assert.match(placed(1) ?? '', /the only connected node that suited/);
-    assert.match(placed(null) ?? '', /^it suited and had room$/);
+    const balanced = { by: 'strategy', strategy: 'balanced', reputation: 0.8 } as const;
+    assert.match(placed(3, balanced) ?? '', /^of 3 connected nodes that suited, .* \(balanced\); reputation 0\.8$/);
+    assert.match(placed(1, balanced) ?? '', /the only connected node that suited/);
+    assert.match(placed(1, { by: 'pinned', reputation: 1 }) ?? '', /^the task is for this node$/);
+    assert.match(placed(null, null) ?? '', /^it suited and had room$/);
+  });
+
+  it('tells what was expected where objectives decided', () => {
+    const expected = {
+      completionMilliseconds: 12_000,
+      costMicroFog: 30,
+      energyJoules: 40.6,
+      failureRisk: 0.0213,
+      latenessMilliseconds: 0,
+    };
+    const objectives = { cost: 2, failureRisk: 1 };
+    const message = placed(7, { by: 'objectives', objectives, compared: 5, reputation: 0.98, expected });
+    assert.equal(
+      message,
+      'of 7 connected nodes that suited, it was the best of 5 with room, by cost 2, failureRisk 1; reputation 0.98; ' +
+        'it was expected to end within 12s, cost 30 micro-FOG, draw 41 J, fail with 2.1 %',
+    );
   });
 
   it('is unknown before the first lease', () => {

@@ -32,6 +32,7 @@ export interface FakeAgentOptions {
   owner?: string | null;
   trusted?: boolean;
   prefix?: string;
+  offer?: NodeDescription['offer'];
   runtimes?: RuntimeName[];
 }
 
@@ -92,6 +93,7 @@ export class FakeAgent {
         ]),
       ),
       policy: { accept: options.accept ?? ['*'], trusted: [] },
+      ...(options.offer === undefined ? {} : { offer: options.offer }),
     };
   }
 

@@ -133,7 +133,7 @@ export class Fog implements AsyncDisposable {
       now,
       random: seededRandom(options.seed ?? 1),
       resolveSecrets: async (_principal, names) => resolveSecrets(options.secrets ?? {}, names),
-      metrics: { leases: () => undefined, turn: () => undefined, verification: () => undefined },
+      metrics: { leases: () => undefined, turn: () => undefined, verification: () => undefined, plan: () => undefined },
       warn,
     });
     this.nodes = new Nodes({ database, dispatcher: this.dispatcher, bus, coordinatorId, now });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { dominantShare } from '@fog/scheduler/queueing';
 import { onBothDatabases, type Scene } from './both-databases.ts';
 import type { FakeAgent } from './fake-agent.ts';
-import { type Fog, type FogOptions, type SpecChange } from './fog-harness.ts';
+import type { Fog, FogOptions, SpecChange } from './fog-harness.ts';
 import { jobRow } from './invariants.ts';
 
 const WIDE = { slots: 100, milliCpu: 10_000, memoryBytes: 10_000, diskBytes: 1 << 30 };
@@ -57,10 +57,22 @@ await onBothDatabases('order of the queue', {
     const fog = await open();
     for (const [index, [cpus, memories]] of (
       [
-        [[100, 100], [10, 10]],
-        [[100, 300], [10, 10]],
-        [[100, 300], [400, 100]],
-        [[700, 200], [10, 900]],
+        [
+          [100, 100],
+          [10, 10],
+        ],
+        [
+          [100, 300],
+          [10, 10],
+        ],
+        [
+          [100, 300],
+          [400, 100],
+        ],
+        [
+          [700, 200],
+          [10, 900],
+        ],
       ] as const
     ).entries()) {
       const tenants = [`left${index}`, `right${index}`];
@@ -71,12 +83,14 @@ await onBothDatabases('order of the queue', {
       }
       const agent = await fog.connected({ name: `wide${index}`, capacity: WIDE });
       const shares = sharesOf(fog, tenants);
-      const steps = tenants.map((_, side) => Math.max((cpus[side] ?? 0) / 10_000, (memories[side] ?? 0) / 10_000, 0.01));
+      const steps = tenants.map((_, side) =>
+        Math.max((cpus[side] ?? 0) / 10_000, (memories[side] ?? 0) / 10_000, 0.01),
+      );
       assert.ok(Math.abs((shares[0] ?? 0) - (shares[1] ?? 0)) <= Math.max(...steps) + 1e-9, `${shares} of ${tenants}`);
       assert.ok((shares[0] ?? 0) > 0.3, 'nothing is left idle that somebody wants');
       for (const id of ids) await fog.jobs.close(id, 'cancelled', null);
       await fog.settle();
-      assert.deepEqual(sharesOf(fog, tenants), [0, 0], 'what has ended is nobody\'s');
+      assert.deepEqual(sharesOf(fog, tenants), [0, 0], "what has ended is nobody's");
       await agent.disconnect();
     }
   },
@@ -171,4 +185,3 @@ await onBothDatabases('order of the queue', {
 async function classOf(fog: Fog, job: string): Promise<string | null> {
   return (await jobRow(fog.database, job)).class_id;
 }
-

@@ -43,11 +43,15 @@ await onBothDatabases('quotas', {
     await fog.submit({ spec: { count: 5500 } }, { key: 'first' });
     await assert.rejects(
       fog.submit({ spec: { count: 501 } }),
-      ({ code, details }: FogError) => code === 'too-many-requests' && details.used === 5500 && details.allowed === 6000,
+      ({ code, details }: FogError) =>
+        code === 'too-many-requests' && details.used === 5500 && details.allowed === 6000,
     );
     await fog.submit({ spec: { count: 5500 } }, { key: 'first' });
     await fog.submit({ spec: { count: 501 } }, { by: 'bob' });
-    const outcomes = await Promise.allSettled([fog.submit({ spec: { count: 300 } }), fog.submit({ spec: { count: 300 } })]);
+    const outcomes = await Promise.allSettled([
+      fog.submit({ spec: { count: 300 } }),
+      fog.submit({ spec: { count: 300 } }),
+    ]);
     assert.deepEqual(outcomes.map(({ status }) => status).sort(), ['fulfilled', 'rejected'], 'not both at once');
     await fog.settle();
   },

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { parseJobSpec } from '@fog/contract';
 import fc from 'fast-check';
 import { type PlacementClass, placementClass, requirementsOf } from '../../src/dispatch/requirements.ts';
-import { AgentSession, Reservations, Sessions } from '../../src/dispatch/sessions.ts';
+import { AgentSession, type Reservations, Sessions } from '../../src/dispatch/sessions.ts';
 import { jobSpec } from './fog-harness.ts';
 
 function classOf(cpu: string, constraints: string[] = [], pinned: string | null = null): PlacementClass {
@@ -37,24 +37,31 @@ function open(...all: AgentSession[]): Sessions {
   return sessions;
 }
 
+function placesOf(sessions: Sessions, placement: PlacementClass, most: number, taken: Reservations): AgentSession[] {
+  const request = { placement, most, taken, now: 1000, submittedAt: 1000, kinds: [] };
+  return sessions.placer.places(request).map((place) => place.session);
+}
+
 test('places go round, one a node', () => {
   const sessions = open(session('a', 3, 9000), session('b', 3, 9000), session('c', 1, 9000));
-  const ids = sessions.places(classOf('100m'), 99, new Reservations()).map(({ nodeId }) => nodeId);
+  const ids = placesOf(sessions, classOf('100m'), 99, sessions.placer.begin()).map(({ nodeId }) => nodeId);
   assert.deepEqual(ids, ['a', 'b', 'c', 'a', 'b', 'a', 'b']);
-  assert.equal(sessions.places(classOf('100m'), 2, new Reservations()).length, 2);
+  assert.equal(placesOf(sessions, classOf('100m'), 2, sessions.placer.begin()).length, 2);
 });
 
 test('a node that is to be avoided comes last', () => {
   const sessions = open(session('a', 2, 9000), session('b', 1, 9000), session('c', 1, 9000));
   const { requirements } = classOf('100m');
   const ids = (avoid: string) =>
-    sessions.places(placementClass({ ...requirements, avoid }), 99, new Reservations()).map(({ nodeId }) => nodeId);
+    placesOf(sessions, placementClass({ ...requirements, avoid }), 99, sessions.placer.begin()).map(
+      ({ nodeId }) => nodeId,
+    );
   assert.deepEqual(ids('a').slice(2), ['a', 'a']);
   assert.equal(ids('gone').length, 4);
   assert.deepEqual(
-    sessions
-      .places(placementClass({ ...requirements, avoid: 'b' }), 3, new Reservations())
-      .filter((each) => each.nodeId === 'b'),
+    placesOf(sessions, placementClass({ ...requirements, avoid: 'b' }), 3, sessions.placer.begin()).filter(
+      (each) => each.nodeId === 'b',
+    ),
     [],
   );
 });
@@ -63,11 +70,11 @@ test('a full node whose attempt has just ended has a place', () => {
   const only = session('a', 1, 1000);
   const placement = classOf('100m');
   only.hold({ job: 'j1', partition: 0, fence: 1 }, placement.requirements);
-  const taken = new Reservations();
   const sessions = open(only);
-  assert.equal(sessions.places(placement, 9, taken).length, 0);
+  const taken = sessions.placer.begin();
+  assert.equal(placesOf(sessions, placement, 9, taken).length, 0);
   taken.giveBack(only, placement.requirements);
-  assert.equal(sessions.places(placement, 9, taken).length, 1);
+  assert.equal(placesOf(sessions, placement, 9, taken).length, 1);
 });
 
 test('nothing goes to sessions that are closed, replaced, cordoned, draining or out of reach', () => {
@@ -83,9 +90,9 @@ test('nothing goes to sessions that are closed, replaced, cordoned, draining or 
     for (const placement of [classOf('100m'), classOf('100m', [], 'a')]) {
       const first = session('a', 2, 2000);
       const sessions = open(first);
-      assert.equal(sessions.places(placement, 9, new Reservations()).length, 2);
+      assert.equal(placesOf(sessions, placement, 9, sessions.placer.begin()).length, 2);
       change(first, sessions);
-      assert.equal(sessions.places(placement, 9, new Reservations()).length, 0, String(change));
+      assert.equal(placesOf(sessions, placement, 9, sessions.placer.begin()).length, 0, String(change));
     }
   }
 });
@@ -93,23 +100,23 @@ test('nothing goes to sessions that are closed, replaced, cordoned, draining or 
 test('lists of candidates follow who comes and goes, and what nodes offer', () => {
   const sessions = open(...Array.from({ length: 8 }, (_, index) => session(`n${index}`, 1, 1000)));
   const gpu = classOf('100m', ['gpu']);
-  assert.equal(sessions.places(gpu, 9, new Reservations()).length, 0);
+  assert.equal(placesOf(sessions, gpu, 9, sessions.placer.begin()).length, 0);
   sessions.add(session('g', 1, 1000, { gpu: 'yes' }));
   assert.deepEqual(
-    sessions.places(gpu, 9, new Reservations()).map(({ nodeId }) => nodeId),
+    placesOf(sessions, gpu, 9, sessions.placer.begin()).map(({ nodeId }) => nodeId),
     ['g'],
   );
   for (let index = 0; index < 8; index += 1) sessions.remove(sessions.get(`n${index}`) as AgentSession);
   assert.equal(sessions.size, 1);
-  assert.equal(sessions.places(classOf('100m'), 9, new Reservations()).length, 1);
+  assert.equal(placesOf(sessions, classOf('100m'), 9, sessions.placer.begin()).length, 1);
   const large = classOf('5');
-  assert.equal(sessions.places(large, 9, new Reservations()).length, 0);
+  assert.equal(placesOf(sessions, large, 9, sessions.placer.begin()).length, 0);
   const grown = sessions.get('g') as AgentSession;
   grown.description = { ...grown.description, capacity: { ...grown.description.capacity, milliCpu: 8000 } };
-  sessions.changed();
-  assert.equal(sessions.places(large, 9, new Reservations()).length, 1);
-  assert.equal(sessions.places(classOf('100m', [], 'g'), 9, new Reservations()).length, 1);
-  assert.equal(sessions.places(classOf('100m', [], 'gone'), 9, new Reservations()).length, 0);
+  sessions.changed(grown);
+  assert.equal(placesOf(sessions, large, 9, sessions.placer.begin()).length, 1);
+  assert.equal(placesOf(sessions, classOf('100m', [], 'g'), 9, sessions.placer.begin()).length, 1);
+  assert.equal(placesOf(sessions, classOf('100m', [], 'gone'), 9, sessions.placer.begin()).length, 0);
 });
 
 test('an attempt is held once and released once', () => {
@@ -143,10 +150,10 @@ test('whatever is reserved, held and released, no node is ever over its capacity
       let fence = 0;
       for (const { cpu, most, used, ended } of turns) {
         const placement = classOf(cpu);
-        const taken = new Reservations();
+        const taken = sessions.placer.begin();
         const over = all.flatMap((each) => [...each.held.values()].map((held) => ({ each, ...held }))).slice(0, ended);
         for (const { each, needs } of over) taken.giveBack(each, needs);
-        const places = sessions.places(placement, most, taken);
+        const places = placesOf(sessions, placement, most, taken);
         assert.ok(places.length <= most);
         for (const unused of places.slice(used)) taken.giveBack(unused, placement.requirements);
         for (const { each, name } of over) each.release(name);

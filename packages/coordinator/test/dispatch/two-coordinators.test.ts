@@ -273,6 +273,7 @@ describe('two coordinators', { skip }, () => {
     const job = await one.submit({ spec: { count: 3 } });
     await one.settle();
     isCordoned = false;
+    session.onRoom?.();
     one.database.loseNextAnswer();
     one.dispatcher.wake();
     await until('the turn has failed', () => one.warnings.length > 0);

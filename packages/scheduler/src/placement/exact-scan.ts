@@ -8,7 +8,8 @@ import { FogError } from '@fog/contract';
 import { assertAmount, checkNodes, checkObjectives, checkTask } from './checked-model.ts';
 import { estimatePair, type PairEstimate } from './estimates.ts';
 import { feasibility, noFeasibleNode } from './feasibility.ts';
-import type { NodeOffer, ObjectiveName, TaskToPlace } from './model.ts';
+import { type NodeOffer, type ObjectiveName, resourceNames, type TaskToPlace } from './model.ts';
+import { estimateLoad } from './router/load.ts';
 
 /**
  * `weights`: the least weighted sum, after each objective was scaled to 0 for the best of the nodes and 1 for the worst.
@@ -47,6 +48,44 @@ export function scanNodes(task: TaskToPlace, nodes: readonly NodeOffer[], rule: 
   const best = rule.by === 'weights' ? byWeights(rule, objectives, scaled) : byOrder(rule.tolerance, scaled);
   const { node, estimate } = punctual[best] as (typeof punctual)[number];
   return { node, estimate, compared: possible.ready.length };
+}
+
+export interface RankedNode {
+  /** Index of the node. */
+  node: number;
+  estimate: PairEstimate;
+}
+
+/**
+ * All nodes that suit and have room, the best by the weights first: for tasks that are alike, which fill one node after
+ * the other. Of equal nodes the emptier goes first. Nodes that would miss the deadline come last, by how much. O(n log n)
+ * for n nodes. Empty where none is ready; throws `invalid-request` or `invalid-configuration` for what makes no sense.
+ */
+export function rankNodes(
+  task: TaskToPlace,
+  nodes: readonly NodeOffer[],
+  weights: Readonly<Partial<Record<ObjectiveName, number>>>,
+  now: number,
+): RankedNode[] {
+  checkTask(task);
+  checkNodes(nodes);
+  const objectives = objectivesOf({ by: 'weights', weights });
+  const ready = feasibility(task, nodes, now).ready.map((node) => {
+    return { node, estimate: estimatePair(task, nodes[node] as NodeOffer, now) };
+  });
+  const scaled = objectives.map((name) => scaledValues(ready.map(({ estimate }) => worthOf(name, estimate))));
+  const names = resourceNames([task.needs]);
+  const keys = ready.map(({ node, estimate }, at) => ({
+    late: estimate.latenessMilliseconds,
+    sum: objectives.reduce((sum, name, index) => sum + (weights[name] ?? 0) * (scaled[index]?.[at] ?? 0), 0),
+    load: estimateLoad(nodes[node] as NodeOffer, names),
+  }));
+  const order = ready.map((_, at) => at);
+  order.sort((a, b) => {
+    const [left, right] = [keys[a] as (typeof keys)[number], keys[b] as (typeof keys)[number]];
+    return left.late - right.late || left.sum - right.sum || left.load - right.load;
+  });
+  return order.map((at) => ready[at] as RankedNode);
 }
 
 /** Of one task alone fairness has nothing to compare; its slowdown grows with its completion time. */

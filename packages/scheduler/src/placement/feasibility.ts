@@ -137,7 +137,8 @@ export function pairHurdle(task: TaskToPlace, node: NodeOffer, now: number): Hur
   return null;
 }
 
-function hurdleText(kind: HurdleKind, task: TaskToPlace, node: NodeOffer): string {
+/** Reads well before "excludes 2 nodes". */
+export function hurdleText(kind: HurdleKind, task: TaskToPlace, node: NodeOffer): string {
   switch (kind) {
     case 'node':
       return `not the node ${task.onlyNode}`;

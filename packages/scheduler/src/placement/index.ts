@@ -28,14 +28,16 @@ export {
   wakingJoules,
   workingJoules,
 } from './estimates.ts';
-export { type ScanResult, type ScanRule, scanNodes } from './exact-scan.ts';
+export { type RankedNode, rankNodes, type ScanResult, type ScanRule, scanNodes } from './exact-scan.ts';
 export {
   type Exclusion,
   type Feasibility,
   feasibility,
   HURDLES,
   type HurdleKind,
+  hurdleText,
   noFeasibleNode,
+  pairHurdle,
 } from './feasibility.ts';
 export { type DrawingOptions, drawFront } from './front-drawing.ts';
 export { PLACEMENT_LIMITS } from './limits.ts';
@@ -65,6 +67,7 @@ export {
   type StaleReason,
 } from './plan.ts';
 export { replicaPrefix } from './replica-prefix.ts';
+export { PlaceIndex, type PlaceQuestion } from './router/place-index.ts';
 export { Router, type RouterDecision, type RouterSettings } from './router/router.ts';
 export {
   assignmentsOf,

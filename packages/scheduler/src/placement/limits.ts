@@ -33,6 +33,8 @@ export const PLACEMENT_LIMITS = {
   bitsPerSecond: 1e13,
   /** Deviations that a run is taken to be longer than expected when its deadline is looked at: 19 of 20 are not. */
   deadlineDeviations: 1.645,
+  /** A node whose results are all wrong counts as fuller by this, for `balanced`: as a last resort behind full ones of good reputation. */
+  doubtLoad: 2,
   /** Nodes with room that the first plan compares for each task: enough to choose from, and it is there at once. */
   firstPlanNodes: 12,
   /** Weightings whose best placements a batch begins with: evenly spread, and found in a fraction of a second. */

@@ -43,8 +43,10 @@ const FIELD = {
   user: 11,
   group: 12,
 };
+const AMOUNTS = ['submit', 'run', 'allocated', 'requested', 'time'] as const;
+const UNKNOWN = -1;
 
-/** Throws `invalid-request` for a line that is no job, with its number. */
+/** Throws `invalid-request` for a line that is no job or has an amount below -1, with its number. */
 export function parseSwf(text: string): SwfLog {
   if (text.length > SIMULATION_LIMITS.swfCharacters) {
     throw new FogError('invalid-request', `a log of ${text.length} characters`, {
@@ -82,6 +84,13 @@ function parseJob(line: string, lineNumber: number): SwfJob {
       hint: `a job has ${FIELDS} numbers`,
     });
   }
+  const below = AMOUNTS.find((name) => (values[FIELD[name]] as number) < 0 && values[FIELD[name]] !== UNKNOWN);
+  if (below !== undefined) {
+    throw new FogError('invalid-request', `line ${lineNumber} of the log: ${below} is ${values[FIELD[below]]}`, {
+      details: { line: lineNumber, field: FIELD[below] + 1 },
+      hint: `amounts are not negative; ${UNKNOWN} stands for what is not known`,
+    });
+  }
   const at = (index: number) => values[index] as number;
   const runSeconds = at(FIELD.run);
   return {
@@ -90,7 +99,7 @@ function parseJob(line: string, lineNumber: number): SwfJob {
     waitSeconds: at(FIELD.wait),
     runSeconds,
     processors: Math.max(at(FIELD.allocated), at(FIELD.requested)),
-    requestedSeconds: at(FIELD.time) === -1 ? runSeconds : at(FIELD.time),
+    requestedSeconds: at(FIELD.time) === UNKNOWN ? runSeconds : at(FIELD.time),
     status: at(FIELD.status),
     user: at(FIELD.user),
     group: at(FIELD.group),

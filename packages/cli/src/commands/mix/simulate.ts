@@ -1,9 +1,8 @@
 /** `fog mix simulate`: how anonymous a mix network is, for given rates and delays. */
-import { FogError } from '@fog/contract';
 import type { Command } from 'commander';
 import type { SimulationFlags } from '../../mix/simulation-choice.ts';
 import { note, type Terminal, writeJson, writeLine } from '../../terminal.ts';
-import { stdoutColours, wholeNumber, withJson } from '../command-context.ts';
+import { decimal, stdoutColours, wholeNumber, withJson } from '../command-context.ts';
 
 const HELP = `
 Runs the code of clients and mixes (streams, delays, queues, loops and their alarm) in simulated time, without sockets
@@ -68,11 +67,6 @@ async function simulateNetworks(terminal: Terminal, flags: SimulationFlags, asJs
   const [only] = reports;
   const text = reports.length === 1 && only !== undefined ? simulationText(only, colours) : sweepText(reports, colours);
   await writeLine(terminal, text);
-}
-
-function decimal(text: string): number {
-  if (/^(\d+(\.\d*)?|\.\d+)$/.test(text)) return Number(text);
-  throw new FogError('invalid-request', `"${text}" is not a number from 0`);
 }
 
 function numberList(text: string): number[] {

@@ -6,7 +6,7 @@
  * A class has aged when its head has waited as long as the bound, and its tenant has got nothing of this tier and
  * priority for as long. So no head waits for ever, and whoever queues much at once does not get everything once it is old.
  */
-import { idTime, type ServiceTier } from '@fog/contract';
+import { type ServiceTier, timeOfId } from '@fog/contract';
 import { compareQueueClasses, hasAged, type QueueClass } from '@fog/scheduler/queueing';
 import { compareHeads, type HungryClass, type QueueHead } from '../queue-hints.ts';
 import { hasBegun } from '../requirements.ts';
@@ -136,7 +136,7 @@ export class ClaimOrder {
     const key = servedKey(hungry);
     // A head that is not known yet has no arrival.
     if (head.job === '' || this.served.has(key)) return { priority, tier, hasAged: false };
-    const since = Math.max(idTime(head.job), served.of(key));
+    const since = Math.max(timeOfId(head.job), served.of(key));
     return {
       priority,
       tier,

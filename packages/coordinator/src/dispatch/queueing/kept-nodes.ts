@@ -3,7 +3,7 @@ import { attemptKey, type ServiceTier } from '@fog/contract';
 import { DISPATCH_LIMITS } from '../../limits.ts';
 import { queueHead } from '../../store/claim.ts';
 import type { Writer } from '../../store/database.ts';
-import type { JobCache } from '../job-cache.ts';
+import { type CachedJob, runKindsOf } from '../job-cache.ts';
 import type { Lease } from '../leases.ts';
 import type { HungryClass } from '../queue-hints.ts';
 import type { Reservations, Sessions } from '../sessions.ts';
@@ -16,6 +16,11 @@ export interface BlockedHeads {
   readonly kept: KeptNode[];
   /** Keeps a node for it, if it is the first of its tier and something really waits in it. */
   add(writer: Writer, hungry: HungryClass): Promise<void>;
+}
+
+/** What an attempt of the job is expected to take at most, by those that have ended, and by its own bound. */
+export function longestRun({ placer }: Pick<Sessions, 'placer'>, job: CachedJob): number {
+  return Math.min(job.attemptMilliseconds, placer.runTimes.longestOf(runKindsOf(job)) ?? job.attemptMilliseconds);
 }
 
 interface Remembered {
@@ -37,7 +42,7 @@ export class KeptNodes {
     return this.#current.find((node) => node.classId === classId);
   }
 
-  look(turn: { taken: Reservations; turn: Turn; leases: readonly Lease[]; jobs: JobCache; now: number }): BlockedHeads {
+  look(turn: { taken: Reservations; turn: Turn; leases: readonly Lease[]; now: number }): BlockedHeads {
     const tiers = new Set<ServiceTier>();
     let looks = 0;
     const kept: KeptNode[] = [];
@@ -46,7 +51,7 @@ export class KeptNodes {
       add: async (writer, { placement, head }) => {
         const tier = tierOf(placement.requirements);
         if (head.job === '' || tiers.has(tier) || looks === DISPATCH_LIMITS.keptNodeLooks) return;
-        if (!this.#sessions.suited(placement).some((session) => session.takesWork())) return;
+        if (this.#sessions.placer.suited(placement, 1).length === 0) return;
         looks += 1;
         const { reverify = false } = placement.requirements;
         if ((await queueHead(writer, placement.id, reverify)) === null) return;
@@ -54,7 +59,7 @@ export class KeptNodes {
         const attempts = {
           ended: new Set(turn.turn.freed().map(attemptKey)),
           begun: turn.leases.map(({ session, job }) => {
-            return { session, needs: job.needs, endsBy: turn.now + job.attemptMilliseconds };
+            return { session, needs: job.needs, endsBy: turn.now + longestRun(this.#sessions, job) };
           }),
         };
         const known = { sessions: this.#sessions, attempts, before, now: turn.now };

@@ -67,12 +67,10 @@ export function keepPlace(
 ): KeptNode | null {
   const { sessions, before } = known;
   const stays = before === null ? undefined : sessions.get(before);
-  const candidates = sessions.suited(placement);
-  const looked =
-    stays !== undefined && candidates.includes(stays) ? [stays] : candidates.slice(0, DISPATCH_LIMITS.keptNodeChoices);
+  const looked = stays?.takesWork() ? [stays] : sessions.placer.suited(placement, DISPATCH_LIMITS.keptNodeChoices);
   let best: { session: AgentSession; reservation: NodeReservation } | null = null;
   for (const session of looked) {
-    if (!session.takesWork() || taken.isKept(session)) continue;
+    if (taken.isKept(session)) continue;
     const reservation = reservationOn(session, placement.requirements, taken, known);
     if (reservation === null) continue;
     if (best === null || reservation.startsAtMilliseconds < best.reservation.startsAtMilliseconds) {

@@ -4,14 +4,14 @@
  */
 import type { Capacity } from '@fog/contract';
 import { FairShares } from '@fog/scheduler/queueing';
+import type { Place } from '../placement/placer.ts';
 import { compareHeads, type HungryClass } from '../queue-hints.ts';
-import type { AgentSession } from '../sessions.ts';
 import type { Band, ClaimOrder } from './claim-order.ts';
 
 /** Places that a class has got, and may fill with its tasks. */
 export interface Portion {
   hungry: HungryClass;
-  places: AgentSession[];
+  places: Place[];
   /** There is no room for more of it, or its quota is used up. */
   isFull: boolean;
   /** Some of the places are kept for others, and may only be used by what ends in time. */

@@ -68,7 +68,7 @@ export async function expiredWaits(
   });
   if (expired.length === 0) return [];
   const placements = await classes.load(writer, [...new Set(expired.map(({ classId }) => classId))]);
-  const suited = new Set(placements.filter((placement) => sessions.suitable(placement) > 0).map(({ id }) => id));
+  const suited = new Set(placements.filter((placement) => sessions.placer.suitable(placement) > 0).map(({ id }) => id));
   return expired
     .filter(({ classId }) => suited.has(classId))
     .map(({ job }) => {

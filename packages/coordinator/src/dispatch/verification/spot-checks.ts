@@ -8,8 +8,8 @@ import { issueSpotCheck, type NodeTrust, type SpotCheck, standingOf, VERIFICATIO
 import type { Writer } from '../../store/database.ts';
 import { disguiseJob, insertJob } from '../../store/insert-job.ts';
 import { loadAnswers, saveIssued } from '../../store/spot-check-rows.ts';
+import { blobsOf } from '../job-blobs.ts';
 import type { JobCache } from '../job-cache.ts';
-import { blobsOf } from '../jobs.ts';
 import type { PlacementClasses } from '../placement-classes.ts';
 import type { QueueHead } from '../queue-hints.ts';
 import { hurdleOf, type PlacementClass, placementClass, requirementsOf } from '../requirements.ts';

@@ -72,6 +72,8 @@ export class TurnVerification {
   readonly classes = new Map<string, PlacementClass>();
   /** Nodes whose sessions take them for trusted, which they are no more. */
   readonly outdated = new Set<string>();
+  /** What verification now knows of nodes; filled when it is saved. */
+  readonly records: { node: string; runtime: string; trust: NodeTrust }[] = [];
   readonly effects: StepEffects;
   readonly #context: TurnContext;
   readonly #steps: TurnSteps;

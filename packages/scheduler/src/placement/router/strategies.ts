@@ -5,6 +5,7 @@
 import type { RouterStrategyName } from '@fog/contract';
 import type { RandomNumbers } from '../../random-numbers.ts';
 import { missingBytes } from '../estimates.ts';
+import { PLACEMENT_LIMITS } from '../limits.ts';
 import { type NodeOffer, privacyRank, type TaskToPlace } from '../model.ts';
 import { estimateLoad } from './load.ts';
 import { type Mask, type NodeTree, START_BYTES, startOf } from './node-tree.ts';
@@ -33,6 +34,8 @@ export interface RouterStrategy {
 
 export function routerStrategy(name: RouterStrategyName): RouterStrategy {
   switch (name) {
+    case 'balanced':
+      return balanced();
     case 'least-loaded':
       return { name, choose: leastLoaded };
     case 'affinity':
@@ -47,6 +50,38 @@ export function routerStrategy(name: RouterStrategyName): RouterStrategy {
       return roundRobin();
   }
 }
+
+/**
+ * The least loaded node, one of less reputation counting as fuller; between equal ones in turn, so that none gets all of
+ * the work while there is little. Of the many that may be equal, the next few are looked at.
+ */
+function balanced(): RouterStrategy {
+  let cursor = 0;
+  return {
+    name: 'balanced',
+    choose({ task, tree, mask, isWanted }) {
+      const { leastLoad, mostReputation } = tree.bounds;
+      const keyAt = (place: number) =>
+        (leastLoad[place] as number) + PLACEMENT_LIMITS.doubtLoad * (1 - (mostReputation[place] as number));
+      const best = tree.least(task.needs, mask, keyAt, (node, index) =>
+        isWanted(node, index) ? keyAt(tree.leaves + index) : Infinity,
+      );
+      if (best < 0) return -1;
+      const least = keyAt(tree.leaves + best);
+      let looks = 0;
+      const equal = tree.next(task.needs, mask, cursor % tree.count, (node, index) => {
+        looks += 1;
+        return looks > BALANCED_LOOKS || (keyAt(tree.leaves + index) <= least && isWanted(node, index));
+      });
+      const chosen = equal >= 0 && looks <= BALANCED_LOOKS ? equal : best;
+      cursor = chosen + 1;
+      return chosen;
+    },
+  };
+}
+
+/** Nodes that are looked at for one that is as good as the best: it costs a fraction of the search for the best. */
+const BALANCED_LOOKS = 16;
 
 function leastLoaded({ task, tree, mask, isWanted }: Question): number {
   const { leastLoad } = tree.bounds;

@@ -36,13 +36,16 @@ export interface GpuReplayResult {
   allocationPercent: number;
   /** Of what was free then, what was of no use to the tasks of the list: fragmentation as FGD defines it. */
   fragmentationPercent: number;
+  /** Of all cores and of all memory, in use in the end; 0 of a cluster that has none. */
+  processorPercent: number;
+  memoryPercent: number;
   placedTasks: number;
   refusedTasks: number;
 }
 
 /** One stream of random numbers for what arrives, so that all policies get the same; one for what they draw themselves. */
-const ARRIVAL_STREAM = 0;
-const POLICY_STREAM = 1;
+export const ARRIVAL_STREAM = 0;
+export const POLICY_STREAM = 1;
 
 /**
  * Throws `invalid-request` for a list of tasks without demand for GPUs, a cluster without any, a load out of bounds, and
@@ -74,6 +77,8 @@ export function replayGpuCluster({ nodes, tasks, policy, loadRatio, seed }: GpuR
   return {
     allocationPercent: (100 * allocated) / totalGpuMilli,
     fragmentationPercent: fragmentationPercent(cluster, profile),
+    processorPercent: usedPercent(nodes, ({ cpuMilli }) => cpuMilli, cluster.freeCpuMilli),
+    memoryPercent: usedPercent(nodes, ({ memoryMebibytes }) => memoryMebibytes, cluster.freeMemoryMebibytes),
     placedTasks,
     refusedTasks: arrivals.length - placedTasks,
   };
@@ -124,4 +129,9 @@ function fragmentationPercent(cluster: Cluster, profile: WorkloadProfile): numbe
     fragments += measure(cluster.freeCpuMilli[node] as number, cluster.freeGpuMilli, node * GPU_STRIDE, model);
   }
   return free === 0 ? 0 : (100 * fragments) / free;
+}
+
+function usedPercent(nodes: readonly NodeShape[], of: (node: NodeShape) => number, free: Float64Array): number {
+  const total = nodes.reduce((sum, node) => sum + of(node), 0);
+  return total === 0 ? 0 : (100 * (total - free.reduce((sum, amount) => sum + amount, 0))) / total;
 }

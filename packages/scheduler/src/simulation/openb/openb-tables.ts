@@ -8,11 +8,20 @@ import { OPENB_LIMITS } from './limits.ts';
 
 export interface OpenbTask extends TaskShape {
   name: string;
+  /** Null when the table has no times. */
+  times: OpenbTimes | null;
+}
+
+export interface OpenbTimes {
+  createdAtSeconds: number;
+  /** From the time when it was placed to the one when it was deleted; null when it never was placed. */
+  runSeconds: number | null;
 }
 
 const NODE_FIELDS = ['sn', 'cpu_milli', 'memory_mib', 'gpu', 'model'];
 const TASK_FIELDS = ['name', 'cpu_milli', 'memory_mib', 'num_gpu', 'gpu_milli'];
-const OPTIONAL_TASK_FIELDS = ['gpu_spec', 'qos', 'pod_phase', 'creation_time', 'deletion_time', 'scheduled_time'];
+const TIME_FIELDS = ['creation_time', 'deletion_time', 'scheduled_time'];
+const OPTIONAL_TASK_FIELDS = ['gpu_spec', 'qos', 'pod_phase', ...TIME_FIELDS];
 
 /** `file` names the table in messages. Throws `invalid-request`, with the line, for what is no list of nodes. */
 export function parseOpenbNodes(text: string, file = 'the list of nodes'): NodeShape[] {
@@ -32,8 +41,9 @@ export function parseOpenbTasks(text: string, file = 'the list of tasks'): Openb
   return table.map((row) => {
     const gpuCount = row.amount('num_gpu');
     const gpuMilli = row.amount('gpu_milli');
-    if (gpuCount > 0 && gpuMilli === 0) row.refuse(`gpu_milli is 0 for ${gpuCount} GPUs`);
-    if (gpuCount > 1 && gpuMilli < WHOLE_GPU_MILLI) row.refuse(`gpu_milli is ${gpuMilli} for ${gpuCount} GPUs`);
+    if (gpuCount > 0 && gpuMilli === 0) row.refuse(`gpu_milli is 0 for ${gpuCount} GPUs`, GPU_HINT);
+    if (gpuCount > 1 && gpuMilli < WHOLE_GPU_MILLI)
+      row.refuse(`gpu_milli is ${gpuMilli} for ${gpuCount} GPUs`, GPU_HINT);
     return {
       name: row.text('name'),
       cpuMilli: row.amount('cpu_milli'),
@@ -42,15 +52,29 @@ export function parseOpenbTasks(text: string, file = 'the list of tasks'): Openb
       // Nobody gets more than the whole of a GPU.
       gpuMilli: gpuCount === 0 ? 0 : Math.min(gpuMilli, WHOLE_GPU_MILLI),
       gpuModels: gpuCount === 0 ? [] : row.text('gpu_spec').split('|').filter(Boolean),
+      times: timesOf(row),
     };
   });
 }
+
+function timesOf(row: Row): OpenbTimes | null {
+  if (!TIME_FIELDS.every((field) => row.has(field))) return null;
+  const createdAtSeconds = row.amount('creation_time');
+  if (row.text('scheduled_time') === '' || row.text('deletion_time') === '')
+    return { createdAtSeconds, runSeconds: null };
+  const runSeconds = row.amount('deletion_time') - row.amount('scheduled_time');
+  if (runSeconds < 0) row.refuse('deletion_time is before scheduled_time', 'a task is placed before it is deleted');
+  return { createdAtSeconds, runSeconds };
+}
+
+const GPU_HINT = `one GPU may be shared, several are taken whole (${WHOLE_GPU_MILLI})`;
 
 interface Row {
   /** Empty when the table does not have the field. */
   text(field: string): string;
   amount(field: string): number;
-  refuse(what: string): never;
+  has(field: string): boolean;
+  refuse(what: string, hint: string): never;
 }
 
 function readTable(text: string, file: string, needed: readonly string[], optional: readonly string[]): Row[] {
@@ -92,8 +116,9 @@ function rowOf(
       if (!/^\d{1,15}$/.test(value)) throw refusal(file, line, `${field} is "${value}"`, 'it is a whole number');
       return Number(value);
     },
-    refuse(what) {
-      throw refusal(file, line, what, `one GPU may be shared, several are taken whole (${WHOLE_GPU_MILLI})`);
+    has: (field) => columns.has(field),
+    refuse(what, hint) {
+      throw refusal(file, line, what, hint);
     },
   };
 }

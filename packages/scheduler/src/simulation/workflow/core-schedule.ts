@@ -5,10 +5,13 @@
  * priority, tries HEFT too, and takes the shortest.
  */
 import { FogError } from '@fog/contract';
-import { heftSchedule } from '../../queueing/graph/list-scheduling.ts';
+import type { GraphSchedule } from '../../queueing/graph/graph-schedule.ts';
+import { heftSchedule, peftSchedule } from '../../queueing/graph/list-scheduling.ts';
+import { optimiseSchedule } from '../../queueing/graph/optimise-schedule.ts';
+import type { TaskGraph } from '../../queueing/graph/task-graph.ts';
 import { QUEUEING_LIMITS } from '../../queueing/limits.ts';
 import { RandomNumbers } from '../../random-numbers.ts';
-import { BinaryHeap } from './binary-heap.ts';
+import { BinaryHeap } from '../binary-heap.ts';
 import { WORKFLOW_LIMITS } from './limits.ts';
 import type { Workflow } from './workflow.ts';
 
@@ -66,14 +69,44 @@ export function scheduleOnCores(workflow: Workflow, cores: number, search: CoreS
 
 /** Throws `invalid-request` for an absurd number of cores, and for more tasks times cores than a task graph may have. */
 export function heftOnCores(workflow: Workflow, cores: number): CoreSchedule {
+  return coreSchedule(heftSchedule(graphOnCores(workflow, cores)));
+}
+
+/** Throws as `heftOnCores` does, and when the table of costs would take too long. */
+export function peftOnCores(workflow: Workflow, cores: number): CoreSchedule {
+  return coreSchedule(peftSchedule(checkedForPeft(graphOnCores(workflow, cores))));
+}
+
+/** Better than HEFT and PEFT by so many trials at most. Throws as `peftOnCores` does. */
+export function annealOnCores(
+  workflow: Workflow,
+  cores: number,
+  { attempts, seed }: Required<CoreSearch>,
+): CoreSchedule {
+  const graph = checkedForPeft(graphOnCores(workflow, cores));
+  return coreSchedule(optimiseSchedule(graph, { evaluations: attempts, random: new RandomNumbers(seed) }));
+}
+
+function graphOnCores(workflow: Workflow, cores: number): TaskGraph {
   const { runSeconds, successors } = workflow;
   const used = usedCores(workflow, checkedCores(cores));
   const runTimes = Array.from(runSeconds, (seconds) => new Array<number>(used).fill(seconds));
   const edges = successors.flatMap((of, from) => Array.from(of, (to) => ({ from, to, transferTime: 0 })));
-  const schedule = emptySchedule(runSeconds.length);
-  for (const { task, processor, start, end } of heftSchedule({ runTimes, edges }).placements) {
-    enter(schedule, task, processor, start, end);
-  }
+  return { runTimes, edges };
+}
+
+/** Its table of costs looks at each dependency for each pair of cores. */
+function checkedForPeft(graph: TaskGraph): TaskGraph {
+  const steps = graph.edges.length * (graph.runTimes[0]?.length ?? 0) ** 2;
+  if (steps <= WORKFLOW_LIMITS.peftSteps) return graph;
+  throw new FogError('invalid-request', `PEFT would take ${steps.toPrecision(2)} steps`, {
+    hint: `dependencies times cores squared are at most ${WORKFLOW_LIMITS.peftSteps}: give fewer cores`,
+  });
+}
+
+function coreSchedule({ placements }: GraphSchedule): CoreSchedule {
+  const schedule = emptySchedule(placements.length);
+  for (const { task, processor, start, end } of placements) enter(schedule, task, processor, start, end);
   return schedule;
 }
 

@@ -13,4 +13,8 @@ export const WORKFLOW_LIMITS = {
   cores: 10_000,
   /** Schedules that a search tries before it takes the best. */
   attempts: 10_000,
+  /** Steps of the cost table of PEFT, dependencies times cores squared: some tens of seconds. */
+  peftSteps: 1e10,
+  /** Schedules that `anneal` tries: some seconds for a workflow of a thousand tasks. */
+  annealEvaluations: 2000,
 } as const;

@@ -56,7 +56,14 @@ test('a cluster of whole GPUs is filled to the last', () => {
   const tasks = [{ cpuMilli: 1000, memoryMebibytes: 1, gpuCount: 1, gpuMilli: 1000, gpuModels: [] }];
   for (const policy of PACKING_POLICIES) {
     const result = replayGpuCluster({ nodes, tasks, policy, loadRatio: 2, seed: 1 });
-    assert.deepEqual(result, { allocationPercent: 100, fragmentationPercent: 0, placedTasks: 8, refusedTasks: 8 });
+    assert.deepEqual(result, {
+      allocationPercent: 100,
+      fragmentationPercent: 0,
+      processorPercent: 100,
+      memoryPercent: 100,
+      placedTasks: 8,
+      refusedTasks: 8,
+    });
   }
 });
 

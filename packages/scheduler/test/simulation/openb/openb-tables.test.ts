@@ -26,6 +26,7 @@ test('nodes and tasks are read', () => {
     gpuCount: 1,
     gpuMilli: 460,
     gpuModels: [],
+    times: null,
   });
   assert.deepEqual([b?.gpuCount, b?.gpuMilli, b?.gpuModels], [8, 1000, ['G2', 'T4']]);
   assert.deepEqual([c?.gpuCount, c?.gpuMilli], [0, 0]);

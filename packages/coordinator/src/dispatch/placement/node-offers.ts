@@ -1,0 +1,143 @@
+/** What the scheduler is told of nodes and tasks, from what the coordinator knows of them. Pure. */
+import type { Capacity, Node, NodeDescription, RuntimeName } from '@fog/contract';
+import {
+  hurdleText,
+  type NodeOffer,
+  nodeOffer,
+  pairHurdle,
+  type Resources,
+  type TaskToPlace,
+  taskToPlace,
+} from '@fog/scheduler/placement';
+import { type NodeTrust, reputationOf, unknownNode } from '@fog/verification';
+import { PLACEMENT_LIMITS } from '../../limits.ts';
+import type { Hurdle, Needs, PlacementClass } from '../requirements.ts';
+import type { ExpectedRun } from './run-times.ts';
+
+/** A node as placement sees it. */
+export interface NodeFacts {
+  id: string;
+  description: NodeDescription;
+  owner: string;
+  prefix: string;
+  trusted: boolean;
+  /** Verification's records, by runtime. */
+  trust: Partial<Record<RuntimeName, NodeTrust>>;
+  /** How often it fell silent, and in how long a time of being connected. */
+  losses: number;
+  connectedMilliseconds: number;
+  /** Null before it was measured. */
+  roundTripMilliseconds: number | null;
+  /** As a multiple of what is usual. */
+  speed: number;
+}
+
+/** What stands in for what a node does not say. */
+export interface FleetFacts {
+  /** Of the hungriest node that says it: power that is not told is not taken for little. */
+  idleWatts: number;
+  busyWatts: number;
+}
+
+/** 1 for a trusted node: its results are taken as they are. */
+export function reputationIn(runtime: RuntimeName, { trusted, trust }: Pick<NodeFacts, 'trusted' | 'trust'>): number {
+  return trusted ? 1 : reputationOf(trust[runtime] ?? unknownNode());
+}
+
+export function offerOf(node: NodeFacts, runtime: RuntimeName, free: Capacity, fleet: FleetFacts): NodeOffer {
+  const { description, trusted } = node;
+  const { pricePerSlice = 0, idleWatts = fleet.idleWatts, busyWatts = fleet.busyWatts } = description.offer ?? {};
+  return nodeOffer({
+    id: node.id,
+    owner: node.owner,
+    prefix: node.prefix === '' ? null : node.prefix,
+    capacity: resourcesOf(description.capacity),
+    free: resourcesOf(free),
+    speed: node.speed,
+    priceMicroFogPerSlice: pricePerSlice,
+    idleWatts,
+    busyWatts,
+    reputation: reputationIn(runtime, node),
+    staying: stayingOf(node),
+    latencyMilliseconds: node.roundTripMilliseconds ?? 0,
+    downloadBitsPerSecond: PLACEMENT_LIMITS.assumedDownloadBitsPerSecond,
+    privacyLevel: trusted ? 'private' : 'public',
+  });
+}
+
+/** From what everybody is told of a node. */
+export function offerOfNode(node: Node, runtime: RuntimeName, fleet: FleetFacts): NodeOffer {
+  const { id, description, owner, trusted, free } = node;
+  const unmeasured = { losses: 0, connectedMilliseconds: 0, roundTripMilliseconds: null, speed: 1 };
+  const offer = offerOf(
+    { id, description, owner, prefix: '', trusted, trust: {}, ...unmeasured },
+    runtime,
+    free,
+    fleet,
+  );
+  return trusted ? offer : { ...offer, reputation: node.trust[runtime]?.reputation ?? offer.reputation };
+}
+
+export function resourcesOf(capacity: Capacity): Resources {
+  const { milliCpu, memoryBytes, slots, diskBytes } = capacity;
+  // A node that was given more than it offers now has less than nothing free.
+  return {
+    milliCpu: Math.max(0, milliCpu),
+    memoryBytes: Math.max(0, memoryBytes),
+    others: { slots: Math.max(0, slots), diskBytes: Math.max(0, diskBytes) },
+  };
+}
+
+export function needsOf({ milliCpu, memoryBytes, diskBytes }: Needs): Resources {
+  return { milliCpu, memoryBytes, others: { slots: 1, diskBytes } };
+}
+
+/** As if it fell silent by chance, at the rate at which it did, and one more time in a week to begin with. */
+function stayingOf({ losses, connectedMilliseconds }: NodeFacts): NodeOffer['staying'] {
+  const rate = (losses + 1) / (connectedMilliseconds + PLACEMENT_LIMITS.firstLossMilliseconds);
+  return FORECAST_MILLISECONDS.map((milliseconds) => ({ milliseconds, probability: Math.exp(-rate * milliseconds) }));
+}
+
+const FORECAST_MILLISECONDS = [60_000, 600_000, 3_600_000, 6 * 3_600_000, 86_400_000];
+
+export interface TaskFacts {
+  expected: ExpectedRun;
+  /** Submit of the job that is first in the class; deadlines count from it. */
+  submittedAt: number;
+  inputs: TaskToPlace['inputs'];
+}
+
+/** Any task of the class. */
+export function taskOf(placement: PlacementClass, { expected, submittedAt, inputs }: TaskFacts): TaskToPlace {
+  const { requirements } = placement;
+  const { deadline, data } = requirements;
+  return taskToPlace({
+    id: placement.id,
+    tenant: requirements.submitter,
+    needs: needsOf(requirements),
+    expectedRunMilliseconds: expected.milliseconds,
+    runDeviationMilliseconds: expected.deviationMilliseconds,
+    deadline:
+      deadline === undefined ? null : { atMilliseconds: submittedAt + deadline.within, isStrict: deadline.strict },
+    inputs,
+    trustFloor: requirements.trust ?? 0,
+    priceCapMicroFog: requirements.budget ?? null,
+    latencyCapMilliseconds: requirements.latency ?? null,
+    onlyNode: requirements.node,
+    affinity: data?.[0] === undefined ? null : { key: data[0], coldStartMilliseconds: 0 },
+  });
+}
+
+/** Whether the class says anything that `pairHurdle` looks at. */
+export function hasTerms({ requirements }: PlacementClass): boolean {
+  const { trust, budget, latency, deadline } = requirements;
+  return (trust ?? budget ?? latency ?? deadline) !== undefined;
+}
+
+/** What in the terms of a task keeps it off the node at this moment, or null. */
+export function termsHurdle(task: TaskToPlace, offer: NodeOffer, now: number): Hurdle | null {
+  const kind = pairHurdle(task, offer, now);
+  if (kind === null) return null;
+  const constraint = hurdleText(kind, task, offer);
+  return kind === 'trust' ? { constraint, hint: 'verified jobs prove nodes; or fog node trust NAME' } : { constraint };
+}

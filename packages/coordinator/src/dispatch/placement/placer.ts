@@ -1,0 +1,283 @@
+/**
+ * Which node gets a task: what the classes ask for, put to the scheduler. It keeps an index of the connected nodes for
+ * each runtime in step with their sessions.
+ *
+ *     turn: begin() -> places() ... -> give back | commit -> the next turn starts from what the sessions say
+ *
+ * Within a turn the index shows what the turn has reserved; what became of that is taken from the sessions afterwards, so
+ * that a turn that is run again, or fails, leaves nothing behind.
+ */
+import type { Node, PlacementReason, RouterStrategyName, RuntimeName } from '@fog/contract';
+import { type NodeOffer, PlaceIndex, rankNodes, type TaskToPlace } from '@fog/scheduler/placement';
+import { PLACEMENT_LIMITS } from '../../limits.ts';
+import { type Hurdle, hasBegun, hurdleOf, type PlacementClass } from '../requirements.ts';
+import { type AgentSession, Reservations } from '../sessions.ts';
+import { BlobPlaces } from './blob-places.ts';
+import {
+  type FleetFacts,
+  hasTerms,
+  offerOf,
+  offerOfNode,
+  reputationIn,
+  resourcesOf,
+  taskOf,
+  termsHurdle,
+} from './node-offers.ts';
+import { RunTimes } from './run-times.ts';
+
+/** A place that is reserved, and why it was chosen. */
+export interface Place {
+  session: AgentSession;
+  reason: PlacementReason;
+}
+
+export interface PlaceRequest {
+  placement: PlacementClass;
+  most: number;
+  taken: Reservations;
+  now: number;
+  /** Submit of the job that is first in the class. */
+  submittedAt: number;
+  /** Kinds of run times, the closest first; see `RunTimes`. */
+  kinds: readonly string[];
+}
+
+/** What a job gets that asks for nothing. */
+const DEFAULT_STRATEGY: RouterStrategyName = 'balanced';
+
+export class Placer {
+  readonly runTimes = new RunTimes();
+  readonly blobs = new BlobPlaces();
+  readonly #sessions: ReadonlyMap<string, AgentSession>;
+  readonly #indexes = new Map<RuntimeName, PlaceIndex>();
+  /** Sessions of which the indexes may show something else than they say. */
+  readonly #stale = new Set<AgentSession>();
+  readonly #fleet: FleetFacts = { idleWatts: 0, busyWatts: 0 };
+  /** Where the next comparison of many nodes begins. */
+  #cursor = 0;
+
+  /** `sessions`: those that are connected, by node. */
+  constructor(sessions: ReadonlyMap<string, AgentSession>) {
+    this.#sessions = sessions;
+  }
+
+  /** A session has come, or what it offers has changed. */
+  set(session: AgentSession): void {
+    const { idleWatts = 0, busyWatts = 0 } = session.description.offer ?? {};
+    const isHungriest = idleWatts > this.#fleet.idleWatts || busyWatts > this.#fleet.busyWatts;
+    this.#fleet.idleWatts = Math.max(this.#fleet.idleWatts, idleWatts);
+    this.#fleet.busyWatts = Math.max(this.#fleet.busyWatts, busyWatts);
+    // It stands in for all that do not say theirs.
+    const changed = isHungriest ? this.#sessions.values() : [session];
+    for (const each of changed) {
+      for (const [runtime, index] of this.#indexes) index.set(this.#offer(each, runtime));
+    }
+    session.onRoom = () => this.#stale.add(session);
+  }
+
+  remove(session: AgentSession): void {
+    for (const index of this.#indexes.values()) index.remove(session.nodeId);
+    this.#stale.delete(session);
+    session.onRoom = null;
+  }
+
+  /** What a turn reserves. */
+  begin(): Reservations {
+    for (const session of this.#stale) this.#setFree(session, session.free);
+    this.#stale.clear();
+    return new Reservations((session, free) => {
+      this.#setFree(session, free);
+      this.#stale.add(session);
+    });
+  }
+
+  /** How many connected nodes suit the class, whether they have room or not. */
+  suitable(placement: PlacementClass): number {
+    if (placement.requirements.node !== null) return 1;
+    return this.#indexOf(placement.requirements.runtime).suitable(this.#kind(placement));
+  }
+
+  /** Up to so many of the nodes that suit the class and take work, whether they have room or not. */
+  suited(placement: PlacementClass, most: number): AgentSession[] {
+    const { node } = placement.requirements;
+    const pinned = node === null ? undefined : this.#sessions.get(node);
+    const candidates = node === null ? this.#sessions.values() : pinned === undefined ? [] : [pinned];
+    const suited: AgentSession[] = [];
+    for (const session of candidates) {
+      if (suited.length === most) break;
+      if (session.takesWork() && suits(placement, session)) suited.push(session);
+    }
+    return suited;
+  }
+
+  /** Up to `most` places for tasks of the class, reserved in `taken`. */
+  places(request: PlaceRequest): Place[] {
+    const { placement, most, taken } = request;
+    const { requirements } = placement;
+    if (requirements.node !== null) return this.#placesOn(requirements.node, request);
+    const task = this.task(request);
+    const isBeginning = requirements.verified === true && !hasBegun(requirements);
+    const refused = new Set<AgentSession>();
+    const reserve = (session: AgentSession) => {
+      if (isBeginning ? taken.begin(session, requirements) : taken.reserve(session, requirements)) return true;
+      refused.add(session);
+      return false;
+    };
+    const isOpen = (node: NodeOffer) => {
+      const session = this.#sessions.get(node.id);
+      if (session === undefined || refused.has(session) || node.id === requirements.avoid) return false;
+      return !hasTerms(placement) || termsHurdle(task, node, request.now) === null;
+    };
+    const how = { task, isOpen, reserve };
+    const places = requirements.objectives === undefined ? this.#routed(request, how) : this.#ranked(request, how);
+    const { avoid } = requirements;
+    if (avoid !== undefined && places.length < most) {
+      const rest = { ...request, most: most - places.length };
+      places.push(...this.#placesOn(avoid, rest));
+    }
+    return places;
+  }
+
+  #routed({ placement, most }: PlaceRequest, { task, isOpen, reserve }: HowToPlace): Place[] {
+    const { runtime, strategy = DEFAULT_STRATEGY } = placement.requirements;
+    const index = this.#indexOf(runtime);
+    const question = { task, strategy, ...this.#kind(placement), isWanted: isOpen };
+    const places: Place[] = [];
+    while (places.length < most) {
+      const node = index.choose(question);
+      if (node === null) break;
+      const session = this.#sessions.get(node.id) as AgentSession;
+      if (!reserve(session)) continue;
+      places.push({ session, reason: { by: 'strategy', strategy, reputation: rounded(node.reputation) } });
+    }
+    return places;
+  }
+
+  /** Tasks of one class are alike: they fill the best node, then the next. */
+  #ranked({ placement, most, now }: PlaceRequest, { task, isOpen, reserve }: HowToPlace): Place[] {
+    const { runtime, objectives = {} } = placement.requirements;
+    const question = { task, strategy: DEFAULT_STRATEGY, ...this.#kind(placement), isWanted: isOpen };
+    const ready = this.#indexOf(runtime).ready(question, PLACEMENT_LIMITS.comparedNodes, this.#cursor);
+    this.#cursor += ready.length < PLACEMENT_LIMITS.comparedNodes ? 0 : ready.length;
+    const places: Place[] = [];
+    // What suits was asked before; the rest of the task's terms is looked at once more.
+    for (const { node, estimate } of rankNodes(task, ready, objectives, now)) {
+      const offer = ready[node] as NodeOffer;
+      const session = this.#sessions.get(offer.id) as AgentSession;
+      const reason: PlacementReason = {
+        by: 'objectives',
+        objectives,
+        compared: ready.length,
+        reputation: rounded(offer.reputation),
+        expected: { ...estimate, failureRisk: rounded(estimate.failureRisk) },
+      };
+      while (places.length < most && reserve(session)) places.push({ session, reason });
+      if (places.length === most) break;
+    }
+    return places;
+  }
+
+  #placesOn(node: string, request: PlaceRequest): Place[] {
+    const { placement, most, taken, now } = request;
+    const session = this.#sessions.get(node);
+    if (session === undefined || !suits(placement, session)) return [];
+    const { runtime } = placement.requirements;
+    if (hasTerms(placement)) {
+      const offer = this.#offer(session, runtime);
+      if (termsHurdle(this.task(request), offer, now) !== null) return [];
+    }
+    const by =
+      placement.requirements.node === null
+        ? { by: 'strategy' as const, strategy: DEFAULT_STRATEGY }
+        : { by: 'pinned' as const };
+    const reason = { ...by, reputation: rounded(reputationIn(runtime, session.facts(1))) };
+    const places: Place[] = [];
+    while (places.length < most && taken.reserve(session, placement.requirements)) places.push({ session, reason });
+    return places;
+  }
+
+  /** Any task of the class, as the scheduler sees it. */
+  task({ placement, submittedAt, kinds }: Pick<PlaceRequest, 'placement' | 'submittedAt' | 'kinds'>): TaskToPlace {
+    const data = placement.requirements.data ?? [];
+    const inputs = data.map((digest) => ({ bytes: this.blobs.bytesOf(digest), nodes: this.blobs.nodesOf(digest) }));
+    return taskOf(placement, { expected: this.runTimes.expectedOf(kinds), submittedAt, inputs });
+  }
+
+  /** What in the terms of a class keeps it off the node at this moment. Of a node that is not connected here less is known. */
+  hurdleOn(node: Node, request: Omit<PlaceRequest, 'most' | 'taken'>): Hurdle | null {
+    const { placement, now } = request;
+    if (!hasTerms(placement)) return null;
+    const { runtime } = placement.requirements;
+    const session = this.#sessions.get(node.id);
+    const offer = session === undefined ? offerOfNode(node, runtime, this.#fleet) : this.#offer(session, runtime);
+    return termsHurdle(this.task(request), offer, now);
+  }
+
+  /** The nodes that suit one of these classes of one runtime and take work; each has as features the classes that it suits. */
+  offersFor(placements: readonly PlacementClass[]): NodeOffer[] {
+    const [first] = placements;
+    if (first === undefined) return [];
+    return [...this.#sessions.values()].flatMap((session) => {
+      if (!session.takesWork()) return [];
+      const features = placements.filter((placement) => suits(placement, session)).map(({ id }) => id);
+      return features.length === 0 ? [] : [{ ...this.#offer(session, first.requirements.runtime), features }];
+    });
+  }
+
+  /** A place on this node, if it still suits and has one. */
+  reserveOn(
+    node: string,
+    placement: PlacementClass,
+    taken: Reservations,
+  ): { session: AgentSession; reputation: number } | null {
+    const session = this.#sessions.get(node);
+    if (session === undefined || !suits(placement, session)) return null;
+    if (!taken.reserve(session, placement.requirements)) return null;
+    return { session, reputation: rounded(reputationIn(placement.requirements.runtime, session.facts(1))) };
+  }
+
+  #kind(placement: PlacementClass): { kind: string; suits: (node: NodeOffer) => boolean } {
+    const isSuitable = (node: NodeOffer) => {
+      const session = this.#sessions.get(node.id);
+      return session !== undefined && suits(placement, session);
+    };
+    return { kind: placement.id, suits: isSuitable };
+  }
+
+  #indexOf(runtime: RuntimeName): PlaceIndex {
+    const known = this.#indexes.get(runtime);
+    if (known !== undefined) return known;
+    const offers = [...this.#sessions.values()].map((session) => this.#offer(session, runtime));
+    const index = new PlaceIndex(offers, { seed: 0 });
+    this.#indexes.set(runtime, index);
+    return index;
+  }
+
+  #offer(session: AgentSession, runtime: RuntimeName): NodeOffer {
+    const facts = session.facts(this.runTimes.speedOf(session.nodeId));
+    const offer = offerOf(facts, runtime, session.free, this.#fleet);
+    return { ...offer, version: session.session, takesWork: session.takesWork() };
+  }
+
+  #setFree(session: AgentSession, free: AgentSession['free']): void {
+    if (this.#sessions.get(session.nodeId) !== session) return;
+    const resources = resourcesOf(free);
+    for (const index of this.#indexes.values()) index.setFree(session.nodeId, resources, session.takesWork());
+  }
+}
+
+interface HowToPlace {
+  task: TaskToPlace;
+  isOpen: (node: NodeOffer) => boolean;
+  /** Takes a place there if there is one. */
+  reserve: (session: AgentSession) => boolean;
+}
+
+function suits(placement: PlacementClass, session: AgentSession): boolean {
+  const { nodeId: id, description, identity } = session;
+  return hurdleOf(placement, { ...identity, id, description, state: 'connected', cordoned: false }) === null;
+}
+
+function rounded(probability: number): number {
+  return Math.round(probability * 10_000) / 10_000;
+}
