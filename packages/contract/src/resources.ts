@@ -11,7 +11,7 @@ import {
 import { digestSchema, jobIdSchema, nameSchema, nodeIdSchema, tokenIdSchema } from './identifiers.ts';
 import { jobSpecSchema } from './job-spec.ts';
 import { capacitySchema, nodeDescriptionSchema, RUNTIME_NAMES } from './node-description.ts';
-import { placementReasonSchema, SERVICE_TIERS } from './placement-policy.ts';
+import { OBJECTIVES, placementReasonSchema, SERVICE_TIERS } from './placement-policy.ts';
 import { attemptStateSchema, failureReasonSchema, jobStateSchema, TASK_STATES, taskStateSchema } from './states.ts';
 import { runtimeTrustSchema, taskVerificationSchema } from './trust.ts';
 
@@ -145,6 +145,29 @@ export const planSchema = z.strictObject({
   excluded: z.array(exclusionSchema),
 });
 export type Plan = z.infer<typeof planSchema>;
+
+/** Placements of tasks none of which is better than another in every objective. */
+export const frontSchema = z.strictObject({
+  computedAt: time,
+  /** All are minimised: mean milliseconds to the end, micro-FOG in all, joules in all, mean failure risk, worst slowdown of a tenant. */
+  objectives: z.array(z.enum(OBJECTIVES)),
+  tasks: z.int().nonnegative(),
+  /** Why the search ended. */
+  stoppedBy: z.enum(['nothing-to-do', 'budget', 'time', 'signal', 'converged']),
+  /** Index of the point that the weights of the job pick; -1 where there is none. */
+  picked: z.int().min(-1),
+  points: z.array(
+    z.strictObject({
+      /** One for each objective. */
+      values: z.array(z.number()),
+      /** By how many milliseconds deadlines are missed in all, beyond what no placement can keep. */
+      violation: z.number().nonnegative(),
+      /** How many tasks go to which node. */
+      nodes: z.array(z.strictObject({ id: nodeIdSchema, name: z.string(), tasks: z.int().positive() })),
+    }),
+  ),
+});
+export type Front = z.infer<typeof frontSchema>;
 
 export const WAITING_REASONS = ['suspended', 'retry', 'no-node', 'over-quota', 'no-room', 'next'] as const;
 /** Why a task waits, and why its newest attempt is where it is. As of now, but for what was noted at the lease. */

@@ -18,6 +18,7 @@ import {
   blobSchema,
   createdTokenSchema,
   explanationSchema,
+  frontSchema,
   jobSchema,
   jobSummarySchema,
   nodeSchema,
@@ -277,6 +278,26 @@ export const ROUTES = {
     scopes: ['submit', 'read'],
     body: z.strictObject({ spec: z.unknown() }),
     response: planSchema,
+  },
+  planFront: {
+    method: 'POST',
+    path: '/v1/plan/front',
+    summary: 'The trade-offs between the objectives of a job, over where its tasks could run now; nothing is placed',
+    scopes: ['submit', 'read'],
+    body: z.strictObject({
+      spec: z.unknown(),
+      /** How long to look for them. */
+      milliseconds: z.int().min(1).max(LIMITS.frontMilliseconds).optional(),
+    }),
+    response: frontSchema,
+  },
+  listFronts: {
+    method: 'GET',
+    path: '/v1/fronts',
+    summary:
+      'The newest trade-offs that batches were placed from, or that were asked for, as this coordinator keeps them',
+    scopes: ['submit', 'read'],
+    response: z.strictObject({ items: z.array(frontSchema) }),
   },
   listNodes: {
     method: 'GET',

@@ -24,6 +24,7 @@ import { explainTask } from './dispatch/explanation.ts';
 import { type JobCache, runKindOf, runKindsOf } from './dispatch/job-cache.ts';
 import type { Jobs } from './dispatch/jobs.ts';
 import type { Nodes } from './dispatch/nodes.ts';
+import { planFront, visibleFronts } from './dispatch/placement/fronts.ts';
 import type { PlacementClasses } from './dispatch/placement-classes.ts';
 import { excessText, type Quotas, runningOf } from './dispatch/queueing/quotas.ts';
 import {
@@ -111,6 +112,8 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
       return endOf(await readLogs(database.read, id, request), request, endedAt !== null);
     },
     plan: (caller, request) => readPlan(dependencies, caller, request),
+    planFront: (caller, request) => planFront(dependencies, caller, request),
+    listFronts: async (caller) => ({ items: visibleFronts(dependencies.dispatcher, caller) }),
     listNodes: (caller, request) => listNodes(dependencies, caller, request),
     getNode: node,
     async nodeEvents(caller, id, request) {

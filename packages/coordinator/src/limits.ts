@@ -136,9 +136,8 @@ export const PLACEMENT_LIMITS = {
   /** Plans that wait for the thread; each takes seconds at most. */
   waitingPlans: 8,
   planThreadIdleMilliseconds: 60_000,
-  /** How long a front that somebody asks for is looked for, unless they say, and at most. */
+  /** How long a front that somebody asks for is looked for, unless they say. */
   frontMilliseconds: 1_000,
-  longestFrontMilliseconds: 10_000,
   /** Fronts that are kept, the newest; each may have 300 points with a node for each of 1,000 tasks. */
   keptFronts: 16,
   /** Round trips to a node: one that differs by less than this from what placement knows is no news. */

@@ -2,6 +2,7 @@
 import type {
   AttemptSample,
   Explanation,
+  Front,
   Job,
   JobEventRecord,
   JobState,
@@ -71,6 +72,9 @@ export interface CoordinatorService {
   jobEvents(caller: Caller, jobId: string, request: TaskStreamRequest): Promise<StreamPage<JobEventRecord>>;
   jobLogs(caller: Caller, jobId: string, request: TaskStreamRequest): Promise<StreamPage<LogRecord>>;
   plan(caller: Caller, request: { spec: unknown }): Promise<Plan>;
+  planFront(caller: Caller, request: { spec: unknown; milliseconds?: number | undefined }): Promise<Front>;
+  /** Those about the caller's own tasks alone, unless the caller may see all. */
+  listFronts(caller: Caller): Promise<{ items: Front[] }>;
   /** `running` names the attempts of jobs that the caller may see. */
   listNodes(caller: Caller, request: PageRequest): Promise<Page<Node>>;
   getNode(caller: Caller, nodeId: string): Promise<Node>;

@@ -15,7 +15,7 @@ import { compareHeads, type HungryClass, type QueueHead, type QueueHints } from 
 import { type Band, ClaimOrder, ServedTimes, servedKey } from './queueing/claim-order.ts';
 import { type BlockedHeads, KeptNodes, longestRun } from './queueing/kept-nodes.ts';
 import type { KeptNode } from './queueing/kept-places.ts';
-import { fairPortions, nextPortion, type PlaceFinder, type Portion } from './queueing/portions.ts';
+import { fairPortions, nextPortion, type PlaceFinder, type Portion, type Shares } from './queueing/portions.ts';
 import type { OwnUse, QuotaGate, Quotas } from './queueing/quotas.ts';
 import { firstWaitsOf, type LeaseWait, type ServiceWaits } from './queueing/service-waits.ts';
 import { TurnUses } from './queueing/tenant-uses.ts';
@@ -73,6 +73,8 @@ interface Round {
   heads: BlockedHeads;
   claims: Claims;
   tries: number;
+  /** Places that the portions of the last round did not fill. */
+  givenBack: number;
 }
 
 export class Claiming {
@@ -108,14 +110,16 @@ export class Claiming {
         break;
       }
       if (await this.#knowsHeads(round, band)) {
-        const portions = await this.#portions(round, band, { most: Math.min(most, room), mostClasses });
+        const { portions, empty } = await this.#portions(round, band, { most: Math.min(most, room), mostClasses });
         const limits = portions.map(({ hungry }) => order.limitOf(hungry, band, portions.length === 1));
+        round.givenBack = 0;
         for (const [index, portion] of portions.entries()) {
           const next = await this.#claimClass(round, portion, limits[index] ?? null);
           if (next === null) continue;
           order.insert(next);
           most = DISPATCH_LIMITS.leasesPerTurn;
         }
+        if (round.givenBack > 0) for (const hungry of empty) order.insert(hungry);
       }
     }
     claims.served = order.served;
@@ -159,7 +163,7 @@ export class Claiming {
     const gate = await quotas.openGate(basis.writer, tenants, basis.uses);
     const { turn, taken, now } = basis;
     const heads = this.#kept.look({ taken, turn, leases: claims.leases, now });
-    return { ...basis, order, gate, heads, claims, tries: 0 };
+    return { ...basis, order, gate, heads, claims, tries: 0, givenBack: 0 };
   }
 
   /**
@@ -186,7 +190,7 @@ export class Claiming {
     round: Round,
     band: Band,
     { most, mostClasses }: { most: number; mostClasses: number },
-  ): Promise<Portion[]> {
+  ): Promise<Shares> {
     const { order, uses } = round;
     const finder = this.#finder(round);
     const isFair = band.tenants.size > 1 && !band.queueClass.hasAged;
@@ -207,7 +211,7 @@ export class Claiming {
         if (allowed < most) claims.overQuota.add(requirements.submitter);
         if (allowed === 0 || isHeld(hungry)) return { places: [], isFull: true, isTimed: false };
         const job = jobs.find(head.job);
-        taken.placeUntil(job === undefined ? Number.POSITIVE_INFINITY : now + longestRun(sessions, job));
+        taken.placeFor(placement.id, job === undefined ? Number.POSITIVE_INFINITY : now + longestRun(sessions, job));
         const request = { ...waitingClass(hungry, now), most: allowed, taken, now };
         const planned = requirements.objectives === undefined ? [] : planner.places(request);
         const places = planned.length > 0 ? planned : sessions.placer.places(request);
@@ -290,6 +294,7 @@ export class Claiming {
       if (replica === undefined) turn.leased(name, { id: session.nodeId, name: session.description.name });
     });
     for (const session of unused) taken.giveBack(session, requirements);
+    round.givenBack += unused.length;
     uses.take(requirements.submitter, requirements, -unused.length);
     return places.length - unused.length;
   }

@@ -321,8 +321,9 @@ export class Sessions {
 
 /** What a turn gives away before it is committed. */
 export class Reservations {
-  /** Since `placeUntil`, a kept place was given to something because it ends in time. */
+  /** Since `placeFor`, a kept place was given to something because it ends in time. */
   isTimed = false;
+  #classId = '';
   #endsBy = Number.POSITIVE_INFINITY;
   readonly #free = new Map<AgentSession, Capacity>();
   readonly #kept = new Map<AgentSession, KeptPlace>();
@@ -337,8 +338,9 @@ export class Reservations {
     this.#kept.set(session, place);
   }
 
-  /** What is placed from now on ends by then at the latest. */
-  placeUntil(endsBy: number): void {
+  /** What is placed from now on is of this class, and ends by then at the latest. */
+  placeFor(classId: string, endsBy: number): void {
+    this.#classId = classId;
     this.#endsBy = endsBy;
     this.isTimed = false;
   }
@@ -351,13 +353,19 @@ export class Reservations {
     return this.#free.get(session) ?? session.free;
   }
 
+  /** What it is kept for is not kept off it. */
+  #keptOn(session: AgentSession): KeptPlace | undefined {
+    const kept = this.#kept.get(session);
+    return kept?.classId === this.#classId ? undefined : kept;
+  }
+
   /** Takes a place if there is one. */
   reserve(session: AgentSession, needs: Needs): boolean {
     const known = this.#free.get(session);
     if (!session.takesWork() || (known === undefined && !session.hasFreeSlot())) return false;
     const free = known ?? session.free;
     if (!fits(needs, free)) return false;
-    const beside = this.#kept.get(session)?.admit(needs, this.#endsBy);
+    const beside = this.#keptOn(session)?.admit(needs, this.#endsBy);
     if (beside === null) return false;
     this.isTimed ||= beside === 'ends-before';
     this.#change(session, free, needs, -1);
@@ -371,7 +379,7 @@ export class Reservations {
 
   /** Gives a place back: the claim found fewer tasks, or an attempt of this turn has ended. */
   giveBack(session: AgentSession, needs: Needs): void {
-    this.#kept.get(session)?.giveBack(needs, this.#endsBy);
+    this.#keptOn(session)?.giveBack(needs, this.#endsBy);
     this.#change(session, this.#free.get(session) ?? session.free, needs, 1);
   }
 

@@ -55,6 +55,8 @@ export function plainHandlers({ service, deployments, quotas, tokens, secrets }:
     listTasks: ({ caller, params, query }) => service.listTasks(caller, params.job, query),
     getTask: ({ caller, params }) => service.getTask(caller, params.job, params.partition),
     taskSamples: ({ caller, params, query }) => service.taskSamples(caller, params, query),
+    planFront: ({ caller, body }) => service.planFront(caller, body),
+    listFronts: ({ caller }) => service.listFronts(caller),
     explainTask: ({ caller, params }) => service.explainTask(caller, params),
     cancelJob: ({ caller, params }) => service.cancelJob(caller, params.job),
     suspendJob: ({ caller, params, body }) => service.suspendJob(caller, params.job, body?.partition),

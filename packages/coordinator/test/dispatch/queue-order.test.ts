@@ -9,7 +9,7 @@ import { jobRow } from './invariants.ts';
 const WIDE = { slots: 100, milliCpu: 10_000, memoryBytes: 10_000, diskBytes: 1 << 30 };
 
 function sized(cpu: string, memory: string, spec: SpecChange['spec'] = {}): SpecChange {
-  return { spec, task: { resources: { cpu, memory, disk: '0' } } };
+  return { spec, task: { resources: { cpu, memory, disk: '1' } } };
 }
 
 /** Submitters of the leases that this agent got, in order, as it finishes each at once. */

@@ -79,6 +79,8 @@ await onBothDatabases('quotas', {
       own.items.map(({ principal }) => principal),
       ['bob'],
     );
+    // Until it counts as dead, what the one before had counts as well.
+    await fog.advance(DISPATCH_LIMITS.coordinatorSilenceMilliseconds + 1000);
     const needs = { milliCpu: 100, memoryBytes: 1, diskBytes: 1 };
     const here = { running: 2, milliCpu: 200, memoryBytes: 2 };
     const excess = await fog.quotas.excessOf(fog.database.read, 'alice', needs, here);

@@ -57,7 +57,7 @@ await onBothDatabases('service levels', {
     await fog.advance(1000);
     assert.deepEqual(await levels(fog), [
       ['alice', 'bronze', 1, 0, 1, 0, false],
-      ['alice', 'gold', 1, 1, 20_000, 1000, false],
+      ['alice', 'gold', 1, 1, 10_000, 1000, false],
     ]);
   },
 });

@@ -157,6 +157,16 @@ export class FakeService implements CoordinatorService {
     this.#called('jobLogs', caller, jobId, request);
     return { items: [], ended: true };
   }
+  async planFront(caller: Caller, request: { spec: unknown }): Promise<never> {
+    this.#called('planFront', caller, request);
+    throw new FogError('unsupported', 'no front');
+  }
+
+  async listFronts(caller: Caller): Promise<{ items: [] }> {
+    this.#called('listFronts', caller);
+    return { items: [] };
+  }
+
   async plan(caller: Caller, request: { spec: unknown }): Promise<never> {
     this.#called('plan', caller, request);
     throw new FogError('unsupported', 'no plan');

@@ -3,7 +3,7 @@
  * needed, and ends when it was not for a while: it takes some 60 MB.
  */
 import { Worker } from 'node:worker_threads';
-import { FogError, type Problem } from '@fog/contract';
+import { FogError, type ProblemDocument } from '@fog/contract';
 import type { BatchRequest, BatchResult } from '@fog/scheduler/placement';
 import { PLACEMENT_LIMITS } from '../../limits.ts';
 
@@ -14,7 +14,7 @@ export interface PlanOrder {
   milliseconds: number;
 }
 
-export type PlanAnswer = { result: BatchResult } | { problem: Problem };
+export type PlanAnswer = { result: BatchResult } | { problem: ProblemDocument };
 
 export class PlanThread {
   #worker: Worker | null = null;

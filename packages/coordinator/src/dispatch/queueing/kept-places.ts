@@ -11,10 +11,12 @@ import type { AgentSession, Reservations, Sessions } from '../sessions.ts';
 
 /** A place on a node, while a turn gives away what is beside it. */
 export class KeptPlace {
+  readonly classId: string;
   readonly startsAt: number;
   readonly #spare: Record<string, number>;
 
-  constructor({ startsAtMilliseconds, spare }: NodeReservation) {
+  constructor(classId: string, { startsAtMilliseconds, spare }: NodeReservation) {
+    this.classId = classId;
     this.startsAt = startsAtMilliseconds;
     this.#spare = { ...spare };
   }
@@ -78,7 +80,7 @@ export function keepPlace(
     }
   }
   if (best === null) return null;
-  const place = new KeptPlace(best.reservation);
+  const place = new KeptPlace(placement.id, best.reservation);
   taken.keep(best.session, place);
   const { nodeId, description } = best.session;
   return { classId: placement.id, nodeId, nodeName: description.name, startsAt: place.startsAt };

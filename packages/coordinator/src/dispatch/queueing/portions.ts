@@ -25,18 +25,20 @@ export interface PlaceFinder {
   blocked(hungry: HungryClass): Promise<void>;
 }
 
+/** What a round of claims has to claim, and who found no place because others had them. */
+export interface Shares {
+  portions: Portion[];
+  /** They may find one after all when others give places back. */
+  empty: HungryClass[];
+}
+
 /** Of one tenant, or of aged classes, whose order is that of arrival. */
-export async function nextPortion(
-  order: ClaimOrder,
-  band: Band,
-  most: number,
-  finder: PlaceFinder,
-): Promise<Portion[]> {
+export async function nextPortion(order: ClaimOrder, band: Band, most: number, finder: PlaceFinder): Promise<Shares> {
   const hungry = order.take(band, firstToArrive(band));
   const found = finder.find(hungry, most);
-  if (found.places.length > 0) return [{ hungry, ...found }];
+  if (found.places.length > 0) return { portions: [{ hungry, ...found }], empty: [] };
   if (!order.isEmpty) await finder.blocked(hungry);
-  return [];
+  return { portions: [], empty: [] };
 }
 
 /** Shares `most` places out among the tenants of a band, at most so many classes of them. */
@@ -45,11 +47,12 @@ export async function fairPortions(
   band: Band,
   { most, mostClasses }: { most: number; mostClasses: number },
   finder: PlaceFinder & { capacity: Readonly<Capacity>; usedBy: (tenant: string) => Readonly<Capacity> },
-): Promise<Portion[]> {
+): Promise<Shares> {
   const tenants = new Set(band.tenants.keys());
   const usedBy = new Map([...tenants].map((tenant) => [tenant, amountsOf(finder.usedBy(tenant))]));
   const shares = new FairShares({ capacity: amountsOf(finder.capacity), usedBy });
   const portions: Portion[] = [];
+  const empty: HungryClass[] = [];
   /** The class of each tenant that is being served. */
   const served = new Map<string, Portion>();
   for (let left = most; left > 0; ) {
@@ -78,11 +81,12 @@ export async function fairPortions(
     served.delete(tenant);
     if (portion.places.length === 0) {
       portions.splice(portions.indexOf(portion), 1);
+      empty.push(portion.hungry);
       await finder.blocked(portion.hungry);
     }
     if (!band.tenants.has(tenant)) tenants.delete(tenant);
   }
-  return portions;
+  return { portions, empty };
 }
 
 /** The smallest share goes first, then who came first; with the share of whoever is next. */
