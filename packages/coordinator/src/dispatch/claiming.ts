@@ -14,7 +14,7 @@ import type { PlacementClasses } from './placement-classes.ts';
 import { compareHeads, type HungryClass, type QueueHead, type QueueHints } from './queue-hints.ts';
 import { type Band, ClaimOrder, ServedTimes, servedKey } from './queueing/claim-order.ts';
 import { type BlockedHeads, KeptNodes, longestRun } from './queueing/kept-nodes.ts';
-import type { KeptNode } from './queueing/kept-places.ts';
+import type { KeptNode, PlacedUntil } from './queueing/kept-places.ts';
 import { fairPortions, nextPortion, type PlaceFinder, type Portion, type Shares } from './queueing/portions.ts';
 import type { OwnUse, QuotaGate, Quotas } from './queueing/quotas.ts';
 import { firstWaitsOf, type LeaseWait, type ServiceWaits } from './queueing/service-waits.ts';
@@ -75,6 +75,8 @@ interface Round {
   tries: number;
   /** Places that the portions of the last round did not fill. */
   givenBack: number;
+  /** Those that were found for its portions. */
+  found: PlacedUntil[];
 }
 
 export class Claiming {
@@ -162,15 +164,17 @@ export class Claiming {
     const tenants = new Set(hungry.map(({ placement }) => placement.requirements.submitter));
     const gate = await quotas.openGate(basis.writer, tenants, basis.uses);
     const { turn, taken, now } = basis;
-    const heads = this.#kept.look({ taken, turn, leases: claims.leases, now });
-    return { ...basis, order, gate, heads, claims, tries: 0, givenBack: 0 };
+    const found: PlacedUntil[] = [];
+    const heads = this.#kept.look({ taken, turn, leases: claims.leases, found, now });
+    return { ...basis, order, gate, heads, claims, tries: 0, givenBack: 0, found };
   }
 
   /**
    * Where a class stands has to be known where others wait as well. What is not is looked up and put where it belongs;
    * then the answer is false.
    */
-  async #knowsHeads({ order, claims, writer, ...round }: Round, band: Band): Promise<boolean> {
+  async #knowsHeads(round: Round, band: Band): Promise<boolean> {
+    const { order, claims, writer } = round;
     const unknown = [...band.tenants].filter(([, [first]]) => first?.head.job === '').map(([tenant]) => tenant);
     if (unknown.length === 0) return true;
     const found = order.take(band, unknown[0] as string);
@@ -200,7 +204,9 @@ export class Claiming {
     return await fairPortions(order, band, { most, mostClasses }, { ...finder, capacity, usedBy });
   }
 
-  #finder({ taken, uses, gate, heads, claims, writer, now }: Round): PlaceFinder {
+  #finder({ taken, uses, gate, heads, claims, found, writer, now }: Round): PlaceFinder {
+    // Those of the round before are leases by now, or given back.
+    found.length = 0;
     const { planner, sessions, jobs } = this.#dependencies;
     const isHeld = ({ placement }: HungryClass) => planner.isHeld(placement, now);
     return {
@@ -211,11 +217,13 @@ export class Claiming {
         if (allowed < most) claims.overQuota.add(requirements.submitter);
         if (allowed === 0 || isHeld(hungry)) return { places: [], isFull: true, isTimed: false };
         const job = jobs.find(head.job);
-        taken.placeFor(placement.id, job === undefined ? Number.POSITIVE_INFINITY : now + longestRun(sessions, job));
+        const endsBy = job === undefined ? Number.POSITIVE_INFINITY : now + longestRun(sessions, job);
+        taken.placeFor(placement.id, endsBy);
         const request = { ...waitingClass(hungry, now), most: allowed, taken, now };
         const planned = requirements.objectives === undefined ? [] : planner.places(request);
         const places = planned.length > 0 ? planned : sessions.placer.places(request);
         uses.take(requirements.submitter, requirements, places.length);
+        for (const { session } of places) found.push({ session, needs: requirements, endsBy });
         // Beyond its plan, it may find more places.
         return { places, isFull: places.length < most && planned.length === 0, isTimed: taken.isTimed };
       },

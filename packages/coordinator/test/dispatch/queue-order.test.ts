@@ -6,7 +6,8 @@ import type { FakeAgent } from './fake-agent.ts';
 import type { Fog, FogOptions, SpecChange } from './fog-harness.ts';
 import { jobRow } from './invariants.ts';
 
-const WIDE = { slots: 100, milliCpu: 10_000, memoryBytes: 10_000, diskBytes: 1 << 30 };
+/** Its slots are used up first, so that nobody goes on alone in what is left of something else. */
+const WIDE = { slots: 40, milliCpu: 40_000, memoryBytes: 40_000, diskBytes: 1 << 30 };
 
 function sized(cpu: string, memory: string, spec: SpecChange['spec'] = {}): SpecChange {
   return { spec, task: { resources: { cpu, memory, disk: '1' } } };
@@ -55,26 +56,13 @@ await onBothDatabases('order of the queue', {
 
   async 'tenants with unequal queues and needs get equal dominant shares, within one task'({ open }) {
     const fog = await open();
-    for (const [index, [cpus, memories]] of (
-      [
-        [
-          [100, 100],
-          [10, 10],
-        ],
-        [
-          [100, 300],
-          [10, 10],
-        ],
-        [
-          [100, 300],
-          [400, 100],
-        ],
-        [
-          [700, 200],
-          [10, 900],
-        ],
-      ] as const
-    ).entries()) {
+    const needs = [
+      { cpus: [100, 100], memories: [10, 10] },
+      { cpus: [100, 1600], memories: [10, 10] },
+      { cpus: [100, 2000], memories: [1600, 100] },
+      { cpus: [700, 10], memories: [200, 900] },
+    ];
+    for (const [index, { cpus, memories }] of needs.entries()) {
       const tenants = [`left${index}`, `right${index}`];
       const ids: string[] = [];
       for (const [side, tenant] of tenants.entries()) {
@@ -134,12 +122,19 @@ await onBothDatabases('order of the queue', {
 
   async 'a large task among endless small ones starts when the first of its node have ended'({ open }) {
     const fog = await open();
-    const small = () => fog.submit({ ...sized('1', '1'), spec: { timeouts: { attempt: '10m' } } }, { by: 'sam' });
-    for (let count = 0; count < 32; count += 1) await small();
+    let smalls = 0;
+    // Of a submitter each: nobody knows how long they take.
+    const small = async () => {
+      smalls += 1;
+      fog.clock.now += 1;
+      await fog.submit({ ...sized('1', '1'), spec: { timeouts: { attempt: '10m' } } }, { by: `sam${smalls}` });
+    };
+    for (let count = 0; count < 16; count += 1) await small();
     const agents = [
       await fog.connected({ capacity: { slots: 16, milliCpu: 8000 } }),
       await fog.connected({ capacity: { slots: 16, milliCpu: 8000 } }),
     ];
+    fog.clock.now += 1;
     const large = await fog.submit(sized('8', '1'), { by: 'lena' });
     await fog.settle();
     let rounds = 0;
@@ -163,15 +158,19 @@ await onBothDatabases('order of the queue', {
     const fog = await open();
     const agent = await fog.connected({ capacity: { slots: 16, milliCpu: 8000 } });
     await fog.submit({ ...sized('6', '1'), spec: { timeouts: { attempt: '10m' } } }, { by: 'sam' });
+    const start = fog.clock.now;
+    fog.clock.now += 1;
     const large = await fog.submit(sized('8', '1'), { by: 'lena' });
+    fog.clock.now += 1;
     const long = await fog.submit({ ...sized('1', '1'), spec: { timeouts: { attempt: '11m' } } }, { by: 'sam' });
+    fog.clock.now += 1;
     const short = await fog.submit({ ...sized('1', '1'), spec: { timeouts: { attempt: '9m' } } }, { by: 'tina' });
     await fog.settle();
     const scheduled = async (id: string) => (await jobRow(fog.database, id)).scheduled;
     assert.deepEqual([await scheduled(large), await scheduled(long), await scheduled(short)], [0, 0, 1]);
     const kept = fog.dispatcher.keptFor((await classOf(fog, large)) ?? '');
     assert.equal(kept?.nodeId, agent.id);
-    assert.equal(kept?.startsAt, fog.clock.now + 600_000);
+    assert.equal(kept?.startsAt, start + 600_000);
     for (const name of agent.attempts) agent.succeed(name);
     await fog.settle();
     assert.deepEqual([await scheduled(large), await scheduled(long)], [1, 0]);

@@ -9,7 +9,7 @@ import type { HungryClass } from '../queue-hints.ts';
 import type { Reservations, Sessions } from '../sessions.ts';
 import type { Turn } from '../turn.ts';
 import { tierOf } from './claim-order.ts';
-import { type KeptNode, keepPlace } from './kept-places.ts';
+import { type KeptNode, keepPlace, type PlacedUntil } from './kept-places.ts';
 
 /** The heads of one turn that found no room. */
 export interface BlockedHeads {
@@ -42,7 +42,13 @@ export class KeptNodes {
     return this.#current.find((node) => node.classId === classId);
   }
 
-  look(turn: { taken: Reservations; turn: Turn; leases: readonly Lease[]; now: number }): BlockedHeads {
+  look(turn: {
+    taken: Reservations;
+    turn: Turn;
+    leases: readonly Lease[];
+    found: readonly PlacedUntil[];
+    now: number;
+  }): BlockedHeads {
     const tiers = new Set<ServiceTier>();
     let looks = 0;
     const kept: KeptNode[] = [];
@@ -58,9 +64,12 @@ export class KeptNodes {
         const before = this.#remembered.get(placement.id)?.node.nodeId ?? null;
         const attempts = {
           ended: new Set(turn.turn.freed().map(attemptKey)),
-          begun: turn.leases.map(({ session, job }) => {
-            return { session, needs: job.needs, endsBy: turn.now + longestRun(this.#sessions, job) };
-          }),
+          begun: [
+            ...turn.found,
+            ...turn.leases.map(({ session, job }) => {
+              return { session, needs: job.needs, endsBy: turn.now + longestRun(this.#sessions, job) };
+            }),
+          ],
         };
         const known = { sessions: this.#sessions, attempts, before, now: turn.now };
         const node = keepPlace(placement, turn.taken, known);

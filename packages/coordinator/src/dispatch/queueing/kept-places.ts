@@ -54,8 +54,15 @@ export interface KeptNode {
 export interface TurnAttempts {
   /** Keys of attempts that have ended in this turn. */
   ended: ReadonlySet<string>;
-  /** Leases of this turn. */
-  begun: readonly { session: AgentSession; needs: Needs; endsBy: number }[];
+  /** Leases of this turn, and places that were found for more. */
+  begun: readonly PlacedUntil[];
+}
+
+/** Something that takes up a place until then at the latest. */
+export interface PlacedUntil {
+  session: AgentSession;
+  needs: Needs;
+  endsBy: number;
 }
 
 /**
