@@ -175,13 +175,10 @@ export class Claiming {
    */
   async #knowsHeads(round: Round, band: Band): Promise<boolean> {
     const { order, claims, writer } = round;
-    const unknown = [...band.tenants].filter(([, [first]]) => first?.head.job === '').map(([tenant]) => tenant);
-    if (unknown.length === 0) return true;
-    const found = order.take(band, unknown[0] as string);
-    if (order.isEmpty) {
-      order.insert(found);
-      return true;
-    }
+    if (order.isSingle) return true;
+    const unknown = [...band.tenants].find(([, [first]]) => first?.head.job === '');
+    if (unknown === undefined) return true;
+    const found = order.take(band, unknown[0]);
     const { placement, version } = found;
     const head = await queueHead(writer, placement.id, placement.requirements.reverify === true);
     claims.hints.push({ classId: placement.id, head, version });
@@ -215,9 +212,9 @@ export class Claiming {
         const { requirements } = placement;
         const allowed = Math.min(most, gate.allows(requirements.submitter, requirements));
         if (allowed < most) claims.overQuota.add(requirements.submitter);
-        if (allowed === 0 || isHeld(hungry)) return { places: [], isFull: true, isTimed: false };
         const job = jobs.find(head.job);
         const endsBy = job === undefined ? Number.POSITIVE_INFINITY : now + longestRun(sessions, job);
+        if (allowed === 0 || isHeld(hungry)) return { places: [], isFull: true, isTimed: false, endsBy };
         taken.placeFor(placement.id, endsBy);
         const request = { ...waitingClass(hungry, now), most: allowed, taken, now };
         const planned = requirements.objectives === undefined ? [] : planner.places(request);
@@ -225,7 +222,7 @@ export class Claiming {
         uses.take(requirements.submitter, requirements, places.length);
         for (const { session } of places) found.push({ session, needs: requirements, endsBy });
         // Beyond its plan, it may find more places.
-        return { places, isFull: places.length < most && planned.length === 0, isTimed: taken.isTimed };
+        return { places, isFull: places.length < most && planned.length === 0, isTimed: taken.isTimed, endsBy };
       },
       blocked: async (hungry) => {
         const { requirements } = hungry.placement;
@@ -280,7 +277,7 @@ export class Claiming {
   }
 
   /** Gives the claimed tasks their places, and the places that are left back. Answers how many were leased. */
-  async #lease(round: Round, { hungry, places }: Portion, claimed: readonly ClaimedTask[]): Promise<number> {
+  async #lease(round: Round, { hungry, places, endsBy }: Portion, claimed: readonly ClaimedTask[]): Promise<number> {
     const { jobs, sessions } = this.#dependencies;
     const { writer, turn, taken, uses, claims, now } = round;
     const { placement } = hungry;
@@ -301,6 +298,7 @@ export class Claiming {
       claims.leases.push({ name, session, suitable, reason, job: jobs.get(job), checkpoint, isVerified });
       if (replica === undefined) turn.leased(name, { id: session.nodeId, name: session.description.name });
     });
+    taken.placeFor(placement.id, endsBy);
     for (const session of unused) taken.giveBack(session, requirements);
     round.givenBack += unused.length;
     uses.take(requirements.submitter, requirements, -unused.length);

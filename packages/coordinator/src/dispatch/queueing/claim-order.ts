@@ -97,6 +97,13 @@ export class ClaimOrder {
     return this.first() === undefined;
   }
 
+  /** Whether no more than one class is left. */
+  get isSingle(): boolean {
+    const [band, ...others] = this.#bands.filter(({ tenants }) => tenants.size > 0);
+    const [classes, ...more] = band?.tenants.values() ?? [];
+    return others.length === 0 && more.length === 0 && (classes?.length ?? 0) <= 1;
+  }
+
   insert(hungry: HungryClass): void {
     const classes = this.#bandOf(hungry);
     const index = classes.findIndex((other) => compareByHead(hungry, other) < 0);

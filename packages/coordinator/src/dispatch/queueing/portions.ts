@@ -16,6 +16,8 @@ export interface Portion {
   isFull: boolean;
   /** Some of the places are kept for others, and may only be used by what ends in time. */
   isTimed: boolean;
+  /** When what is placed there ends at the latest. */
+  endsBy: number;
 }
 
 export interface PlaceFinder {
@@ -65,16 +67,23 @@ export async function fairPortions(
         tenants.delete(tenant);
         continue;
       }
-      portion = { hungry: order.take(band, tenant), places: [], isFull: false, isTimed: false };
+      portion = {
+        hungry: order.take(band, tenant),
+        places: [],
+        isFull: false,
+        isTimed: false,
+        endsBy: Number.POSITIVE_INFINITY,
+      };
       served.set(tenant, portion);
       portions.push(portion);
     }
     const { requirements } = portion.hungry.placement;
-    const demand = { slots: 1, ...amountsOf(requirements) };
+    const demand = { ...amountsOf(requirements), slots: 1 };
     const found = finder.find(portion.hungry, Math.min(left, shares.servings(tenant, demand, rivalShare)));
     portion.places.push(...found.places);
     shares.serve(tenant, demand, found.places.length);
     portion.isTimed ||= found.isTimed;
+    portion.endsBy = found.endsBy;
     left -= found.places.length;
     if (!found.isFull) continue;
     portion.isFull = true;
