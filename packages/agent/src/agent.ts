@@ -330,6 +330,8 @@ export class Agent implements RunningAgent {
       case 'resume':
         this.#attempts.resume(frame.attempts);
         return;
+      case 'yield':
+        return this.#attempts.leave(frame.attempts, frame.reason, frame.graceMilliseconds);
       case 'reveal':
         return this.#attempts.reveal(frame.attempts);
       case 'drain':

@@ -15,6 +15,7 @@ import {
   type AttemptReport,
   attemptKey,
   type Capacity,
+  type DepartureReason,
   type FailureReason,
   FogError,
   type HeldAttempt,
@@ -135,6 +136,17 @@ export class Attempts {
 
   resume(names: readonly AttemptName[]): void {
     for (const name of names) this.#live.get(attemptKey(name))?.migration.resume();
+  }
+
+  /** These give up their places: at once, or when they have left a last checkpoint. */
+  leave(names: readonly AttemptName[], reason: DepartureReason, graceMilliseconds: number): void {
+    for (const name of names) {
+      const attempt = this.#live.get(attemptKey(name));
+      const due = attempt?.migration.leave(reason, graceMilliseconds) ?? null;
+      if (attempt === undefined || due === null || attempt.isStopping) continue;
+      this.#stopLive(attempt, due.reason, due.message, { yields: due.yields });
+    }
+    this.#startWaiting();
   }
 
   /** What hello tells. */

@@ -18,7 +18,7 @@ export type WelcomeFrame = Extract<CoordinatorFrame, { type: 'welcome' }>;
 /** What may arrive after the welcome. */
 export type SessionFrame = Extract<
   CoordinatorFrame,
-  { type: 'lease' | 'ack' | 'stop' | 'suspend' | 'resume' | 'tunnel' | 'reveal' | 'drain' }
+  { type: 'lease' | 'ack' | 'stop' | 'suspend' | 'resume' | 'yield' | 'tunnel' | 'reveal' | 'drain' }
 >;
 type HelloFrame = Extract<AgentFrame, { type: 'hello' }>;
 

@@ -1,9 +1,10 @@
 /**
  * How an attempt comes to go on elsewhere: the checkpoints it leaves, and when it gives up its place.
  *
- *     before its program has begun   suspended, or the node is drained: it gives up at once, nothing is lost
+ *     before its program has begun   suspended, told to leave, or drained: it gives up at once, nothing is lost
  *     running                        a checkpoint each period, and when it is suspended
  *       node is drained              with checkpoints: SIGTERM at once, killed after `grace`
+ *       told to leave                the same; without checkpoints killed at once
  *       suspended                    frozen; killed when it may not keep its place any longer
  *     ended                          told to end, or with code 85: it yields, with a last checkpoint
  *
@@ -13,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type AttemptReport,
   type Checkpoint,
+  type DepartureReason,
   type FailureReason,
   YIELD_REASONS,
   type YieldReason,
@@ -61,7 +63,8 @@ export class Migration {
   #nextCheckpointMilliseconds = Number.POSITIVE_INFINITY;
   /** How long a suspended attempt keeps its place. */
   #keepUntilMilliseconds = Number.POSITIVE_INFINITY;
-  #isDraining = false;
+  /** Why it is to leave, before long. */
+  #leaving: 'drained' | DepartureReason | null = null;
   #isStuck = false;
   #killMilliseconds = Number.POSITIVE_INFINITY;
   #taking: Promise<void> | null = null;
@@ -102,12 +105,16 @@ export class Migration {
 
   /** The node is drained. An attempt without checkpoints may go on until the node's deadline. */
   drain(): void {
-    const { checkpoints, now, running } = this.#dependencies;
-    if (checkpoints === null || this.#isDraining) return;
-    this.#isDraining = true;
-    if (this.#phase !== 'running') return;
-    this.#killMilliseconds = now() + checkpoints.graceMilliseconds;
-    void running()?.terminate?.();
+    if (this.#dependencies.checkpoints !== null) this.#beginToLeave('drained');
+  }
+
+  /**
+   * The coordinator wants its place. Answers why it is to be ended at once, or null where it has time for a checkpoint,
+   * or has run.
+   */
+  leave(reason: DepartureReason, graceMilliseconds: number): Departure | null {
+    this.#beginToLeave(reason, graceMilliseconds);
+    return this.watch(this.#dependencies.now());
   }
 
   /** The program runs. */
@@ -124,12 +131,12 @@ export class Migration {
     if (this.#phase === 'ended') return null;
     if (this.#isStuck) return STUCK;
     if (this.#phase === 'before') {
-      if (this.#isDraining) return departure('drained');
+      if (this.#leaving !== null) return departure(this.#leaving);
       return this.#suspension.isOrdered ? departure('suspended') : null;
     }
-    // A program that stands still does not hear of the drain, and its checkpoint is taken.
-    if (this.#isDraining && (this.isSuspended || nowMilliseconds >= this.#killMilliseconds))
-      return departure('drained');
+    // A program that stands still does not hear of it, and its checkpoint is taken.
+    if (this.#leaving !== null && (this.isSuspended || nowMilliseconds >= this.#killMilliseconds))
+      return departure(this.#leaving);
     if (this.isSuspended) return nowMilliseconds >= this.#keepUntilMilliseconds ? departure('suspended') : null;
     if (nowMilliseconds >= this.#nextCheckpointMilliseconds) this.#periodIsOver(nowMilliseconds);
     return null;
@@ -148,7 +155,7 @@ export class Migration {
     if (told !== null) return outcome.reason === told.reason || outcome.reason === 'exit-code' ? told.yields : null;
     if (!this.#hasBegun || this.#dependencies.checkpoints === null || outcome.reason !== 'exit-code') return null;
     if (outcome.exitCode === CHECKPOINT_EXIT_CODE) return 'exit-85';
-    return this.#isDraining ? 'drained' : null;
+    return this.#leaving;
   }
 
   /**
@@ -171,6 +178,15 @@ export class Migration {
       this.#note(`no checkpoint could be taken, the one before stands: ${(error as Error).message}`);
       return null;
     }
+  }
+
+  #beginToLeave(reason: 'drained' | DepartureReason, mostMilliseconds = Number.POSITIVE_INFINITY): void {
+    const { checkpoints, now, running } = this.#dependencies;
+    if (this.#leaving !== null) return;
+    this.#leaving = reason;
+    if (this.#phase !== 'running') return;
+    this.#killMilliseconds = now() + Math.min(checkpoints?.graceMilliseconds ?? 0, mostMilliseconds);
+    if (checkpoints !== null) void running()?.terminate?.();
   }
 
   #suspended(): void {
@@ -230,6 +246,6 @@ async function takeStable(checkpoints: AttemptCheckpoints, signal: AbortSignal):
   }
 }
 
-function departure(yields: 'drained' | 'suspended'): Departure {
+function departure(yields: 'drained' | 'suspended' | DepartureReason): Departure {
   return { reason: 'drained', message: YIELD_REASONS[yields], yields };
 }

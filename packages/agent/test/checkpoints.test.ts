@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import {
   type AttemptReport,
+  type CoordinatorFrame,
   decodeFolderManifest,
   encodeFolderManifest,
   type JobSpecInput,
@@ -259,6 +260,51 @@ test('a drain asks the program to end and takes what it leaves; what ends well h
     await drained;
     assert.equal(site.coordinator.goodbyes, 1);
   }
+});
+
+test('what is told to leave yields: at once without checkpoints, else with a last one; what ends well has ended well', async () => {
+  const end143 = (attempt: FakeAttempt) => attempt.fail('exit-code', 'by SIGTERM', 143);
+  const succeed = (attempt: FakeAttempt) => attempt.succeed();
+  for (const [checkpoint, graceMilliseconds, end, expected] of [
+    [null, LONG, null, 'yield'],
+    [{ grace: '10m' }, LONG, end143, 'yield'],
+    [{ grace: '10m' }, LONG, succeed, 'succeed'],
+    [{ grace: '50ms' }, LONG, () => undefined, 'yield'],
+    [{ grace: '10m' }, 50, () => undefined, 'yield'],
+  ] as const) {
+    await using site = await started(checkpoint);
+    const attempt = await running(site);
+    if (checkpoint !== null) await writeFile(join(attempt.folder, 'n'), '1');
+    const frame: CoordinatorFrame = { type: 'yield', attempts: [NAME], reason: 'preempted', graceMilliseconds };
+    site.coordinator.send(frame);
+    site.coordinator.send(frame);
+    if (end !== null) await site.coordinator.until(() => attempt.terminated === 1, 'SIGTERM');
+    end?.(attempt);
+    const report = await ending(site);
+    assert.equal(report.event, expected);
+    if (report.event !== 'yield') continue;
+    assert.equal(report.reason, 'preempted');
+    if (checkpoint === null) assert.equal(report.checkpoint, null);
+    else assert.deepEqual(stored(site, report.checkpoint?.manifest), { n: '1' });
+  }
+});
+
+test('what is told to leave before its program has begun, or while it stands still, leaves at once', async () => {
+  await using slow = await started({ grace: '10m' }, { isSlow: true });
+  await running(slow);
+  const frame: CoordinatorFrame = { type: 'yield', attempts: [NAME], reason: 'moved', graceMilliseconds: LONG };
+  slow.coordinator.send(frame);
+  const early = (await ending(slow)) as Yield;
+  assert.deepEqual([early.event, early.reason, early.checkpoint], ['yield', 'moved', null]);
+  await using site = await started({ grace: '10m' });
+  const attempt = await running(site);
+  await writeFile(join(attempt.folder, 'n'), '1');
+  order(site, 'suspend');
+  await site.coordinator.until(() => events(site).includes('suspend'), 'the suspension');
+  site.coordinator.send(frame);
+  const report = (await ending(site)) as Yield;
+  assert.deepEqual([report.event, report.reason], ['yield', 'moved']);
+  assert.deepEqual(stored(site, report.checkpoint?.manifest), { n: '1' });
 });
 
 test('a drain at its deadline does not wait for a checkpoint that cannot be stored', async () => {

@@ -13,6 +13,7 @@ const frames: CoordinatorFrame[] = [
   { type: 'stop', attempts: [{ attempt: { job: JOB, partition: 0, fence: 1 }, reason: 'cancelled' }] },
   { type: 'suspend', attempts: [{ job: JOB, partition: 0, fence: 1 }], keepLeaseMilliseconds: 5 },
   { type: 'resume', attempts: [{ job: JOB, partition: 0, fence: 1 }] },
+  { type: 'yield', attempts: [{ job: JOB, partition: 0, fence: 1 }], reason: 'moved', graceMilliseconds: 5 },
   { type: 'drain', deadlineMilliseconds: 5 },
 ];
 

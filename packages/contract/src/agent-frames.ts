@@ -16,6 +16,7 @@
  *     tunnel {id, attempt, port}          ->            dial AGENT_TUNNEL_PATH and join it to that port of the sandbox
  *     suspend {attempts, keepLease..}     ->            freeze; give the place up when keepLease has passed
  *     resume {attempts}                   ->            let them go on
+ *     yield {attempts, reason..}           ->            give the place up: at once, or with a last checkpoint
  *     reveal {attempts}                   ->            store the outputs, report the result that was committed to
  *                                         <-     capacity {capacity}           credits granted from now on
  *                                         <-     goodbye {}                    drained: nothing runs, nothing is owed
@@ -29,11 +30,11 @@ import { digestSchema, jobIdSchema, nodeIdSchema } from './identifiers.ts';
 import { jobSpecSchema } from './job-spec.ts';
 import { LIMITS } from './limits.ts';
 import { capacitySchema, nodeDescriptionSchema } from './node-description.ts';
-import { failureReasonSchema, yieldReasonSchema } from './states.ts';
+import { DEPARTURE_REASONS, failureReasonSchema, yieldReasonSchema } from './states.ts';
 import { tunnelIdSchema } from './tunnels.ts';
 
 /** Both sides must speak the same one; there is no downgrade. */
-export const AGENT_PROTOCOL = 2;
+export const AGENT_PROTOCOL = 3;
 export const AGENT_PATH = '/v1/agent';
 
 export const attemptNameSchema = z.strictObject({
@@ -289,6 +290,14 @@ export const coordinatorFrameSchema = z.discriminatedUnion('type', [
     keepLeaseMilliseconds: z.int().nonnegative(),
   }),
   z.strictObject({ type: z.literal('resume'), attempts: z.array(attemptNameSchema).min(1) }),
+  /** Give the place up without having failed; who has checkpoints leaves one first. What has run goes on to its report. */
+  z.strictObject({
+    type: z.literal('yield'),
+    attempts: z.array(attemptNameSchema).min(1),
+    reason: z.enum(DEPARTURE_REASONS),
+    /** The longest that a program gets for its last checkpoint. */
+    graceMilliseconds: z.int().nonnegative(),
+  }),
   /** Committed attempts whose results are asked for. */
   z.strictObject({ type: z.literal('reveal'), attempts: z.array(attemptNameSchema).min(1) }),
   /** Finish what runs within the deadline, then say goodbye. */

@@ -107,7 +107,7 @@ const expectedSchema = z.strictObject({
 /** Why an attempt was given to its node. */
 export const placementReasonSchema = z.strictObject({
   /** `pinned`: the task is for this node; `strategy`, `objectives`: what the job asks for; `plan`: of a batch. */
-  by: z.enum(['pinned', 'strategy', 'objectives', 'plan']),
+  by: z.enum(['pinned', 'strategy', 'objectives', 'plan', 'moved']),
   strategy: z.enum(ROUTER_STRATEGIES).optional(),
   /** Weights. */
   objectives: z.partialRecord(z.enum(OBJECTIVES), z.number()).optional(),

@@ -13,6 +13,8 @@ import {
 import { jobEventRecordSchema, logRecordSchema, nodeEventRecordSchema } from './events.ts';
 import { digestSchema, jobIdSchema, nameSchema, nodeIdSchema, tokenIdSchema } from './identifiers.ts';
 import { LIMITS } from './limits.ts';
+import { page, pageQuery } from './pages.ts';
+import { QUEUE_ROUTES } from './queue-routes.ts';
 import {
   attemptSampleSchema,
   blobSchema,
@@ -23,11 +25,8 @@ import {
   jobSummarySchema,
   nodeSchema,
   planSchema,
-  quotaLimitsSchema,
-  quotaSchema,
   scopeSchema,
   secretSchema,
-  serviceLevelSchema,
   statusSchema,
   taskWithAttemptsSchema,
   tokenSchema,
@@ -57,15 +56,6 @@ const deploymentParams = z.strictObject({ name: nameSchema });
 const ofPrincipal = { principal: nameSchema.optional() };
 const deploymentQuery = z.strictObject(ofPrincipal);
 const nodeParams = z.strictObject({ node: nodeIdSchema });
-
-/** `cursor` is opaque: the `next` of the page before. */
-const pageQuery = {
-  cursor: z.string().max(256).optional(),
-  limit: z.coerce.number().int().min(1).max(LIMITS.pageSize).default(100),
-};
-function page<Item extends z.ZodType>(item: Item) {
-  return z.strictObject({ items: z.array(item), next: z.string().nullable() });
-}
 
 /** Records after this sequence number; a reconnecting event stream sends it as `Last-Event-ID` instead. */
 const streamQuery = z.strictObject({
@@ -392,39 +382,7 @@ export const ROUTES = {
     params: z.strictObject({ token: tokenIdSchema }),
     response: tokenSchema,
   },
-  setQuota: {
-    method: 'PUT',
-    path: '/v1/quotas/:principal',
-    summary: 'Limit what a principal may have at a time, in place of what was set before',
-    scopes: [],
-    params: z.strictObject({ principal: nameSchema }),
-    body: quotaLimitsSchema,
-    response: quotaSchema,
-  },
-  listQuotas: {
-    method: 'GET',
-    path: '/v1/quotas',
-    summary: 'Quotas by principal, with what is used of them; submitters see their own',
-    scopes: ['submit', 'read'],
-    query: z.strictObject(pageQuery),
-    response: page(quotaSchema),
-  },
-  removeQuota: {
-    method: 'DELETE',
-    path: '/v1/quotas/:principal',
-    summary: 'Limit a principal no more',
-    scopes: [],
-    params: z.strictObject({ principal: nameSchema }),
-    response: null,
-  },
-  listServiceLevels: {
-    method: 'GET',
-    path: '/v1/service-levels',
-    summary: 'How long tasks waited by principal, tier and period, against what is promised; newest first',
-    scopes: ['submit', 'read'],
-    query: z.strictObject({ ...pageQuery, since: z.coerce.number().int().nonnegative().default(0) }),
-    response: page(serviceLevelSchema),
-  },
+  ...QUEUE_ROUTES,
   setSecret: {
     method: 'PUT',
     path: '/v1/secrets/:name',

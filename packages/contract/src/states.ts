@@ -244,9 +244,15 @@ export const YIELD_REASONS = {
   'exit-85': 'the program asked to be started again from its checkpoint (exit code 85)',
   drained: 'its node was drained',
   suspended: 'it was suspended for longer than suspend.keepLease',
+  preempted: 'its job is spot, and work that is not needed its room',
+  moved: 'the task does better on another node',
 } as const;
 export type YieldReason = keyof typeof YIELD_REASONS;
 export const yieldReasonSchema = z.enum(Object.keys(YIELD_REASONS) as [YieldReason, ...YieldReason[]]);
+
+/** Those for which the coordinator tells an attempt to give up its place. */
+export const DEPARTURE_REASONS = ['preempted', 'moved'] as const satisfies readonly YieldReason[];
+export type DepartureReason = (typeof DEPARTURE_REASONS)[number];
 
 export type FailureReason = keyof typeof FAILURE_REASONS;
 export const failureReasonSchema = z.enum(Object.keys(FAILURE_REASONS) as [FailureReason, ...FailureReason[]]);

@@ -3,6 +3,7 @@
  * A lost hint costs time, never correctness: what it says stands in the database, and is looked for now and then.
  */
 import { EventEmitter } from 'node:events';
+import type { AttemptName, DepartureReason } from '@fog/contract';
 import pg from 'pg';
 
 export type Hint =
@@ -12,6 +13,8 @@ export type Hint =
   | { kind: 'suspension'; job: string }
   /** Committed results of this job are asked for. */
   | { kind: 'reveal'; job: string }
+  /** This attempt, which is on this node, is to give up its place. */
+  | { kind: 'departure'; node: string; name: AttemptName; reason: DepartureReason; target: string | null }
   | { kind: 'node'; node: string };
 
 export interface Bus {

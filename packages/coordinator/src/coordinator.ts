@@ -34,7 +34,9 @@ import { Jobs } from './dispatch/jobs.ts';
 import { Listening } from './dispatch/listening.ts';
 import { createDispatcherMetrics, createQueueWaits } from './dispatch/metrics.ts';
 import { Nodes } from './dispatch/nodes.ts';
+import { Moves } from './dispatch/placement/moves.ts';
 import { PlacementClasses } from './dispatch/placement-classes.ts';
+import { Preemption } from './dispatch/preemption.ts';
 import { QuotaService } from './dispatch/queueing/quota-service.ts';
 import { Quotas } from './dispatch/queueing/quotas.ts';
 import { ServiceWaits } from './dispatch/queueing/service-waits.ts';
@@ -295,6 +297,8 @@ async function assembleCore({
     dispatcher,
     jobs,
     suspensions,
+    preemption: new Preemption({ ...basis, dispatcher }),
+    moves: new Moves({ ...basis, dispatcher, jobCache }),
     jobCache,
     samples,
     quotas,

@@ -123,6 +123,8 @@ export const PLACEMENT_LIMITS = {
   /** Tasks of one plan, and nodes that it chooses from. */
   planTasks: 1_000,
   planNodes: 500,
+  /** Kinds of tasks in one plan: each is counted by a query. */
+  planClasses: 64,
   /** How long the optimiser looks for a plan for tasks that wait; the first is there after some 20 ms. */
   planMilliseconds: 150,
   /** How long tasks are held at most for a plan: less than the wait that the dearest tier promises. */
@@ -140,6 +142,15 @@ export const PLACEMENT_LIMITS = {
   frontMilliseconds: 1_000,
   /** Fronts that are kept, the newest; each may have 300 points with a node for each of 1,000 tasks. */
   keptFronts: 16,
+  /** Running tasks that are looked at whether a move is worth it, and how many of them move at a time. */
+  movableTasks: 200,
+  movesPerLook: 8,
+  /** How often that is looked at. */
+  movesMilliseconds: 30_000,
+  /** A task that began less than this ago stays: a move is not answered with another. */
+  steadyMilliseconds: 60_000,
+  /** What stopping a program and starting it elsewhere takes, besides the work since its checkpoint. */
+  restartMilliseconds: 5_000,
   /** Round trips to a node: one that differs by less than this from what placement knows is no news. */
   roundTripChangeMilliseconds: 2,
 } as const;
@@ -174,6 +185,20 @@ export const DISPATCH_LIMITS = {
   leasesPerTask: 5000,
   /** A task whose attempt yielded sooner than this after its start waits for as long, so that none runs in a hot loop. */
   yieldPauseMilliseconds: 1000,
+  /** From being told to leave to the report, without checkpoints: programs are killed, containers removed. */
+  departureMilliseconds: 30_000,
+  /** The longest grace of a program that is told to leave, whatever its specification says: somebody waits for its place. */
+  departureGraceMilliseconds: 120_000,
+  /** Room is kept for so long for those for whom it was made; they take it with the next claim. */
+  holdMilliseconds: 5_000,
+  /** Nothing is stopped for a class for so long that has not taken the room that was made for it. */
+  futilePreemptionMilliseconds: 5 * 60_000,
+  /** Spot attempts that one look stops, classes that it looks at, and nodes with spot work: bounds its time. */
+  preemptionsPerLook: 64,
+  preemptingClasses: 8,
+  preemptionNodes: 512,
+  /** The same with checkpoints, besides their grace: 3 GB over a line of 80 Mbit/s. Then it counts as lost. */
+  lastCheckpointMilliseconds: 5 * 60_000,
   /** Pause before a replica that failed, or a task that its node could not run, is placed again; it doubles with each failure in a row up to the longest. */
   failurePauseMilliseconds: 1000,
   failureLongestPauseMilliseconds: 60_000,

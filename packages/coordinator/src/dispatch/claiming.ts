@@ -1,17 +1,18 @@
 /** The part of a turn that leases queued tasks to free places, in the order that `queueing/claim-order.ts` describes. */
-import { attemptKey, timeOfId } from '@fog/contract';
+import { attemptKey } from '@fog/contract';
 import { readBlobSizes } from '../blobs/blob-rows.ts';
 import { DISPATCH_LIMITS, PLACEMENT_LIMITS } from '../limits.ts';
 import { type ClaimedTask, claimTasks, queueHead } from '../store/claim.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { saveAttempts } from '../store/turn-rows.ts';
 import { saveVerification } from '../store/verification-rows.ts';
-import { type JobCache, runKindOf } from './job-cache.ts';
+import type { Hold, Holds } from './holds.ts';
+import type { JobCache } from './job-cache.ts';
 import type { Lease } from './leases.ts';
 import type { Place } from './placement/placer.ts';
-import type { Planner, WaitingClass } from './placement/planner.ts';
+import type { Planner } from './placement/planner.ts';
 import type { PlacementClasses } from './placement-classes.ts';
-import { compareHeads, type HungryClass, type QueueHead, type QueueHints } from './queue-hints.ts';
+import { compareHeads, type HungryClass, placeQuestion, type QueueHead, type QueueHints } from './queue-hints.ts';
 import { type Band, ClaimOrder, ServedTimes, servedKey } from './queueing/claim-order.ts';
 import { type BlockedHeads, KeptNodes, longestRun } from './queueing/kept-nodes.ts';
 import type { KeptNode, PlacedUntil } from './queueing/kept-places.ts';
@@ -30,6 +31,7 @@ export interface ClaimingDependencies {
   sessions: Sessions;
   hints: QueueHints;
   planner: Planner;
+  holds: Holds;
   quotas: Pick<Quotas, 'openGate' | 'told'>;
   serviceWaits: Pick<ServiceWaits, 'note'>;
   /** After this wait, work goes before all of its priority that has waited less. */
@@ -47,6 +49,8 @@ export interface HintUpdate {
 export interface Claims {
   leases: Lease[];
   hints: HintUpdate[];
+  /** Leases of classes for which room is kept. */
+  filled: Pick<Hold, 'classId' | 'node'>[];
   /** How long tasks have waited for their first node. */
   waits: LeaseWait[];
   /** Tenants of whom more could have been placed but for their quota. */
@@ -142,18 +146,20 @@ export class Claiming {
   }
 
   async #open(basis: Pick<Round, 'writer' | 'turn' | 'now' | 'taken' | 'uses'>): Promise<Round> {
-    const { hints, planner, quotas, agingMilliseconds } = this.#dependencies;
+    const { hints, holds, planner, quotas, agingMilliseconds } = this.#dependencies;
+    holds.withhold(basis.taken);
     const hungry = hints.all();
     planner.look(
       hungry
         .filter(({ placement }) => placement.requirements.objectives !== undefined)
-        .map((one) => waitingClass(one, basis.now)),
+        .map((one) => placeQuestion(one, basis.now)),
       basis.now,
     );
     const order = new ClaimOrder(hungry, { now: basis.now, agingMilliseconds, served: this.#served });
     const claims: Claims = {
       leases: [],
       hints: [],
+      filled: [],
       waits: [],
       overQuota: new Set(),
       told: [],
@@ -204,7 +210,7 @@ export class Claiming {
   #finder({ taken, uses, gate, heads, claims, found, writer, now }: Round): PlaceFinder {
     // Those of the round before are leases by now, or given back.
     found.length = 0;
-    const { planner, sessions, jobs } = this.#dependencies;
+    const { planner, sessions, holds, jobs } = this.#dependencies;
     const isHeld = ({ placement }: HungryClass) => planner.isHeld(placement, now);
     return {
       find: (hungry, most) => {
@@ -216,13 +222,17 @@ export class Claiming {
         const endsBy = job === undefined ? Number.POSITIVE_INFINITY : now + longestRun(sessions, job);
         if (allowed === 0 || isHeld(hungry)) return { places: [], isFull: true, isTimed: false, endsBy };
         taken.placeFor(placement.id, endsBy);
-        const request = { ...waitingClass(hungry, now), most: allowed, taken, now };
-        const planned = requirements.objectives === undefined ? [] : planner.places(request);
-        const places = planned.length > 0 ? planned : sessions.placer.places(request);
+        const request = { ...placeQuestion(hungry, now), most: allowed, taken };
+        let isPlanned = false;
+        const places = holds.lend(placement.id, taken, () => {
+          const planned = requirements.objectives === undefined ? [] : planner.places(request);
+          isPlanned = planned.length > 0;
+          return isPlanned ? planned : sessions.placer.places(request);
+        });
         uses.take(requirements.submitter, requirements, places.length);
         for (const { session } of places) found.push({ session, needs: requirements, endsBy });
         // Beyond its plan, it may find more places.
-        return { places, isFull: places.length < most && planned.length === 0, isTimed: taken.isTimed, endsBy };
+        return { places, isFull: places.length < most && !isPlanned, isTimed: taken.isTimed, endsBy };
       },
       blocked: async (hungry) => {
         const { requirements } = hungry.placement;
@@ -278,7 +288,7 @@ export class Claiming {
 
   /** Gives the claimed tasks their places, and the places that are left back. Answers how many were leased. */
   async #lease(round: Round, { hungry, places, endsBy }: Portion, claimed: readonly ClaimedTask[]): Promise<number> {
-    const { jobs, sessions } = this.#dependencies;
+    const { holds, jobs, sessions } = this.#dependencies;
     const { writer, turn, taken, uses, claims, now } = round;
     const { placement } = hungry;
     const { requirements } = placement;
@@ -296,6 +306,7 @@ export class Claiming {
       }
       const isVerified = replica === 'verified';
       claims.leases.push({ name, session, suitable, reason, job: jobs.get(job), checkpoint, isVerified });
+      if (holds.size > 0) claims.filled.push({ classId: placement.id, node: session.nodeId });
       if (replica === undefined) turn.leased(name, { id: session.nodeId, name: session.description.name });
     });
     taken.placeFor(placement.id, endsBy);
@@ -373,9 +384,4 @@ export class Claiming {
       if (placement !== undefined) hints.add(placement, { rank, job });
     }
   }
-}
-
-function waitingClass({ placement, head }: HungryClass, now: number): WaitingClass {
-  const submittedAt = head.job === '' ? now : timeOfId(head.job);
-  return { placement, submittedAt, kinds: [head.job, runKindOf(placement.requirements)] };
 }

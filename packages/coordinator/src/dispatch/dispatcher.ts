@@ -9,32 +9,34 @@
  * tried again, in the end one by one, so that one bad input cannot stop the rest.
  */
 import { randomBytes } from 'node:crypto';
-import { type AttemptName, FogError } from '@fog/contract';
-import type { Bus } from '../bus.ts';
+import { type AttemptName, attemptKey, FogError } from '@fog/contract';
+import type { Bus, Hint } from '../bus.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { allOf } from '../store/bulk.ts';
-import { countWaiting } from '../store/claim.ts';
 import type { Database, Writer } from '../store/database.ts';
+import { waitingTasks } from '../store/spot-rows.ts';
 import { insertLeases, loadAttempts, saveAttempts, saveJobs } from '../store/turn-rows.ts';
 import { saveVerification } from '../store/verification-rows.ts';
-import { avoidNodes } from './avoided-nodes.ts';
+import { chooseClasses, roomsForMoves } from './chosen-classes.ts';
 import { Claiming, type Claims } from './claiming.ts';
 import { type AdmittedNode, type Arrival, admitNodes, type Reconciliation, reconcile } from './hello.ts';
+import { type Hold, Holds } from './holds.ts';
 import { type DispatcherInput, type HelloInput, type HelloOutcome, missingOutputs, namesIn } from './inputs.ts';
-import { blobsOf } from './job-blobs.ts';
-import { type CachedJob, type JobCache, runKindsOf } from './job-cache.ts';
-import { groupLeases, type Lease, leaseFrame, leaseGroupTexts } from './leases.ts';
+import { type JobCache, runKindsOf } from './job-cache.ts';
+import { LeaseDelivery } from './lease-delivery.ts';
+import type { Lease } from './leases.ts';
 import type { Listening } from './listening.ts';
 import { sendOrders } from './orders.ts';
 import { type Heard, moveJournals, stillTrue } from './outdated-inputs.ts';
+import { learn } from './placement/learning.ts';
 import { PlanThread } from './placement/plan-thread.ts';
 import { type PlanMetrics, Planner } from './placement/planner.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import { QueueHints } from './queue-hints.ts';
-import { longestRun } from './queueing/kept-nodes.ts';
 import type { KeptNode } from './queueing/kept-places.ts';
-import type { Quotas } from './queueing/quotas.ts';
+import { type Quotas, runningOf } from './queueing/quotas.ts';
 import { expiredWaits, type LeaseWait, type ServiceWaits } from './queueing/service-waits.ts';
+import type { Requirements } from './requirements.ts';
 import { AgentSession, Sessions } from './sessions.ts';
 import { Turn } from './turn.ts';
 import type { Witness } from './verification/result-proof.ts';
@@ -42,6 +44,8 @@ import type { Witness } from './verification/result-proof.ts';
 export interface DispatcherMetrics extends PlanMetrics {
   leases(count: number): void;
   turn(seconds: number, inputs: number): void;
+  /** Attempts that gave up their places, by the reason that they told. */
+  yields(reasons: readonly string[]): void;
   /** Verdicts on results, and verified tasks with the number of their results. */
   verification(verdicts: readonly string[], accepted: readonly { by: string; results: number }[]): void;
 }
@@ -81,6 +85,8 @@ interface TurnResult {
   /** Sessions whose entries are durable. Those not named are connected elsewhere by now. */
   heard: Map<AgentSession, Heard>;
   hellos: { input: HelloInput; outcome: HelloOutcome }[];
+  /** Kept for tasks that move. */
+  rooms: Hold[];
   streams: string[];
   verdicts: string[];
 }
@@ -93,14 +99,21 @@ function heldNames(arrived: Arrived): AttemptName[] {
   return [...arrived.attempts.resume, ...arrived.attempts.forgotten].map((entry) => entry.name);
 }
 
+/** Where the task of this attempt is to go on, if it was told to leave for that. */
+function targetOf(session: AgentSession, name: AttemptName): string | null {
+  return session.departures.get(attemptKey(name))?.target ?? null;
+}
+
 const FINAL_REPORTS: ReadonlySet<string> = new Set(['succeed', 'fail', 'yield', 'decline']);
 
 export class Dispatcher {
   readonly sessions = new Sessions();
   readonly hints = new QueueHints();
   readonly planner: Planner;
+  readonly holds = new Holds(this.sessions);
   readonly #dependencies: DispatcherDependencies;
   readonly #claiming: Claiming;
+  readonly #delivery: LeaseDelivery;
   #inputs: DispatcherInput[] = [];
   /** The input whose turn has failed although it was alone and the database answered. */
   #suspect: DispatcherInput | null = null;
@@ -117,12 +130,15 @@ export class Dispatcher {
       ...dependencies,
       placer: this.sessions.placer,
       thread: new PlanThread(),
-      countWaiting: (classIds, most) => countWaiting(dependencies.database.read, classIds, most),
+      countWaiting: (classId, most) => waitingTasks(dependencies.database.read, classId, most),
       wake: () => this.wake(),
     });
-    const { sessions, hints, planner } = this;
-    this.#claiming = new Claiming({ ...dependencies, sessions, hints, planner });
+    const take = (...inputs: DispatcherInput[]) => this.take(...inputs);
+    const { sessions, hints, holds, planner } = this;
+    this.#delivery = new LeaseDelivery({ ...dependencies, sessions, take });
+    this.#claiming = new Claiming({ ...dependencies, sessions, hints, holds, planner });
     dependencies.bus.subscribe((hint) => {
+      if (hint.kind === 'departure') return this.#takeDeparture(hint);
       if (hint.kind !== 'queue' || this.#isAnnouncing) return;
       // What fails here is found by the next look into the queue.
       this.#claiming.follow(hint.classIds).then(
@@ -139,6 +155,11 @@ export class Dispatcher {
     this.#isAnnouncing = false;
   }
 
+  /** Another coordinator wants an attempt to leave whose node may be connected here. */
+  #takeDeparture({ node, name, reason, target }: Extract<Hint, { kind: 'departure' }>): void {
+    if (this.sessions.get(node) !== undefined) this.take({ kind: 'yield', name, reason, target });
+  }
+
   /** Takes something in; it is decided on in the next turn. */
   take(...inputs: DispatcherInput[]): void {
     this.#inputs.push(...inputs);
@@ -148,6 +169,12 @@ export class Dispatcher {
   /** The node that is kept for the head of this class, as of the last turn. */
   keptFor(classId: string): KeptNode | undefined {
     return this.#claiming.keptFor(classId);
+  }
+
+  /** Whether the quota of the submitter lets a task with these needs start. */
+  mayStart(requirements: Requirements): boolean {
+    const { submitter } = requirements;
+    return this.#dependencies.quotas.mayStart(submitter, requirements, runningOf(this.sessions.uses.of(submitter)));
   }
 
   get waitingInputs(): number {
@@ -261,14 +288,15 @@ export class Dispatcher {
         if (outcome.accepted) back.add(input.hello.nodeId);
       } else if (input.kind !== 'lost' || !back.has(input.node)) this.#applyInput(turn, input, witnessed);
     }
-    await avoidNodes(writer, this.#dependencies.classes, turn.avoiding, at);
+    await chooseClasses(writer, this.#dependencies.classes, turn, at);
     await saveAttempts(writer, turn);
     const verdicts = await saveVerification(writer, turn.verification, classes, at);
     const claims = await this.#claiming.claim(writer, turn, at);
     const given = claims.leases.map(({ session, ...lease }) => ({ ...lease, node: session.nodeId }));
     const [, streams] = await allOf([insertLeases(writer, given, at), saveJobs(writer, turn.counts, turn.entries, at)]);
     const expired = await expiredWaits(writer, turn, live, { jobs, classes, sessions: this.sessions, now: at });
-    return { turn, at, live, heard, hellos, claims, expired, streams, verdicts };
+    const rooms = await roomsForMoves(writer, classes, turn);
+    return { turn, at, live, heard, hellos, claims, expired, streams, verdicts, rooms };
   }
 
   #applyInput(
@@ -281,14 +309,19 @@ export class Dispatcher {
         const { session, entry } = input;
         const isTrusted = heard.get(session)?.isTrusted === true;
         const witness = { publicKey: session.identity.publicKey, isTrusted, missing };
-        return turn.report(session.nodeId, entry.attempt, entry.report, witness);
+        turn.report(session.nodeId, entry.attempt, entry.report, witness);
+        if (entry.report.event === 'yield') turn.suspensions.prefer(entry.attempt, targetOf(session, entry.attempt));
+        return;
       }
       case 'log': {
         const { name, stream, text, offset, bytes, session } = input;
         return turn.log(session.nodeId, { ...name, stream, text }, offset, bytes, this.#dependencies.logLimitBytes);
       }
       case 'lost':
+      case 'unheeded':
         return turn.lose(input.name);
+      case 'yield':
+        return turn.suspensions.leave(input);
       case 'removed':
         return turn.forgotten(input.name, 'removed');
       case 'queue-deadline':
@@ -355,9 +388,9 @@ export class Dispatcher {
       }
       turn.suspensions.remind(name, state);
       keep.push({ attempt: name, logBytes });
-      const job = jobs.get(name.job);
+      const { attemptMilliseconds, isSpot, needs, submitter: tenant } = jobs.get(name.job);
       // When it began is not known here: it ends by then in any case.
-      session.hold(name, job.needs, { tenant: job.submitter, endsBy: now() + job.attemptMilliseconds });
+      session.hold(name, needs, { tenant, endsBy: now() + attemptMilliseconds, isSpot });
       if (isCommitted) session.commit(name);
     }
     const welcome = JSON.stringify({
@@ -381,7 +414,8 @@ export class Dispatcher {
     for (const attempt of result.turn.verification.committed) this.sessions.get(attempt.node)?.commit(attempt);
     for (const attempt of result.turn.freed()) this.sessions.get(attempt.node)?.release(attempt);
     for (const input of result.live) this.#releaseEnded(input);
-    this.#remember(result);
+    const elsewhere = learn(this.sessions, this.#dependencies.jobs, result.live, result.turn.verification.records);
+    for (const node of elsewhere) bus.publish({ kind: 'node', node });
     for (const [session, { upTo, isTrusted }] of result.heard) {
       session.acknowledged = upTo;
       session.link.send(`{"type":"ack","sequence":${upTo}}`);
@@ -391,35 +425,17 @@ export class Dispatcher {
     for (const node of result.turn.verification.outdated) bus.publish({ kind: 'node', node });
     this.#claiming.committed(result.claims, result.at);
     this.#dependencies.serviceWaits.note(result.expired, [], result.at);
-    this.#sendLeases(result.claims.leases, result.at);
+    this.holds.fill(result.claims.filled);
+    this.#delivery.send(result.claims.leases, result.at);
+    for (const room of result.rooms) this.holds.add(room);
     sendOrders(result.turn, this.sessions, bus);
     const requeued = new Set(result.turn.requeued.map((task) => task.classId));
     if (requeued.size > 0) this.announce([...requeued]);
     if (result.streams.length > 0) bus.publish({ kind: 'streams', ids: result.streams });
     metrics.leases(result.claims.leases.length);
+    if (result.turn.suspensions.yields.length > 0) metrics.yields(result.turn.suspensions.yields);
     const { accepted } = result.turn.verification.effects;
     if (accepted.length + result.verdicts.length > 0) metrics.verification(result.verdicts, accepted);
-  }
-
-  /** What placement learns from what has ended: how long it took, and what verification says of nodes. */
-  #remember({ live, turn }: TurnResult): void {
-    const { jobs, bus } = this.#dependencies;
-    for (const input of live) {
-      if (input.kind !== 'entry' || input.entry.report.event !== 'succeed') continue;
-      const job = jobs.find(input.entry.attempt.job);
-      if (job === undefined) continue;
-      const { wallMilliseconds } = input.entry.report.usage;
-      this.sessions.placer.runTimes.observe(input.session.nodeId, runKindsOf(job), wallMilliseconds);
-    }
-    for (const { node, runtime, trust } of turn.verification.records) {
-      const session = this.sessions.get(node);
-      // Another coordinator has it.
-      if (session === undefined) bus.publish({ kind: 'node', node });
-      else {
-        session.trust = { ...session.trust, [runtime]: trust };
-        this.sessions.changed(session);
-      }
-    }
   }
 
   /** Its node has ended the attempt, even where another coordinator has decided on it long ago. */
@@ -439,39 +455,5 @@ export class Dispatcher {
     if (outcome.accepted) outcome.session.sendDrain(this.#dependencies.now());
     this.#dependencies.bus.publish({ kind: 'streams', ids: [input.hello.nodeId] });
     this.#dependencies.bus.publish({ kind: 'node', node: input.hello.nodeId });
-  }
-
-  #sendLeases(leases: readonly Lease[], at: number): void {
-    const longest = new Map<CachedJob, number>();
-    const longestOf = (job: CachedJob) => longest.getOrInsertComputed(job, () => longestRun(this.sessions, job));
-    for (const { name, session, job } of leases) {
-      session.hold(name, job.needs, { tenant: job.submitter, endsBy: at + longestOf(job) });
-    }
-    for (const [session, byJob] of groupLeases(leases)) {
-      const texts: string[] = [];
-      for (const [job, group] of byJob) {
-        this.sessions.placer.blobs.note(session.nodeId, blobsOf(job.spec));
-        if (job.secretNames.length === 0) texts.push(...leaseGroupTexts(job, group, {}));
-        else void this.#sendWithSecrets(session, job.secretNames, group);
-      }
-      if (texts.length > 0 && !session.link.send(leaseFrame(texts))) this.#undelivered([...byJob.values()].flat());
-    }
-  }
-
-  async #sendWithSecrets(session: AgentSession, names: readonly string[], group: readonly Lease[]): Promise<void> {
-    const job = (group[0] as Lease).job;
-    try {
-      const secrets = await this.#dependencies.resolveSecrets(job.submitter, names);
-      if (!session.link.send(leaseFrame(leaseGroupTexts(job, group, secrets)))) this.#undelivered(group);
-    } catch (error) {
-      const message = FogError.from(error).message;
-      this.take(...group.map(({ name }) => ({ kind: 'unfillable', name, reason: 'input-missing', message }) as const));
-    }
-  }
-
-  #undelivered(leases: readonly Lease[]): void {
-    // Its end is not noticed yet; until then it would get the same tasks again and again.
-    for (const { session } of leases) session.reachable = false;
-    this.take(...leases.map(({ name }) => ({ kind: 'undelivered', name }) as const));
   }
 }

@@ -9,6 +9,7 @@ import {
   type RouterStrategyName,
   type TaskWithAttempts,
   type WAITING_REASONS,
+  YIELD_REASONS,
 } from '@fog/contract';
 
 import type { KeptNode } from './queueing/kept-places.ts';
@@ -105,6 +106,7 @@ const PREFERRED: Readonly<Record<RouterStrategyName, string>> = {
 
 function placedText(suitable: number | null, reason: PlacementReason | null): string {
   if (reason?.by === 'pinned') return 'the task is for this node';
+  if (reason?.by === 'moved') return `it was moved here: ${YIELD_REASONS.moved}`;
   if (suitable === null || reason === null) return 'it suited and had room';
   const reputation = `reputation ${reason.reputation}`;
   if (suitable === 1) return `it was the only connected node that suited, and had room; ${reputation}`;
@@ -125,8 +127,8 @@ function expectedText(expected: PlacementReason['expected']): string {
   const parts = [
     `end within ${formatDuration(Math.round(completionMilliseconds))}`,
     `cost ${costMicroFog} micro-FOG`,
-    `draw ${Math.round(energyJoules)} J`,
-    `fail with ${(failureRisk * 100).toFixed(1)} %`,
+    `draw ${Number(energyJoules.toPrecision(3))} J`,
+    `fail with ${Number((failureRisk * 100).toPrecision(3))} %`,
     ...(latenessMilliseconds > 0 ? [`miss its deadline by ${formatDuration(Math.round(latenessMilliseconds))}`] : []),
   ];
   return `; it was expected to ${parts.join(', ')}`;

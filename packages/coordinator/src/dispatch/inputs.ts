@@ -1,5 +1,5 @@
 /** What a turn of the dispatcher takes in. */
-import type { AttemptName, FailureReason, HelloFrame, JournalEntry } from '@fog/contract';
+import type { AttemptName, DepartureReason, FailureReason, HelloFrame, JournalEntry } from '@fog/contract';
 import { findMissingBlobs } from '../blobs/blob-rows.ts';
 import type { Writer } from '../store/database.ts';
 import type { AgentSession, SessionLink } from './sessions.ts';
@@ -29,6 +29,14 @@ export type DispatcherInput =
     }
   /** Attempts whose node has been silent for too long. */
   | { kind: 'lost'; name: AttemptName; node: string }
+  /**
+   * An attempt at work that is to give up its place without having failed: with a last checkpoint where its
+   * specification has checkpoints, else at once. Its task is queued again, and goes on at `target` if that suits and has
+   * room by then, else anywhere. One that has run by now, or is replaced, is left alone.
+   */
+  | { kind: 'yield'; name: AttemptName; reason: DepartureReason; target?: string | null }
+  /** Attempts that were told to give up their places and have not in time. */
+  | { kind: 'unheeded'; name: AttemptName }
   /** Attempts of a node that was removed. */
   | { kind: 'removed'; name: AttemptName }
   /** Queued tasks whose queue deadline has passed. */

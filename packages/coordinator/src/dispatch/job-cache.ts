@@ -32,6 +32,8 @@ export interface CachedJob {
   secretNames: string[];
   /** Null where the first result counts. */
   verification: VerificationPolicy | null;
+  /** Others may take the places of its attempts. */
+  isSpot: boolean;
   /** A hidden run of a known answer. */
   isCheck: boolean;
   /** Not a user's: in no list. */
@@ -83,6 +85,7 @@ type Derived =
   | 'queueMilliseconds'
   | 'secretNames'
   | 'verification'
+  | 'isSpot'
   | 'isCheck'
   | 'isHidden'
   | 'terms';
@@ -104,6 +107,7 @@ export class JobCache {
       queueMilliseconds: parseDuration(spec.spec.timeouts.queue),
       secretNames: secretsOf(spec).map(({ secret }) => secret),
       verification: isCheck ? SPOT_CHECK_POLICY : verification?.mode === 'none' ? null : (verification ?? null),
+      isSpot: spec.spec.spot === true,
       isCheck,
       isHidden: purpose !== undefined && purpose !== 'user',
       terms: leaseTerms == null ? { seed: null, partitions: job.taskCount } : (JSON.parse(leaseTerms) as LeaseTerms),

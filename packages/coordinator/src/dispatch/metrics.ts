@@ -45,6 +45,12 @@ export function createDispatcherMetrics(registry: Registry, status: () => Promis
     },
   });
   registry.registerMetric(tasks);
+  const yields = new Counter({
+    name: 'fog_yields_total',
+    help: 'Attempts that gave up their places without having failed, by reason: preempted, moved, drained and others',
+    labelNames: ['reason'] as const,
+    registers,
+  });
   const verdicts = new Counter({
     name: 'fog_verdicts_total',
     help: 'Results of verified tasks by what was found of them',
@@ -73,6 +79,9 @@ export function createDispatcherMetrics(registry: Registry, status: () => Promis
     turn: (duration, count) => {
       seconds.observe(duration);
       inputs.inc(count);
+    },
+    yields: (reasons) => {
+      for (const reason of reasons) yields.inc({ reason });
     },
     verification: (found, accepted) => {
       for (const verdict of found) verdicts.inc({ verdict });

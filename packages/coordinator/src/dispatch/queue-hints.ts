@@ -4,7 +4,11 @@
  * Only a hint: the queue is in the database. A class that is hinted at but empty costs one fruitless claim; a class
  * that is not hinted at is found by the next look into the database.
  */
-import type { PlacementClass } from './requirements.ts';
+import { timeOfId } from '@fog/contract';
+import { tierRank } from '@fog/scheduler/queueing';
+import { runKindOf } from './job-cache.ts';
+import type { PlaceRequest } from './placement/placer.ts';
+import { hasBegun, type PlacementClass } from './requirements.ts';
 
 export interface QueueHead {
   rank: number;
@@ -44,14 +48,39 @@ export class QueueHints {
     else known.head = head;
   }
 
+  /** Those that have waited the longest of their priority and tier first; claims are fair besides. */
+  inOrder(): HungryClass[] {
+    return this.all().sort(compareHungry);
+  }
+
   /** Copies, in no order. */
   all(): HungryClass[] {
     return [...this.#hungry.values()].map((hungry) => ({ ...hungry }));
   }
 }
 
+/** Tasks that have begun go before others of their rank: nodes keep results for them until they are decided. */
+function compareHungry(left: HungryClass, right: HungryClass): number {
+  const [one, other] = [left.placement.requirements, right.placement.requirements];
+  return (
+    left.head.rank - right.head.rank ||
+    Number(hasBegun(other)) - Number(hasBegun(one)) ||
+    tierRank(one.tier ?? 'bronze') - tierRank(other.tier ?? 'bronze') ||
+    compareHeads(left.head, right.head)
+  );
+}
+
 /** In the order of arrival. */
 export function compareHeads(left: QueueHead, right: QueueHead): number {
   if (left.rank !== right.rank) return left.rank - right.rank;
   return left.job < right.job ? -1 : left.job > right.job ? 1 : 0;
+}
+
+/** What the placer is asked for the first task of the class. */
+export function placeQuestion(
+  { placement, head }: Pick<HungryClass, 'placement' | 'head'>,
+  now: number,
+): Omit<PlaceRequest, 'most' | 'taken'> {
+  const submittedAt = head.job === '' ? now : timeOfId(head.job);
+  return { placement, now, submittedAt, kinds: [head.job, runKindOf(placement.requirements)] };
 }

@@ -40,10 +40,12 @@ export interface Requirements extends Needs {
   node: string | null;
   /** How soon it shall find a node. Left out for bronze. */
   tier?: Exclude<ServiceTier, 'bronze'>;
-  /** May be stopped for others. Left out where it may not. */
-  spot?: true;
   /** Any other node rather than this one, on which a replica failed. Left out where there is none. */
   avoid?: string;
+  /** This node rather than others: the task was moved there. */
+  prefer?: string;
+  /** It may be stopped when work that is not spot needs its room. */
+  spot?: true;
   /** Results are verified. Left out where they are not, as what follows where there is nothing to say. */
   verified?: true;
   /** None of these: another replica of the task is theirs. Sorted. */

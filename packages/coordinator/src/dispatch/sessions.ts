@@ -1,5 +1,5 @@
 /** The agents that are connected here, and what they are free to take. */
-import { type AttemptName, attemptKey, type Capacity, type NodeDescription } from '@fog/contract';
+import { type AttemptName, attemptKey, type Capacity, type DepartureReason, type NodeDescription } from '@fog/contract';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import type { NodeFacts } from './placement/node-offers.ts';
 import { Placer } from './placement/placer.ts';
@@ -17,6 +17,15 @@ export interface SessionLink {
 export interface Sampling {
   count: number;
   notBefore: number;
+}
+
+/** An attempt that was told to give up its place. */
+export interface Departure {
+  reason: DepartureReason;
+  /** Where its task is to go on, if there is room by then; null: anywhere. */
+  target: string | null;
+  /** If it is still there at this moment, it counts as lost. */
+  until: number;
 }
 
 /** Who a node is, for verification. */
@@ -50,9 +59,11 @@ interface Held {
 export interface Holder {
   tenant: string;
   endsBy: number;
+  /** Others may take its place. */
+  isSpot: boolean;
 }
 
-const NOBODY: Holder = { tenant: '', endsBy: Number.POSITIVE_INFINITY };
+const NOBODY: Holder = { tenant: '', endsBy: Number.POSITIVE_INFINITY, isSpot: false };
 
 export class AgentSession {
   readonly nodeId: string;
@@ -81,9 +92,12 @@ export class AgentSession {
   cpuBusy: number | null = null;
   memoryFreeBytes: number | null = null;
   readonly held = new Map<string, Held>();
+  /** Held attempts that were told to leave. */
+  readonly departures = new Map<string, Departure & { name: AttemptName }>();
   #committed = 0;
   /** Where it is counted too while the session is among those of a coordinator. */
   #uses: TenantUses | null = null;
+  #spot = 0;
   readonly #used: Capacity = { slots: 0, milliCpu: 0, memoryBytes: 0, diskBytes: 0 };
 
   constructor(
@@ -200,6 +214,7 @@ export class AgentSession {
     if (this.held.has(key)) return;
     const entry: Held = { name, needs, slots: 1, holder, sampling: { count: 0, notBefore: 0 } };
     this.held.set(key, entry);
+    if (holder.isSpot) this.#spot += 1;
     this.#add(entry, 1);
   }
 
@@ -232,6 +247,18 @@ export class AgentSession {
     return this.held.get(attemptKey(name))?.slots === 1;
   }
 
+  /** The attempt is to give up its place; what it was told first counts. */
+  tellToLeave(name: AttemptName, departure: Departure): void {
+    const key = attemptKey(name);
+    if (this.held.has(key) && !this.departures.has(key)) this.departures.set(key, { ...departure, name });
+  }
+
+  /** Attempts at work whose places others may take. */
+  get spot(): { name: AttemptName; needs: Needs }[] {
+    if (this.#spot === 0) return [];
+    return [...this.held.values()].filter(({ holder, slots }) => holder.isSpot && slots === 1);
+  }
+
   samplingOf(name: AttemptName): Sampling | undefined {
     return this.held.get(attemptKey(name))?.sampling;
   }
@@ -241,6 +268,8 @@ export class AgentSession {
     const entry = this.held.get(key);
     if (entry === undefined) return;
     this.held.delete(key);
+    this.departures.delete(key);
+    if (entry.holder.isSpot) this.#spot -= 1;
     if (entry.slots === 0) this.#committed -= 1;
     this.#add(entry, -1);
   }
@@ -375,6 +404,12 @@ export class Reservations {
   /** Takes a place for a task whose results will be verified. */
   begin(session: AgentSession, needs: Needs): boolean {
     return session.mayBegin(needs, this.#free.get(session) ?? session.free) && this.reserve(session, needs);
+  }
+
+  /** Keeps room from others, also room that is not free yet. */
+  withhold(session: AgentSession, needs: Needs): void {
+    this.#keptOn(session)?.take(needs, this.#endsBy);
+    this.#change(session, this.#free.get(session) ?? session.free, needs, -1);
   }
 
   /** Gives a place back: the claim found fewer tasks, or an attempt of this turn has ended. */

@@ -5,21 +5,23 @@
  * fails is tried again at its next turn.
  */
 
-import { parseDuration } from '@fog/contract';
 import { sql } from 'kysely';
 import type { DeploymentLooks } from '../deployments/deployment-looks.ts';
 import { cutHistory } from '../deployments/history.ts';
-import { DEPLOYMENT_LIMITS, DISPATCH_LIMITS } from '../limits.ts';
+import { DEPLOYMENT_LIMITS, DISPATCH_LIMITS, PLACEMENT_LIMITS } from '../limits.ts';
 import { type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Database } from '../store/database.ts';
 import type { DatabaseSpace } from '../store/database-space.ts';
 import { IS_HELD } from '../store/live-attempts.ts';
 import { rowLock } from '../store/turn-rows.ts';
+import { mendTimes } from './clock-mending.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { JobCache } from './job-cache.ts';
 import type { Jobs } from './jobs.ts';
 import type { Listening } from './listening.ts';
+import type { Moves } from './placement/moves.ts';
 import type { PlacementClasses } from './placement-classes.ts';
+import type { Preemption } from './preemption.ts';
 import type { Quotas } from './queueing/quotas.ts';
 import { type ServiceWaits, settleServiceLevels } from './queueing/service-waits.ts';
 import { removeOld } from './retention.ts';
@@ -34,6 +36,8 @@ export interface SweepsDependencies {
   dispatcher: Dispatcher;
   jobs: Jobs;
   suspensions: Pick<Suspensions, 'finish' | 'remind'>;
+  preemption: Pick<Preemption, 'look'>;
+  moves: Pick<Moves, 'look'>;
   jobCache: JobCache;
   classes: PlacementClasses;
   samples: Pick<Samples, 'store'>;
@@ -119,10 +123,20 @@ export class Sweeps {
       { name: 'unfinished jobs', everyMilliseconds: 2000, run: () => this.#finishJobs() },
       { name: 'suspended jobs', everyMilliseconds: 2000, run: () => this.#dependencies.suspensions.finish() },
       { name: 'suspended attempts', everyMilliseconds: 10_000, run: () => this.#dependencies.suspensions.remind(null) },
+      {
+        name: 'preemption',
+        everyMilliseconds: DISPATCH_LIMITS.sweepMilliseconds,
+        run: () => this.#dependencies.preemption.look(),
+      },
+      {
+        name: 'moves',
+        everyMilliseconds: PLACEMENT_LIMITS.movesMilliseconds,
+        run: () => this.#dependencies.moves.look(),
+      },
       { name: 'coordinators', everyMilliseconds: 5000, run: () => this.#beat() },
       { name: 'orphans', everyMilliseconds: 5000, run: () => this.#silenceOrphans() },
       { name: 'unsent leases', everyMilliseconds: 10_000, run: () => this.#returnUnsent() },
-      { name: 'clock', everyMilliseconds: 5000, run: () => this.#mendTimes() },
+      { name: 'clock', everyMilliseconds: 5000, run: () => mendTimes(this.#dependencies) },
       { name: 'database size', everyMilliseconds: 2000, run: () => this.#dependencies.space.measure() },
       { name: 'queue', everyMilliseconds: 5000, run: () => this.#lookIntoQueue() },
       {
@@ -383,50 +397,6 @@ export class Sweeps {
         AND (coordinator_id IS NULL OR coordinator_id NOT IN (SELECT id FROM coordinators))`.execute(writer);
     });
     await this.#silenceUnheld(at);
-  }
-
-  /**
-   * Moments that lie further ahead than they can, because the clock was set back since: nothing shall wait for the
-   * clock to catch up.
-   */
-  async #mendTimes(): Promise<void> {
-    const { database, jobCache, now } = this.#dependencies;
-    const at = now();
-    const ahead = await database.read
-      .selectFrom('tasks')
-      .select('job_id')
-      .distinct()
-      .where('state', '=', 'queued')
-      .where('parked', '=', 1)
-      .where('not_before', '>', at + 1000)
-      .limit(DISPATCH_LIMITS.sweepRows)
-      .execute();
-    await jobCache.load(
-      database.read,
-      ahead.map((row) => row.job_id),
-    );
-    for (const { job_id: id } of ahead) {
-      const longest = at + parseDuration(jobCache.get(id).spec.spec.retry.backoff.max);
-      const isStale = await database.read
-        .selectFrom('tasks')
-        .select('partition')
-        .where('job_id', '=', id)
-        .where('parked', '=', 1)
-        .where('not_before', '>', longest)
-        .limit(1)
-        .executeTakeFirst();
-      if (isStale === undefined) continue;
-      await database.write((writer) =>
-        sql`UPDATE tasks SET not_before = ${at} WHERE job_id = ${id} AND state = 'queued' AND parked = 1
-          AND not_before > ${longest}`.execute(writer),
-      );
-    }
-    const future = await database.read.selectFrom('nodes').select('id').where('silent_since', '>', at).execute();
-    for (const { id } of future) {
-      await database.write((writer) =>
-        sql`UPDATE nodes SET silent_since = ${at} WHERE id = ${id} AND silent_since > ${at}`.execute(writer),
-      );
-    }
   }
 
   /** Finds queued tasks that no hint tells of: after a start, and of other coordinators. One index seek a class. */

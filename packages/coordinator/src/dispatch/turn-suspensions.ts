@@ -1,5 +1,5 @@
 /**
- * The part of a turn that decides on checkpoints, yields and suspensions. Pure.
+ * The part of a turn that decides on checkpoints, yields, departures and suspensions. Pure.
  *
  * A task has one checkpoint, the last that was taken over. It is taken from an attempt whose fence is not below that of
  * the checkpoint, while no newer attempt of the task is at it: of two attempts that run at the same time because a node
@@ -7,21 +7,29 @@
  *
  * A suspended task is not placed: while it is queued it is parked. Its attempts are ordered to stand still; one whose
  * node did not hear it is reminded when the node comes back.
+ *
+ * An attempt that is told to leave yields. That it was told stands in memory alone: after a crash of the coordinator it
+ * goes on if its node had not heard it, and whoever wanted its place asks again.
  */
 import {
   ATTEMPT_TRANSITIONS,
   type AttemptName,
   type AttemptReport,
+  type AttemptState,
   type Checkpoint,
   DEFAULT_KEEP_LEASE,
   type HeldAttempt,
+  isLongRunning,
   isTerminal,
   type JobSpec,
   parseDuration,
   TASK_TRANSITIONS,
   YIELD_REASONS,
+  type YieldReason,
 } from '@fog/contract';
 import { DISPATCH_LIMITS } from '../limits.ts';
+import type { DispatcherInput } from './inputs.ts';
+import type { Departure } from './sessions.ts';
 import { attemptName, onAttempt, outcomeText, PLACED } from './turn-names.ts';
 import type { TurnAttempt, TurnContext, TurnTask } from './turn-records.ts';
 import type { TurnSteps } from './turn-steps.ts';
@@ -32,11 +40,26 @@ export type SuspensionOrder =
   | { type: 'suspend'; node: string; attempt: AttemptName; keepLeaseMilliseconds: number }
   | { type: 'resume'; node: string; attempt: AttemptName };
 
+/** An attempt that is to give up its place. */
+export interface DepartureOrder extends Departure {
+  node: string;
+  attempt: AttemptName;
+  task: TurnTask;
+}
+
+/** At work: what has run goes on to its report. */
+const AT_WORK: readonly AttemptState[] = ['leased', 'preparing', 'running', 'suspended'];
+
 type TaskName = { job: string; partition: number };
 type Report = Extract<AttemptReport, { event: 'suspend' | 'resume' | 'checkpoint' | 'yield' }>;
 
 export class TurnSuspensions {
   readonly orders: SuspensionOrder[] = [];
+  readonly departures: DepartureOrder[] = [];
+  /** Tasks that were moved, and the nodes on which they are to go on. */
+  readonly preferring: { task: TurnTask; node: string }[] = [];
+  /** Why attempts have given up their places. */
+  readonly yields: YieldReason[] = [];
   readonly changedSuspensions = new Set<TurnTask>();
   /** With the checkpoint that the task had when it was loaded. */
   readonly changedCheckpoints = new Map<TurnTask, TurnTask['checkpoint']>();
@@ -73,6 +96,24 @@ export class TurnSuspensions {
     if (by !== null) this.#turn.event(task.job, { type: 'task.resumed', partition: task.partition, by });
   }
 
+  /** The attempt is to give up its place. */
+  leave({ name, reason, target = null }: Extract<DispatcherInput, { kind: 'yield' }>): void {
+    const attempt = this.#turn.rows.attempt(name);
+    const task = this.#turn.rows.task(name);
+    if (attempt === undefined || task === undefined || isTerminal(TASK_TRANSITIONS, task.state)) return;
+    if (!AT_WORK.includes(attempt.state)) return;
+    const until = this.#context.now + departureMilliseconds(this.#context.specOf(task.job));
+    this.departures.push({ node: attempt.node, attempt: attemptName(attempt), task, reason, target, until });
+  }
+
+  /** The attempt has given up its place so that its task goes on at `node`; null: anywhere. */
+  prefer(name: AttemptName, node: string | null): void {
+    const task = this.#turn.rows.task(name);
+    // The replicas of a verified task go where verification says.
+    if (node === null || task?.state !== 'queued' || task.verification !== null) return;
+    this.preferring.push({ task, node });
+  }
+
   /** The node is back with the attempt, and may not have heard what was ordered meanwhile. */
   remind(name: AttemptName, held: HeldAttempt['state']): void {
     const attempt = this.#turn.rows.attempt(name);
@@ -106,6 +147,7 @@ export class TurnSuspensions {
     const { now } = this.#context;
     if (!this.#turn.move(attempt, 'yield')) return;
     const { reason, checkpoint, engine, usage } = report;
+    this.yields.push(reason);
     this.#turn.release(attempt);
     attempt.endedAt = now;
     attempt.outcome = outcomeText({ message: YIELD_REASONS[reason], engine, usage });
@@ -113,7 +155,8 @@ export class TurnSuspensions {
     this.#turn.event(task.job, { type: 'task.yielded', ...onAttempt(attempt, attempt.node), reason });
     const pause = yieldPauseMilliseconds(attempt.startedAt, now);
     if (this.#verification.fail(task, attempt, null, pause) || !this.#turn.isDecisive(task, attempt)) return;
-    if (task.fence < DISPATCH_LIMITS.leasesPerTask) return this.#turn.requeue(task, pause);
+    const isKept = isLongRunning(this.#context.specOf(task.job));
+    if (isKept || task.fence < DISPATCH_LIMITS.leasesPerTask) return this.#turn.requeue(task, pause);
     const blamed = reason === 'exit-85' ? 'exit-code' : 'too-many-node-failures';
     this.#turn.failTask(task, blamed, `the task has given up its place after ${task.fence} leases`);
   }
@@ -144,6 +187,19 @@ export class TurnSuspensions {
     const { now, specOf } = this.#context;
     this.orders.push(suspensionOrder(task, attempt, specOf(task.job), now));
   }
+}
+
+/** How long an attempt has from being told to leave to its report. */
+function departureMilliseconds({ spec }: JobSpec): number {
+  const {
+    departureMilliseconds: bare,
+    departureGraceMilliseconds: longest,
+    lastCheckpointMilliseconds,
+  } = DISPATCH_LIMITS;
+  const { checkpoint } = spec.task;
+  return checkpoint === undefined
+    ? bare
+    : Math.min(parseDuration(checkpoint.grace), longest) + lastCheckpointMilliseconds;
 }
 
 /** Whether a checkpoint of this attempt replaces the one that the task has. */

@@ -2,7 +2,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { QueueHead } from '../dispatch/queue-hints.ts';
 import { type BulkStatement, runBulk } from './bulk.ts';
-import type { Database, Reader, Writer } from './database.ts';
+import type { Database, Writer } from './database.ts';
 import { rowLock } from './turn-rows.ts';
 
 export interface ClaimedTask {
@@ -87,21 +87,6 @@ export async function giveBackTasks(writer: Writer, tasks: readonly ClaimedTask[
     GIVE_BACK_TASKS,
     tasks.map(({ job, partition, fence }) => [job, partition, fence, notBefore]),
   );
-}
-
-/** How many tasks of each of these classes wait, each counted up to `most`. */
-export async function countWaiting(
-  reader: Reader,
-  classIds: readonly string[],
-  most: number,
-): Promise<Map<string, number>> {
-  const counts = new Map<string, number>();
-  for (const classId of classIds) {
-    const { rows } = await sql<{ waiting: number }>`SELECT COUNT(*) AS waiting FROM (SELECT 1 FROM tasks
-      WHERE class_id = ${classId} AND ${WAITING} LIMIT ${sql.lit(most)}) AS waiting`.execute(reader);
-    counts.set(classId, Number(rows[0]?.waiting ?? 0));
-  }
-  return counts;
 }
 
 /** The first waiting task of a class, or null. */

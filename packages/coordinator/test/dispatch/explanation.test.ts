@@ -179,7 +179,7 @@ describe('why a task is where it is', () => {
     assert.equal(
       message,
       'of 7 connected nodes that suited, it was the best of 5 with room, by cost 2, failureRisk 1; reputation 0.98; ' +
-        'it was expected to end within 12s, cost 30 micro-FOG, draw 41 J, fail with 2.1 %',
+        'it was expected to end within 12s, cost 30 micro-FOG, draw 40.6 J, fail with 2.13 %',
     );
   });
 

@@ -9,6 +9,7 @@ import {
   type Checkpoint,
   type CoordinatorFrame,
   coordinatorFrameSchema,
+  type DepartureReason,
   type FailureReason,
   type JournalEntry,
   type LeaseGroup,
@@ -60,6 +61,8 @@ export class FakeAgent {
   onLease: ((name: AttemptName, verified: boolean) => void) | null = null;
   /** Called with every committed attempt whose result is asked for. */
   onReveal: ((name: AttemptName) => void) | null = null;
+  /** Called with every attempt that is told to give up its place. */
+  onYield: ((name: AttemptName, reason: DepartureReason) => void) | null = null;
   /** Frames are lost on the way although the link looks well. */
   deaf = false;
   session: AgentSession | null = null;
@@ -291,6 +294,7 @@ export class FakeAgent {
     }
     if (frame.type === 'suspend') for (const attempt of frame.attempts) this.suspended.add(attemptKey(attempt));
     if (frame.type === 'resume') for (const attempt of frame.attempts) this.suspended.delete(attemptKey(attempt));
+    if (frame.type === 'yield') for (const name of frame.attempts) this.onYield?.(name, frame.reason);
     if (frame.type === 'reveal') for (const name of frame.attempts) this.onReveal?.(name);
     if (frame.type !== 'lease') return;
     for (const group of frame.groups) {

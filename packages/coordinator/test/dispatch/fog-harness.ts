@@ -15,7 +15,9 @@ import { JobCache } from '../../src/dispatch/job-cache.ts';
 import { Jobs } from '../../src/dispatch/jobs.ts';
 import { Listening } from '../../src/dispatch/listening.ts';
 import { Nodes } from '../../src/dispatch/nodes.ts';
+import { Moves } from '../../src/dispatch/placement/moves.ts';
 import { PlacementClasses } from '../../src/dispatch/placement-classes.ts';
+import { Preemption } from '../../src/dispatch/preemption.ts';
 import { QuotaService } from '../../src/dispatch/queueing/quota-service.ts';
 import { Quotas } from '../../src/dispatch/queueing/quotas.ts';
 import { ServiceWaits } from '../../src/dispatch/queueing/service-waits.ts';
@@ -133,7 +135,13 @@ export class Fog implements AsyncDisposable {
       now,
       random: seededRandom(options.seed ?? 1),
       resolveSecrets: async (_principal, names) => resolveSecrets(options.secrets ?? {}, names),
-      metrics: { leases: () => undefined, turn: () => undefined, verification: () => undefined, plan: () => undefined },
+      metrics: {
+        leases: () => undefined,
+        turn: () => undefined,
+        yields: () => undefined,
+        verification: () => undefined,
+        plan: () => undefined,
+      },
       warn,
     });
     this.nodes = new Nodes({ database, dispatcher: this.dispatcher, bus, coordinatorId, now });
@@ -164,6 +172,8 @@ export class Fog implements AsyncDisposable {
     this.sweeps = new Sweeps({
       database,
       suspensions: this.suspensions,
+      preemption: new Preemption({ database, dispatcher: this.dispatcher, now }),
+      moves: new Moves({ database, dispatcher: this.dispatcher, jobCache, now }),
       samples: this.samples,
       quotas: this.quotas,
       serviceWaits,

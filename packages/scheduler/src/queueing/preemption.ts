@@ -23,7 +23,10 @@ export interface Preemption {
 }
 
 /** Processors times the time since its start or its last checkpoint. */
-export function lostProcessorSeconds(work: RunningWork, nowSeconds: number): number {
+export function lostProcessorSeconds(
+  work: Pick<RunningWork, 'processors' | 'safeAtSeconds'>,
+  nowSeconds: number,
+): number {
   return work.processors * Math.max(0, nowSeconds - work.safeAtSeconds);
 }
 

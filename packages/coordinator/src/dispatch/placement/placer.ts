@@ -97,24 +97,32 @@ export class Placer {
     return this.#indexOf(placement.requirements.runtime).suitable(this.#kind(placement));
   }
 
-  /** Up to so many of the nodes that suit the class and take work, whether they have room or not. */
-  suited(placement: PlacementClass, most: number): AgentSession[] {
-    const { node } = placement.requirements;
-    const pinned = node === null ? undefined : this.#sessions.get(node);
-    const candidates = node === null ? this.#sessions.values() : pinned === undefined ? [] : [pinned];
-    const suited: AgentSession[] = [];
-    for (const session of candidates) {
-      if (suited.length === most) break;
-      if (session.takesWork() && suits(placement, session)) suited.push(session);
-    }
-    return suited;
-  }
-
   /** Up to `most` places for tasks of the class, reserved in `taken`. */
   places(request: PlaceRequest): Place[] {
+    const { prefer, node } = request.placement.requirements;
+    if (node !== null) return this.#placesOn(node, request);
+    if (prefer === undefined) return this.#placesAnywhere(request);
+    const places = this.#placesOn(prefer, request);
+    const most = request.most - places.length;
+    return most === 0 ? places : [...places, ...this.#placesAnywhere({ ...request, most })];
+  }
+
+  /** Those that take work and suit the class, whether they have room or not. */
+  suiting(request: Omit<PlaceRequest, 'most' | 'taken'>): AgentSession[] {
+    const { placement, now } = request;
+    const { node, avoid, runtime } = placement.requirements;
+    const task = hasTerms(placement) ? this.task(request) : null;
+    return [...this.#sessions.values()].filter((session) => {
+      if (!session.takesWork() || session.nodeId === avoid || (node !== null && session.nodeId !== node)) return false;
+      return (
+        suits(placement, session) && (task === null || termsHurdle(task, this.#offer(session, runtime), now) === null)
+      );
+    });
+  }
+
+  #placesAnywhere(request: PlaceRequest): Place[] {
     const { placement, most, taken } = request;
     const { requirements } = placement;
-    if (requirements.node !== null) return this.#placesOn(requirements.node, request);
     const task = this.task(request);
     const isBeginning = requirements.verified === true && !hasBegun(requirements);
     const refused = new Set<AgentSession>();
@@ -186,10 +194,7 @@ export class Placer {
       const offer = this.#offer(session, runtime);
       if (termsHurdle(this.task(request), offer, now) !== null) return [];
     }
-    const by =
-      placement.requirements.node === null
-        ? { by: 'strategy' as const, strategy: DEFAULT_STRATEGY }
-        : { by: 'pinned' as const };
+    const by = reasonOn(node, placement);
     const reason = { ...by, reputation: rounded(reputationIn(runtime, session.facts(1))) };
     const places: Place[] = [];
     while (places.length < most && taken.reserve(session, placement.requirements)) places.push({ session, reason });
@@ -222,6 +227,16 @@ export class Placer {
       const features = placements.filter((placement) => suits(placement, session)).map(({ id }) => id);
       return features.length === 0 ? [] : [{ ...this.#offer(session, first.requirements.runtime), features }];
     });
+  }
+
+  /** Whether two nodes or more have room for something. */
+  isChoice(): boolean {
+    let open = 0;
+    for (const session of this.#sessions.values()) {
+      if (session.takesWork() && session.hasFreeSlot()) open += 1;
+      if (open === 2) return true;
+    }
+    return false;
   }
 
   /** A place on this node, if it still suits and has one. */
@@ -276,6 +291,12 @@ interface HowToPlace {
 function suits(placement: PlacementClass, session: AgentSession): boolean {
   const { nodeId: id, description, identity } = session;
   return hurdleOf(placement, { ...identity, id, description, state: 'connected', cordoned: false }) === null;
+}
+
+/** Why a task goes to this very node. */
+function reasonOn(node: string, { requirements }: PlacementClass): Pick<PlacementReason, 'by' | 'strategy'> {
+  if (requirements.node !== null) return { by: 'pinned' };
+  return requirements.prefer === node ? { by: 'moved' } : { by: 'strategy', strategy: DEFAULT_STRATEGY };
 }
 
 function rounded(probability: number): number {

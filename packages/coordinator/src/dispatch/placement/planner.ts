@@ -38,8 +38,8 @@ export interface KeptFront {
 export interface PlannerDependencies {
   placer: Placer;
   thread: Pick<PlanThread, 'run' | 'stop'>;
-  /** How many tasks of each class wait, each counted up to `most`. */
-  countWaiting: (classIds: readonly string[], most: number) => Promise<ReadonlyMap<string, number>>;
+  /** How many tasks of a class wait; counts to `most`. */
+  countWaiting: (classId: string, most: number) => Promise<number>;
   now: () => number;
   /** A plan is there, or there will be none. */
   wake: () => void;
@@ -83,7 +83,8 @@ export class Planner {
   look(waiting: readonly WaitingClass[], now: number): void {
     for (const [key, classes] of Map.groupBy(waiting, keyOf)) {
       if (key === '' || classes.length < 2 || this.#groups.has(key)) continue;
-      if ((this.#notBefore.get(key) ?? 0) > now) continue;
+      // Where one node has room, there is nothing to choose.
+      if ((this.#notBefore.get(key) ?? 0) > now || !this.#dependencies.placer.isChoice()) continue;
       if (this.#notBefore.size >= PLACEMENT_LIMITS.planGroups) this.#notBefore.clear();
       this.#notBefore.set(key, now + PLACEMENT_LIMITS.planEveryMilliseconds);
       const group: Group = {
@@ -93,6 +94,8 @@ export class Planner {
         places: null,
       };
       this.#groups.set(key, group);
+      // Should the thread hang.
+      setTimeout(() => this.#dependencies.wake(), PLACEMENT_LIMITS.planHoldMilliseconds).unref();
       this.#make(key, group, classes).then(
         () => this.#dependencies.wake(),
         (error: unknown) => {
@@ -152,13 +155,13 @@ export class Planner {
   async #make(key: string, group: Group, classes: readonly WaitingClass[]): Promise<void> {
     const { countWaiting, now } = this.#dependencies;
     const most = PLACEMENT_LIMITS.planTasks;
-    const counts = await countWaiting([...group.classes], most);
     let left = most;
-    const counted = classes.flatMap((waiting) => {
-      const count = Math.min(left, counts.get(waiting.placement.id) ?? 0);
+    const counted: (WaitingClass & { count: number })[] = [];
+    for (const waiting of classes.slice(0, PLACEMENT_LIMITS.planClasses)) {
+      const count = Math.min(left, await countWaiting(waiting.placement.id, most));
       left -= count;
-      return count === 0 ? [] : [{ ...waiting, count }];
-    });
+      if (count > 0) counted.push({ ...waiting, count });
+    }
     const tasks = this.#tasksOf(counted);
     if (counted.length < 2 || now() >= group.heldUntil) {
       this.#groups.delete(key);

@@ -64,6 +64,10 @@ export class RunTimes {
     return null;
   }
 
+  isKnown(kinds: readonly string[]): boolean {
+    return kinds.some((kind) => this.#kinds.has(kind));
+  }
+
   /** As a multiple of what is usual; 1 where nothing is known. */
   speedOf(node: string): number {
     const known = this.#speeds.get(node);

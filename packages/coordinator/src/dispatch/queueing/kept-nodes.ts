@@ -54,10 +54,11 @@ export class KeptNodes {
     const kept: KeptNode[] = [];
     return {
       kept,
-      add: async (writer, { placement, head }) => {
+      add: async (writer, hungry) => {
+        const { placement, head } = hungry;
         const tier = tierOf(placement.requirements);
         if (head.job === '' || tiers.has(tier) || looks === DISPATCH_LIMITS.keptNodeLooks) return;
-        if (this.#sessions.placer.suited(placement, 1).length === 0) return;
+        if (this.#sessions.placer.suitable(placement) === 0) return;
         looks += 1;
         const { reverify = false } = placement.requirements;
         if ((await queueHead(writer, placement.id, reverify)) === null) return;
@@ -72,7 +73,7 @@ export class KeptNodes {
           ],
         };
         const known = { sessions: this.#sessions, attempts, before, now: turn.now };
-        const node = keepPlace(placement, turn.taken, known);
+        const node = keepPlace(hungry, turn.taken, known);
         if (node === null) return;
         tiers.add(tier);
         kept.push(node);

@@ -6,7 +6,8 @@
 import { attemptKey, type Capacity } from '@fog/contract';
 import { type NodeReservation, reserveOnNode, startsBeside } from '@fog/scheduler/queueing';
 import { DISPATCH_LIMITS } from '../../limits.ts';
-import type { Needs, PlacementClass } from '../requirements.ts';
+import { type HungryClass, placeQuestion } from '../queue-hints.ts';
+import type { Needs } from '../requirements.ts';
 import type { AgentSession, Reservations, Sessions } from '../sessions.ts';
 
 /** A place on a node, while a turn gives away what is beside it. */
@@ -30,7 +31,12 @@ export class KeptPlace {
     return beside;
   }
 
-  /** What was admitted has not come after all. */
+  /** Room beside it is kept for something else, which ends by then. */
+  take(needs: Needs, endsBy: number): void {
+    if (endsBy > this.startsAt) this.#add(demandOf(needs), -1);
+  }
+
+  /** What was admitted, or kept, has not come after all. */
   giveBack(needs: Needs, endsBy: number): void {
     if (endsBy > this.startsAt) this.#add(demandOf(needs), 1);
   }
@@ -70,13 +76,14 @@ export interface PlacedUntil {
  * choice that is made anew each time could be put off each time. Null where no node ever has room.
  */
 export function keepPlace(
-  placement: PlacementClass,
+  { placement, head }: Pick<HungryClass, 'placement' | 'head'>,
   taken: Reservations,
   known: { sessions: Sessions; attempts: TurnAttempts; before: string | null; now: number },
 ): KeptNode | null {
   const { sessions, before } = known;
   const stays = before === null ? undefined : sessions.get(before);
-  const looked = stays?.takesWork() ? [stays] : sessions.placer.suited(placement, DISPATCH_LIMITS.keptNodeChoices);
+  const suiting = () => sessions.placer.suiting(placeQuestion({ placement, head }, known.now));
+  const looked = stays?.takesWork() ? [stays] : suiting().slice(0, DISPATCH_LIMITS.keptNodeChoices);
   let best: { session: AgentSession; reservation: NodeReservation } | null = null;
   for (const session of looked) {
     if (taken.isKept(session)) continue;

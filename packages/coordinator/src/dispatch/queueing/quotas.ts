@@ -98,6 +98,12 @@ export class Quotas {
     }
   }
 
+  /** Whether a task with these needs may start, by what runs here alone. */
+  mayStart(principal: string, needs: Needs, here: RunningUse): boolean {
+    const limits = this.#quotas.get(principal);
+    return limits === undefined || excessOfStart(...asked(limits, here, needs)) === null;
+  }
+
   /** Why no task with these needs may start, by what runs here and at other coordinators; null when one may. */
   async excessOf(reader: Reader, principal: string, needs: Needs, here: RunningUse): Promise<QuotaExcess | null> {
     const limits = this.#quotas.get(principal);
