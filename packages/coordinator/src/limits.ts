@@ -289,6 +289,25 @@ export const DISPATCH_LIMITS = {
   retentionJobs: 100,
   /** How long one round of the retention, of which there is one a minute, removes jobs: more than can be submitted. */
   retentionMilliseconds: 20_000,
+  /** Nodes among which one is chosen to be kept for a task without room: what runs on each is looked at. */
+  keptNodeChoices: 256,
+  /** Heads without room that are looked at in one turn: each costs a statement. */
+  keptNodeLooks: 4,
+  /** Choices that are remembered, and for how long since they last stood: they outlast a turn of another order. */
+  keptNodes: 64,
+  keptNodeMilliseconds: 60_000,
+  /** Tenants, tiers and priorities of which is remembered when they were last served; the others count from their submits. */
+  servedTenants: 10_000,
+  /** Principals with a quota: all of them are kept in memory. */
+  quotas: 10_000,
+  /** How soon a quota that another coordinator has set holds here. */
+  quotaMilliseconds: 2000,
+  /** What a tier promises is settled for each period of this length. */
+  servicePeriodMilliseconds: 3_600_000,
+  /** A period is settled this long after its end: coordinators write what they have counted once a second. */
+  serviceSettleMilliseconds: 60_000,
+  /** Settlements, tenants and tiers, of one round; the next goes on. */
+  serviceSettlements: 1000,
   /** A placement class that no submit has named for this long, and no task needs, is removed. */
   classUnusedMilliseconds: 2 * 86_400_000,
   /** How long a coordinator does not store again that it uses a class. */

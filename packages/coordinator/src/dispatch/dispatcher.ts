@@ -18,11 +18,11 @@ import { waitingTasks } from '../store/spot-rows.ts';
 import { insertLeases, loadAttempts, saveAttempts, saveJobs } from '../store/turn-rows.ts';
 import { saveVerification } from '../store/verification-rows.ts';
 import { chooseClasses, roomsForMoves } from './chosen-classes.ts';
-import { Claiming, type Claims, type HintUpdate } from './claiming.ts';
+import { Claiming, type Claims } from './claiming.ts';
 import { type AdmittedNode, type Arrival, admitNodes, type Reconciliation, reconcile } from './hello.ts';
 import { type Hold, Holds } from './holds.ts';
 import { type DispatcherInput, type HelloInput, type HelloOutcome, missingOutputs, namesIn } from './inputs.ts';
-import type { JobCache } from './job-cache.ts';
+import { type JobCache, runKindsOf } from './job-cache.ts';
 import { LeaseDelivery } from './lease-delivery.ts';
 import type { Lease } from './leases.ts';
 import type { Listening } from './listening.ts';
@@ -34,6 +34,10 @@ import { PlanThread } from './placement/plan-thread.ts';
 import { Planner } from './placement/planner.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import { QueueHints } from './queue-hints.ts';
+import type { KeptNode } from './queueing/kept-places.ts';
+import { type Quotas, runningOf } from './queueing/quotas.ts';
+import { expiredWaits, type LeaseWait, type ServiceWaits } from './queueing/service-waits.ts';
+import type { Requirements } from './requirements.ts';
 import { AgentSession, Sessions } from './sessions.ts';
 import { Turn } from './turn.ts';
 import type { Witness } from './verification/result-proof.ts';
@@ -53,25 +57,30 @@ export interface DispatcherDependencies {
   /** Values of a submitter's secrets. Throws `not-found` for a name that is gone. */
   resolveSecrets: (principal: string, names: readonly string[]) => Promise<Record<string, string>>;
   metrics: DispatcherMetrics;
+  quotas: Quotas;
+  serviceWaits: ServiceWaits;
+  /** After this wait, work goes before all of its priority that has waited less. */
+  agingMilliseconds: number;
   warn: (message: string, data: Record<string, unknown>) => void;
 }
 
 /** What a committed turn has to do outside of the database. */
 interface TurnResult {
   turn: Turn;
+  /** When it was decided. */
+  at: number;
   /** The inputs that were not outdated. */
   live: DispatcherInput[];
-  leases: Lease[];
+  claims: Claims;
+  /** Tasks that were given up before any node took them. */
+  expired: LeaseWait[];
   /** Sessions whose entries are durable. Those not named are connected elsewhere by now. */
   heard: Map<AgentSession, Heard>;
   hellos: { input: HelloInput; outcome: HelloOutcome }[];
-  hints: HintUpdate[];
-  filled: Claims['filled'];
   /** Kept for tasks that move. */
   rooms: Hold[];
   streams: string[];
   verdicts: string[];
-  moreToClaim: boolean;
 }
 
 /** An agent that connects: what the store says of it, or why it is refused. */
@@ -149,6 +158,17 @@ export class Dispatcher {
     this.wake();
   }
 
+  /** The node that is kept for the head of this class, as of the last turn. */
+  keptFor(classId: string): KeptNode | undefined {
+    return this.#claiming.keptFor(classId);
+  }
+
+  /** Whether the quota of the submitter lets a task with these needs start. */
+  mayStart(requirements: Requirements): boolean {
+    const { submitter } = requirements;
+    return this.#dependencies.quotas.mayStart(submitter, requirements, runningOf(this.sessions.uses.of(submitter)));
+  }
+
   get waitingInputs(): number {
     return this.#inputs.length;
   }
@@ -190,7 +210,7 @@ export class Dispatcher {
     }
     this.#mostInputs = Math.min(DISPATCH_LIMITS.reportsPerTurn, this.#mostInputs * 2);
     this.#apply(result);
-    this.#again ||= this.#inputs.length > 0 || result.moreToClaim;
+    this.#again ||= this.#inputs.length > 0 || result.claims.moreToClaim;
     this.#dependencies.metrics.turn((performance.now() - started) / 1000, inputs.length);
   }
 
@@ -266,8 +286,9 @@ export class Dispatcher {
     const claims = await this.#claiming.claim(writer, turn, at);
     const given = claims.leases.map(({ session, ...lease }) => ({ ...lease, node: session.nodeId }));
     const [, streams] = await allOf([insertLeases(writer, given, at), saveJobs(writer, turn.counts, turn.entries, at)]);
+    const expired = await expiredWaits(writer, turn, live, { jobs, classes, sessions: this.sessions, now: at });
     const rooms = await roomsForMoves(writer, classes, turn);
-    return { turn, live, heard, hellos, ...claims, streams, verdicts, rooms };
+    return { turn, at, live, heard, hellos, claims, expired, streams, verdicts, rooms };
   }
 
   #applyInput(
@@ -337,7 +358,7 @@ export class Dispatcher {
       const { message, hint } = arrived;
       return { accepted: false, code: 'unauthenticated', message, ...(hint === undefined ? {} : { hint }) };
     }
-    const { jobs, welcome: told } = this.#dependencies;
+    const { jobs, now, welcome: told } = this.#dependencies;
     const { admitted, blobToken, attempts } = arrived;
     for (const entry of attempts.forgotten) turn.forgotten(entry.name, entry.why);
     const stop = [...attempts.stop];
@@ -359,8 +380,9 @@ export class Dispatcher {
       }
       turn.suspensions.remind(name, state);
       keep.push({ attempt: name, logBytes });
-      const { needs, isSpot } = jobs.get(name.job);
-      session.hold(name, needs, isSpot);
+      const { attemptMilliseconds, isSpot, needs, submitter: tenant } = jobs.get(name.job);
+      // When it began is not known here: it ends by then in any case.
+      session.hold(name, needs, { tenant, endsBy: now() + attemptMilliseconds, isSpot });
       if (isCommitted) session.commit(name);
     }
     const welcome = JSON.stringify({
@@ -393,15 +415,16 @@ export class Dispatcher {
     }
     // The hints that told of it were lost.
     for (const node of result.turn.verification.outdated) bus.publish({ kind: 'node', node });
-    for (const update of result.hints) this.hints.update(update.classId, update.head, update.version);
-    this.holds.fill(result.filled);
-    this.#delivery.send(result.leases);
+    this.#claiming.committed(result.claims, result.at);
+    this.#dependencies.serviceWaits.note(result.expired, [], result.at);
+    this.holds.fill(result.claims.filled);
+    this.#delivery.send(result.claims.leases, result.at);
     for (const room of result.rooms) this.holds.add(room);
     sendOrders(result.turn, this.sessions, bus);
     const requeued = new Set(result.turn.requeued.map((task) => task.classId));
     if (requeued.size > 0) this.announce([...requeued]);
     if (result.streams.length > 0) bus.publish({ kind: 'streams', ids: result.streams });
-    metrics.leases(result.leases.length);
+    metrics.leases(result.claims.leases.length);
     if (result.turn.suspensions.yields.length > 0) metrics.yields(result.turn.suspensions.yields);
     const { accepted } = result.turn.verification.effects;
     if (accepted.length + result.verdicts.length > 0) metrics.verification(result.verdicts, accepted);

@@ -12,6 +12,8 @@ import {
   YIELD_REASONS,
 } from '@fog/contract';
 
+import type { KeptNode } from './queueing/kept-places.ts';
+
 export interface ExplainedTask {
   task: TaskWithAttempts;
   /** Nodes that suited at its newest lease; null where that was not noted. */
@@ -22,24 +24,27 @@ export interface ExplainedTask {
   ahead: number | null;
   /** Where it could run now. */
   plan: Plan;
+  /** What its submitter may have at a time, in words, where that keeps it from being placed. */
+  overQuota: string | null;
+  /** The node that is kept for the first task of the same needs. */
+  kept: KeptNode | undefined;
   now: number;
 }
 
-export function explainTask({ task, suitable, reason, ahead, plan, now }: ExplainedTask): Explanation {
+export function explainTask(explained: ExplainedTask): Explanation {
+  const { task, suitable, reason, ahead, plan } = explained;
   return {
     state: task.state,
-    waiting: task.state === 'queued' ? { ...waitingOf(task, plan, ahead, now), ahead } : null,
+    waiting: task.state === 'queued' ? { ...waitingOf(explained), ahead } : null,
     placed: placedOf(task, suitable, reason),
     plan,
   };
 }
 
-function waitingOf(
-  task: TaskWithAttempts,
-  plan: Plan,
-  ahead: number | null,
-  now: number,
-): { reason: (typeof WAITING_REASONS)[number]; message: string } {
+function waitingOf({ task, plan, ahead, overQuota, kept, now }: ExplainedTask): {
+  reason: (typeof WAITING_REASONS)[number];
+  message: string;
+} {
   const last = task.attempts.at(-1);
   if (task.suspended)
     return { reason: 'suspended', message: `it is suspended until it is resumed: fog job resume ${task.job}` };
@@ -48,13 +53,20 @@ function waitingOf(
     return { reason: 'retry', message: `it is tried again in ${formatDuration(task.notBefore - now)}${after}` };
   }
   if (plan.nodes.length === 0) return { reason: 'no-node', message: noNodeText(plan) };
+  if (overQuota !== null) return { reason: 'over-quota', message: overQuota };
   const front = ahead === null ? 'very many tasks are' : counted(ahead, 'task is', 'tasks are');
   const queue = ahead === 0 ? '' : `; ${front} in front of it`;
   if (plan.nodes.every(({ freeSlots }) => freeSlots === 0)) {
-    return { reason: 'no-room', message: `${noRoomText(plan.nodes.length)}${queue}` };
+    return { reason: 'no-room', message: `${noRoomText(plan.nodes.length)}${queue}${keptText(kept, ahead, now)}` };
   }
   const nodes = plan.nodes.length === 1 ? 'the node that suits has' : `the ${plan.nodes.length} nodes that suit have`;
   return { reason: 'next', message: `${nodes} room${queue || ', and it is the next'}` };
+}
+
+function keptText(kept: KeptNode | undefined, ahead: number | null, now: number): string {
+  if (kept === undefined || ahead !== 0) return '';
+  const wait = Math.max(0, kept.startsAt - now);
+  return `; node ${kept.nodeName} is kept for it, with room in ${formatDuration(wait)} at the latest if all keeps to its time`;
 }
 
 /** Why no node suits: what keeps most of them out. */

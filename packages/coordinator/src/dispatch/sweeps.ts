@@ -23,6 +23,8 @@ import type { Listening } from './listening.ts';
 import type { Moves } from './placement/moves.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import type { Preemption } from './preemption.ts';
+import type { Quotas } from './queueing/quotas.ts';
+import { type ServiceWaits, settleServiceLevels } from './queueing/service-waits.ts';
 import { removeOld } from './retention.ts';
 import type { Samples } from './samples.ts';
 import type { Suspensions } from './suspensions.ts';
@@ -42,6 +44,8 @@ export interface SweepsDependencies {
   classes: PlacementClasses;
   samples: Pick<Samples, 'store'>;
   deployments: Pick<DeploymentLooks, 'lookAround'>;
+  quotas: Pick<Quotas, 'load'>;
+  serviceWaits: Pick<ServiceWaits, 'store'>;
   space: Pick<DatabaseSpace, 'measure'>;
   coordinatorId: string;
   url: () => string;
@@ -97,6 +101,7 @@ export class Sweeps {
   async takeStock(): Promise<void> {
     await this.#beat();
     await this.#silenceOrphans();
+    await this.#dependencies.quotas.load();
     await this.#lookIntoQueue();
   }
 
@@ -143,6 +148,13 @@ export class Sweeps {
         run: () => this.#dependencies.deployments.lookAround(),
       },
       { name: 'samples', everyMilliseconds: 1000, run: () => this.#dependencies.samples.store() },
+      {
+        name: 'quotas',
+        everyMilliseconds: DISPATCH_LIMITS.quotaMilliseconds,
+        run: () => this.#dependencies.quotas.load(),
+      },
+      { name: 'waits', everyMilliseconds: 1000, run: () => this.#dependencies.serviceWaits.store() },
+      { name: 'service levels', everyMilliseconds: 60_000, run: () => settleServiceLevels(this.#dependencies) },
       { name: 'retention', everyMilliseconds: 60_000, run: () => removeOld(this.#dependencies) },
       { name: 'deployment history', everyMilliseconds: 60_000, run: () => cutHistory(this.#dependencies.database) },
       { name: 'blobs', everyMilliseconds: 600_000, run: () => this.#dependencies.collectBlobs() },

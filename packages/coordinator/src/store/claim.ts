@@ -11,6 +11,16 @@ export interface ClaimedTask {
   fence: number;
   /** Manifest of the checkpoint from which it goes on. */
   checkpoint: string | null;
+  /** When it would have been given up; null once it had a node, or was suspended, and for replicas. */
+  queueDeadline: number | null;
+}
+
+interface ClaimedRow {
+  job_id: string;
+  partition: number;
+  fence: number;
+  checkpoint_manifest: string | null;
+  queue_deadline: number | null;
 }
 
 /**
@@ -26,12 +36,18 @@ export async function claimTasks(
   request: { classId: string; most: number; until: QueueHead | null; isAgain?: boolean },
 ): Promise<ClaimedTask[]> {
   const { classId, most, until, isAgain = false } = request;
-  const { rows } = await sql<{ job_id: string; partition: number; fence: number; checkpoint_manifest: string | null }>`
-    SELECT job_id, partition, fence, checkpoint_manifest FROM tasks
+  const { rows } = await sql<ClaimedRow>`
+    SELECT job_id, partition, fence, checkpoint_manifest, queue_deadline FROM tasks
     WHERE class_id = ${classId} AND ${isAgain ? REVERIFYING : WAITING} ${notBehind(until)}
     ORDER BY rank, job_id, partition LIMIT ${most} ${rowLock(engine, 'FOR UPDATE SKIP LOCKED')}`.execute(writer);
   const claimed = rows.map((row) => {
-    return { job: row.job_id, partition: row.partition, fence: row.fence + 1, checkpoint: row.checkpoint_manifest };
+    return {
+      job: row.job_id,
+      partition: row.partition,
+      fence: row.fence + 1,
+      checkpoint: row.checkpoint_manifest,
+      queueDeadline: row.queue_deadline,
+    };
   });
   const values = claimed.map(({ job, partition, fence }) => [job, partition, fence]);
   await runBulk(writer, isAgain ? REVERIFY_TASKS : SCHEDULE_TASKS, values);

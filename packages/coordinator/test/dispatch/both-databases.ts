@@ -61,6 +61,10 @@ const TABLES: readonly (keyof Tables)[] = [
   'deployments',
   'deployment_revisions',
   'deployment_replicas',
+  'quotas',
+  'quota_uses',
+  'service_waits',
+  'service_settlements',
 ];
 
 /**

@@ -20,7 +20,11 @@ const CONSTANTS_IN_DRAIN = 4;
 /** Of a queue in which nothing has waited yet. */
 const SHORTEST_CONSTANT_SECONDS = 1;
 
-export function hasAged({ submittedAtSeconds }: RigidJob, nowSeconds: number, boundSeconds: number): boolean {
+export function hasAged(
+  { submittedAtSeconds }: Pick<RigidJob, 'submittedAtSeconds'>,
+  nowSeconds: number,
+  boundSeconds: number,
+): boolean {
   return nowSeconds - submittedAtSeconds >= boundSeconds;
 }
 

@@ -51,6 +51,10 @@ export function amountOf(amounts: ResourceAmounts, resource: string): number {
   return Object.hasOwn(amounts, resource) ? (amounts[resource] as number) : 0;
 }
 
+export function addTo(used: Record<string, number>, amounts: ResourceAmounts): void {
+  for (const [resource, amount] of Object.entries(amounts)) used[resource] = amountOf(used, resource) + amount;
+}
+
 /** Throws `invalid-request` for an amount that is negative or no number. */
 export function assertAmounts(amounts: ResourceAmounts, what: string): void {
   for (const [resource, amount] of Object.entries(amounts)) {
