@@ -24,10 +24,6 @@ export const nameSchema = z
 
 const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz';
 
-/**
- * A new id: the prefix, 9 characters of time (milliseconds, sortable until 2527+) and 9 of randomness (45 bits),
- * in Crockford base 32.
- */
 /** Milliseconds since 1970 at which the id was made; 0 for what is none. */
 export function timeOfId(id: string): number {
   let time = 0;
@@ -35,6 +31,10 @@ export function timeOfId(id: string): number {
   return id.length < 10 ? 0 : time;
 }
 
+/**
+ * A new id: the prefix, 9 characters of time (milliseconds, sortable until 2527+) and 9 of randomness (45 bits),
+ * in Crockford base 32.
+ */
 export function newId(prefix: 'j' | 't', nowMilliseconds: number, randomBytes: Uint8Array): string {
   let time = '';
   let rest = nowMilliseconds;

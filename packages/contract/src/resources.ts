@@ -11,7 +11,7 @@ import {
 import { digestSchema, jobIdSchema, nameSchema, nodeIdSchema, tokenIdSchema } from './identifiers.ts';
 import { jobSpecSchema } from './job-spec.ts';
 import { capacitySchema, nodeDescriptionSchema, RUNTIME_NAMES } from './node-description.ts';
-import { OBJECTIVES, placementReasonSchema } from './placement-policy.ts';
+import { OBJECTIVES, placementReasonSchema, SERVICE_TIERS } from './placement-policy.ts';
 import { attemptStateSchema, failureReasonSchema, jobStateSchema, TASK_STATES, taskStateSchema } from './states.ts';
 import { runtimeTrustSchema, taskVerificationSchema } from './trust.ts';
 
@@ -164,21 +164,31 @@ export const frontSchema = z.strictObject({
       values: z.array(z.number()),
       /** By how many milliseconds deadlines are missed in all, beyond what no placement can keep. */
       violation: z.number().nonnegative(),
-      /** How many tasks go to which node. */
+      /** How many tasks go to which node: those with most of them. */
       nodes: z.array(z.strictObject({ id: nodeIdSchema, name: z.string(), tasks: z.int().positive() })),
+      /** Nodes besides these. */
+      otherNodes: z.int().nonnegative(),
     }),
   ),
 });
 export type Front = z.infer<typeof frontSchema>;
 
-export const WAITING_REASONS = ['dependencies', 'suspended', 'retry', 'no-node', 'no-room', 'next'] as const;
+export const WAITING_REASONS = [
+  'dependencies',
+  'suspended',
+  'retry',
+  'no-node',
+  'over-quota',
+  'no-room',
+  'next',
+] as const;
 /** Why a task waits, and why its newest attempt is where it is. As of now, but for what was noted at the lease. */
 export const explanationSchema = z.strictObject({
   state: taskStateSchema,
   /** Null unless it is queued. */
   waiting: z
     .strictObject({
-      /** dependencies: its job waits for others; suspended: until it is resumed; retry: its pause is not over; no-node: none suits; no-room: those that suit are full; next: its turn is here. */
+      /** dependencies: its job waits for others; suspended: until it is resumed; retry: its pause is not over; no-node: none suits; over-quota: its submitter has as much as it may; no-room: those that suit are full; next: its turn is here. */
       reason: z.enum(WAITING_REASONS),
       message: z.string(),
       /** Queued tasks of the same needs in front of it; null beyond what is counted. */
@@ -203,6 +213,47 @@ export const explanationSchema = z.strictObject({
   plan: planSchema,
 });
 export type Explanation = z.infer<typeof explanationSchema>;
+
+const limit = z.int().nonnegative().nullable();
+/** What a principal may have at a time; null is not limited. */
+export const quotaLimitsSchema = z.strictObject({
+  milliCpu: limit.default(null).meta({ description: 'Thousandths of processors of what runs' }),
+  memoryBytes: limit.default(null).meta({ description: 'Memory of what runs' }),
+  running: limit.default(null).meta({ description: 'Tasks that run; replicas count one by one' }),
+  queued: limit.default(null).meta({ description: 'Tasks that wait; a submit beyond it is refused' }),
+});
+export type QuotaLimits = z.infer<typeof quotaLimitsSchema>;
+export const quotaSchema = quotaLimitsSchema.extend({
+  principal: nameSchema,
+  /** Now. */
+  used: z.strictObject({
+    milliCpu: z.int().nonnegative(),
+    memoryBytes: z.int().nonnegative(),
+    running: z.int().nonnegative(),
+    queued: z.int().nonnegative(),
+  }),
+});
+export type Quota = z.infer<typeof quotaSchema>;
+
+/** How long the tasks of a principal and tier waited for their first node in one period, against what was promised. */
+export const serviceLevelSchema = z.strictObject({
+  principal: nameSchema,
+  tier: z.enum(SERVICE_TIERS),
+  periodStart: time,
+  periodEnd: time,
+  /** The period is over and its numbers do not change any more. */
+  settled: z.boolean(),
+  count: z.int().nonnegative(),
+  /** Of these, those that waited longer than 95 of 100 may. */
+  missed: z.int().nonnegative(),
+  /** 95 of 100 waited no longer: one of the bounds by which waits are counted. */
+  p95WaitMilliseconds: z.int().nonnegative(),
+  promisedMilliseconds: z.int().positive(),
+  isMet: z.boolean(),
+  /** Thousandths of the price that the miss gives back; nothing is paid yet. */
+  creditPermille: z.int().min(0).max(1000),
+});
+export type ServiceLevelRecord = z.infer<typeof serviceLevelSchema>;
 
 export const SCOPES = ['admin', 'submit', 'node', 'read'] as const;
 export const scopeSchema = z.enum(SCOPES);

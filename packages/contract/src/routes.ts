@@ -13,6 +13,8 @@ import {
 import { jobEventRecordSchema, logRecordSchema, nodeEventRecordSchema } from './events.ts';
 import { digestSchema, jobIdSchema, nameSchema, nodeIdSchema, tokenIdSchema } from './identifiers.ts';
 import { LIMITS } from './limits.ts';
+import { page, pageQuery } from './pages.ts';
+import { QUEUE_ROUTES } from './queue-routes.ts';
 import {
   attemptSampleSchema,
   blobSchema,
@@ -54,15 +56,6 @@ const deploymentParams = z.strictObject({ name: nameSchema });
 const ofPrincipal = { principal: nameSchema.optional() };
 const deploymentQuery = z.strictObject(ofPrincipal);
 const nodeParams = z.strictObject({ node: nodeIdSchema });
-
-/** `cursor` is opaque: the `next` of the page before. */
-const pageQuery = {
-  cursor: z.string().max(256).optional(),
-  limit: z.coerce.number().int().min(1).max(LIMITS.pageSize).default(100),
-};
-function page<Item extends z.ZodType>(item: Item) {
-  return z.strictObject({ items: z.array(item), next: z.string().nullable() });
-}
 
 /** Records after this sequence number; a reconnecting event stream sends it as `Last-Event-ID` instead. */
 const streamQuery = z.strictObject({
@@ -288,13 +281,19 @@ export const ROUTES = {
     }),
     response: frontSchema,
   },
-  listFronts: {
+  getFront: {
     method: 'GET',
-    path: '/v1/fronts',
-    summary:
-      'The newest trade-offs that batches were placed from, or that were asked for, as this coordinator keeps them',
+    path: '/v1/fronts/:index',
+    summary: 'Trade-offs that a batch was placed from, or that were asked for, as they are kept; 0: the newest',
     scopes: ['submit', 'read'],
-    response: z.strictObject({ items: z.array(frontSchema) }),
+    params: z.strictObject({
+      index: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .max(LIMITS.keptFronts - 1),
+    }),
+    response: frontSchema,
   },
   listNodes: {
     method: 'GET',
@@ -389,6 +388,7 @@ export const ROUTES = {
     params: z.strictObject({ token: tokenIdSchema }),
     response: tokenSchema,
   },
+  ...QUEUE_ROUTES,
   setSecret: {
     method: 'PUT',
     path: '/v1/secrets/:name',

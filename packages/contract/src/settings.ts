@@ -43,6 +43,9 @@ export const coordinatorSettingsSchema = z.strictObject({
   blobSpace: bytesText.default('50Gi').meta({ description: 'Space for blobs in all' }),
   blobBytes: bytesText.default('5Gi').meta({ description: 'Largest single blob' }),
   logBytes: bytesText.default('1Mi').meta({ description: 'Log kept of one attempt that has an end' }),
+  agingBound: durationText.default('10m').meta({
+    description: 'Tasks that wait so long go before all of their priority, if their submitter got nothing as long',
+  }),
   queuedTasks: z.int().min(1).default(5_000_000).meta({ description: 'Tasks waiting in all; more are refused' }),
 });
 export type CoordinatorSettings = z.infer<typeof coordinatorSettingsSchema>;

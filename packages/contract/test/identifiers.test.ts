@@ -11,6 +11,7 @@ import {
   nodeIdSchema,
   parseToken,
   SCOPES,
+  timeOfId,
   tokenIdSchema,
 } from '../src/index.ts';
 
@@ -61,6 +62,10 @@ test('tokens come back in their parts, with and without a fingerprint', () => {
       assert.deepEqual(parseToken(` ${formatToken(parts)}\n`), parts);
     }
   }
+});
+
+test('an id tells when it was made', () => {
+  for (const time of [0, 1, 1_700_000_000_000]) assert.equal(timeOfId(newId('j', time, new Uint8Array(9))), time);
 });
 
 test('what is no token is refused, and never quoted', () => {

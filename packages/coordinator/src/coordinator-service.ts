@@ -15,6 +15,7 @@ import {
   type Status,
   type TaskWithAttempts,
 } from '@fog/contract';
+import type { QuotaExcess } from '@fog/scheduler/queueing';
 import { decodeCursor, encodeCursor } from './access/page-cursor.ts';
 import type { BlobTotals } from './blobs/blob-store.ts';
 import type { Bus } from './bus.ts';
@@ -24,9 +25,16 @@ import { explainTask } from './dispatch/explanation.ts';
 import { type JobCache, runKindOf, runKindsOf } from './dispatch/job-cache.ts';
 import type { Jobs } from './dispatch/jobs.ts';
 import type { Nodes } from './dispatch/nodes.ts';
-import { planFront, visibleFronts } from './dispatch/placement/fronts.ts';
+import { keptFront, planFront } from './dispatch/placement/fronts.ts';
 import type { PlacementClasses } from './dispatch/placement-classes.ts';
-import { type Hurdle, type PlacementClass, placementClass, requirementsOf } from './dispatch/requirements.ts';
+import { excessText, type Quotas, runningOf } from './dispatch/queueing/quotas.ts';
+import {
+  type Hurdle,
+  type Needs,
+  type PlacementClass,
+  placementClass,
+  requirementsOf,
+} from './dispatch/requirements.ts';
 import type { Suspensions } from './dispatch/suspensions.ts';
 import type { Caller, CoordinatorService, Page, PageRequest, StreamPage, StreamRequest } from './service.ts';
 import type { Database } from './store/database.ts';
@@ -45,6 +53,7 @@ export interface CoordinatorServiceDependencies {
   jobCache: JobCache;
   classes: PlacementClasses;
   nodes: Nodes;
+  quotas: Pick<Quotas, 'excessOf'>;
   version: string;
   url: () => string;
   startedAt: number;
@@ -106,7 +115,7 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
     },
     plan: (caller, request) => readPlan(dependencies, caller, request),
     planFront: (caller, request) => planFront(dependencies, caller, request),
-    listFronts: async (caller) => ({ items: visibleFronts(dependencies.dispatcher, caller) }),
+    getFront: async (caller, index) => keptFront(dependencies.dispatcher, caller, index),
     listNodes: (caller, request) => listNodes(dependencies, caller, request),
     getNode: node,
     async nodeEvents(caller, id, request) {
@@ -175,7 +184,7 @@ async function readExplanation(
   caller: Caller,
   name: { job: string; partition: number },
 ): Promise<Explanation> {
-  const { database, jobCache, classes, now } = dependencies;
+  const { database, dispatcher, jobCache, classes, now } = dependencies;
   if (await isWaiting(database.read, name.job)) return await explainWaiting(dependencies, caller, name);
   const task = await readVisibleTask(dependencies, caller, name);
   const place = await readPlaceInQueue(database.read, task);
@@ -187,7 +196,18 @@ async function readExplanation(
   const known = await readNodes(database.read, jobCache, { limit: ALL_NODES });
   const at = { submittedAt: jobCache.get(name.job).submittedAt, kinds: runKindsOf(jobCache.get(name.job)) };
   const plan = explainPlacement(placement, known, 1, termsOf(dependencies, placement, at));
-  return explainTask({ task, ...place, plan, now: now() });
+  const excess = await overQuotaOf(dependencies, submitter, placement.requirements);
+  const overQuota = excess === null ? null : excessText(submitter, excess);
+  return explainTask({ task, ...place, plan, overQuota, kept: dispatcher.keptFor(place.classId), now: now() });
+}
+
+async function overQuotaOf(
+  { quotas, dispatcher, database }: CoordinatorServiceDependencies,
+  submitter: string,
+  needs: Needs,
+): Promise<QuotaExcess | null> {
+  const here = runningOf(dispatcher.sessions.uses.of(submitter));
+  return await quotas.excessOf(database.read, submitter, needs, here);
 }
 
 /** The tasks of a job that waits for others are not there yet. */

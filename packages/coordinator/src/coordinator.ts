@@ -34,10 +34,14 @@ import { Dispatcher } from './dispatch/dispatcher.ts';
 import { JobCache } from './dispatch/job-cache.ts';
 import { Jobs } from './dispatch/jobs.ts';
 import { Listening } from './dispatch/listening.ts';
-import { createDispatcherMetrics } from './dispatch/metrics.ts';
+import { createDispatcherMetrics, createQueueWaits } from './dispatch/metrics.ts';
 import { Nodes } from './dispatch/nodes.ts';
+import { Moves } from './dispatch/placement/moves.ts';
 import { PlacementClasses } from './dispatch/placement-classes.ts';
 import { Preemption } from './dispatch/preemption.ts';
+import { QuotaService } from './dispatch/queueing/quota-service.ts';
+import { Quotas } from './dispatch/queueing/quotas.ts';
+import { ServiceWaits } from './dispatch/queueing/service-waits.ts';
 import { Samples } from './dispatch/samples.ts';
 import { Suspensions } from './dispatch/suspensions.ts';
 import { Sweeps } from './dispatch/sweeps.ts';
@@ -122,6 +126,7 @@ async function assemble(
   const server = await buildServer({
     service: core.service,
     deployments: core.deployments.service,
+    quotas: core.quotas,
     tokens: stores.tokens,
     secrets: stores.secrets,
     blobs: stores.blobs,
@@ -243,8 +248,13 @@ async function assembleCore(given: Basis & { stores: Stores; url: () => string }
   const httpMetrics = createHttpMetrics({ blobTotals: () => blobs.totals() });
   const listening = new Listening(startedAt);
   const basis = { database, bus, jobs: new JobCache(), classes: new PlacementClasses(), coordinatorId, now, warn };
+  const quotas = new Quotas(basis);
+  const serviceWaits = new ServiceWaits({ database, now, observe: createQueueWaits(httpMetrics.registry) });
   const dispatcher = new Dispatcher({
     ...basis,
+    quotas,
+    serviceWaits,
+    agingMilliseconds: parseDuration(settings.agingBound),
     welcome: welcomeOf(settings),
     listening,
     logLimitBytes: parseBytes(settings.logBytes),
@@ -262,7 +272,16 @@ async function assembleCore(given: Basis & { stores: Stores; url: () => string }
   await space.measure();
   registerDatabaseGauges(httpMetrics.registry, space);
   const queueRoom = () => settings.queuedTasks - sweeps.queuedTasks;
-  const { jobs, dependencies } = openJobs({ ...basis, dispatcher, queueRoom, space, stores, allNodes, httpMetrics });
+  const { jobs, dependencies } = openJobs({
+    ...basis,
+    dispatcher,
+    queueRoom,
+    quotas,
+    space,
+    stores,
+    allNodes,
+    httpMetrics,
+  });
   const jobCache = basis.jobs;
   const suspensions = new Suspensions({ ...basis, dispatcher, jobCache });
   const deployments = assembleDeployments({ ...basis, dispatcher, jobs, jobCache, allNodes, queueRoom, randomBytes });
@@ -274,8 +293,11 @@ async function assembleCore(given: Basis & { stores: Stores; url: () => string }
     suspensions,
     dependencies,
     preemption: new Preemption({ ...basis, dispatcher }),
+    moves: new Moves({ ...basis, dispatcher, jobCache }),
     jobCache,
     samples,
+    quotas,
+    serviceWaits,
     deployments: deployments.looks,
     space,
     url,
@@ -293,13 +315,16 @@ async function assembleCore(given: Basis & { stores: Stores; url: () => string }
     suspensions,
     jobCache,
     nodes,
+    quotas,
     version: manifest.version,
     url,
     startedAt,
     blobTotals: () => blobs.totals(),
     space,
   });
-  return { bus, dispatcher, nodes, samples, space, sweeps, service, deployments, httpMetrics, coordinatorId, warn };
+  const quotaService = new QuotaService({ ...basis, dispatcher, quotas });
+  const outside = { service, deployments, quotas: quotaService };
+  return { bus, dispatcher, nodes, samples, space, sweeps, ...outside, httpMetrics, coordinatorId, warn };
 }
 
 /** Jobs, and those that wait for others. */

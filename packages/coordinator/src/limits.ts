@@ -123,6 +123,8 @@ export const PLACEMENT_LIMITS = {
   /** Tasks of one plan, and nodes that it chooses from. */
   planTasks: 1_000,
   planNodes: 500,
+  /** Kinds of tasks in one plan: each is counted by a query. */
+  planClasses: 64,
   /** How long the optimiser looks for a plan for tasks that wait; the first is there after some 20 ms. */
   planMilliseconds: 150,
   /** How long tasks are held at most for a plan: less than the wait that the dearest tier promises. */
@@ -138,8 +140,19 @@ export const PLACEMENT_LIMITS = {
   planThreadIdleMilliseconds: 60_000,
   /** How long a front that somebody asks for is looked for, unless they say. */
   frontMilliseconds: 1_000,
-  /** Fronts that are kept, the newest; each may have 300 points with a node for each of 1,000 tasks. */
-  keptFronts: 16,
+  /** Nodes that are told of one point of a front. */
+  toldNodes: 16,
+  /** Blobs of a job by which its place is chosen; with more, the rest matters little. */
+  choosingBlobs: 32,
+  /** Running tasks that are looked at whether a move is worth it, and how many of them move at a time. */
+  movableTasks: 200,
+  movesPerLook: 8,
+  /** How often that is looked at. */
+  movesMilliseconds: 30_000,
+  /** A task that began less than this ago stays: a move is not answered with another. */
+  steadyMilliseconds: 60_000,
+  /** What stopping a program and starting it elsewhere takes, besides the work since its checkpoint. */
+  restartMilliseconds: 5_000,
   /** Round trips to a node: one that differs by less than this from what placement knows is no news. */
   roundTripChangeMilliseconds: 2,
 } as const;
@@ -276,6 +289,25 @@ export const DISPATCH_LIMITS = {
   retentionJobs: 100,
   /** How long one round of the retention, of which there is one a minute, removes jobs: more than can be submitted. */
   retentionMilliseconds: 20_000,
+  /** Nodes among which one is chosen to be kept for a task without room: what runs on each is looked at. */
+  keptNodeChoices: 256,
+  /** Heads without room that are looked at in one turn: each costs a statement. */
+  keptNodeLooks: 4,
+  /** Choices that are remembered, and for how long since they last stood: they outlast a turn of another order. */
+  keptNodes: 64,
+  keptNodeMilliseconds: 60_000,
+  /** Tenants, tiers and priorities of which is remembered when they were last served; the others count from their submits. */
+  servedTenants: 10_000,
+  /** Principals with a quota: all of them are kept in memory. */
+  quotas: 10_000,
+  /** How soon a quota that another coordinator has set holds here. */
+  quotaMilliseconds: 2000,
+  /** What a tier promises is settled for each period of this length. */
+  servicePeriodMilliseconds: 3_600_000,
+  /** A period is settled this long after its end: coordinators write what they have counted once a second. */
+  serviceSettleMilliseconds: 60_000,
+  /** Settlements, tenants and tiers, of one round; the next goes on. */
+  serviceSettlements: 1000,
   /** A placement class that no submit has named for this long, and no task needs, is removed. */
   classUnusedMilliseconds: 2 * 86_400_000,
   /** How long a coordinator does not store again that it uses a class. */

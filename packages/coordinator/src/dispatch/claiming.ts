@@ -1,4 +1,4 @@
-/** The part of a turn that leases queued tasks to free places, in the order of the queue across all classes. */
+/** The part of a turn that leases queued tasks to free places, in the order that `queueing/claim-order.ts` describes. */
 import { attemptKey } from '@fog/contract';
 import { readBlobSizes } from '../blobs/blob-rows.ts';
 import { DISPATCH_LIMITS, PLACEMENT_LIMITS } from '../limits.ts';
@@ -12,15 +12,15 @@ import type { Lease } from './leases.ts';
 import type { Place } from './placement/placer.ts';
 import type { Planner } from './placement/planner.ts';
 import type { PlacementClasses } from './placement-classes.ts';
-import {
-  compareHeads,
-  compareHungry,
-  type HungryClass,
-  limitOfClaim,
-  type QueueHead,
-  type QueueHints,
-  waitingClass,
-} from './queue-hints.ts';
+import { compareHeads, type HungryClass, type QueueHead, type QueueHints, waitingClass } from './queue-hints.ts';
+import { type Band, ClaimOrder, ServedTimes, servedKey } from './queueing/claim-order.ts';
+import { type BlockedHeads, KeptNodes, longestRun } from './queueing/kept-nodes.ts';
+import type { KeptNode, PlacedUntil } from './queueing/kept-places.ts';
+import { fairPortions, nextPortion, type PlaceFinder, type Portion, type Shares } from './queueing/portions.ts';
+import type { OwnUse, QuotaGate, Quotas } from './queueing/quotas.ts';
+import { firstWaitsOf, type LeaseWait, type ServiceWaits } from './queueing/service-waits.ts';
+import { TurnUses } from './queueing/tenant-uses.ts';
+import type { Requirements } from './requirements.ts';
 import type { AgentSession, Reservations, Sessions } from './sessions.ts';
 import type { Turn } from './turn.ts';
 import { leaseVerified, type ReplicaLease } from './verification/replica-leases.ts';
@@ -31,8 +31,12 @@ export interface ClaimingDependencies {
   classes: PlacementClasses;
   sessions: Sessions;
   hints: QueueHints;
-  holds: Holds;
   planner: Planner;
+  holds: Holds;
+  quotas: Pick<Quotas, 'openGate' | 'told'>;
+  serviceWaits: Pick<ServiceWaits, 'note'>;
+  /** After this wait, work goes before all of its priority that has waited less. */
+  agingMilliseconds: number;
   random: () => number;
 }
 
@@ -48,66 +52,194 @@ export interface Claims {
   hints: HintUpdate[];
   /** Leases of classes for which room is kept. */
   filled: Pick<Hold, 'classId' | 'node'>[];
+  /** How long tasks have waited for their first node. */
+  waits: LeaseWait[];
+  /** Tenants of whom more could have been placed but for their quota. */
+  overQuota: Set<string>;
+  /** What other coordinators have been told of quotas. */
+  told: OwnUse[];
+  /** Nodes that are kept for heads without room. */
+  kept: KeptNode[];
+  /** Who has got something, by `servedKey`. */
+  served: ReadonlySet<string>;
   /** The turn has reached its limits: another may find more. */
   moreToClaim: boolean;
 }
 
+/** What the claims of one turn share. */
+interface Round {
+  writer: Writer;
+  turn: Turn;
+  now: number;
+  taken: Reservations;
+  uses: TurnUses;
+  order: ClaimOrder;
+  gate: QuotaGate;
+  heads: BlockedHeads;
+  claims: Claims;
+  tries: number;
+  /** Places that the portions of the last round did not fill. */
+  givenBack: number;
+  /** Those that were found for its portions. */
+  found: PlacedUntil[];
+}
+
 export class Claiming {
   readonly #dependencies: ClaimingDependencies;
+  readonly #served = new ServedTimes(DISPATCH_LIMITS.servedTenants);
+  readonly #kept: KeptNodes;
 
   constructor(dependencies: ClaimingDependencies) {
     this.#dependencies = dependencies;
+    this.#kept = new KeptNodes(dependencies);
+  }
+
+  /** The node that is kept for the head of this class, as of the last turn. */
+  keptFor(classId: string): KeptNode | undefined {
+    return this.#kept.of(classId);
   }
 
   /** Claims in the transaction of the turn. Changes nothing in memory but hints, of which too many do no harm. */
   async claim(writer: Writer, turn: Turn, now: number): Promise<Claims> {
-    const taken = this.#givenBack(turn);
+    const uses = new TurnUses(this.#dependencies.sessions.uses);
+    const taken = this.#givenBack(turn, uses);
     await this.#loadSizes(writer);
     await this.#hintRequeued(writer, turn);
-    const claims: Claims = { leases: [], hints: [], filled: [], moreToClaim: false };
-    this.#dependencies.holds.withhold(taken);
-    const order = this.#dependencies.hints.inOrder();
-    this.#dependencies.planner.look(
-      order
-        .filter(
-          ({
-            placement: {
-              requirements: { objectives, prefer },
-            },
-          }) => objectives !== undefined && prefer === undefined,
-        )
-        .map((hungry) => waitingClass(hungry, now)),
-      now,
-    );
-    let tries = 0;
+    const round = await this.#open({ writer, turn, now, taken, uses });
+    const { order, claims } = round;
     // Most turns have a task or two to lease, and places cost time to find.
     let most: number = DISPATCH_LIMITS.firstClaim;
-    for (let current = order.shift(); current !== undefined; current = order.shift()) {
+    for (let band = order.first(); band !== undefined; band = order.first()) {
       const room = DISPATCH_LIMITS.leasesPerTurn - claims.leases.length;
-      if (room === 0 || tries === DISPATCH_LIMITS.classesPerTurn) {
+      const mostClasses = DISPATCH_LIMITS.classesPerTurn - round.tries;
+      if (room === 0 || mostClasses === 0) {
         claims.moreToClaim = true;
         break;
       }
-      // A class without a place costs no statement and does not count: others must not starve behind it.
-      const wanted = Math.min(most, room);
-      const places = this.#places(current, wanted, taken, now);
-      if (places.length === 0) continue;
-      tries += 1;
-      const next = await this.#claimClass(writer, turn, {
-        current,
-        places,
-        wanted,
-        taken,
-        until: limitOfClaim(current, order[0]),
-        claims,
-        now,
-      });
-      if (next === null) continue;
-      insertInOrder(order, next);
-      most = room;
+      if (await this.#knowsHeads(round, band)) {
+        const { portions, empty } = await this.#portions(round, band, { most: Math.min(most, room), mostClasses });
+        const limits = portions.map(({ hungry }) => order.limitOf(hungry, band, portions.length === 1));
+        round.givenBack = 0;
+        for (const [index, portion] of portions.entries()) {
+          const next = await this.#claimClass(round, portion, limits[index] ?? null);
+          if (next === null) continue;
+          order.insert(next);
+          most = DISPATCH_LIMITS.leasesPerTurn;
+        }
+        if (round.givenBack > 0) for (const hungry of empty) order.insert(hungry);
+      }
     }
+    claims.served = order.served;
+    claims.kept = round.heads.kept;
+    claims.told = await round.gate.save();
     await this.#saveReplicas(writer, turn, claims, now);
     return claims;
+  }
+
+  /** The turn is committed. */
+  committed({ hints, served, kept, waits, overQuota, told }: Claims, now: number): void {
+    const { hints: known, quotas, serviceWaits } = this.#dependencies;
+    for (const update of hints) known.update(update.classId, update.head, update.version);
+    serviceWaits.note(waits, overQuota, now);
+    quotas.told(told);
+    this.#served.note(served, now);
+    this.#kept.keep(kept, now);
+  }
+
+  async #open(basis: Pick<Round, 'writer' | 'turn' | 'now' | 'taken' | 'uses'>): Promise<Round> {
+    const { hints, holds, planner, quotas, agingMilliseconds } = this.#dependencies;
+    holds.withhold(basis.taken);
+    const hungry = hints.all();
+    planner.look(
+      hungry
+        .filter(({ placement: { requirements } }) => isForPlan(requirements))
+        .map((one) => waitingClass(one, basis.now)),
+      basis.now,
+    );
+    const order = new ClaimOrder(hungry, { now: basis.now, agingMilliseconds, served: this.#served });
+    const claims: Claims = {
+      leases: [],
+      hints: [],
+      filled: [],
+      waits: [],
+      overQuota: new Set(),
+      told: [],
+      kept: [],
+      served: order.served,
+      moreToClaim: false,
+    };
+    const tenants = new Set(hungry.map(({ placement }) => placement.requirements.submitter));
+    const gate = await quotas.openGate(basis.writer, tenants, basis.uses);
+    const { turn, taken, now } = basis;
+    const found: PlacedUntil[] = [];
+    const heads = this.#kept.look({ taken, turn, leases: claims.leases, found, now });
+    return { ...basis, order, gate, heads, claims, tries: 0, givenBack: 0, found };
+  }
+
+  /**
+   * Where a class stands has to be known where others wait as well. What is not is looked up and put where it belongs;
+   * then the answer is false.
+   */
+  async #knowsHeads(round: Round, band: Band): Promise<boolean> {
+    const { order, claims, writer } = round;
+    if (order.isSingle) return true;
+    const unknown = [...band.tenants].find(([, [first]]) => first?.head.job === '');
+    if (unknown === undefined) return true;
+    const found = order.take(band, unknown[0]);
+    const { placement, version } = found;
+    const head = await queueHead(writer, placement.id, placement.requirements.reverify === true);
+    claims.hints.push({ classId: placement.id, head, version });
+    if (head !== null) order.insert({ ...found, head });
+    round.tries += 1;
+    return false;
+  }
+
+  async #portions(
+    round: Round,
+    band: Band,
+    { most, mostClasses }: { most: number; mostClasses: number },
+  ): Promise<Shares> {
+    const { order, uses } = round;
+    const finder = this.#finder(round);
+    const isFair = band.tenants.size > 1 && !band.queueClass.hasAged;
+    if (!isFair) return await nextPortion(order, band, most, finder);
+    const { capacity } = this.#dependencies.sessions;
+    const usedBy = (tenant: string) => uses.of(tenant);
+    return await fairPortions(order, band, { most, mostClasses }, { ...finder, capacity, usedBy });
+  }
+
+  #finder({ taken, uses, gate, heads, claims, found, writer, now }: Round): PlaceFinder {
+    // Those of the round before are leases by now, or given back.
+    found.length = 0;
+    const { planner, sessions, holds, jobs } = this.#dependencies;
+    const isHeld = ({ placement }: HungryClass) => isForPlan(placement.requirements) && planner.isHeld(placement, now);
+    return {
+      find: (hungry, most) => {
+        const { placement, head } = hungry;
+        const { requirements } = placement;
+        const allowed = Math.min(most, gate.allows(requirements.submitter, requirements));
+        if (allowed < most) claims.overQuota.add(requirements.submitter);
+        const job = jobs.find(head.job);
+        const endsBy = job === undefined ? Number.POSITIVE_INFINITY : now + longestRun(sessions, job);
+        if (allowed === 0 || isHeld(hungry)) return { places: [], isFull: true, isTimed: false, endsBy };
+        taken.placeFor(placement.id, endsBy);
+        const request = { ...waitingClass(hungry, now), most: allowed, taken, now };
+        let isPlanned = false;
+        const places = holds.lend(placement.id, taken, () => {
+          const planned = isForPlan(requirements) ? planner.places(request) : [];
+          isPlanned = planned.length > 0;
+          return isPlanned ? planned : sessions.placer.places(request);
+        });
+        uses.take(requirements.submitter, requirements, places.length);
+        for (const { session } of places) found.push({ session, needs: requirements, endsBy });
+        // Beyond its plan, it may find more places.
+        return { places, isFull: places.length < most && !isPlanned, isTimed: taken.isTimed, endsBy };
+      },
+      blocked: async (hungry) => {
+        const { requirements } = hungry.placement;
+        if (gate.allows(requirements.submitter, requirements) > 0 && !isHeld(hungry)) await heads.add(writer, hungry);
+      },
+    };
   }
 
   /** What leases of verified tasks lead to: most want another replica, which the next turn looks for. */
@@ -120,56 +252,69 @@ export class Claiming {
   }
 
   /** Claims for one class. Answers the class when it may have more tasks, from where it stands now. */
-  async #claimClass(
-    writer: Writer,
-    turn: Turn,
-    step: {
-      current: HungryClass;
-      places: Place[];
-      /** How many places were looked for. */
-      wanted: number;
-      taken: Reservations;
-      until: QueueHead | null;
-      claims: Claims;
-      now: number;
-    },
-  ): Promise<HungryClass | null> {
+  async #claimClass(round: Round, portion: Portion, limit: QueueHead | null): Promise<HungryClass | null> {
     const { database, jobs } = this.#dependencies;
-    const { current, places, wanted, taken, until, claims } = step;
-    const { placement, version } = current;
-    const isAgain = placement.requirements.reverify === true;
-    const request = { classId: placement.id, most: places.length, until, isAgain };
-    const claimed = await claimTasks(writer, database.engine, request);
+    const { writer, order, claims, now } = round;
+    const { hungry, places, isFull } = portion;
+    const { placement, version } = hungry;
+    const { requirements } = placement;
+    round.tries += 1;
+    const isAgain = requirements.reverify === true;
+    // It was asked whether tasks of this job end in time, and of no other.
+    const until = portion.isTimed ? hungry.head : limit;
+    const claimed = await claimTasks(writer, database.engine, {
+      classId: placement.id,
+      most: places.length,
+      until,
+      isAgain,
+    });
     await jobs.load(
       writer,
       claimed.map((task) => task.job),
     );
-    const suitable = this.#dependencies.sessions.placer.suitable(placement);
-    const given = places.map(({ session }) => session);
-    const replicas = await this.#replicas(writer, turn, claimed, { places: given, now: step.now });
-    claimed.forEach(({ checkpoint, ...name }, index) => {
-      const { session, reason } = places[index] as Place;
-      const replica = replicas?.get(attemptKey(name));
-      if (replica === 'refused') {
-        taken.giveBack(session, placement.requirements);
-        return;
-      }
-      const isVerified = replica === 'verified';
-      claims.leases.push({ name, session, suitable, reason, job: jobs.get(name.job), checkpoint, isVerified });
-      if (this.#dependencies.holds.size > 0) claims.filled.push({ classId: placement.id, node: session.nodeId });
-      if (replica === undefined) turn.leased(name, { id: session.nodeId, name: session.description.name });
-    });
-    for (const session of given.slice(claimed.length)) taken.giveBack(session, placement.requirements);
+    const leased = await this.#lease(round, portion, claimed);
+    if (leased > 0) order.served.add(servedKey(hungry));
+    claims.waits.push(...firstWaitsOf(claimed, requirements, jobs, now));
     const last = claimed.at(-1);
     if (claimed.length === places.length && last !== undefined) {
-      const head = { rank: current.head.rank, job: last.job };
+      const head = { rank: hungry.head.rank, job: last.job };
       claims.hints.push({ classId: placement.id, head, version });
-      return places.length === wanted ? { ...current, head } : null;
+      return isFull ? null : { ...hungry, head };
     }
     const head = until === null ? null : await queueHead(writer, placement.id, isAgain);
     claims.hints.push({ classId: placement.id, head, version });
     // A head in front of `until` is locked by another coordinator: asking again at once would find it locked again.
-    return head !== null && until !== null && compareHeads(head, until) > 0 ? { ...current, head } : null;
+    return head !== null && until !== null && compareHeads(head, until) > 0 ? { ...hungry, head } : null;
+  }
+
+  /** Gives the claimed tasks their places, and the places that are left back. Answers how many were leased. */
+  async #lease(round: Round, { hungry, places, endsBy }: Portion, claimed: readonly ClaimedTask[]): Promise<number> {
+    const { holds, jobs, sessions } = this.#dependencies;
+    const { writer, turn, taken, uses, claims, now } = round;
+    const { placement } = hungry;
+    const { requirements } = placement;
+    const suitable = sessions.placer.suitable(placement);
+    const given = places.map(({ session }) => session);
+    const replicas = await this.#replicas(writer, turn, claimed, { places: given, now });
+    const unused = given.slice(claimed.length);
+    claimed.forEach(({ job, partition, fence, checkpoint }, index) => {
+      const name = { job, partition, fence };
+      const { session, reason } = places[index] as Place;
+      const replica = replicas?.get(attemptKey(name));
+      if (replica === 'refused') {
+        unused.push(session);
+        return;
+      }
+      const isVerified = replica === 'verified';
+      claims.leases.push({ name, session, suitable, reason, job: jobs.get(job), checkpoint, isVerified });
+      if (holds.size > 0) claims.filled.push({ classId: placement.id, node: session.nodeId });
+      if (replica === undefined) turn.leased(name, { id: session.nodeId, name: session.description.name });
+    });
+    taken.placeFor(placement.id, endsBy);
+    for (const session of unused) taken.giveBack(session, requirements);
+    round.givenBack += unused.length;
+    uses.take(requirements.submitter, requirements, -unused.length);
+    return places.length - unused.length;
   }
 
   /** Leases of the tasks among these whose results are verified; null where there are none. */
@@ -190,45 +335,35 @@ export class Claiming {
     return leases;
   }
 
-  #places(hungry: HungryClass, most: number, taken: Reservations, now: number): Place[] {
-    const { planner, sessions, holds } = this.#dependencies;
-    const { placement } = hungry;
-    const { objectives, prefer } = placement.requirements;
-    // A task that was moved goes where it was moved to.
-    const isPlanned = objectives !== undefined && prefer === undefined;
-    if (isPlanned && planner.isHeld(placement, now)) return [];
-    const request = { ...waitingClass(hungry, now), most, taken, now };
-    return holds.lend(placement.id, taken, () => {
-      const planned = isPlanned ? planner.places(request) : [];
-      return planned.length > 0 ? planned : sessions.placer.places(request);
-    });
-  }
-
   /** How large the blobs are that classes ask for by where they are. */
   async #loadSizes(writer: Writer): Promise<void> {
     const { hints, sessions } = this.#dependencies;
     const { blobs } = sessions.placer;
-    const wanted = hints.inOrder().flatMap(({ placement }) => placement.requirements.data ?? []);
+    const wanted = hints.all().flatMap(({ placement }) => placement.requirements.data ?? []);
     const unsized = blobs.unsized([...new Set(wanted)]).slice(0, PLACEMENT_LIMITS.sizedBlobs);
     if (unsized.length === 0) return;
     for (const { digest, bytes } of await readBlobSizes(writer, unsized)) blobs.size(digest, bytes);
   }
 
   /** Places of attempts that this turn has ended can be given away in it. */
-  #givenBack(turn: Turn): Reservations {
+  #givenBack(turn: Turn, uses: TurnUses): Reservations {
     const taken = this.#dependencies.sessions.placer.begin();
     for (const attempt of turn.freed()) {
       const session = this.#dependencies.sessions.get(attempt.node);
       const needs = session?.needsOf(attempt);
-      if (session !== undefined && needs !== undefined && session.isPlaced(attempt)) taken.giveBack(session, needs);
+      if (session === undefined || needs === undefined || !session.isPlaced(attempt)) continue;
+      taken.giveBack(session, needs);
+      uses.take(session.tenantOf(attempt), needs, -1);
     }
     for (const attempt of turn.verification.committed) {
       // What has ended in the same turn has given back all that it had.
       if (attempt.state !== 'committed') continue;
       const session = this.#dependencies.sessions.get(attempt.node);
       const needs = session?.needsOf(attempt);
+      if (session === undefined || needs === undefined) continue;
       // Its outputs stay on the disk.
-      if (session !== undefined && needs !== undefined) taken.giveBack(session, { ...needs, diskBytes: 0 });
+      taken.giveBack(session, { ...needs, diskBytes: 0 });
+      uses.take(session.tenantOf(attempt), { ...needs, diskBytes: 0 }, -1);
     }
     return taken;
   }
@@ -252,7 +387,7 @@ export class Claiming {
   }
 }
 
-function insertInOrder(order: HungryClass[], item: HungryClass): void {
-  const index = order.findIndex((other) => compareHungry(item, other) < 0);
-  order.splice(index === -1 ? order.length : index, 0, item);
+/** A task that was moved goes where it was moved to. */
+function isForPlan({ objectives, prefer }: Requirements): boolean {
+  return objectives !== undefined && prefer === undefined;
 }

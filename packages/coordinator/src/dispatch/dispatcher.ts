@@ -13,12 +13,12 @@ import { type AttemptName, attemptKey, FogError } from '@fog/contract';
 import type { Bus, Hint } from '../bus.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { allOf } from '../store/bulk.ts';
-import { countWaiting } from '../store/claim.ts';
 import type { Database, Writer } from '../store/database.ts';
+import { waitingTasks } from '../store/spot-rows.ts';
 import { insertLeases, loadAttempts, saveAttempts, saveJobs } from '../store/turn-rows.ts';
 import { saveVerification } from '../store/verification-rows.ts';
 import { chooseClasses, roomsForMoves } from './chosen-classes.ts';
-import { Claiming, type Claims, type HintUpdate } from './claiming.ts';
+import { Claiming, type Claims } from './claiming.ts';
 import { type AdmittedNode, type Arrival, admitNodes, type Reconciliation, reconcile } from './hello.ts';
 import { type Hold, Holds } from './holds.ts';
 import { type DispatcherInput, type HelloInput, type HelloOutcome, missingOutputs, namesIn } from './inputs.ts';
@@ -29,10 +29,15 @@ import type { Listening } from './listening.ts';
 import type { DispatcherMetrics } from './metrics.ts';
 import { sendOrders } from './orders.ts';
 import { type Heard, moveJournals, stillTrue } from './outdated-inputs.ts';
+import { learn } from './placement/learning.ts';
 import { PlanThread } from './placement/plan-thread.ts';
 import { Planner } from './placement/planner.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import { QueueHints } from './queue-hints.ts';
+import type { KeptNode } from './queueing/kept-places.ts';
+import { type Quotas, runningOf } from './queueing/quotas.ts';
+import { expiredWaits, type LeaseWait, type ServiceWaits } from './queueing/service-waits.ts';
+import type { Requirements } from './requirements.ts';
 import { AgentSession, Sessions } from './sessions.ts';
 import { Turn } from './turn.ts';
 import type { Witness } from './verification/result-proof.ts';
@@ -52,25 +57,30 @@ export interface DispatcherDependencies {
   /** Values of a submitter's secrets. Throws `not-found` for a name that is gone. */
   resolveSecrets: (principal: string, names: readonly string[]) => Promise<Record<string, string>>;
   metrics: DispatcherMetrics;
+  quotas: Quotas;
+  serviceWaits: ServiceWaits;
+  /** After this wait, work goes before all of its priority that has waited less. */
+  agingMilliseconds: number;
   warn: (message: string, data: Record<string, unknown>) => void;
 }
 
 /** What a committed turn has to do outside of the database. */
 interface TurnResult {
   turn: Turn;
+  /** When it was decided. */
+  at: number;
   /** The inputs that were not outdated. */
   live: DispatcherInput[];
-  leases: Lease[];
+  claims: Claims;
+  /** Tasks that were given up before any node took them. */
+  expired: LeaseWait[];
   /** Sessions whose entries are durable. Those not named are connected elsewhere by now. */
   heard: Map<AgentSession, Heard>;
   hellos: { input: HelloInput; outcome: HelloOutcome }[];
-  hints: HintUpdate[];
-  filled: Claims['filled'];
   /** Kept for tasks that move. */
   rooms: Hold[];
   streams: string[];
   verdicts: string[];
-  moreToClaim: boolean;
 }
 
 /** An agent that connects: what the store says of it, or why it is refused. */
@@ -91,8 +101,8 @@ const FINAL_REPORTS: ReadonlySet<string> = new Set(['succeed', 'fail', 'yield', 
 export class Dispatcher {
   readonly sessions = new Sessions();
   readonly hints = new QueueHints();
-  readonly holds = new Holds(this.sessions);
   readonly planner: Planner;
+  readonly holds = new Holds(this.sessions);
   readonly #dependencies: DispatcherDependencies;
   readonly #claiming: Claiming;
   readonly #delivery: LeaseDelivery;
@@ -108,16 +118,16 @@ export class Dispatcher {
 
   constructor(dependencies: DispatcherDependencies) {
     this.#dependencies = dependencies;
-    const take = (...inputs: DispatcherInput[]) => this.take(...inputs);
-    this.#delivery = new LeaseDelivery({ ...dependencies, sessions: this.sessions, take });
     this.planner = new Planner({
       ...dependencies,
       placer: this.sessions.placer,
       thread: new PlanThread(),
-      countWaiting: (classIds, most) => countWaiting(dependencies.database.read, classIds, most),
+      countWaiting: (classId, most) => waitingTasks(dependencies.database.read, classId, most),
       wake: () => this.wake(),
     });
+    const take = (...inputs: DispatcherInput[]) => this.take(...inputs);
     const { sessions, hints, holds, planner } = this;
+    this.#delivery = new LeaseDelivery({ ...dependencies, sessions, take });
     this.#claiming = new Claiming({ ...dependencies, sessions, hints, holds, planner });
     dependencies.bus.subscribe((hint) => {
       if (hint.kind === 'departure') return this.#takeDeparture(hint);
@@ -146,6 +156,17 @@ export class Dispatcher {
   take(...inputs: DispatcherInput[]): void {
     this.#inputs.push(...inputs);
     this.wake();
+  }
+
+  /** The node that is kept for the head of this class, as of the last turn. */
+  keptFor(classId: string): KeptNode | undefined {
+    return this.#claiming.keptFor(classId);
+  }
+
+  /** Whether the quota of the submitter lets a task with these needs start. */
+  mayStart(requirements: Requirements): boolean {
+    const { submitter } = requirements;
+    return this.#dependencies.quotas.mayStart(submitter, requirements, runningOf(this.sessions.uses.of(submitter)));
   }
 
   get waitingInputs(): number {
@@ -189,7 +210,7 @@ export class Dispatcher {
     }
     this.#mostInputs = Math.min(DISPATCH_LIMITS.reportsPerTurn, this.#mostInputs * 2);
     this.#apply(result);
-    this.#again ||= this.#inputs.length > 0 || result.moreToClaim;
+    this.#again ||= this.#inputs.length > 0 || result.claims.moreToClaim;
     this.#dependencies.metrics.turn((performance.now() - started) / 1000, inputs.length);
   }
 
@@ -265,8 +286,9 @@ export class Dispatcher {
     const claims = await this.#claiming.claim(writer, turn, at);
     const given = claims.leases.map(({ session, ...lease }) => ({ ...lease, node: session.nodeId }));
     const [, streams] = await allOf([insertLeases(writer, given, at), saveJobs(writer, turn.counts, turn.entries, at)]);
+    const expired = await expiredWaits(writer, turn, live, { jobs, classes, sessions: this.sessions, now: at });
     const rooms = await roomsForMoves(writer, classes, turn);
-    return { turn, live, heard, hellos, ...claims, streams, verdicts, rooms };
+    return { turn, at, live, heard, hellos, claims, expired, streams, verdicts, rooms };
   }
 
   #applyInput(
@@ -336,7 +358,7 @@ export class Dispatcher {
       const { message, hint } = arrived;
       return { accepted: false, code: 'unauthenticated', message, ...(hint === undefined ? {} : { hint }) };
     }
-    const { jobs, welcome: told } = this.#dependencies;
+    const { jobs, now, welcome: told } = this.#dependencies;
     const { admitted, blobToken, attempts } = arrived;
     for (const entry of attempts.forgotten) turn.forgotten(entry.name, entry.why);
     const stop = [...attempts.stop];
@@ -358,8 +380,9 @@ export class Dispatcher {
       }
       turn.suspensions.remind(name, state);
       keep.push({ attempt: name, logBytes });
-      const { needs, isSpot } = jobs.get(name.job);
-      session.hold(name, needs, isSpot);
+      const { attemptMilliseconds, isSpot, needs, submitter: tenant } = jobs.get(name.job);
+      // When it began is not known here: it ends by then in any case.
+      session.hold(name, needs, { tenant, endsBy: now() + attemptMilliseconds, isSpot });
       if (isCommitted) session.commit(name);
     }
     const welcome = JSON.stringify({
@@ -383,7 +406,8 @@ export class Dispatcher {
     for (const attempt of result.turn.verification.committed) this.sessions.get(attempt.node)?.commit(attempt);
     for (const attempt of result.turn.freed()) this.sessions.get(attempt.node)?.release(attempt);
     for (const input of result.live) this.#releaseEnded(input);
-    this.#remember(result);
+    const elsewhere = learn(this.sessions, this.#dependencies.jobs, result.live, result.turn.verification.records);
+    for (const node of elsewhere) bus.publish({ kind: 'node', node });
     for (const [session, { upTo, isTrusted }] of result.heard) {
       session.acknowledged = upTo;
       session.link.send(`{"type":"ack","sequence":${upTo}}`);
@@ -391,39 +415,19 @@ export class Dispatcher {
     }
     // The hints that told of it were lost.
     for (const node of result.turn.verification.outdated) bus.publish({ kind: 'node', node });
-    for (const update of result.hints) this.hints.update(update.classId, update.head, update.version);
-    this.holds.fill(result.filled);
-    this.#delivery.send(result.leases);
+    this.#claiming.committed(result.claims, result.at);
+    this.#dependencies.serviceWaits.note(result.expired, [], result.at);
+    this.holds.fill(result.claims.filled);
+    this.#delivery.send(result.claims.leases, result.at);
     for (const room of result.rooms) this.holds.add(room);
     sendOrders(result.turn, this.sessions, bus);
     const requeued = new Set(result.turn.requeued.map((task) => task.classId));
     if (requeued.size > 0) this.announce([...requeued]);
     if (result.streams.length > 0) bus.publish({ kind: 'streams', ids: result.streams });
-    metrics.leases(result.leases.length);
+    metrics.leases(result.claims.leases.length);
     if (result.turn.suspensions.yields.length > 0) metrics.yields(result.turn.suspensions.yields);
     const { accepted } = result.turn.verification.effects;
     if (accepted.length + result.verdicts.length > 0) metrics.verification(result.verdicts, accepted);
-  }
-
-  /** What placement learns from what has ended: how long it took, and what verification says of nodes. */
-  #remember({ live, turn }: TurnResult): void {
-    const { jobs, bus } = this.#dependencies;
-    for (const input of live) {
-      if (input.kind !== 'entry' || input.entry.report.event !== 'succeed') continue;
-      const job = jobs.find(input.entry.attempt.job);
-      if (job === undefined) continue;
-      const { wallMilliseconds } = input.entry.report.usage;
-      this.sessions.placer.runTimes.observe(input.session.nodeId, runKindsOf(job), wallMilliseconds);
-    }
-    for (const { node, runtime, trust } of turn.verification.records) {
-      const session = this.sessions.get(node);
-      // Another coordinator has it.
-      if (session === undefined) bus.publish({ kind: 'node', node });
-      else {
-        session.trust = { ...session.trust, [runtime]: trust };
-        this.sessions.changed(session);
-      }
-    }
   }
 
   /** Its node has ended the attempt, even where another coordinator has decided on it long ago. */

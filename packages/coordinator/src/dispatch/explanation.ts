@@ -12,6 +12,8 @@ import {
   YIELD_REASONS,
 } from '@fog/contract';
 
+import type { KeptNode } from './queueing/kept-places.ts';
+
 export interface ExplainedTask {
   task: TaskWithAttempts;
   /** Nodes that suited at its newest lease; null where that was not noted. */
@@ -22,36 +24,35 @@ export interface ExplainedTask {
   ahead: number | null;
   /** Where it could run now. */
   plan: Plan;
+  /** What its submitter may have at a time, in words, where that keeps it from being placed. */
+  overQuota: string | null;
+  /** The node that is kept for the first task of the same needs. */
+  kept: KeptNode | undefined;
   now: number;
 }
 
-export function explainTask({ task, suitable, reason, ahead, plan, now }: ExplainedTask): Explanation {
+export function explainTask(explained: ExplainedTask): Explanation {
+  const { task, suitable, reason, ahead, plan } = explained;
   return {
     state: task.state,
-    waiting: task.state === 'queued' ? { ...waitingOf(task, plan, ahead, now), ahead } : null,
+    waiting: task.state === 'queued' ? { ...waitingOf(explained), ahead } : null,
     placed: placedOf(task, suitable, reason),
     plan,
   };
 }
 
-function waitingOf(
-  task: TaskWithAttempts,
-  plan: Plan,
-  ahead: number | null,
-  now: number,
-): { reason: (typeof WAITING_REASONS)[number]; message: string } {
-  const waiting = waitingForPlace(task, plan, ahead, now);
+function waitingOf(explained: ExplainedTask): { reason: (typeof WAITING_REASONS)[number]; message: string } {
+  const { task } = explained;
+  const waiting = waitingForPlace(explained);
   const last = task.attempts.at(-1);
   if (last?.state !== 'yielded' || !last.message || task.suspended) return waiting;
   return { ...waiting, message: `${waiting.message}; attempt ${last.fence} gave its place up: ${last.message}` };
 }
 
-function waitingForPlace(
-  task: TaskWithAttempts,
-  plan: Plan,
-  ahead: number | null,
-  now: number,
-): { reason: (typeof WAITING_REASONS)[number]; message: string } {
+function waitingForPlace({ task, plan, ahead, overQuota, kept, now }: ExplainedTask): {
+  reason: (typeof WAITING_REASONS)[number];
+  message: string;
+} {
   const last = task.attempts.at(-1);
   if (task.suspended)
     return { reason: 'suspended', message: `it is suspended until it is resumed: fog job resume ${task.job}` };
@@ -60,13 +61,20 @@ function waitingForPlace(
     return { reason: 'retry', message: `it is tried again in ${formatDuration(task.notBefore - now)}${after}` };
   }
   if (plan.nodes.length === 0) return { reason: 'no-node', message: noNodeText(plan) };
+  if (overQuota !== null) return { reason: 'over-quota', message: overQuota };
   const front = ahead === null ? 'very many tasks are' : counted(ahead, 'task is', 'tasks are');
   const queue = ahead === 0 ? '' : `; ${front} in front of it`;
   if (plan.nodes.every(({ freeSlots }) => freeSlots === 0)) {
-    return { reason: 'no-room', message: `${noRoomText(plan.nodes.length)}${queue}` };
+    return { reason: 'no-room', message: `${noRoomText(plan.nodes.length)}${queue}${keptText(kept, ahead, now)}` };
   }
   const nodes = plan.nodes.length === 1 ? 'the node that suits has' : `the ${plan.nodes.length} nodes that suit have`;
   return { reason: 'next', message: `${nodes} room${queue || ', and it is the next'}` };
+}
+
+function keptText(kept: KeptNode | undefined, ahead: number | null, now: number): string {
+  if (kept === undefined || ahead !== 0) return '';
+  const wait = Math.max(0, kept.startsAt - now);
+  return `; node ${kept.nodeName} is kept for it, with room in ${formatDuration(wait)} at the latest if all keeps to its time`;
 }
 
 /** Why no node suits: what keeps most of them out. */
@@ -127,8 +135,8 @@ function expectedText(expected: PlacementReason['expected']): string {
   const parts = [
     `end within ${formatDuration(Math.round(completionMilliseconds))}`,
     `cost ${costMicroFog} micro-FOG`,
-    `draw ${Math.round(energyJoules)} J`,
-    `fail with ${(failureRisk * 100).toFixed(1)} %`,
+    `draw ${Number(energyJoules.toPrecision(3))} J`,
+    `fail with ${Number((failureRisk * 100).toPrecision(3))} %`,
     ...(latenessMilliseconds > 0 ? [`miss its deadline by ${formatDuration(Math.round(latenessMilliseconds))}`] : []),
   ];
   return `; it was expected to ${parts.join(', ')}`;

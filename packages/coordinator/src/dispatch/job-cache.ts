@@ -1,5 +1,5 @@
 /** Specifications of jobs, parsed once. They never change, so the cache is never wrong; it only forgets. */
-import { type JobSpec, parseDuration, type VerificationPolicy } from '@fog/contract';
+import { isLongRunning, type JobSpec, parseDuration, type VerificationPolicy } from '@fog/contract';
 import { SPOT_CHECK_POLICY } from '@fog/verification';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { type BulkStatement, runBulk } from '../store/bulk.ts';
@@ -24,6 +24,10 @@ export interface CachedJob {
   specText: string;
   needs: Needs;
   lostAfterMilliseconds: number;
+  /** How long an attempt may take; `Infinity` for what is kept running. */
+  attemptMilliseconds: number;
+  /** How long a task may wait for its first node. */
+  queueMilliseconds: number;
   /** Names of the secrets that the specification refers to. */
   secretNames: string[];
   /** Null where the first result counts. */
@@ -77,6 +81,8 @@ type Derived =
   | 'spec'
   | 'needs'
   | 'lostAfterMilliseconds'
+  | 'attemptMilliseconds'
+  | 'queueMilliseconds'
   | 'secretNames'
   | 'verification'
   | 'isSpot'
@@ -97,6 +103,8 @@ export class JobCache {
       spec,
       needs: requirementsOf(spec, job.submitter),
       lostAfterMilliseconds: parseDuration(spec.spec.disconnect.lostAfter),
+      attemptMilliseconds: isLongRunning(spec) ? Number.POSITIVE_INFINITY : parseDuration(spec.spec.timeouts.attempt),
+      queueMilliseconds: parseDuration(spec.spec.timeouts.queue),
       secretNames: secretsOf(spec).map(({ secret }) => secret),
       verification: isCheck ? SPOT_CHECK_POLICY : verification?.mode === 'none' ? null : (verification ?? null),
       isSpot: spec.spec.spot === true,

@@ -24,6 +24,7 @@ import { blobsOf } from './job-blobs.ts';
 import { type JobCache, type LeaseTerms, secretsOf } from './job-cache.ts';
 import type { Closing } from './job-progress.ts';
 import type { PlacementClasses } from './placement-classes.ts';
+import type { Quotas } from './queueing/quotas.ts';
 import { hurdleOf, isVerified, type PlacementNode, placementClass, requirementsOf } from './requirements.ts';
 
 export interface JobsDependencies {
@@ -35,6 +36,7 @@ export interface JobsDependencies {
   randomBytes: (count: number) => Uint8Array;
   /** How many more tasks may be queued. */
   queueRoom: () => number;
+  quotas: Pick<Quotas, 'admit'>;
   /** Why nothing more can be stored, or null. */
   storageFault: () => FogError | null;
   /** Names of the secrets that this principal has. */
@@ -61,7 +63,7 @@ export class Jobs {
 
   /** Answers the id of the job once it is on disk. The same idempotency key answers the same job. */
   async submit(caller: Caller, request: { spec: unknown; idempotencyKey?: string | undefined }): Promise<string> {
-    const { database, dispatcher, now, randomBytes } = this.#dependencies;
+    const { database, dispatcher, quotas, now, randomBytes } = this.#dependencies;
     const spec = parseJobSpec(request.spec);
     if (isLongRunning(spec)) {
       throw new FogError('invalid-request', `a ${spec.spec.type} is deployed, it cannot be submitted as a job`, {
@@ -91,6 +93,8 @@ export class Jobs {
     const needed = spec.spec.dependsOn ?? [];
     const classes = requirementsFor(submission).map(placementClass);
     const stored = database.write(async (writer) => {
+      // In the transaction, or jobs that come together would go beyond it together.
+      await quotas.admit(writer, principal, taskCountOf(submission));
       const outcome = await this.store(writer, submission);
       // The next turn, in this transaction or a later one, leases its first tasks. Only a stored job is hinted at: the
       // hint of a class that no node suits stays.
@@ -128,6 +132,7 @@ export class Jobs {
         details: { room },
       });
     }
+    await this.#dependencies.quotas.admit(this.#dependencies.database.read, principal, tasks);
     return await this.#folderEntries(spec);
   }
 

@@ -2,7 +2,9 @@
 import { FogError } from '@fog/contract';
 import type { DispatcherInput } from './inputs.ts';
 import { blobsOf } from './job-blobs.ts';
+import type { CachedJob } from './job-cache.ts';
 import { groupLeases, type Lease, leaseFrame, leaseGroupTexts } from './leases.ts';
+import { longestRun } from './queueing/kept-nodes.ts';
 import type { AgentSession, Sessions } from './sessions.ts';
 
 export interface LeaseDeliveryDependencies {
@@ -19,8 +21,15 @@ export class LeaseDelivery {
     this.#dependencies = dependencies;
   }
 
-  send(leases: readonly Lease[]): void {
-    for (const { name, session, job } of leases) session.hold(name, job.needs, job.isSpot);
+  /** `at`: when they were decided on. */
+  send(leases: readonly Lease[], at: number): void {
+    const { sessions } = this.#dependencies;
+    const longest = new Map<CachedJob, number>();
+    const longestOf = (job: CachedJob) => longest.getOrInsertComputed(job, () => longestRun(sessions, job));
+    for (const { name, session, job } of leases) {
+      const { isSpot, needs, submitter: tenant } = job;
+      session.hold(name, needs, { tenant, endsBy: at + longestOf(job), isSpot });
+    }
     for (const [session, byJob] of groupLeases(leases)) {
       const texts: string[] = [];
       for (const [job, group] of byJob) {

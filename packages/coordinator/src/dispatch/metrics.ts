@@ -1,6 +1,7 @@
 /** What operators watch of the dispatcher. */
 
-import type { Status } from '@fog/contract';
+import { SERVICE_TIERS, type ServiceTier, type Status } from '@fog/contract';
+import { WAIT_BOUNDS_MILLISECONDS } from '@fog/scheduler/queueing';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { PlanMetrics } from './placement/planner.ts';
 
@@ -11,6 +12,19 @@ export interface DispatcherMetrics extends PlanMetrics {
   yields(reasons: readonly string[]): void;
   /** Verdicts on results, and verified tasks with the number of their results. */
   verification(verdicts: readonly string[], accepted: readonly { by: string; results: number }[]): void;
+}
+
+/** Observes how long tasks waited for their first node. The bounds are those that promises and credits ask about. */
+export function createQueueWaits(registry: Registry): (tier: ServiceTier, seconds: number) => void {
+  const waits = new Histogram({
+    name: 'fog_queue_wait_seconds',
+    help: 'Time of tasks from when they could be placed until their first node, by tier',
+    labelNames: ['tier'] as const,
+    buckets: WAIT_BOUNDS_MILLISECONDS.map((bound) => bound / 1000),
+    registers: [registry],
+  });
+  const byTier = new Map(SERVICE_TIERS.map((tier) => [tier, waits.labels(tier)]));
+  return (tier, seconds) => byTier.get(tier)?.observe(seconds);
 }
 
 /** Adds the dispatcher's metrics to the registry. `status` is asked once a scrape. */

@@ -19,7 +19,7 @@ import { roomsFor, type SpotNode } from './spot-victims.ts';
 
 export interface PreemptionDependencies {
   database: Database;
-  dispatcher: Pick<Dispatcher, 'sessions' | 'hints' | 'holds' | 'take' | 'settled'>;
+  dispatcher: Pick<Dispatcher, 'sessions' | 'hints' | 'holds' | 'mayStart' | 'take' | 'settled'>;
   now: () => number;
 }
 
@@ -46,6 +46,7 @@ export class Preemption {
     const blocked = dispatcher.hints
       .inOrder()
       .filter(({ placement: { id, requirements } }) => requirements.spot !== true && !this.#futile.has(id))
+      .filter(({ placement }) => dispatcher.mayStart(placement.requirements))
       .slice(0, DISPATCH_LIMITS.preemptingClasses);
     let most: number = DISPATCH_LIMITS.preemptionsPerLook;
     for (const head of blocked) {

@@ -5,6 +5,7 @@
  * that is not hinted at is found by the next look into the database.
  */
 import { timeOfId } from '@fog/contract';
+import { tierRank } from '@fog/scheduler/queueing';
 import { runKindOf } from './job-cache.ts';
 import type { WaitingClass } from './placement/planner.ts';
 import { hasBegun, type PlacementClass } from './requirements.ts';
@@ -47,29 +48,29 @@ export class QueueHints {
     else known.head = head;
   }
 
-  /** In the order of dispatch. */
+  /** Those that have waited the longest of their priority and tier first; claims are fair besides. */
   inOrder(): HungryClass[] {
-    return [...this.#hungry.values()].map((hungry) => ({ ...hungry })).sort(compareHungry);
+    return this.all().sort(compareHungry);
+  }
+
+  /** Copies, in no order. */
+  all(): HungryClass[] {
+    return [...this.#hungry.values()].map((hungry) => ({ ...hungry }));
   }
 }
 
 /** Tasks that have begun go before others of their rank: nodes keep results for them until they are decided. */
-export function compareHungry(left: HungryClass, right: HungryClass): number {
-  if (left.head.rank !== right.head.rank) return left.head.rank - right.head.rank;
-  const begun = Number(hasBegun(right.placement.requirements)) - Number(hasBegun(left.placement.requirements));
-  return begun === 0 ? compareHeads(left.head, right.head) : begun;
+function compareHungry(left: HungryClass, right: HungryClass): number {
+  const [one, other] = [left.placement.requirements, right.placement.requirements];
+  return (
+    left.head.rank - right.head.rank ||
+    Number(hasBegun(other)) - Number(hasBegun(one)) ||
+    tierRank(one.tier ?? 'bronze') - tierRank(other.tier ?? 'bronze') ||
+    compareHeads(left.head, right.head)
+  );
 }
 
-/** Up to where a claim of this class may go before the other comes first. */
-export function limitOfClaim(current: HungryClass, next: HungryClass | undefined): QueueHead | null {
-  if (next === undefined) return null;
-  const isAlike = hasBegun(current.placement.requirements) === hasBegun(next.placement.requirements);
-  return isAlike || next.head.rank !== current.head.rank ? next.head : { rank: next.head.rank, job: LAST_JOB };
-}
-
-/** Behind every id of a job. */
-const LAST_JOB = '~';
-
+/** In the order of arrival. */
 export function compareHeads(left: QueueHead, right: QueueHead): number {
   if (left.rank !== right.rank) return left.rank - right.rank;
   return left.job < right.job ? -1 : left.job > right.job ? 1 : 0;

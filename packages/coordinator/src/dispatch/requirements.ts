@@ -18,9 +18,11 @@ import {
   policyIncludes,
   type RouterStrategyName,
   type RuntimeName,
+  type ServiceTier,
   satisfies,
 } from '@fog/contract';
 import { type Exclusions, isExcluded, type NodeTrust } from '@fog/verification';
+import { PLACEMENT_LIMITS } from '../limits.ts';
 import { blobsOf } from './job-blobs.ts';
 
 export interface Needs {
@@ -37,6 +39,8 @@ export interface Requirements extends Needs {
   constraints: readonly string[];
   /** Only this node: tasks of ops jobs and daemons. */
   node: string | null;
+  /** How soon it shall find a node. Left out for bronze. */
+  tier?: Exclude<ServiceTier, 'bronze'>;
   /** Any other node rather than this one, on which a replica failed. Left out where there is none. */
   avoid?: string;
   /** This node rather than others: the task was moved there. */
@@ -73,7 +77,7 @@ export interface PlacementClass {
 }
 
 export function requirementsOf(spec: JobSpec, submitter: string, node: string | null = null): Requirements {
-  const { task, placement } = spec.spec;
+  const { task, placement, tier = 'bronze', spot } = spec.spec;
   const engine = task.javascript?.engine ?? 'auto';
   return {
     runtime: task.runtime,
@@ -84,7 +88,8 @@ export function requirementsOf(spec: JobSpec, submitter: string, node: string | 
     submitter,
     constraints: placement.constraints,
     node,
-    ...(spec.spec.spot === true ? { spot: true } : {}),
+    ...(tier === 'bronze' ? {} : { tier }),
+    ...(spot === true ? { spot } : {}),
     ...(isVerified(spec) ? { verified: true } : {}),
     ...termsOf(spec),
   };
@@ -95,7 +100,7 @@ function termsOf(spec: JobSpec): Partial<Requirements> {
   const { placement, objectives, budget, privacy, deadline } = spec.spec;
   const { strategy, trust, maxLatency } = placement;
   const usesData = strategy === 'affinity' || strategy === 'proximity' || (objectives?.completionTime ?? 0) > 0;
-  const data = usesData ? blobsOf(spec).toSorted() : [];
+  const data = usesData ? [...new Set(blobsOf(spec))].sort().slice(0, PLACEMENT_LIMITS.choosingBlobs) : [];
   return {
     ...(strategy === undefined ? {} : { strategy }),
     ...(objectives === undefined ? {} : { objectives }),

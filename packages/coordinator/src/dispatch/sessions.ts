@@ -3,6 +3,8 @@ import { type AttemptName, attemptKey, type Capacity, type DepartureReason, type
 import { DISPATCH_LIMITS } from '../limits.ts';
 import type { NodeFacts } from './placement/node-offers.ts';
 import { Placer } from './placement/placer.ts';
+import type { KeptPlace } from './queueing/kept-places.ts';
+import { TenantUses } from './queueing/tenant-uses.ts';
 import { fits, type Needs } from './requirements.ts';
 
 export interface SessionLink {
@@ -49,10 +51,19 @@ interface Held {
   needs: Needs;
   /** 0 once the attempt has run and only its outputs are kept. */
   slots: 0 | 1;
+  holder: Holder;
   sampling: Sampling;
+}
+
+/** Whose attempt it is, and when it ends at the latest; what is kept running never does. */
+export interface Holder {
+  tenant: string;
+  endsBy: number;
   /** Others may take its place. */
   isSpot: boolean;
 }
+
+const NOBODY: Holder = { tenant: '', endsBy: Number.POSITIVE_INFINITY, isSpot: false };
 
 export class AgentSession {
   readonly nodeId: string;
@@ -84,6 +95,8 @@ export class AgentSession {
   /** Held attempts that were told to leave. */
   readonly departures = new Map<string, Departure & { name: AttemptName }>();
   #committed = 0;
+  /** Where it is counted too while the session is among those of a coordinator. */
+  #uses: TenantUses | null = null;
   #spot = 0;
   readonly #used: Capacity = { slots: 0, milliCpu: 0, memoryBytes: 0, diskBytes: 0 };
 
@@ -188,12 +201,20 @@ export class AgentSession {
     return this.#used.slots < this.description.capacity.slots;
   }
 
-  hold(name: AttemptName, needs: Needs, isSpot = false): void {
+  /** From now on what it holds counts in `uses` as well; null: no more. */
+  countIn(uses: TenantUses | null): void {
+    const entries = [...this.held.values()];
+    for (const entry of entries) this.#count(entry, -1);
+    this.#uses = uses;
+    for (const entry of entries) this.#count(entry, 1);
+  }
+
+  hold(name: AttemptName, needs: Needs, holder: Holder = NOBODY): void {
     const key = attemptKey(name);
     if (this.held.has(key)) return;
-    const entry: Held = { name, needs, slots: 1, sampling: { count: 0, notBefore: 0 }, isSpot };
+    const entry: Held = { name, needs, slots: 1, holder, sampling: { count: 0, notBefore: 0 } };
     this.held.set(key, entry);
-    if (isSpot) this.#spot += 1;
+    if (holder.isSpot) this.#spot += 1;
     this.#add(entry, 1);
   }
 
@@ -217,6 +238,10 @@ export class AgentSession {
     return this.held.get(attemptKey(name))?.needs;
   }
 
+  tenantOf(name: AttemptName): string {
+    return this.held.get(attemptKey(name))?.holder.tenant ?? NOBODY.tenant;
+  }
+
   /** Whether the attempt takes up a slot. */
   isPlaced(name: AttemptName): boolean {
     return this.held.get(attemptKey(name))?.slots === 1;
@@ -231,7 +256,7 @@ export class AgentSession {
   /** Attempts at work whose places others may take. */
   get spot(): { name: AttemptName; needs: Needs }[] {
     if (this.#spot === 0) return [];
-    return [...this.held.values()].filter(({ isSpot, slots }) => isSpot && slots === 1);
+    return [...this.held.values()].filter(({ holder, slots }) => holder.isSpot && slots === 1);
   }
 
   samplingOf(name: AttemptName): Sampling | undefined {
@@ -244,22 +269,33 @@ export class AgentSession {
     if (entry === undefined) return;
     this.held.delete(key);
     this.departures.delete(key);
-    if (entry.isSpot) this.#spot -= 1;
+    if (entry.holder.isSpot) this.#spot -= 1;
     if (entry.slots === 0) this.#committed -= 1;
     this.#add(entry, -1);
   }
 
-  #add({ needs, slots }: Held, sign: 1 | -1): void {
+  #add(entry: Held, sign: 1 | -1): void {
+    const { needs, slots } = entry;
     this.onRoom?.();
+    this.#count(entry, sign);
     this.#used.slots += sign * slots;
     this.#used.milliCpu += sign * needs.milliCpu;
     this.#used.memoryBytes += sign * needs.memoryBytes;
     this.#used.diskBytes += sign * needs.diskBytes;
   }
+
+  #count({ holder: { tenant }, needs, slots }: Held, sign: 1 | -1): void {
+    if (slots === 1) this.#uses?.add(tenant, needs, sign);
+    else this.#uses?.addKept(tenant, needs, sign);
+  }
 }
 
 /** Who is connected, by node, and the places that they have. */
 export class Sessions {
+  /** What tenants have on these nodes. */
+  readonly uses = new TenantUses();
+  /** All that these nodes offer; null when that has to be added up again. */
+  #capacity: Capacity | null = null;
   readonly #byNode = new Map<string, AgentSession>();
   readonly placer = new Placer(this.#byNode);
 
@@ -281,6 +317,8 @@ export class Sessions {
     if (previous !== undefined) this.remove(previous);
     this.#byNode.set(session.nodeId, session);
     this.placer.set(session);
+    session.countIn(this.uses);
+    this.#capacity = null;
     return previous;
   }
 
@@ -289,21 +327,65 @@ export class Sessions {
     if (this.#byNode.get(session.nodeId) !== session) return;
     this.#byNode.delete(session.nodeId);
     this.placer.remove(session);
+    session.countIn(null);
+    this.#capacity = null;
   }
 
   /** What the node offers, or what is known of it, has changed for good. */
   changed(session: AgentSession): void {
+    this.#capacity = null;
     if (this.#byNode.get(session.nodeId) === session) this.placer.set(session);
+  }
+
+  get capacity(): Readonly<Capacity> {
+    if (this.#capacity !== null) return this.#capacity;
+    const sum = { slots: 0, milliCpu: 0, memoryBytes: 0, diskBytes: 0 };
+    for (const { description } of this.#byNode.values()) {
+      for (const key of Object.keys(sum) as (keyof Capacity)[]) sum[key] += description.capacity[key];
+    }
+    this.#capacity = sum;
+    return sum;
   }
 }
 
 /** What a turn gives away before it is committed. */
 export class Reservations {
+  /** Since `placeFor`, a kept place was given to something because it ends in time. */
+  isTimed = false;
+  #classId = '';
+  #endsBy = Number.POSITIVE_INFINITY;
   readonly #free = new Map<AgentSession, Capacity>();
+  readonly #kept = new Map<AgentSession, KeptPlace>();
   readonly #onChange: (session: AgentSession, free: Capacity) => void;
 
   constructor(onChange: (session: AgentSession, free: Capacity) => void = () => undefined) {
     this.#onChange = onChange;
+  }
+
+  /** From now on, the node is given only to what does not delay what this place is kept for. */
+  keep(session: AgentSession, place: KeptPlace): void {
+    this.#kept.set(session, place);
+  }
+
+  /** What is placed from now on is of this class, and ends by then at the latest. */
+  placeFor(classId: string, endsBy: number): void {
+    this.#classId = classId;
+    this.#endsBy = endsBy;
+    this.isTimed = false;
+  }
+
+  isKept(session: AgentSession): boolean {
+    return this.#kept.has(session);
+  }
+
+  freeOf(session: AgentSession): Readonly<Capacity> {
+    return this.#free.get(session) ?? session.free;
+  }
+
+  /** What it is kept for is not kept off it. */
+  #keptOn(session: AgentSession): KeptPlace | undefined {
+    const kept = this.#kept.get(session);
+    return kept?.classId === this.#classId ? undefined : kept;
   }
 
   /** Takes a place if there is one. */
@@ -312,6 +394,9 @@ export class Reservations {
     if (!session.takesWork() || (known === undefined && !session.hasFreeSlot())) return false;
     const free = known ?? session.free;
     if (!fits(needs, free)) return false;
+    const beside = this.#keptOn(session)?.admit(needs, this.#endsBy);
+    if (beside === null) return false;
+    this.isTimed ||= beside === 'ends-before';
     this.#change(session, free, needs, -1);
     return true;
   }
@@ -323,11 +408,13 @@ export class Reservations {
 
   /** Keeps room from others, also room that is not free yet. */
   withhold(session: AgentSession, needs: Needs): void {
+    this.#keptOn(session)?.take(needs, this.#endsBy);
     this.#change(session, this.#free.get(session) ?? session.free, needs, -1);
   }
 
   /** Gives a place back: the claim found fewer tasks, or an attempt of this turn has ended. */
   giveBack(session: AgentSession, needs: Needs): void {
+    this.#keptOn(session)?.giveBack(needs, this.#endsBy);
     this.#change(session, this.#free.get(session) ?? session.free, needs, 1);
   }
 

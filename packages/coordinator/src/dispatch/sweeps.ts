@@ -8,7 +8,7 @@
 import { sql } from 'kysely';
 import type { DeploymentLooks } from '../deployments/deployment-looks.ts';
 import { cutHistory } from '../deployments/history.ts';
-import { DEPLOYMENT_LIMITS, DISPATCH_LIMITS } from '../limits.ts';
+import { DEPLOYMENT_LIMITS, DISPATCH_LIMITS, PLACEMENT_LIMITS } from '../limits.ts';
 import { type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Database } from '../store/database.ts';
 import type { DatabaseSpace } from '../store/database-space.ts';
@@ -20,8 +20,11 @@ import type { Dispatcher } from './dispatcher.ts';
 import type { JobCache } from './job-cache.ts';
 import type { Jobs } from './jobs.ts';
 import type { Listening } from './listening.ts';
+import type { Moves } from './placement/moves.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import type { Preemption } from './preemption.ts';
+import type { Quotas } from './queueing/quotas.ts';
+import { type ServiceWaits, settleServiceLevels } from './queueing/service-waits.ts';
 import { removeOld } from './retention.ts';
 import type { Samples } from './samples.ts';
 import type { Suspensions } from './suspensions.ts';
@@ -36,10 +39,13 @@ export interface SweepsDependencies {
   suspensions: Pick<Suspensions, 'finish' | 'remind'>;
   dependencies: Pick<Dependencies, 'look'>;
   preemption: Pick<Preemption, 'look'>;
+  moves: Pick<Moves, 'look'>;
   jobCache: JobCache;
   classes: PlacementClasses;
   samples: Pick<Samples, 'store'>;
   deployments: Pick<DeploymentLooks, 'lookAround'>;
+  quotas: Pick<Quotas, 'load'>;
+  serviceWaits: Pick<ServiceWaits, 'store'>;
   space: Pick<DatabaseSpace, 'measure'>;
   coordinatorId: string;
   url: () => string;
@@ -95,6 +101,7 @@ export class Sweeps {
   async takeStock(): Promise<void> {
     await this.#beat();
     await this.#silenceOrphans();
+    await this.#dependencies.quotas.load();
     await this.#lookIntoQueue();
   }
 
@@ -124,6 +131,11 @@ export class Sweeps {
         everyMilliseconds: DISPATCH_LIMITS.sweepMilliseconds,
         run: () => this.#dependencies.preemption.look(),
       },
+      {
+        name: 'moves',
+        everyMilliseconds: PLACEMENT_LIMITS.movesMilliseconds,
+        run: () => this.#dependencies.moves.look(),
+      },
       { name: 'coordinators', everyMilliseconds: 5000, run: () => this.#beat() },
       { name: 'orphans', everyMilliseconds: 5000, run: () => this.#silenceOrphans() },
       { name: 'unsent leases', everyMilliseconds: 10_000, run: () => this.#returnUnsent() },
@@ -136,6 +148,13 @@ export class Sweeps {
         run: () => this.#dependencies.deployments.lookAround(),
       },
       { name: 'samples', everyMilliseconds: 1000, run: () => this.#dependencies.samples.store() },
+      {
+        name: 'quotas',
+        everyMilliseconds: DISPATCH_LIMITS.quotaMilliseconds,
+        run: () => this.#dependencies.quotas.load(),
+      },
+      { name: 'waits', everyMilliseconds: 1000, run: () => this.#dependencies.serviceWaits.store() },
+      { name: 'service levels', everyMilliseconds: 60_000, run: () => settleServiceLevels(this.#dependencies) },
       { name: 'retention', everyMilliseconds: 60_000, run: () => removeOld(this.#dependencies) },
       { name: 'deployment history', everyMilliseconds: 60_000, run: () => cutHistory(this.#dependencies.database) },
       { name: 'blobs', everyMilliseconds: 600_000, run: () => this.#dependencies.collectBlobs() },

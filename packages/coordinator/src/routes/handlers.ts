@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import type { SecretStore } from '../access/secrets.ts';
 import type { TokenStore } from '../access/tokens.ts';
 import type { DeploymentService } from '../deployments/deployment-service.ts';
+import type { QuotaService } from '../dispatch/queueing/quota-service.ts';
 import type { Caller, CoordinatorService, StreamPage, StreamRequest } from '../service.ts';
 import { deploymentHandlers } from './deployment-handlers.ts';
 
@@ -40,11 +41,12 @@ export type StreamHandlers = { [Name in StreamRouteName]: (call: Call<Name>) => 
 export interface HandlerDependencies {
   service: CoordinatorService;
   deployments: DeploymentService;
+  quotas: Pick<QuotaService, 'set' | 'list' | 'remove' | 'serviceLevels'>;
   tokens: Pick<TokenStore, 'create' | 'list' | 'revoke'>;
   secrets: Pick<SecretStore, 'set' | 'list' | 'delete'>;
 }
 
-export function plainHandlers({ service, deployments, tokens, secrets }: HandlerDependencies): PlainHandlers {
+export function plainHandlers({ service, deployments, quotas, tokens, secrets }: HandlerDependencies): PlainHandlers {
   return {
     status: () => service.status(),
     submitJob: ({ caller, body }) => service.submitJob(caller, body),
@@ -54,7 +56,7 @@ export function plainHandlers({ service, deployments, tokens, secrets }: Handler
     getTask: ({ caller, params }) => service.getTask(caller, params.job, params.partition),
     taskSamples: ({ caller, params, query }) => service.taskSamples(caller, params, query),
     planFront: ({ caller, body }) => service.planFront(caller, body),
-    listFronts: ({ caller }) => service.listFronts(caller),
+    getFront: ({ caller, params }) => service.getFront(caller, params.index),
     explainTask: ({ caller, params }) => service.explainTask(caller, params),
     cancelJob: ({ caller, params }) => service.cancelJob(caller, params.job),
     suspendJob: ({ caller, params, body }) => service.suspendJob(caller, params.job, body?.partition),
@@ -77,6 +79,10 @@ export function plainHandlers({ service, deployments, tokens, secrets }: Handler
       }),
     listTokens: ({ query }) => tokens.list(query),
     revokeToken: ({ params }) => tokens.revoke(params.token),
+    setQuota: ({ caller, params, body }) => quotas.set(caller, params.principal, body),
+    listQuotas: ({ caller, query }) => quotas.list(caller, query),
+    removeQuota: ({ params }) => quotas.remove(params.principal).then(() => undefined),
+    listServiceLevels: ({ caller, query }) => quotas.serviceLevels(caller, query),
     setSecret: ({ caller, params, body }) => secrets.set(caller.principal, params.name, body.value),
     listSecrets: ({ caller, query }) => secrets.list(caller.principal, query),
     deleteSecret: ({ caller, params }) => secrets.delete(caller.principal, params.name).then(() => undefined),

@@ -2,7 +2,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { QueueHead } from '../dispatch/queue-hints.ts';
 import { type BulkStatement, runBulk } from './bulk.ts';
-import type { Database, Reader, Writer } from './database.ts';
+import type { Database, Writer } from './database.ts';
 import { rowLock } from './turn-rows.ts';
 
 export interface ClaimedTask {
@@ -11,6 +11,16 @@ export interface ClaimedTask {
   fence: number;
   /** Manifest of the checkpoint from which it goes on. */
   checkpoint: string | null;
+  /** When it would have been given up; null once it had a node, or was suspended, and for replicas. */
+  queueDeadline: number | null;
+}
+
+interface ClaimedRow {
+  job_id: string;
+  partition: number;
+  fence: number;
+  checkpoint_manifest: string | null;
+  queue_deadline: number | null;
 }
 
 /**
@@ -26,12 +36,18 @@ export async function claimTasks(
   request: { classId: string; most: number; until: QueueHead | null; isAgain?: boolean },
 ): Promise<ClaimedTask[]> {
   const { classId, most, until, isAgain = false } = request;
-  const { rows } = await sql<{ job_id: string; partition: number; fence: number; checkpoint_manifest: string | null }>`
-    SELECT job_id, partition, fence, checkpoint_manifest FROM tasks
+  const { rows } = await sql<ClaimedRow>`
+    SELECT job_id, partition, fence, checkpoint_manifest, queue_deadline FROM tasks
     WHERE class_id = ${classId} AND ${isAgain ? REVERIFYING : WAITING} ${notBehind(until)}
     ORDER BY rank, job_id, partition LIMIT ${most} ${rowLock(engine, 'FOR UPDATE SKIP LOCKED')}`.execute(writer);
   const claimed = rows.map((row) => {
-    return { job: row.job_id, partition: row.partition, fence: row.fence + 1, checkpoint: row.checkpoint_manifest };
+    return {
+      job: row.job_id,
+      partition: row.partition,
+      fence: row.fence + 1,
+      checkpoint: row.checkpoint_manifest,
+      queueDeadline: row.queue_deadline,
+    };
   });
   const values = claimed.map(({ job, partition, fence }) => [job, partition, fence]);
   await runBulk(writer, isAgain ? REVERIFY_TASKS : SCHEDULE_TASKS, values);
@@ -71,21 +87,6 @@ export async function giveBackTasks(writer: Writer, tasks: readonly ClaimedTask[
     GIVE_BACK_TASKS,
     tasks.map(({ job, partition, fence }) => [job, partition, fence, notBefore]),
   );
-}
-
-/** How many tasks of each of these classes wait, each counted up to `most`. */
-export async function countWaiting(
-  reader: Reader,
-  classIds: readonly string[],
-  most: number,
-): Promise<Map<string, number>> {
-  const counts = new Map<string, number>();
-  for (const classId of classIds) {
-    const { rows } = await sql<{ waiting: number }>`SELECT COUNT(*) AS waiting FROM (SELECT 1 FROM tasks
-      WHERE class_id = ${classId} AND ${WAITING} LIMIT ${sql.lit(most)}) AS waiting`.execute(reader);
-    counts.set(classId, Number(rows[0]?.waiting ?? 0));
-  }
-  return counts;
 }
 
 /** The first waiting task of a class, or null. */

@@ -20,11 +20,11 @@ const AT_WORK: BulkStatement = {
   columns: { job_id: 'text', partition: 'integer', fence: 'integer' },
 };
 
-/** Of these attempts those at work, and since when their work would be lost; null while nothing has been done. */
+/** Of these attempts those at work, when they began, and since when their work would be lost; null while nothing has been done. */
 export async function safeTimes(
   reader: Reader,
   names: readonly AttemptName[],
-): Promise<{ name: AttemptName; safeAt: number | null }[]> {
+): Promise<{ name: AttemptName; startedAt: number | null; safeAt: number | null }[]> {
   const rows = await runBulk<{
     job_id: string;
     partition: number;
@@ -38,6 +38,7 @@ export async function safeTimes(
   );
   return rows.map((row) => ({
     name: { job: row.job_id, partition: row.partition, fence: row.fence },
+    startedAt: row.started_at,
     safeAt: row.started_at === null ? null : Math.max(row.started_at, row.checkpoint_at ?? 0),
   }));
 }

@@ -26,6 +26,10 @@ export interface Tables {
   deployments: DeploymentsTable;
   deployment_revisions: DeploymentRevisionsTable;
   deployment_replicas: DeploymentReplicasTable;
+  quotas: QuotasTable;
+  quota_uses: QuotaUsesTable;
+  service_waits: ServiceWaitsTable;
+  service_settlements: ServiceSettlementsTable;
 }
 
 export interface JobsTable {
@@ -360,6 +364,53 @@ export interface DeploymentReplicasTable {
   leaving: number;
 }
 
+/** What a principal may have at a time; null is not limited. */
+export interface QuotasTable {
+  principal: string;
+  milli_cpu: number | null;
+  memory_bytes: number | null;
+  /** Attempts that take up a place. */
+  running: number | null;
+  /** Tasks that wait. */
+  queued: number | null;
+  set_by: string;
+  set_at: number;
+}
+
+/** What a principal with a quota has on the nodes of each coordinator; written on PostgreSQL alone. */
+export interface QuotaUsesTable {
+  principal: string;
+  coordinator_id: string;
+  milli_cpu: number;
+  memory_bytes: number;
+  running: number;
+}
+
+/** Waits for first nodes in periods that are not settled. */
+export interface ServiceWaitsTable {
+  /** When it began. */
+  period: number;
+  principal: string;
+  tier: string;
+  /** Longest wait that is counted here, and longer than the next shorter bound. */
+  bound: number;
+  count: number;
+}
+
+/** What became of the promise of a tier in a period that is over. */
+export interface ServiceSettlementsTable {
+  period: number;
+  principal: string;
+  tier: string;
+  count: number;
+  /** Of these, those that waited longer than was promised. */
+  missed: number;
+  p95_milliseconds: number;
+  /** Of the price, to be given back. */
+  credit_permille: number;
+  settled_at: number;
+}
+
 export type JobRow = Selectable<JobsTable>;
 export type NewJob = Insertable<JobsTable>;
 export type TaskRow = Selectable<TasksTable>;
@@ -369,3 +420,4 @@ export type NodeUpdate = Updateable<NodesTable>;
 export type TokenRow = Selectable<TokensTable>;
 export type DeploymentRow = Selectable<DeploymentsTable>;
 export type RevisionRow = Selectable<DeploymentRevisionsTable>;
+export type ServiceSettlementRow = Selectable<ServiceSettlementsTable>;

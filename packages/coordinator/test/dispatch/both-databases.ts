@@ -61,12 +61,20 @@ const TABLES: readonly (keyof Tables)[] = [
   'deployments',
   'deployment_revisions',
   'deployment_replicas',
+  'quotas',
+  'quota_uses',
+  'service_waits',
+  'service_settlements',
 ];
 
-/** Takes a tenth of the time that a new database takes. */
+/**
+ * Takes a twentieth of the time that a new database takes. `TRUNCATE` would make new files for each table and each of its
+ * indexes, some hundred of them; most tests write a few rows.
+ */
 async function emptyTables(url: string): Promise<void> {
   const database = await openDatabase({ url });
-  await database.write((writer) => sql`TRUNCATE ${sql.join(TABLES.map((table) => sql.table(table)))}`.execute(writer));
+  const statements = TABLES.map((table) => `DELETE FROM ${table};`).join(' ');
+  await database.write((writer) => sql.raw(`DO $$ BEGIN ${statements} END $$`).execute(writer));
   await database.close();
 }
 

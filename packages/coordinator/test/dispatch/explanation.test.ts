@@ -44,8 +44,19 @@ const EMPTY = { ...PLAN, nodes: [] };
 const SEVERAL = { ...PLAN, nodes: [0, 1].map(() => ({ ...NODE, freeSlots: 0 })) };
 const FULL = { ...PLAN, nodes: [{ ...NODE, freeSlots: 0 }] };
 
-const explain = (part: Partial<Parameters<typeof explainTask>[0]>) =>
-  explainTask({ task: TASK, suitable: null, reason: null, ahead: 0, plan: PLAN, now: 1000, ...part });
+const ASKED = {
+  task: TASK,
+  suitable: null,
+  reason: null,
+  ahead: 0,
+  plan: PLAN,
+  overQuota: null,
+  kept: undefined,
+  now: 1000,
+};
+const KEPT = { classId: 'c', nodeId: NODE.id, nodeName: 'large', startsAt: 61_000 };
+
+const explain = (part: Partial<Parameters<typeof explainTask>[0]>) => explainTask({ ...ASKED, ...part });
 
 describe('why a task waits', () => {
   const cases: [what: string, part: Partial<Parameters<typeof explainTask>[0]>, reason: string, message: RegExp][] = [
@@ -54,6 +65,14 @@ describe('why a task waits', () => {
       { task: { ...TASK, notBefore: 3000, attempts: [ATTEMPT] } },
       'retry',
       /in 2s after oom: /,
+    ],
+    ['its submitter has enough', { overQuota: 'the quota of alice allows 1' }, 'over-quota', /quota of alice/],
+    ['a node is kept for it', { plan: FULL, kept: KEPT }, 'no-room', /; node large is kept for it, with room in 1m at/],
+    [
+      'a node is kept for the first',
+      { plan: FULL, kept: KEPT, ahead: 1 },
+      'no-room',
+      /^[^;]*; 1 task is in front of it$/,
     ],
     [
       'its pause is over',
@@ -169,7 +188,7 @@ describe('why a task is where it is', () => {
     assert.equal(
       message,
       'of 7 connected nodes that suited, it was the best of 5 with room, by cost 2, failureRisk 1; reputation 0.98; ' +
-        'it was expected to end within 12s, cost 30 micro-FOG, draw 41 J, fail with 2.1 %',
+        'it was expected to end within 12s, cost 30 micro-FOG, draw 40.6 J, fail with 2.13 %',
     );
   });
 

@@ -16,8 +16,12 @@ import { JobCache } from '../../src/dispatch/job-cache.ts';
 import { Jobs } from '../../src/dispatch/jobs.ts';
 import { Listening } from '../../src/dispatch/listening.ts';
 import { Nodes } from '../../src/dispatch/nodes.ts';
+import { Moves } from '../../src/dispatch/placement/moves.ts';
 import { PlacementClasses } from '../../src/dispatch/placement-classes.ts';
 import { Preemption } from '../../src/dispatch/preemption.ts';
+import { QuotaService } from '../../src/dispatch/queueing/quota-service.ts';
+import { Quotas } from '../../src/dispatch/queueing/quotas.ts';
+import { ServiceWaits } from '../../src/dispatch/queueing/service-waits.ts';
 import { Samples } from '../../src/dispatch/samples.ts';
 import { Suspensions } from '../../src/dispatch/suspensions.ts';
 import { Sweeps } from '../../src/dispatch/sweeps.ts';
@@ -41,6 +45,7 @@ export interface FogOptions {
   bus?: (coordinatorId: string) => Promise<Bus>;
   keepJobs?: string;
   queuedTasks?: number;
+  agingMilliseconds?: number;
   storageFault?: () => FogError | null;
   secrets?: Record<string, string>;
   /** Files of folder manifests; any other one names itself. */
@@ -99,6 +104,8 @@ export class Fog implements AsyncDisposable {
   readonly suspensions: Suspensions;
   readonly deployments: DeploymentService;
   readonly sweeps: Sweeps;
+  readonly quotas: Quotas;
+  readonly quotaService: QuotaService;
   readonly agents: FakeAgent[] = [];
   readonly storage: Storage;
   readonly #options: FogOptions;
@@ -121,7 +128,12 @@ export class Fog implements AsyncDisposable {
     const classes = new PlacementClasses();
     const startedAt = options.startedAt ?? this.clock.now - 3_600_000;
     const listening = new Listening(startedAt);
+    this.quotas = new Quotas({ database, coordinatorId });
+    const serviceWaits = new ServiceWaits({ database, now, observe: () => undefined });
     this.dispatcher = new Dispatcher({
+      quotas: this.quotas,
+      serviceWaits,
+      agingMilliseconds: options.agingMilliseconds ?? 600_000,
       database,
       bus,
       jobs: jobCache,
@@ -147,6 +159,7 @@ export class Fog implements AsyncDisposable {
       now,
       randomBytes: (count) => randomBytes(count),
       queueRoom,
+      quotas: this.quotas,
       storageFault: () => options.storageFault?.() ?? null,
       secretNames: async () => new Set(Object.keys(options.secrets ?? {})),
       connectedNodes: allNodes,
@@ -155,7 +168,8 @@ export class Fog implements AsyncDisposable {
       waits: (jobId, needed) => this.dependencies.follow(jobId, needed),
     });
     this.dependencies = new Dependencies({ database, bus, jobs: this.jobs, now, warn });
-    const { dispatcher, jobs } = this;
+    const { dispatcher, jobs, quotas } = this;
+    this.quotaService = new QuotaService({ database, dispatcher, quotas, now });
     const parts = { database, bus, dispatcher, jobs, jobCache, classes, allNodes, now, warn, queueRoom, randomBytes };
     const deployments = assembleDeployments(parts);
     this.deployments = deployments.service;
@@ -166,7 +180,10 @@ export class Fog implements AsyncDisposable {
       suspensions: this.suspensions,
       dependencies: this.dependencies,
       preemption: new Preemption({ database, dispatcher: this.dispatcher, now }),
+      moves: new Moves({ database, dispatcher: this.dispatcher, jobCache, now }),
       samples: this.samples,
+      quotas: this.quotas,
+      serviceWaits,
       deployments: deployments.looks,
       space: { measure: async () => undefined },
       dispatcher: this.dispatcher,

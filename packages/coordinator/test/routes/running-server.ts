@@ -11,6 +11,8 @@ import type { Tls } from '../../src/access/certificate.ts';
 import { SecretStore } from '../../src/access/secrets.ts';
 import { TokenStore } from '../../src/access/tokens.ts';
 import { type BlobStore, type BlobStoreDependencies, openBlobStore } from '../../src/blobs/blob-store.ts';
+import { QuotaService } from '../../src/dispatch/queueing/quota-service.ts';
+import { Quotas } from '../../src/dispatch/queueing/quotas.ts';
 import type { Readiness } from '../../src/routes/health.ts';
 import { createHttpMetrics } from '../../src/routes/metrics.ts';
 import type { Logger } from '../../src/routes/problem.ts';
@@ -66,6 +68,12 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const server = await buildServer({
     service,
     deployments,
+    quotas: new QuotaService({
+      database,
+      dispatcher: { wake: () => undefined },
+      quotas: new Quotas({ database, coordinatorId: 'c1' }),
+      now: Date.now,
+    }),
     tokens,
     secrets: new SecretStore({ database, key: randomBytes(32) }),
     blobs,

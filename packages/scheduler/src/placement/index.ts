@@ -42,6 +42,7 @@ export {
 export { type DrawingOptions, drawFront } from './front-drawing.ts';
 export { PLACEMENT_LIMITS } from './limits.ts';
 export {
+  changedResources,
   type NodeOffer,
   nodeOffer,
   OBJECTIVES,

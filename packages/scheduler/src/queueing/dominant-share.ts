@@ -3,34 +3,13 @@
  * NSDI'11): a tenant's dominant share is the largest share that it has of any resource, and whoever has the smallest one
  * is served next. Nobody gains by asking for more than it needs, or would rather have what another has.
  */
-import { FogError } from '@fog/contract';
-import { QUEUEING_LIMITS } from './limits.ts';
-import { amountOf, assertAmounts, demandOf, type QueuedWork, type ResourceAmounts } from './queued-work.ts';
+import { type Fairness, FairShares } from './fair-shares.ts';
+import { assertAmounts, demandOf, type QueuedWork } from './queued-work.ts';
 
-/** 0 to 1, above where more is used than there is. Of a resource that does not exist, any use is an infinite share. */
-export function dominantShare(used: ResourceAmounts, capacity: ResourceAmounts): number {
-  let largest = 0;
-  for (const [resource, amount] of Object.entries(used)) {
-    if (amount > 0) largest = Math.max(largest, amount / amountOf(capacity, resource));
-  }
-  return largest;
-}
-
-export interface Fairness {
-  capacity: ResourceAmounts;
-  /** What each tenant has now; nothing when it is not there. */
-  usedBy: ReadonlyMap<string, ResourceAmounts>;
-  /** A tenant with weight 2 is due twice the share of one with 1, which all have that are not named. */
-  weights?: ReadonlyMap<string, number>;
-}
-
-interface Tenant {
+interface Tenant<Work> {
   name: string;
-  work: QueuedWork[];
+  work: Work[];
   next: number;
-  used: Record<string, number>;
-  share: number;
-  weight: number;
 }
 
 /**
@@ -39,55 +18,39 @@ interface Tenant {
  * `work` goes first. O(n log t). Throws `invalid-request` for amounts that are none and for too many tenants.
  */
 export function fairOrder<Work extends QueuedWork>(work: readonly Work[], fairness: Fairness): Work[] {
-  const tenants = tenantsOf(work, fairness);
+  const shares = new FairShares(fairness);
+  const tenants = tenantsOf(work);
+  const shareAt = (index: number) => shares.shareOf((tenants[index] as Tenant<Work>).name);
   const isBefore = (a: number, b: number) => {
-    const difference = (tenants[a] as Tenant).share - (tenants[b] as Tenant).share;
-    return difference < 0 || (difference === 0 && a < b);
+    // Not by their difference: two infinite shares have none.
+    const [share, other] = [shareAt(a), shareAt(b)];
+    return share < other || (share === other && a < b);
   };
   const heap = tenants.map((_, index) => index);
   for (let at = (heap.length >>> 1) - 1; at >= 0; at -= 1) sink(heap, at, isBefore);
-  const ordered: QueuedWork[] = [];
+  const ordered: Work[] = [];
   while (heap.length > 0) {
-    const tenant = tenants[heap[0] as number] as Tenant;
-    const served = tenant.work[tenant.next] as QueuedWork;
+    const tenant = tenants[heap[0] as number] as Tenant<Work>;
+    const served = tenant.work[tenant.next] as Work;
     ordered.push(served);
     tenant.next += 1;
-    addTo(tenant.used, demandOf(served));
-    tenant.share = dominantShare(tenant.used, fairness.capacity) / tenant.weight;
+    shares.serve(tenant.name, demandOf(served));
     if (tenant.next === tenant.work.length) {
       const last = heap.pop() as number;
       if (heap.length > 0) heap[0] = last;
     }
     sink(heap, 0, isBefore);
   }
-  return ordered as Work[];
+  return ordered;
 }
 
-export function addTo(used: Record<string, number>, amounts: ResourceAmounts): void {
-  for (const [resource, amount] of Object.entries(amounts)) used[resource] = amountOf(used, resource) + amount;
-}
-
-function tenantsOf(work: readonly QueuedWork[], { capacity, usedBy, weights }: Fairness): Tenant[] {
-  assertAmounts(capacity, 'capacity');
-  const tenants = new Map<string, Tenant>();
+function tenantsOf<Work extends QueuedWork>(work: readonly Work[]): Tenant<Work>[] {
+  const tenants = new Map<string, Tenant<Work>>();
   for (const one of work) {
     assertAmounts(demandOf(one), `demand of ${one.id}`);
     const known = tenants.get(one.tenant);
-    if (known !== undefined) {
-      known.work.push(one);
-      continue;
-    }
-    const used = { ...usedBy.get(one.tenant) };
-    assertAmounts(used, `use of ${one.tenant}`);
-    const weight = weights?.get(one.tenant) ?? 1;
-    if (!(weight > 0) || tenants.size >= QUEUEING_LIMITS.tenants) {
-      throw new FogError('invalid-request', `tenant ${one.tenant} cannot be given its share`, {
-        details: { weight, tenants: tenants.size },
-        hint: `weights are above 0, and at most ${QUEUEING_LIMITS.tenants} tenants share a cluster`,
-      });
-    }
-    const share = dominantShare(used, capacity) / weight;
-    tenants.set(one.tenant, { name: one.tenant, work: [one], next: 0, used, share, weight });
+    if (known === undefined) tenants.set(one.tenant, { name: one.tenant, work: [one], next: 0 });
+    else known.work.push(one);
   }
   return [...tenants.values()];
 }

@@ -18,7 +18,8 @@ export {
   type StartQuestion,
 } from './backfilling.ts';
 export { type DependentWork, dependencyOrder, isReady } from './dependencies.ts';
-export { dominantShare, type Fairness, fairOrder } from './dominant-share.ts';
+export { fairOrder } from './dominant-share.ts';
+export { dominantShare, type Fairness, FairShares } from './fair-shares.ts';
 export type { GraphSchedule, ScheduledTask } from './graph/graph-schedule.ts';
 export { heftSchedule, peftSchedule } from './graph/list-scheduling.ts';
 export { type OptimisedSchedule, optimiseSchedule } from './graph/optimise-schedule.ts';
@@ -26,6 +27,7 @@ export { optimisticCosts, upwardRanks } from './graph/ranks.ts';
 export { type PreparedGraph, prepareGraph, type TaskEdge, type TaskGraph } from './graph/task-graph.ts';
 export { inOrder, JOB_ORDERS, JOB_SCORES, type JobOrder, type JobScore, unicepScore, wfp3Score } from './job-order.ts';
 export { QUEUEING_LIMITS } from './limits.ts';
+export { type EndingWork, type NodeReservation, reserveOnNode, startsBeside } from './node-reservation.ts';
 export {
   chooseSpotVictims,
   lostProcessorSeconds,
@@ -33,12 +35,20 @@ export {
   type PreemptionNode,
   type SpotWork,
 } from './preemption.ts';
+export { compareQueueClasses, type QueueClass } from './queue-classes.ts';
 export type {
   QueuedWork,
   ResourceAmounts,
   RunningWork,
 } from './queued-work.ts';
-export { excessOfStart, excessOfSubmit, type Quota, type QuotaExcess, type TenantUse } from './quotas.ts';
+export {
+  excessOfStart,
+  excessOfSubmit,
+  type Quota,
+  type QuotaExcess,
+  startsWithin,
+  type TenantUse,
+} from './quotas.ts';
 export { assertRigidJob, type RigidJob, type RunningJob } from './rigid-job.ts';
 export {
   AGING_POLICY,
@@ -58,7 +68,12 @@ export {
   type ServiceLevel,
   type Settlement,
   settleServiceLevel,
+  settleWaitCounts,
   slackSeconds,
+  tierRank,
+  WAIT_BOUNDS_MILLISECONDS,
+  type WaitCount,
+  waitBound,
 } from './service-levels.ts';
 export {
   decideSharedQueue,

@@ -1,6 +1,5 @@
 /** What one tenant may have at a time. */
-import { addTo } from './dominant-share.ts';
-import { amountOf, demandOf, type QueuedWork, type ResourceAmounts } from './queued-work.ts';
+import { addTo, amountOf, demandOf, type QueuedWork, type ResourceAmounts } from './queued-work.ts';
 
 export interface Quota {
   /** Of what runs, by resource, `processors` among them; what is not named is not limited. */
@@ -42,10 +41,21 @@ export function excessOfStart(
   return null;
 }
 
-/** Whether one more piece of work may wait. */
-export function excessOfSubmit(quota: Quota, use: TenantUse): QuotaExcess | null {
-  if (quota.queuedWork === null || use.queuedWork + 1 <= quota.queuedWork) return null;
-  return { limit: 'queued work', allowed: quota.queuedWork, used: use.queuedWork, wanted: 1 };
+/** How many pieces of such work may start before one would go beyond a limit; `Infinity` where none is set. */
+export function startsWithin(quota: Quota, use: TenantUse, work: Pick<QueuedWork, 'processors' | 'resources'>): number {
+  let most = quota.runningWork === null ? Number.POSITIVE_INFINITY : quota.runningWork - use.runningWork;
+  for (const [resource, wanted] of Object.entries(demandOf(work))) {
+    if (wanted <= 0 || !Object.hasOwn(quota.running, resource)) continue;
+    const room = amountOf(quota.running, resource) - amountOf(use.running, resource);
+    most = Math.min(most, Math.floor(room / wanted));
+  }
+  return Math.max(0, most);
+}
+
+/** Whether so many more pieces of work may wait. */
+export function excessOfSubmit(quota: Quota, use: TenantUse, wanted = 1): QuotaExcess | null {
+  if (quota.queuedWork === null || use.queuedWork + wanted <= quota.queuedWork) return null;
+  return { limit: 'queued work', allowed: quota.queuedWork, used: use.queuedWork, wanted };
 }
 
 export function noUse(): TenantUse {

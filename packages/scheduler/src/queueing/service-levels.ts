@@ -52,10 +52,62 @@ export function settleServiceLevel(tier: ServiceTier, waitsMilliseconds: readonl
     });
   }
   const count = waitsMilliseconds.length;
-  if (count === 0) return { tier, count, p95WaitMilliseconds: null, isMet: true, creditPermille: 0 };
   const sorted = Float64Array.from(waitsMilliseconds).sort();
-  const p95WaitMilliseconds = sorted[Math.ceil((count * 95) / 100) - 1] as number;
-  const credit = creditPermille(tier, p95WaitMilliseconds);
+  return settlementOf(tier, count, sorted[percentileRank(count) - 1] ?? null);
+}
+
+/** So many pieces of work that waited no longer than this, and longer than the next shorter bound. */
+export interface WaitCount {
+  boundMilliseconds: number;
+  count: number;
+}
+
+/**
+ * Bounds by which waits are counted instead of kept. All that the credit schedule asks about are among them, so that a
+ * settlement of counts gives the same credit as one of the waits themselves. The last is beyond every wait.
+ */
+export const WAIT_BOUNDS_MILLISECONDS: readonly number[] = [
+  ...new Set([
+    ...[1, 2, 5, 10, 20, 50, 100, 200, 300, 20_000, 60_000, 300_000, 1_800_000, 7_200_000, 43_200_000, 31_536_000_000],
+    ...SERVICE_TIERS.flatMap((tier) =>
+      CREDIT_SCHEDULE.map(({ abovePermille }) => (SERVICE_LEVELS[tier].p95WaitMilliseconds * abovePermille) / 1000),
+    ),
+  ]),
+].sort((a, b) => a - b);
+
+/** The bound that a wait is counted by: the smallest that it does not exceed. */
+export function waitBound(waitMilliseconds: number): number {
+  const bound = WAIT_BOUNDS_MILLISECONDS.find((candidate) => waitMilliseconds <= candidate);
+  return bound ?? (WAIT_BOUNDS_MILLISECONDS.at(-1) as number);
+}
+
+/**
+ * As `settleServiceLevel`, of waits that were counted by `waitBound`: the percentile is then the bound that it lies
+ * within. Throws `invalid-request` for counts that are negative or no numbers.
+ */
+export function settleWaitCounts(tier: ServiceTier, waits: readonly WaitCount[]): Settlement {
+  if (!waits.every((wait) => wait.boundMilliseconds >= 0 && Number.isSafeInteger(wait.count) && wait.count >= 0)) {
+    throw new FogError('invalid-request', `the counted waits of ${tier} cannot be settled`, {
+      hint: 'counts are whole and not negative',
+    });
+  }
+  const sorted = waits.toSorted((a, b) => a.boundMilliseconds - b.boundMilliseconds);
+  const count = sorted.reduce((sum, wait) => sum + wait.count, 0);
+  let left = percentileRank(count);
+  for (const wait of sorted) {
+    left -= wait.count;
+    if (count > 0 && left <= 0) return settlementOf(tier, count, wait.boundMilliseconds);
+  }
+  return settlementOf(tier, 0, null);
+}
+
+/** Nearest rank, from 1. */
+function percentileRank(count: number): number {
+  return Math.ceil((count * 95) / 100);
+}
+
+function settlementOf(tier: ServiceTier, count: number, p95WaitMilliseconds: number | null): Settlement {
+  const credit = p95WaitMilliseconds === null ? 0 : creditPermille(tier, p95WaitMilliseconds);
   return { tier, count, p95WaitMilliseconds, isMet: credit === 0, creditPermille: credit };
 }
 

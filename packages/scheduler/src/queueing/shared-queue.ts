@@ -9,12 +9,19 @@
 import { hasAged } from './aging.ts';
 import { decideStarts, type StartDecision, type StartGate } from './backfilling.ts';
 import { isReady } from './dependencies.ts';
-import { addTo, fairOrder } from './dominant-share.ts';
+import { fairOrder } from './dominant-share.ts';
 import { inOrder, type JobScore } from './job-order.ts';
 import { chooseSpotVictims, lostProcessorSeconds, type Preemption } from './preemption.ts';
-import { demandOf, type QueuedWork, type ResourceAmounts, type RunningWork } from './queued-work.ts';
+import { compareQueueClasses, type QueueClass } from './queue-classes.ts';
+import {
+  addTo,
+  assertQueuedWork,
+  demandOf,
+  type QueuedWork,
+  type ResourceAmounts,
+  type RunningWork,
+} from './queued-work.ts';
 import { countStart, excessOfStart, noUse, type Quota, type QuotaExcess, type TenantUse } from './quotas.ts';
-import { tierRank } from './service-levels.ts';
 
 export interface SharedQueuePolicy {
   order: JobScore;
@@ -43,8 +50,9 @@ export interface SharedQueueDecision extends StartDecision<QueuedWork> {
   overQuota: { workId: string; excess: QuotaExcess }[];
 }
 
-/** Throws `invalid-request` for amounts that are none. */
+/** Throws `invalid-request` for amounts that are none, and for work that makes no sense or is there twice. */
 export function decideSharedQueue(policy: SharedQueuePolicy, state: SharedQueueState): SharedQueueDecision {
+  assertQueuedWork(state.waiting);
   const { nowSeconds, capacity, running, freeProcessors } = state;
   const waiting = rank(
     policy,
@@ -73,24 +81,20 @@ function rank(policy: SharedQueuePolicy, state: SharedQueueState, ready: readonl
     addTo(used, demandOf({ processors, resources }));
   }
   const bound = policy.agingBoundSeconds;
-  const classOf = (work: QueuedWork) => ({
-    priority: work.priority,
-    aged: bound !== null && hasAged(work, nowSeconds, bound) ? 0 : 1,
-    tier: tierRank(work.tier),
-  });
+  const classOf = ({ priority, tier, ...work }: QueuedWork): QueueClass => {
+    return { priority, hasAged: bound !== null && hasAged(work, nowSeconds, bound), tier };
+  };
   const classes = Map.groupBy(inOrder(ready, policy.order, nowSeconds), (work) => Object.values(classOf(work)).join());
-  const sorted = [...classes.values()].sort((one, other) => {
-    const [a, b] = [classOf(one[0] as QueuedWork), classOf(other[0] as QueuedWork)];
-    return b.priority - a.priority || a.aged - b.aged || a.tier - b.tier;
-  });
+  const sorted = [...classes.values()].sort((one, other) =>
+    compareQueueClasses(classOf(one[0] as QueuedWork), classOf(other[0] as QueuedWork)),
+  );
   return sorted.flatMap((works) => {
-    const { aged } = classOf(works[0] as QueuedWork);
+    const isAged = classOf(works[0] as QueuedWork).hasAged;
     const members = new Set(works);
     // Aged work goes as it came, or its wait would have no bound.
-    const ordered =
-      aged === 0
-        ? ready.filter((work) => members.has(work))
-        : fairOrder(works, { capacity, usedBy, ...(weights === undefined ? {} : { weights }) });
+    const ordered = isAged
+      ? ready.filter((work) => members.has(work))
+      : fairOrder(works, { capacity, usedBy, ...(weights === undefined ? {} : { weights }) });
     for (const work of ordered) {
       const used = usedBy.get(work.tenant) ?? {};
       usedBy.set(work.tenant, used);

@@ -229,6 +229,16 @@ export class Placer {
     });
   }
 
+  /** Whether two nodes or more have room for something. */
+  isChoice(): boolean {
+    let open = 0;
+    for (const session of this.#sessions.values()) {
+      if (session.takesWork() && session.hasFreeSlot()) open += 1;
+      if (open === 2) return true;
+    }
+    return false;
+  }
+
   /** A place on this node, if it still suits and has one. */
   reserveOn(
     node: string,

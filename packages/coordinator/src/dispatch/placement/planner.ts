@@ -8,7 +8,7 @@
  * node; in the turn that carries it out, each of these places holds only if the node is still there under the same
  * session, suits, and has room. What does not hold, or was not planned, is placed like any other task.
  */
-import type { ObjectiveName, ObjectiveWeights, PlacementReason } from '@fog/contract';
+import { LIMITS, type ObjectiveName, type ObjectiveWeights, type PlacementReason } from '@fog/contract';
 import {
   applyPlan,
   type BatchResult,
@@ -38,8 +38,8 @@ export interface KeptFront {
 export interface PlannerDependencies {
   placer: Placer;
   thread: Pick<PlanThread, 'run' | 'stop'>;
-  /** How many tasks of each class wait, each counted up to `most`. */
-  countWaiting: (classIds: readonly string[], most: number) => Promise<ReadonlyMap<string, number>>;
+  /** How many tasks of a class wait; counts to `most`. */
+  countWaiting: (classId: string, most: number) => Promise<number>;
   now: () => number;
   /** A plan is there, or there will be none. */
   wake: () => void;
@@ -83,7 +83,8 @@ export class Planner {
   look(waiting: readonly WaitingClass[], now: number): void {
     for (const [key, classes] of Map.groupBy(waiting, keyOf)) {
       if (key === '' || classes.length < 2 || this.#groups.has(key)) continue;
-      if ((this.#notBefore.get(key) ?? 0) > now) continue;
+      // Where one node has room, there is nothing to choose.
+      if ((this.#notBefore.get(key) ?? 0) > now || !this.#dependencies.placer.isChoice()) continue;
       if (this.#notBefore.size >= PLACEMENT_LIMITS.planGroups) this.#notBefore.clear();
       this.#notBefore.set(key, now + PLACEMENT_LIMITS.planEveryMilliseconds);
       const group: Group = {
@@ -93,6 +94,8 @@ export class Planner {
         places: null,
       };
       this.#groups.set(key, group);
+      // Should the thread hang.
+      setTimeout(() => this.#dependencies.wake(), PLACEMENT_LIMITS.planHoldMilliseconds).unref();
       this.#make(key, group, classes).then(
         () => this.#dependencies.wake(),
         (error: unknown) => {
@@ -152,13 +155,13 @@ export class Planner {
   async #make(key: string, group: Group, classes: readonly WaitingClass[]): Promise<void> {
     const { countWaiting, now } = this.#dependencies;
     const most = PLACEMENT_LIMITS.planTasks;
-    const counts = await countWaiting([...group.classes], most);
     let left = most;
-    const counted = classes.flatMap((waiting) => {
-      const count = Math.min(left, counts.get(waiting.placement.id) ?? 0);
+    const counted: (WaitingClass & { count: number })[] = [];
+    for (const waiting of classes.slice(0, PLACEMENT_LIMITS.planClasses)) {
+      const count = Math.min(left, await countWaiting(waiting.placement.id, most));
       left -= count;
-      return count === 0 ? [] : [{ ...waiting, count }];
-    });
+      if (count > 0) counted.push({ ...waiting, count });
+    }
     const tasks = this.#tasksOf(counted);
     if (counted.length < 2 || now() >= group.heldUntil) {
       this.#groups.delete(key);
@@ -217,7 +220,7 @@ export class Planner {
 
   #keep(front: KeptFront): void {
     this.fronts.unshift(front);
-    this.fronts.length = Math.min(this.fronts.length, PLACEMENT_LIMITS.keptFronts);
+    this.fronts.length = Math.min(this.fronts.length, LIMITS.keptFronts);
   }
 }
 

@@ -55,6 +55,19 @@ export class RunTimes {
     };
   }
 
+  /** What most runs stay below; null where nothing is known. */
+  longestOf(kinds: readonly string[]): number | null {
+    for (const kind of kinds) {
+      const known = this.#kinds.get(kind);
+      if (known !== undefined && known.count >= COMPARABLE_RUNS) return known.mean + 2 * Math.sqrt(known.variance);
+    }
+    return null;
+  }
+
+  isKnown(kinds: readonly string[]): boolean {
+    return kinds.some((kind) => this.#kinds.has(kind));
+  }
+
   /** As a multiple of what is usual; 1 where nothing is known. */
   speedOf(node: string): number {
     const known = this.#speeds.get(node);

@@ -31,6 +31,7 @@ import {
 } from '@fog/verification';
 import { DISPATCH_LIMITS } from '../../limits.ts';
 import type { DispatcherInput } from '../inputs.ts';
+import type { TrustChange } from '../placement/learning.ts';
 import { type PlacementClass, placementClass, type Requirements, requirementsOf } from '../requirements.ts';
 import { attemptName, onAttempt } from '../turn-names.ts';
 import type { FailureRecord, TurnAttempt, TurnContext, TurnTask } from '../turn-records.ts';
@@ -73,7 +74,7 @@ export class TurnVerification {
   /** Nodes whose sessions take them for trusted, which they are no more. */
   readonly outdated = new Set<string>();
   /** What verification now knows of nodes; filled when it is saved. */
-  readonly records: { node: string; runtime: string; trust: NodeTrust }[] = [];
+  readonly records: TrustChange[] = [];
   readonly effects: StepEffects;
   readonly #context: TurnContext;
   readonly #steps: TurnSteps;
