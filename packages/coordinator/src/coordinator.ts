@@ -17,6 +17,7 @@ import {
 } from '@fog/contract';
 import { isLoopback, lockFolder } from '@fog/contract/node';
 import type { FastifyInstance } from 'fastify';
+import type { Registry } from 'prom-client';
 import manifest from '../package.json' with { type: 'json' };
 import { type Authenticate, bearerAuthentication, bearerToken } from './access/bearer.ts';
 import { splitListen, tlsFor } from './access/certificate.ts';
@@ -37,9 +38,8 @@ import { Nodes } from './dispatch/nodes.ts';
 import { Moves } from './dispatch/placement/moves.ts';
 import { PlacementClasses } from './dispatch/placement-classes.ts';
 import { Preemption } from './dispatch/preemption.ts';
+import { openQueueing } from './dispatch/queueing/queueing.ts';
 import { QuotaService } from './dispatch/queueing/quota-service.ts';
-import { Quotas } from './dispatch/queueing/quotas.ts';
-import { ServiceWaits } from './dispatch/queueing/service-waits.ts';
 import { Samples } from './dispatch/samples.ts';
 import { Suspensions } from './dispatch/suspensions.ts';
 import { Sweeps } from './dispatch/sweeps.ts';
@@ -233,6 +233,28 @@ function welcomeOf({ heartbeat, blobBytes }: CoordinatorOptions['settings']) {
   };
 }
 
+function warnBy(logger: Logger): (message: string, data: Record<string, unknown>) => void {
+  return (message, data) => logger.warn(data, message);
+}
+
+async function openBus(databaseUrl: string | undefined, coordinatorId: string): Promise<Bus> {
+  return databaseUrl === undefined ? localBus() : await postgresBus(databaseUrl, coordinatorId);
+}
+
+async function openSpace(
+  database: Database,
+  { settings, dataDirectory }: Pick<CoordinatorOptions, 'settings' | 'dataDirectory'>,
+  registry: Registry,
+): Promise<DatabaseSpace> {
+  const space = new DatabaseSpace({
+    measure: () => measureDatabase(database, dataDirectory),
+    limitBytes: parseBytes(settings.databaseSpace),
+  });
+  await space.measure();
+  registerDatabaseGauges(registry, space);
+  return space;
+}
+
 /** The dispatcher with everything around it, and the service in front. */
 async function assembleCore({
   options,
@@ -242,23 +264,20 @@ async function assembleCore({
   stores,
   url,
 }: Basis & { stores: Stores; url: () => string }) {
-  const { settings, dataDirectory } = options;
+  const { settings } = options;
   const { blobs, secrets, collector } = stores;
   const startedAt = now();
   const coordinatorId = `c${randomBytes(8).toString('hex')}`;
-  const warn = (message: string, data: Record<string, unknown>) => logger.warn(data, message);
-  const bus: Bus =
-    settings.databaseUrl === undefined ? localBus() : await postgresBus(settings.databaseUrl, coordinatorId);
+  const warn = warnBy(logger);
+  const bus = await openBus(settings.databaseUrl, coordinatorId);
   const httpMetrics = createHttpMetrics({ blobTotals: () => blobs.totals() });
   const listening = new Listening(startedAt);
   const basis = { database, bus, jobs: new JobCache(), classes: new PlacementClasses(), coordinatorId, now, warn };
-  const quotas = new Quotas(basis);
-  const serviceWaits = new ServiceWaits({ database, now, observe: createQueueWaits(httpMetrics.registry) });
+  const queueing = openQueueing(basis, settings.agingBound, createQueueWaits(httpMetrics.registry));
+  const { quotas } = queueing;
   const dispatcher = new Dispatcher({
     ...basis,
-    quotas,
-    serviceWaits,
-    agingMilliseconds: parseDuration(settings.agingBound),
+    ...queueing,
     welcome: welcomeOf(settings),
     listening,
     logLimitBytes: parseBytes(settings.logBytes),
@@ -269,12 +288,7 @@ async function assembleCore({
   const nodes = new Nodes({ ...basis, dispatcher });
   const allNodes = () => readPlacementNodes(database.read);
   const samples = new Samples(database, now);
-  const space = new DatabaseSpace({
-    measure: () => measureDatabase(database, dataDirectory),
-    limitBytes: parseBytes(settings.databaseSpace),
-  });
-  await space.measure();
-  registerDatabaseGauges(httpMetrics.registry, space);
+  const space = await openSpace(database, options, httpMetrics.registry);
   const queueRoom = () => settings.queuedTasks - sweeps.queuedTasks;
   const jobs: Jobs = new Jobs({
     ...basis,
@@ -294,6 +308,7 @@ async function assembleCore({
   registerDeploymentGauges(httpMetrics.registry, database);
   const sweeps = new Sweeps({
     ...basis,
+    ...queueing,
     dispatcher,
     jobs,
     suspensions,
@@ -301,8 +316,6 @@ async function assembleCore({
     moves: new Moves({ ...basis, dispatcher, jobCache }),
     jobCache,
     samples,
-    quotas,
-    serviceWaits,
     deployments: deployments.looks,
     space,
     url,
@@ -327,8 +340,7 @@ async function assembleCore({
     blobTotals: () => blobs.totals(),
     space,
   });
-  const quotaService = new QuotaService({ ...basis, dispatcher, quotas });
-  const outside = { service, deployments, quotas: quotaService };
+  const outside = { service, deployments, quotas: new QuotaService({ ...basis, dispatcher, quotas }) };
   return { bus, dispatcher, nodes, samples, space, sweeps, ...outside, httpMetrics, coordinatorId, warn };
 }
 

@@ -10,7 +10,7 @@ import type { FogError, JobSpecInput } from '@fog/contract';
 import { type Bus, localBus } from '../../src/bus.ts';
 import { assembleDeployments } from '../../src/deployments/assemble.ts';
 import type { DeploymentService } from '../../src/deployments/deployment-service.ts';
-import { Dispatcher } from '../../src/dispatch/dispatcher.ts';
+import { Dispatcher, type DispatcherMetrics } from '../../src/dispatch/dispatcher.ts';
 import { JobCache } from '../../src/dispatch/job-cache.ts';
 import { Jobs } from '../../src/dispatch/jobs.ts';
 import { Listening } from '../../src/dispatch/listening.ts';
@@ -18,9 +18,9 @@ import { Nodes } from '../../src/dispatch/nodes.ts';
 import { Moves } from '../../src/dispatch/placement/moves.ts';
 import { PlacementClasses } from '../../src/dispatch/placement-classes.ts';
 import { Preemption } from '../../src/dispatch/preemption.ts';
+import { openQueueing } from '../../src/dispatch/queueing/queueing.ts';
 import { QuotaService } from '../../src/dispatch/queueing/quota-service.ts';
-import { Quotas } from '../../src/dispatch/queueing/quotas.ts';
-import { ServiceWaits } from '../../src/dispatch/queueing/service-waits.ts';
+import type { Quotas } from '../../src/dispatch/queueing/quotas.ts';
 import { Samples } from '../../src/dispatch/samples.ts';
 import { Suspensions } from '../../src/dispatch/suspensions.ts';
 import { Sweeps } from '../../src/dispatch/sweeps.ts';
@@ -44,7 +44,7 @@ export interface FogOptions {
   bus?: (coordinatorId: string) => Promise<Bus>;
   keepJobs?: string;
   queuedTasks?: number;
-  agingMilliseconds?: number;
+  agingBound?: string;
   storageFault?: () => FogError | null;
   secrets?: Record<string, string>;
   /** Files of folder manifests; any other one names itself. */
@@ -82,6 +82,14 @@ export function jobSpec(change: SpecChange = {}): JobSpecInput {
   };
 }
 
+const NO_METRICS: DispatcherMetrics = {
+  leases: () => undefined,
+  turn: () => undefined,
+  yields: () => undefined,
+  verification: () => undefined,
+  plan: () => undefined,
+};
+
 export class Fog implements AsyncDisposable {
   readonly clock: { now: number };
   readonly warnings: { message: string; data: Record<string, unknown> }[] = [];
@@ -108,9 +116,7 @@ export class Fog implements AsyncDisposable {
     options: FogOptions,
   ) {
     this.storage = storage;
-    this.#options = options;
-    this.database = database;
-    this.bus = bus;
+    [this.#options, this.database, this.bus] = [options, database, bus];
     this.clock = options.clock ?? { now: 1_700_000_000_000 };
     const now = () => this.clock.now;
     const warn = (message: string, data: Record<string, unknown>) => void this.warnings.push({ message, data });
@@ -118,12 +124,11 @@ export class Fog implements AsyncDisposable {
     const classes = new PlacementClasses();
     const startedAt = options.startedAt ?? this.clock.now - 3_600_000;
     const listening = new Listening(startedAt);
-    this.quotas = new Quotas({ database, coordinatorId });
-    const serviceWaits = new ServiceWaits({ database, now, observe: () => undefined });
+    const basis = { database, coordinatorId, now };
+    const queueing = openQueueing(basis, options.agingBound ?? '10m', () => undefined);
+    this.quotas = queueing.quotas;
     this.dispatcher = new Dispatcher({
-      quotas: this.quotas,
-      serviceWaits,
-      agingMilliseconds: options.agingMilliseconds ?? 600_000,
+      ...queueing,
       database,
       bus,
       jobs: jobCache,
@@ -135,13 +140,7 @@ export class Fog implements AsyncDisposable {
       now,
       random: seededRandom(options.seed ?? 1),
       resolveSecrets: async (_principal, names) => resolveSecrets(options.secrets ?? {}, names),
-      metrics: {
-        leases: () => undefined,
-        turn: () => undefined,
-        yields: () => undefined,
-        verification: () => undefined,
-        plan: () => undefined,
-      },
+      metrics: NO_METRICS,
       warn,
     });
     this.nodes = new Nodes({ database, dispatcher: this.dispatcher, bus, coordinatorId, now });
@@ -175,8 +174,7 @@ export class Fog implements AsyncDisposable {
       preemption: new Preemption({ database, dispatcher: this.dispatcher, now }),
       moves: new Moves({ database, dispatcher: this.dispatcher, jobCache, now }),
       samples: this.samples,
-      quotas: this.quotas,
-      serviceWaits,
+      ...queueing,
       deployments: deployments.looks,
       space: { measure: async () => undefined },
       dispatcher: this.dispatcher,
