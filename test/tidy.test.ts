@@ -22,7 +22,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   messaging: ['contract', 'betanet', 'sphinx', 'transport'],
   agent: BELOW_PROGRAMS,
   coordinator: BELOW_PROGRAMS,
-  sdk: ['contract'],
+  sdk: ['contract', 'scheduler'],
   cli: ['contract', 'sdk', 'coordinator', 'agent', 'scheduler', 'betanet', 'sphinx', 'transport'],
   panel: ['contract', 'sdk'],
 };

@@ -5,12 +5,14 @@
 import { availableParallelism } from 'node:os';
 import { setImmediate as nextRound } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { type GeometryChoice, geometryOf } from '../../packages/sphinx/src/index.ts';
+import { NODE_LIMITS } from '../../packages/betanet/src/node/limits.ts';
+import { type GeometryChoice, geometryOf, requestTimeSlice } from '../../packages/sphinx/src/index.ts';
 import { dialLink, generateKeyPair, type Link, tcpTransport } from '../../packages/transport/src/index.ts';
 import { serveParent } from '../child-program.ts';
 import { clockMilliseconds } from '../clock.ts';
 import type { PacketWorkerData } from './packet-worker.ts';
 import type { PacketPath } from './packets.ts';
+import type { Arrival } from './sink-process.ts';
 import { type Usage, usageWith } from './usage.ts';
 
 export interface Connection {
@@ -41,6 +43,7 @@ const SEND_BUFFER_BYTES = 1 << 19;
 const PACE_MILLISECONDS = 0.25;
 const CLOCK_EVERY_PACKETS = 32;
 
+requestTimeSlice(NODE_LIMITS.timeSliceMilliseconds);
 const keys = generateKeyPair();
 const sleeper = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 const chunks: Uint8Array<SharedArrayBuffer>[] = [];
@@ -48,6 +51,8 @@ let path: PacketPath | null = null;
 let packetBytes = 0;
 let link: Link | null = null;
 let sent = 0;
+/** When the packet of each number was sent last. */
+let sentAt = new Float64Array();
 let drained: (() => void) | null = null;
 
 async function connect(connection: Connection): Promise<void> {
@@ -85,6 +90,9 @@ async function make({ count }: { count: number }): Promise<number> {
     }
   });
   await Promise.all(threads);
+  const before = sentAt;
+  sentAt = new Float64Array(chunks.length * CHUNK_PACKETS);
+  sentAt.set(before);
   return chunks.length * CHUNK_PACKETS;
 }
 
@@ -107,9 +115,11 @@ async function send({ from, to, packetsPerSecond, seconds }: Sending): Promise<n
 
 async function sendAll(from: number, to: number, end: number): Promise<number> {
   let next = from;
+  let now = clockMilliseconds();
   while (next < to && openLink().isOpen) {
-    if (next % CLOCK_EVERY_PACKETS === 0 && clockMilliseconds() >= end) break;
-    if (sendOne(next)) next += 1;
+    if (next % CLOCK_EVERY_PACKETS === 0) now = clockMilliseconds();
+    if (now >= end) break;
+    if (sendOne(next, now)) next += 1;
     else await new Promise<void>((resolve) => (drained = resolve));
   }
   await nextRound();
@@ -122,7 +132,7 @@ async function sendPaced(from: number, to: number, end: number, perMillisecond: 
   let next = from;
   for (let now = begin; now < end && next < to && openLink().isOpen; now = clockMilliseconds()) {
     const due = Math.min(to, from + Math.floor((now - begin) * perMillisecond));
-    while (next < due && sendOne(next)) next += 1;
+    while (next < due && sendOne(next, now)) next += 1;
     openLink().flush();
     await nextRound();
     Atomics.wait(sleeper, 0, 0, PACE_MILLISECONDS);
@@ -130,11 +140,12 @@ async function sendPaced(from: number, to: number, end: number, perMillisecond: 
   return next;
 }
 
-function sendOne(number: number): boolean {
+function sendOne(number: number, now: number): boolean {
   const at = (number % CHUNK_PACKETS) * packetBytes;
   const chunk = chunks[Math.floor(number / CHUNK_PACKETS)] as Uint8Array;
   if (openLink().sendPacket(chunk.subarray(at, at + packetBytes)) !== 'sent') return false;
   sent += 1;
+  sentAt[number] = now;
   return true;
 }
 
@@ -144,5 +155,10 @@ function openLink(): Link {
 }
 
 const linkKey = () => Buffer.from(keys.publicKey).toString('hex');
+/** Of packets that arrived: how long each was on its way. */
+function journeys({ arrivals }: { arrivals: readonly Arrival[] }): number[] {
+  return arrivals.map(({ number, atMilliseconds }) => atMilliseconds - (sentAt[number] as number));
+}
+
 const usage = (): Usage => usageWith(sent);
-serveParent({ linkKey, connect, make, send, usage }, () => link?.destroy());
+serveParent({ linkKey, connect, make, send, journeys, usage }, () => link?.destroy());

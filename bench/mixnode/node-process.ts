@@ -12,6 +12,7 @@ import { type EpochKey, EpochKeyStore } from '../../packages/betanet/src/node/ep
 import { NODE_LIMITS } from '../../packages/betanet/src/node/limits.ts';
 import { MixEngine } from '../../packages/betanet/src/node/mix-engine.ts';
 import { NextHops } from '../../packages/betanet/src/node/next-hops.ts';
+import { preferShortPauses } from '../../packages/betanet/src/node/short-pauses.ts';
 import { chooseBackend, type GeometryChoice, geometryOf } from '../../packages/sphinx/src/index.ts';
 import {
   generateKeyPair,
@@ -60,6 +61,7 @@ export interface Processing {
   p99: number;
 }
 
+preferShortPauses(); // as `fog mix node` does
 const drops = new DropCounters();
 const linkKeys = generateKeyPair();
 const links = new Set<Link>();
@@ -153,7 +155,8 @@ function welcome(link: Link): void {
       const allowed = Math.min(count, bucket.available(performance.now()));
       bucket.take(performance.now(), allowed);
       if (allowed < count) drops.add('over-limit', count - allowed);
-      engine?.receive(message.subarray(offset), allowed, stride);
+      const { receivedMilliseconds } = link;
+      engine?.receive({ packets: message.subarray(offset), count: allowed, stride, sender: 0, receivedMilliseconds });
     },
     onClose: () => links.delete(link),
   });

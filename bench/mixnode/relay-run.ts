@@ -6,12 +6,12 @@ import { type GeometryChoice, geometryOf } from '../../packages/sphinx/src/index
 import type { BenchmarkContext } from '../benchmark.ts';
 import { ChildProgram } from '../child-program.ts';
 import { clockMilliseconds, sleepUntil } from '../clock.ts';
-import { rounded } from '../statistics.ts';
+import { percentile, rounded } from '../statistics.ts';
 import { TemporaryFolder } from '../temporary-folder.ts';
 import type { Connection, Sending } from './generator-process.ts';
 import type { NodeAddress, NodeUsage, Processing } from './node-process.ts';
-import type { SampleResult, SinkAddress } from './sink-process.ts';
-import { coresUsed, packetsPerSecond, threadCoresUsed, type Usage } from './usage.ts';
+import type { Arrival, SampleResult, SinkAddress } from './sink-process.ts';
+import { coresUsed, machineCpuMilliseconds, packetsPerSecond, threadCoresUsed, type Usage } from './usage.ts';
 
 /** Sent before anything is measured, to learn the rate and so how many packets to make. */
 const PROBE_PACKETS = 1 << 15;
@@ -25,8 +25,11 @@ const PACED_SECONDS = 10;
 const DRAIN_MILLISECONDS = 10_000;
 /** Half of what a node must carry at least, where the machine can. */
 const LOW_LOAD_PACKETS_PER_SECOND = 12_500;
-/** V8's helping threads of generator and sink would take the processors from the node just when it has work. */
-const INSTRUMENT = ['--single-threaded'];
+/**
+ * Generator and sink share the processors with the node and must not hold one for long just when it has work: V8 gives
+ * them no helping threads, and a collector that has little to do at a time.
+ */
+const INSTRUMENT = ['--single-threaded', '--max-semi-space-size=1'];
 const GIBIBYTE = 2 ** 30;
 /** No phase that ends by itself lasts longer. */
 const MOST_SECONDS = 600;
@@ -174,12 +177,7 @@ async function fullLoad(relay: Relay, from: number, to: number, seconds: number)
     nodePacketsPerSecond: packetsPerSecond(begin.sink, end.sink),
     windowSeconds: (end.sink.atMilliseconds - begin.sink.atMilliseconds) / 1000,
     dropRate: (sent - (after.sink.packets - before.sink.packets)) / sent,
-    cpuShare: {
-      generator: rounded(coresUsed(begin.generator, end.generator)),
-      node: rounded(coresUsed(begin.node, end.node)),
-      sink: rounded(coresUsed(begin.sink, end.sink)),
-      nodeInputOutputThread: rounded(threadCoresUsed(begin.node, end.node)),
-    },
+    cpuShare: sharesOf(begin, end),
     memory: {
       rssBytesAtBegin: begin.node.rssBytes,
       rssBytesAtEnd: end.node.rssBytes,
@@ -189,16 +187,42 @@ async function fullLoad(relay: Relay, from: number, to: number, seconds: number)
   };
 }
 
+function sharesOf(begin: Usages, end: Usages) {
+  return {
+    generator: rounded(coresUsed(begin.generator, end.generator)),
+    node: rounded(coresUsed(begin.node, end.node)),
+    sink: rounded(coresUsed(begin.sink, end.sink)),
+    nodeInputOutputThread: rounded(threadCoresUsed(begin.node, end.node)),
+  };
+}
+
 async function pacedLoad(relay: Relay, first: number, to: number, rate: number) {
   const warm = { from: first, to, packetsPerSecond: rate, seconds: (2 * WARM_UP_MILLISECONDS) / 1000 };
   const from = await relay.send(warm);
   await relay.node.ask<Processing>('processing');
+  await relay.sink.ask<Arrival[]>('arrivals');
+  const machineBegin = machineCpuMilliseconds();
   const begin = await relay.usage();
   const next = await relay.send({ from, to, packetsPerSecond: rate, seconds: PACED_SECONDS });
   const end = await relay.usage();
+  const machine = machineCpuMilliseconds() - machineBegin;
+  const cpuShare = sharesOf(begin, end);
+  const ours = cpuShare.generator + cpuShare.node + cpuShare.sink;
+  const others = machine / (end.node.atMilliseconds - begin.node.atMilliseconds) - ours;
   const { p50, p99, count } = await relay.node.ask<Processing>('processing');
   await relay.settled();
-  const times = { p50, p99, atPacketsPerSecond: rounded(packetsPerSecond(begin.sink, end.sink)), packets: count };
+  const arrivals = await relay.sink.ask<Arrival[]>('arrivals');
+  const journeys = await relay.generator.ask<number[]>('journeys', { arrivals });
+  const times = {
+    p50,
+    p99,
+    atPacketsPerSecond: rounded(packetsPerSecond(begin.sink, end.sink)),
+    packets: count,
+    cpuShare,
+    /** Of programs that have nothing to do with this run: a time beside a large one tells little. */
+    othersCpuShare: rounded(Math.max(0, others)),
+    fromGeneratorToSink: { p50: rounded(percentile(journeys, 0.5)), p99: rounded(percentile(journeys, 0.99)) },
+  };
   return { next, times };
 }
 

@@ -1,12 +1,15 @@
 /** Where packets go: takes the node's link, counts, and keeps a few to see whether they came through whole. */
 import { randomBytes } from 'node:crypto';
+import { NODE_LIMITS } from '../../packages/betanet/src/node/limits.ts';
 import {
   chooseBackend,
   type Geometry,
   type GeometryChoice,
   geometryOf,
   OUTCOME_BYTES,
+  PAYLOAD_TAG_BYTES,
   readOutcome,
+  requestTimeSlice,
   x25519PublicKey,
 } from '../../packages/sphinx/src/index.ts';
 import {
@@ -16,6 +19,7 @@ import {
   tcpTransport,
 } from '../../packages/transport/src/index.ts';
 import { serveParent } from '../child-program.ts';
+import { clockMilliseconds } from '../clock.ts';
 import { type Usage, usageWith } from './usage.ts';
 
 export interface SinkAddress {
@@ -31,13 +35,23 @@ export interface SampleResult {
   intact: number;
 }
 
-const SAMPLE_EVERY = 4096;
-const MOST_SAMPLES = 1024;
+/** A packet of a sample, by the number in its payload. */
+export interface Arrival {
+  number: number;
+  /** Of the machine's monotonic clock. */
+  atMilliseconds: number;
+}
 
+const SAMPLE_EVERY = 128;
+/** Kept at a time; then no more are, until they are asked for. */
+const MOST_SAMPLES = 4096;
+
+requestTimeSlice(NODE_LIMITS.timeSliceMilliseconds);
 const linkKeys = generateKeyPair();
 const sphinxKey = Uint8Array.from(randomBytes(32));
 const recipient = randomBytes(32);
-const samples: Uint8Array[] = [];
+let samples: { packet: Uint8Array; atMilliseconds: number }[] = [];
+const result: SampleResult = { checked: 0, intact: 0 };
 let geometry: Geometry | null = null;
 let listener: LinkListener | null = null;
 let received = 0;
@@ -63,7 +77,8 @@ async function start({ geometry: choice, networkId }: SinkOptions): Promise<Sink
           const isSampled = Math.floor(received / SAMPLE_EVERY) !== Math.floor((received + count) / SAMPLE_EVERY);
           if (isSampled && samples.length < MOST_SAMPLES) {
             const at = offset + (count - 1) * stride;
-            samples.push(Uint8Array.from(message.subarray(at, at + packetBytes)));
+            const packet = Uint8Array.from(message.subarray(at, at + packetBytes));
+            samples.push({ packet, atMilliseconds: clockMilliseconds() });
           }
           received += count;
         },
@@ -79,8 +94,11 @@ async function start({ geometry: choice, networkId }: SinkOptions): Promise<Sink
   };
 }
 
-/** Unwraps what was kept: each packet must be for this sink's recipient, with its payload unharmed. */
-function check(): SampleResult {
+/**
+ * Unwraps what was kept since the last call: each packet must be for this sink's recipient, with its payload unharmed.
+ * Answers those that were.
+ */
+function arrivals(): Arrival[] {
   if (geometry === null) throw new Error('not started');
   using unwrapper = chooseBackend().backend.createUnwrapper({
     geometry,
@@ -88,14 +106,24 @@ function check(): SampleResult {
     tagKey: Uint8Array.from(randomBytes(32)),
   });
   const outcomes = new Uint8Array(OUTCOME_BYTES);
-  let intact = 0;
-  for (const sample of samples) {
-    unwrapper.unwrapBatch(sample, outcomes, 1);
+  const arrived: Arrival[] = [];
+  for (const { packet, atMilliseconds } of samples) {
+    unwrapper.unwrapBatch(packet, outcomes, 1);
     const { status, id } = readOutcome(outcomes);
-    if (status === 'deliver' && recipient.equals(id)) intact += 1;
+    if (status !== 'deliver' || !recipient.equals(id)) continue;
+    const number = new DataView(packet.buffer).getFloat64(geometry.headerBytes + PAYLOAD_TAG_BYTES, true);
+    arrived.push({ number, atMilliseconds });
   }
-  return { checked: samples.length, intact };
+  result.checked += samples.length;
+  result.intact += arrived.length;
+  samples = [];
+  return arrived;
+}
+
+function check(): SampleResult {
+  arrivals();
+  return result;
 }
 
 const usage = (): Usage => usageWith(received);
-serveParent({ start, check, usage }, () => listener?.close());
+serveParent({ start, arrivals, check, usage }, () => listener?.close());

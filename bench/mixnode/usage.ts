@@ -1,4 +1,5 @@
 /** What a process of the benchmark used up to now. */
+import { cpus } from 'node:os';
 import { clockMilliseconds } from '../clock.ts';
 
 export interface Usage {
@@ -31,6 +32,11 @@ export function coresUsed(from: Usage, to: Usage): number {
 
 export function threadCoresUsed(from: Usage, to: Usage): number {
   return (to.threadCpuMilliseconds - from.threadCpuMilliseconds) / (to.atMilliseconds - from.atMilliseconds);
+}
+
+/** What all programs of the machine used of its processors up to now, counted by the system's ticks. */
+export function machineCpuMilliseconds(): number {
+  return cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0);
 }
 
 export function packetsPerSecond(from: Usage, to: Usage): number {

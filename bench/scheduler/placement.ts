@@ -4,51 +4,74 @@
  */
 import { hypervolume } from '../../packages/scheduler/src/nsga2/index.ts';
 import {
-  type ObjectiveName,
+  assignmentsOf,
   optimiseBatch,
   ROUTER_STRATEGIES,
   Router,
   type TradeOffs,
 } from '../../packages/scheduler/src/placement/index.ts';
 import type { BenchmarkContext } from '../benchmark.ts';
-import { median, rounded } from '../statistics.ts';
+import { rounded } from '../statistics.ts';
+import { BATCH_OBJECTIVES, type BatchCase, exceededNodes, otherBatchCases, withDistinctNeeds } from './batch-cases.ts';
+import { measureFirstPlans } from './first-plan.ts';
 import { INSTANCE_NOW, placementInstance } from './placement-instance.ts';
 
 const JOBS = 1000;
 const NODES = 500;
-const BATCH_OBJECTIVES: readonly ObjectiveName[] = ['completionTime', 'cost', 'failureRisk'];
 const ROUTED_NODES = 5000;
 /** Tasks that are placed at a time: older ones are released, so that the nodes stay about half full. */
 const ROUTED_TASKS = 10_000;
 /** Converged: from then on the hypervolume lacks no more than this share of that at the end. */
 const CLOSE = 0.01;
 
-/** `seconds`: of the long run of a batch. */
-export async function measurePlacement(context: BenchmarkContext, seconds: number) {
+export interface PlacementOptions {
+  /** Of the long run of a batch. */
+  seconds: number;
+  /** Of the long runs of batches of other makes; 0 leaves them out. */
+  otherSeconds: number;
+  freshProcesses: number;
+}
+
+export async function measurePlacement(context: BenchmarkContext, options: PlacementOptions) {
   const decisionsPerSecondByStrategy = Object.fromEntries(
-    ROUTER_STRATEGIES.map((strategy) => [strategy, rounded(measureRouter(strategy))]),
+    ROUTER_STRATEGIES.map((strategy) => [strategy, rounded(measureRouter(strategy, false))]),
+  );
+  const decisionsPerSecondOfDistinctNeeds = Object.fromEntries(
+    ROUTER_STRATEGIES.map((strategy) => [strategy, rounded(measureRouter(strategy, true))]),
   );
   context.progress(`decisions a second: ${JSON.stringify(decisionsPerSecondByStrategy)}`);
-  const firstPlans: number[] = [];
-  for (let seed = 1; seed <= 9; seed += 1) firstPlans.push(await measureFirstPlan(seed));
-  context.progress(`first plans after ${firstPlans.map(rounded).join(', ')} ms`);
-  const batch = await measureConvergence(seconds);
-  context.progress(
-    `${batch.generations} generations in ${seconds} s; converged after ${batch.convergedMilliseconds} ms`,
-  );
+  context.progress(`where no two tasks need the same: ${JSON.stringify(decisionsPerSecondOfDistinctNeeds)}`);
+  const firstPlans = await measureFirstPlans(context, options.freshProcesses);
+  const main = { name: 'main', instance: placementInstance(JOBS, NODES, 1), objectives: BATCH_OBJECTIVES };
+  const batch = await measureConvergence(context, main, options.seconds);
+  const otherBatches: Record<string, unknown> = {};
+  const others = options.otherSeconds === 0 ? [] : otherBatchCases();
+  const measured: Awaited<ReturnType<typeof measureConvergence>>[] = [batch];
+  for (const other of others) {
+    const figures = await measureConvergence(context, other, options.otherSeconds);
+    const { convergedMilliseconds, frontPoints, leftTasks } = figures;
+    otherBatches[other.name] = { convergedMilliseconds, frontPoints, leftTasks };
+    measured.push(figures);
+  }
   return {
     /** Of the slowest strategy. */
     decisionsPerSecond: Math.min(...Object.values(decisionsPerSecondByStrategy)),
     decisionsPerSecondByStrategy,
-    /** The very first in a fresh process has its code still to be compiled. */
-    firstPlanColdMilliseconds: rounded(firstPlans[0] as number),
-    firstPlanMilliseconds: rounded(median(firstPlans.slice(1))),
+    decisionsPerSecondOfDistinctNeeds,
+    ...firstPlans,
     ...batch,
+    otherBatches,
+    /** Nodes that any placement of any front gives more than they have, and that a first plan does. */
+    capacityViolations: measured.reduce(
+      (sum, { capacityViolations }) => sum + capacityViolations,
+      firstPlans.firstPlanNodesOverCapacity,
+    ),
   };
 }
 
-function measureRouter(strategy: (typeof ROUTER_STRATEGIES)[number]): number {
-  const { tasks, nodes } = placementInstance(2 * ROUTED_TASKS, ROUTED_NODES, 1);
+function measureRouter(strategy: (typeof ROUTER_STRATEGIES)[number], hasDistinctNeeds: boolean): number {
+  const drawn = placementInstance(2 * ROUTED_TASKS, ROUTED_NODES, 1);
+  const { tasks, nodes } = hasDistinctNeeds ? withDistinctNeeds(drawn) : drawn;
   const router = new Router(nodes, { strategy, seed: 1 });
   let startedAt = 0;
   tasks.forEach((task, index) => {
@@ -60,31 +83,15 @@ function measureRouter(strategy: (typeof ROUTER_STRATEGIES)[number]): number {
   return ROUTED_TASKS / ((performance.now() - startedAt) / 1000);
 }
 
-async function measureFirstPlan(seed: number): Promise<number> {
-  const request = { ...placementInstance(JOBS, NODES, 100 + seed), objectives: BATCH_OBJECTIVES, now: INSTANCE_NOW };
-  const stop = new AbortController();
-  const startedAt = performance.now();
-  let milliseconds = 0;
-  await optimiseBatch(
-    { ...request, pick: { by: 'knee' } },
-    {
-      seed,
-      milliseconds: 0,
-      signal: stop.signal,
-      onFirstPlan() {
-        milliseconds = performance.now() - startedAt;
-        stop.abort();
-      },
-    },
-  );
-  return milliseconds;
-}
-
-async function measureConvergence(seconds: number) {
+async function measureConvergence(
+  context: BenchmarkContext,
+  { name, instance, objectives }: BatchCase,
+  seconds: number,
+) {
   const looks: { atMilliseconds: number; front: TradeOffs }[] = [];
-  const request = { ...placementInstance(JOBS, NODES, 1), objectives: BATCH_OBJECTIVES, now: INSTANCE_NOW };
+  const request = { ...instance, objectives, now: INSTANCE_NOW };
   let generations = 0;
-  const { front } = await optimiseBatch(
+  const { front, plan } = await optimiseBatch(
     { ...request, pick: { by: 'knee' } },
     {
       seed: 1,
@@ -104,8 +111,13 @@ async function measureConvergence(seconds: number) {
   const final = volumeOf(front);
   const shares = looks.map((look) => volumeOf(look.front) / final);
   const lastFar = shares.findLastIndex((share) => share < 1 - CLOSE);
+  const convergedMilliseconds = rounded(looks[lastFar + 1]?.atMilliseconds ?? 1000 * seconds);
+  context.progress(`${name}: ${generations} generations in ${seconds} s; converged after ${convergedMilliseconds} ms`);
+  const plans = front.points.map((_, point) => ({ assignments: assignmentsOf(front, point) }));
   return {
-    convergedMilliseconds: rounded(looks[lastFar + 1]?.atMilliseconds ?? 1000 * seconds),
+    convergedMilliseconds,
+    leftTasks: plan.left.length,
+    capacityViolations: exceededNodes(instance, plans),
     hypervolumeShares: Object.fromEntries(
       [0, ...looks.keys()]
         .filter((at) => at % 8 === 0)

@@ -4,10 +4,10 @@
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import { AGING_POLICY, EASY_FCFS_POLICY, LEAST_SLOWDOWN_POLICY, type QueuePolicy } from '@fog/scheduler/queueing';
 import { evenStarts, parseSwf, type ReplayMetrics, replayableJobs, replaySequence } from '@fog/scheduler/simulation';
 import { z } from 'zod';
+import { readText } from './read-text.ts';
 import type { Replay } from './replay.ts';
 
 const expectedSchema = z.looseObject({
@@ -19,9 +19,7 @@ export const SWF_REPLAY: Replay = {
   name: 'swf',
   summary: 'a log in the Standard Workload Format (.swf, .swf.gz): ten sequences of 1024 jobs',
   async run(file) {
-    const content = await readFile(file);
-    const isCompressed = file.endsWith('.gz');
-    const log = parseSwf((isCompressed ? gunzipSync(content) : content).toString('utf8'));
+    const log = parseSwf(await readText(file));
     if (log.processors === null) throw new Error(`the header of ${file} has neither MaxProcs nor MaxNodes`);
     const { processors } = log;
     const jobs = replayableJobs(log, processors);

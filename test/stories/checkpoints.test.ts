@@ -131,7 +131,9 @@ describe('native programs with checkpoints', { skip: skipProcess }, () => {
     await job.suspend(0);
     await until('the yield', async () => (await attempt(job)).state === 'yielded');
     const { state, suspended, checkpoint } = await task(job);
-    assert.deepEqual([state, suspended, checkpoint?.files], ['queued', true, 1]);
+    assert.deepEqual([state, suspended], ['queued', true]);
+    // Where it stood still between the two files of a step there are both.
+    assert.ok([1, 2].includes(checkpoint?.files ?? 0), `${checkpoint?.files} files`);
     await job.resume(0);
     assert.equal((await job.wait({ timeoutMilliseconds: 30_000 })).job.state, 'completed');
     assert.match(await log(job), /restored 1 at ([5-9]|[1-3]\d)\n/);

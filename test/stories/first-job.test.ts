@@ -1,10 +1,11 @@
 /** The first minutes of a newcomer: start, run, make mistakes, stop, start again and find everything as it was. */
 import assert from 'node:assert/strict';
 import { chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fog, startFog, temporaryFolder } from '../support/fog-process.ts';
+
+const isRoot = process.getuid?.() === 0;
 
 test('a fog comes up, runs a job, stops, and comes up again with everything in place', async () => {
   const data = temporaryFolder('first-job');
@@ -40,47 +41,14 @@ test('a fog comes up, runs a job, stops, and comes up again with everything in p
   assert.equal(await second.interrupt(), 0);
 });
 
-test('a failing task gives its exit code, a plan tells why nothing fits', async () => {
-  const data = temporaryFolder('exit-code');
-  const running = await startFog(data, ['--nodes', '1']);
-  writeFileSync(join(data, 'throws.js'), 'export default () => { throw new Error("on purpose"); };');
-  writeFileSync(
-    join(data, 'throws.yaml'),
-    'kind: Job\nspec:\n  task: { runtime: javascript, javascript: { script: ./throws.js } }\n',
-  );
-  const failed = await fog(data, 'run', join(data, 'throws.yaml'));
-  assert.equal(failed.code, 1);
-  assert.match(failed.stderr + failed.stdout, /on purpose/);
-  writeFileSync(
-    join(data, 'picky.yaml'),
-    'kind: Job\nspec:\n  placement: { constraints: ["os == plan9"] }\n  task: { runtime: javascript, javascript: { script: ./throws.js } }\n',
-  );
-  const plan = await fog(data, 'plan', join(data, 'picky.yaml'));
-  assert.match(plan.stdout, /os == plan9/);
-  assert.equal(await running.interrupt(), 0);
-});
-
-test('a taken port and an unusable folder are one clear sentence each', async () => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as { port: number };
-  const data = temporaryFolder('taken');
-  const taken = await fog(data, 'up', '--listen', `127.0.0.1:${port}`, '--data', data);
-  server.close();
-  assert.notEqual(taken.code, 0);
-  assert.match(taken.stderr.trim(), new RegExp(`port ${port}.*in use`));
-
-  const file = join(data, 'a-file');
-  writeFileSync(file, '');
-  const unusable = await fog(data, 'up', '--listen', '127.0.0.1:0', '--data', join(file, 'below'));
-  assert.notEqual(unusable.code, 0);
-  assert.match(unusable.stderr, /data folder/);
-  if (process.getuid?.() !== 0) {
-    const readOnly = join(data, 'read-only');
-    mkdirSync(readOnly);
-    chmodSync(readOnly, 0o500);
-    const refused = await fog(data, 'up', '--listen', '127.0.0.1:0', '--data', readOnly);
-    assert.notEqual(refused.code, 0);
-    assert.match(refused.stderr, /data folder/);
-  }
+test('a folder that cannot be written is one clear sentence', {
+  skip: isRoot && 'root may write everywhere',
+}, async () => {
+  const data = temporaryFolder('read-only');
+  const readOnly = join(data, 'read-only');
+  mkdirSync(readOnly);
+  chmodSync(readOnly, 0o500);
+  const refused = await fog(data, 'up', '--listen', '127.0.0.1:0', '--data', readOnly);
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.stderr, /data folder/);
 });

@@ -33,7 +33,7 @@ function write(name: string, spec: object, metadata = {}): string {
 
 describe('native programs', { skip: skipProcess }, () => {
   test('run over uploaded files and give back what they write; what goes wrong is told apart', async () => {
-    const running = await startFog(data);
+    const running = await startFog(data, ['--nodes', '1']);
     writeFileSync(join(data, 'words.txt'), 'pear\napple\nfig\n');
     const sorting = write('sort.json', {
       task: {

@@ -22,3 +22,4 @@ export { type NodeMetrics, nodeMetrics } from './node/metrics.ts';
 export { MixNode, type MixNodeOptions, type MixNodeStatus } from './node/mix-node.ts';
 export { openIdentity } from './node/node-identity.ts';
 export { PacketTrace, type TracedTimes } from './node/packet-trace.ts';
+export { preferShortPauses } from './node/short-pauses.ts';

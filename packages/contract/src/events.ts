@@ -14,9 +14,12 @@ const onAttempt = { ...onTask, fence: z.int().min(1), node: z.string() };
 export const jobEventSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('job.submitted'), name: z.string(), tasks: z.int(), by: z.string() }),
   z.strictObject({ type: z.literal('job.queued'), tasks: z.int() }),
+  /** What it waited for has completed. */
+  z.strictObject({ type: z.literal('job.ready') }),
   z.strictObject({ type: z.literal('job.started') }),
   z.strictObject({ type: z.literal('job.completed') }),
-  z.strictObject({ type: z.literal('job.failed'), failed: z.int() }),
+  /** `dependency`: the job that it waited for and that did not complete. */
+  z.strictObject({ type: z.literal('job.failed'), failed: z.int(), dependency: z.string().optional() }),
   z.strictObject({ type: z.literal('job.cancelled'), by: z.string() }),
   z.strictObject({ type: z.literal('job.expired'), reason: failureReasonSchema }),
   z.strictObject({ type: z.literal('job.suspended'), by: z.string() }),

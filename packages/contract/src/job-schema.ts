@@ -51,6 +51,7 @@ export function jobSpecJsonSchema(): JsonSchema {
         },
       },
     ),
+    onlyIf({ type: { const: 'ops' } }, { properties: { dependsOn: false } }),
     { anyOf: [written({ type: { enum: ['service', 'daemon'] } }), { type: 'object', properties: { update: false } }] },
     onlyIf(
       { task: written({ runtime: { const: 'wasm' } }) },
@@ -65,6 +66,8 @@ export function jobSpecJsonSchema(): JsonSchema {
       },
     },
   ];
+  const dependsOn = propertiesOf(schema, ['spec']).dependsOn as JsonSchema;
+  dependsOn.items = { type: 'string', description: 'Id of a job, or name of another document of this file' };
   const health = propertiesOf(schema, ['spec', 'task']).health as JsonSchema;
   health.oneOf = ['http', 'tcp', 'command'].map((check) => ({ required: [check] }));
   const task = propertiesOf(schema, ['spec']).task as JsonSchema;

@@ -5,7 +5,7 @@
  * The language is larger than what is built: a field or value of the language that is not built yet is a fault with
  * code `unsupported`, a field outside the language is `unknown-field`. All faults are reported at once.
  */
-import { parse as parseYaml } from 'yaml';
+import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { FogError } from './errors.ts';
 import { blobDigest, jobIdSchema, nameSchema } from './identifiers.ts';
@@ -365,11 +365,26 @@ export function parseJobSpec(document: unknown, found: readonly SpecFault[] = []
 
 /** Reads YAML or JSON text. Throws `invalid-spec` with line and column where it is not well-formed. */
 export function readSpecText(text: string): unknown {
+  const documents = readSpecTexts(text);
+  if (documents.length <= 1) return documents[0] ?? null;
+  throw new FogError('invalid-spec', `it holds ${documents.length} documents, and one is needed`, {
+    hint: 'fog run FILE takes the jobs of a workflow in one file',
+  });
+}
+
+/** The same of a text with several documents, which YAML parts by `---`; empty ones are left out. */
+export function readSpecTexts(text: string): unknown[] {
   if (Buffer.byteLength(text) > LIMITS.specBytes) {
     throw new FogError('invalid-spec', `the specification is larger than ${LIMITS.specBytes} bytes`);
   }
   try {
-    return parseYaml(text, { maxAliasCount: 100, prettyErrors: true });
+    const parsed = parseAllDocuments(text, { prettyErrors: true });
+    if (!Array.isArray(parsed)) return [];
+    return parsed.flatMap((document) => {
+      if (document.errors[0] !== undefined) throw document.errors[0];
+      const value: unknown = document.toJS({ maxAliasCount: 100 });
+      return value === null ? [] : [value];
+    });
   } catch (error) {
     throw new FogError('invalid-spec', `not well-formed YAML or JSON: ${(error as Error).message.split('\n')[0]}`, {
       cause: error,

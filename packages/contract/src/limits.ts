@@ -34,6 +34,8 @@ export const LIMITS = {
   objectives: 4,
   /** Jobs that one job waits for: each is looked at whenever one of them ends. */
   dependencies: 64,
+  /** Trade-offs that a coordinator keeps, the newest; each may have 300 points with a node for each of 1,000 tasks. */
+  keptFronts: 16,
   /** Longest search for the trade-offs of a job that somebody asks for. */
   frontMilliseconds: 10_000,
   /** Price of a slice, budget of a run, in micro-FOG: sums of them stay exact. */

@@ -10,6 +10,9 @@ export function placementFaults(spec: Record<string, unknown> | null): RuleFault
   if (strategy !== undefined && isRecord(spec.objectives)) {
     faults.push({ path: ['placement', 'strategy'], message: 'contradicts objectives: give one of them' });
   }
+  if (spec.type === 'ops' && spec.dependsOn !== undefined) {
+    faults.push({ path: ['dependsOn'], message: 'cannot be set for type: ops, whose nodes are chosen at the submit' });
+  }
   if (spec.type !== 'service' && spec.type !== 'daemon') return faults;
   for (const key of ['deadline', 'dependsOn'] as const) {
     if (spec[key] === undefined) continue;

@@ -39,6 +39,8 @@ export const jobSchema = z.strictObject({
   tasks: taskCountsSchema,
   /** Why it ended as failed or expired. */
   reason: failureReasonSchema.nullable(),
+  /** With the reason `dependency-failed`: the job that it waited for and that did not complete. */
+  failedDependency: jobIdSchema.optional(),
   spec: jobSpecSchema,
 });
 export type Job = z.infer<typeof jobSchema>;
@@ -162,21 +164,31 @@ export const frontSchema = z.strictObject({
       values: z.array(z.number()),
       /** By how many milliseconds deadlines are missed in all, beyond what no placement can keep. */
       violation: z.number().nonnegative(),
-      /** How many tasks go to which node. */
+      /** How many tasks go to which node: those with most of them. */
       nodes: z.array(z.strictObject({ id: nodeIdSchema, name: z.string(), tasks: z.int().positive() })),
+      /** Nodes besides these. */
+      otherNodes: z.int().nonnegative(),
     }),
   ),
 });
 export type Front = z.infer<typeof frontSchema>;
 
-export const WAITING_REASONS = ['suspended', 'retry', 'no-node', 'over-quota', 'no-room', 'next'] as const;
+export const WAITING_REASONS = [
+  'dependencies',
+  'suspended',
+  'retry',
+  'no-node',
+  'over-quota',
+  'no-room',
+  'next',
+] as const;
 /** Why a task waits, and why its newest attempt is where it is. As of now, but for what was noted at the lease. */
 export const explanationSchema = z.strictObject({
   state: taskStateSchema,
   /** Null unless it is queued. */
   waiting: z
     .strictObject({
-      /** suspended: until it is resumed; retry: its pause is not over; no-node: none suits; over-quota: its submitter has as much as it may; no-room: those that suit are full; next: its turn is here. */
+      /** dependencies: its job waits for others; suspended: until it is resumed; retry: its pause is not over; no-node: none suits; over-quota: its submitter has as much as it may; no-room: those that suit are full; next: its turn is here. */
       reason: z.enum(WAITING_REASONS),
       message: z.string(),
       /** Queued tasks of the same needs in front of it; null beyond what is counted. */

@@ -281,13 +281,19 @@ export const ROUTES = {
     }),
     response: frontSchema,
   },
-  listFronts: {
+  getFront: {
     method: 'GET',
-    path: '/v1/fronts',
-    summary:
-      'The newest trade-offs that batches were placed from, or that were asked for, as this coordinator keeps them',
+    path: '/v1/fronts/:index',
+    summary: 'Trade-offs that a batch was placed from, or that were asked for, as they are kept; 0: the newest',
     scopes: ['submit', 'read'],
-    response: z.strictObject({ items: z.array(frontSchema) }),
+    params: z.strictObject({
+      index: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .max(LIMITS.keptFronts - 1),
+    }),
+    response: frontSchema,
   },
   listNodes: {
     method: 'GET',

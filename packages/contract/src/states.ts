@@ -27,8 +27,8 @@ export type JobState = (typeof JOB_STATES)[number];
 export type JobEvent = 'expand' | 'start' | 'complete' | 'fail' | 'cancel' | 'expire';
 
 export const JOB_TRANSITIONS: Table<JobState, JobEvent> = {
-  // Not all of its tasks are there yet; those that are may run.
-  pending: { expand: 'queued', start: 'running', cancel: 'cancelled', expire: 'expired' },
+  // Not all of its tasks are there yet; those that are may run. It has none while it waits for other jobs.
+  pending: { expand: 'queued', start: 'running', fail: 'failed', cancel: 'cancelled', expire: 'expired' },
   queued: {
     start: 'running',
     complete: 'completed',
@@ -233,6 +233,7 @@ export const FAILURE_REASONS = {
     meaning: 'the results of the nodes differ, or too few nodes could be asked, and no trusted node could decide',
   },
   'queue-timeout': { blame: 'job', meaning: 'no node took the task within timeouts.queue' },
+  'dependency-failed': { blame: 'job', meaning: 'a job that it waited for did not complete' },
   'total-timeout': { blame: 'job', meaning: 'the job did not end within timeouts.total' },
   'too-many-node-failures': { blame: 'job', meaning: 'too many nodes failed under this task' },
   cancelled: { blame: 'job', meaning: 'the user cancelled it' },

@@ -19,12 +19,13 @@ import type { QuotaExcess } from '@fog/scheduler/queueing';
 import { decodeCursor, encodeCursor } from './access/page-cursor.ts';
 import type { BlobTotals } from './blobs/blob-store.ts';
 import type { Bus } from './bus.ts';
+import { neededText } from './dispatch/dependencies.ts';
 import type { Dispatcher } from './dispatch/dispatcher.ts';
 import { explainTask } from './dispatch/explanation.ts';
 import { type JobCache, runKindOf, runKindsOf } from './dispatch/job-cache.ts';
 import type { Jobs } from './dispatch/jobs.ts';
 import type { Nodes } from './dispatch/nodes.ts';
-import { planFront, visibleFronts } from './dispatch/placement/fronts.ts';
+import { keptFront, planFront } from './dispatch/placement/fronts.ts';
 import type { PlacementClasses } from './dispatch/placement-classes.ts';
 import { excessText, type Quotas, runningOf } from './dispatch/queueing/quotas.ts';
 import {
@@ -38,6 +39,7 @@ import type { Suspensions } from './dispatch/suspensions.ts';
 import type { Caller, CoordinatorService, Page, PageRequest, StreamPage, StreamRequest } from './service.ts';
 import type { Database } from './store/database.ts';
 import type { DatabaseSpace } from './store/database-space.ts';
+import { isWaiting, readNeeded } from './store/dependency-rows.ts';
 import { readEvents, readJob, readJobs, readLogs, readPlaceInQueue, readTasks } from './store/job-queries.ts';
 import { explainPlacement, readNodes } from './store/node-queries.ts';
 import { readSamples } from './store/sample-rows.ts';
@@ -113,7 +115,7 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
     },
     plan: (caller, request) => readPlan(dependencies, caller, request),
     planFront: (caller, request) => planFront(dependencies, caller, request),
-    listFronts: async (caller) => ({ items: visibleFronts(dependencies.dispatcher, caller) }),
+    getFront: async (caller, index) => keptFront(dependencies.dispatcher, caller, index),
     listNodes: (caller, request) => listNodes(dependencies, caller, request),
     getNode: node,
     async nodeEvents(caller, id, request) {
@@ -183,6 +185,7 @@ async function readExplanation(
   name: { job: string; partition: number },
 ): Promise<Explanation> {
   const { database, dispatcher, jobCache, classes, now } = dependencies;
+  if (await isWaiting(database.read, name.job)) return await explainWaiting(dependencies, caller, name);
   const task = await readVisibleTask(dependencies, caller, name);
   const place = await readPlaceInQueue(database.read, task);
   const [stored] = await classes.load(database.read, [place.classId]);
@@ -205,6 +208,20 @@ async function overQuotaOf(
 ): Promise<QuotaExcess | null> {
   const here = runningOf(dispatcher.sessions.uses.of(submitter));
   return await quotas.excessOf(database.read, submitter, needs, here);
+}
+
+/** The tasks of a job that waits for others are not there yet. */
+async function explainWaiting(
+  dependencies: CoordinatorServiceDependencies,
+  caller: Caller,
+  { job: id, partition }: { job: string; partition: number },
+): Promise<Explanation> {
+  const { database } = dependencies;
+  const { spec, tasks } = await readVisibleJob(dependencies, caller, id);
+  if (partition >= tasks.queued) throw new FogError('not-found', `job ${id} has no task ${partition}`);
+  const message = neededText(await readNeeded(database.read, id));
+  const plan = await readPlan(dependencies, caller, { spec });
+  return { state: 'queued', waiting: { reason: 'dependencies', message, ahead: null }, placed: null, plan };
 }
 
 async function changeSuspension(

@@ -17,7 +17,6 @@ import {
 } from '@fog/contract';
 import { isLoopback, lockFolder } from '@fog/contract/node';
 import type { FastifyInstance } from 'fastify';
-import type { Registry } from 'prom-client';
 import manifest from '../package.json' with { type: 'json' };
 import { type Authenticate, bearerAuthentication, bearerToken } from './access/bearer.ts';
 import { splitListen, tlsFor } from './access/certificate.ts';
@@ -25,13 +24,12 @@ import { loadSecretsKey, SecretStore } from './access/secrets.ts';
 import { ensureAdminToken, TokenStore } from './access/tokens.ts';
 import { openBlobStore } from './blobs/blob-store.ts';
 import { BlobCollector } from './blobs/collect-blobs.ts';
-import { type Bus, localBus, postgresBus } from './bus.ts';
 import { createCoordinatorService } from './coordinator-service.ts';
+import { openBus, openJobs, openSpace } from './core-parts.ts';
 import { assembleDeployments } from './deployments/assemble.ts';
 import { registerDeploymentGauges } from './deployments/metrics.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { JobCache } from './dispatch/job-cache.ts';
-import { Jobs } from './dispatch/jobs.ts';
 import { Listening } from './dispatch/listening.ts';
 import { createDispatcherMetrics, createQueueWaits } from './dispatch/metrics.ts';
 import { Nodes } from './dispatch/nodes.ts';
@@ -49,12 +47,11 @@ import { serveUpgrades } from './link/upgrades.ts';
 import { PortProxy } from './proxy/port-proxy.ts';
 import { Services } from './proxy/services.ts';
 import { Tunnels } from './proxy/tunnels.ts';
-import { createHttpMetrics, registerDatabaseGauges, registerTunnelGauge } from './routes/metrics.ts';
+import { createHttpMetrics, registerTunnelGauge } from './routes/metrics.ts';
 import type { Logger } from './routes/problem.ts';
 import { buildServer } from './routes/server.ts';
 import type { Caller, CoordinatorService } from './service.ts';
 import type { Database } from './store/database.ts';
-import { DatabaseSpace, measureDatabase } from './store/database-space.ts';
 import { readPlacementNodes } from './store/node-queries.ts';
 import { openDatabase } from './store/open-database.ts';
 
@@ -237,24 +234,6 @@ function warnBy(logger: Logger): (message: string, data: Record<string, unknown>
   return (message, data) => logger.warn(data, message);
 }
 
-async function openBus(databaseUrl: string | undefined, coordinatorId: string): Promise<Bus> {
-  return databaseUrl === undefined ? localBus() : await postgresBus(databaseUrl, coordinatorId);
-}
-
-async function openSpace(
-  database: Database,
-  { settings, dataDirectory }: Pick<CoordinatorOptions, 'settings' | 'dataDirectory'>,
-  registry: Registry,
-): Promise<DatabaseSpace> {
-  const space = new DatabaseSpace({
-    measure: () => measureDatabase(database, dataDirectory),
-    limitBytes: parseBytes(settings.databaseSpace),
-  });
-  await space.measure();
-  registerDatabaseGauges(registry, space);
-  return space;
-}
-
 /** The dispatcher with everything around it, and the service in front. */
 async function assembleCore({
   options,
@@ -290,17 +269,15 @@ async function assembleCore({
   const samples = new Samples(database, now);
   const space = await openSpace(database, options, httpMetrics.registry);
   const queueRoom = () => settings.queuedTasks - sweeps.queuedTasks;
-  const jobs: Jobs = new Jobs({
+  const { jobs, dependencies } = openJobs({
     ...basis,
     dispatcher,
-    randomBytes,
     queueRoom,
     quotas,
-    storageFault: () => space.fault(),
-    secretNames: (principal) => secretNames(database, principal),
-    connectedNodes: allNodes,
-    readFolder: (digest) => blobs.readFolder(digest),
-    publishStreams: (ids) => bus.publish({ kind: 'streams', ids }),
+    space,
+    stores,
+    allNodes,
+    httpMetrics,
   });
   const jobCache = basis.jobs;
   const suspensions = new Suspensions({ ...basis, dispatcher, jobCache });
@@ -312,6 +289,7 @@ async function assembleCore({
     dispatcher,
     jobs,
     suspensions,
+    dependencies,
     preemption: new Preemption({ ...basis, dispatcher }),
     moves: new Moves({ ...basis, dispatcher, jobCache }),
     jobCache,
@@ -421,11 +399,6 @@ async function authenticateSession(database: Database, text: string): Promise<{ 
     throw new FogError('unauthenticated', 'the token is not that of a session');
   }
   return { nodeId, caller: { scope: 'node', principal: row.owner } };
-}
-
-async function secretNames(database: Database, principal: string): Promise<ReadonlySet<string>> {
-  const rows = await database.read.selectFrom('secrets').select('name').where('principal', '=', principal).execute();
-  return new Set(rows.map((row) => row.name));
 }
 
 function toLogger(log: CoordinatorOptions['log']): Logger {

@@ -140,8 +140,10 @@ export const PLACEMENT_LIMITS = {
   planThreadIdleMilliseconds: 60_000,
   /** How long a front that somebody asks for is looked for, unless they say. */
   frontMilliseconds: 1_000,
-  /** Fronts that are kept, the newest; each may have 300 points with a node for each of 1,000 tasks. */
-  keptFronts: 16,
+  /** Nodes that are told of one point of a front. */
+  toldNodes: 16,
+  /** Blobs of a job by which its place is chosen; with more, the rest matters little. */
+  choosingBlobs: 32,
   /** Running tasks that are looked at whether a move is worth it, and how many of them move at a time. */
   movableTasks: 200,
   movesPerLook: 8,
@@ -204,6 +206,10 @@ export const DISPATCH_LIMITS = {
   failureLongestPauseMilliseconds: 60_000,
   /** A replica that ran this long begins a new row of failures. */
   replicaSteadyMilliseconds: 600_000,
+  /** Jobs that wait for others, in all: a sweep asks now and then whether they still have to. */
+  waitingJobs: 10_000,
+  /** Jobs that are looked at together when something was heard of them. */
+  dependencyLooks: 500,
   /** Specifications kept in memory; the rest is read again when needed. */
   cachedJobs: 20_000,
   /** Agents of one coordinator; each costs about 15 kB and a file descriptor. */

@@ -74,7 +74,7 @@ export interface CoordinatorService {
   plan(caller: Caller, request: { spec: unknown }): Promise<Plan>;
   planFront(caller: Caller, request: { spec: unknown; milliseconds?: number | undefined }): Promise<Front>;
   /** Those about the caller's own tasks alone, unless the caller may see all. */
-  listFronts(caller: Caller): Promise<{ items: Front[] }>;
+  getFront(caller: Caller, index: number): Promise<Front>;
   /** `running` names the attempts of jobs that the caller may see. */
   listNodes(caller: Caller, request: PageRequest): Promise<Page<Node>>;
   getNode(caller: Caller, nodeId: string): Promise<Node>;

@@ -5,6 +5,8 @@
  * The generator is Philox 2x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11).
  */
 
+import { FogError } from '@fog/contract';
+
 const MULTIPLIER_LOW = 0xd193;
 const MULTIPLIER_HIGH = 0xd256;
 const WEYL = 0x9e3779b9;
@@ -51,12 +53,14 @@ export class RandomNumbers {
     return (high * 67_108_864 + low) / TWO_TO_53;
   }
 
-  /** A whole number from 0 to before `bound` (1 to 2^32), each as likely as the others. */
+  /** A whole number from 0 to before `bound` (1 to 2^32), each as likely as the others. Throws `internal` for 0, NaN and more. */
   below(bound: number): number {
     const unfair = TWO_TO_32 % bound;
     for (;;) {
       const drawn = this.uint32();
       if (drawn >= unfair) return drawn % bound;
+      // Without a bound nothing would ever be fair.
+      if (!(bound >= 1 && bound <= TWO_TO_32)) throw new FogError('internal', `nothing can be drawn below ${bound}`);
     }
   }
 

@@ -1,5 +1,13 @@
 /** The fog from a program: submit jobs, map functions over items, store blobs. */
-import { type Deployment, type FogClient, FogError, isLongRunning, type Job, type JobSpecInput } from '@fog/contract';
+import {
+  type Deployment,
+  type FogClient,
+  FogError,
+  isLongRunning,
+  type Job,
+  type JobSpec,
+  type JobSpecInput,
+} from '@fog/contract';
 import { abortable } from './abort-signals.ts';
 import { Blobs } from './blobs.ts';
 import { type ConnectOptions, connectClient } from './connection.ts';
@@ -9,6 +17,7 @@ import { type FogMap, type MapFunction, type MapInput, type MapOptions, type Set
 import { retried } from './retry.ts';
 import { checkSpec, uploadSpecFiles } from './spec-files.ts';
 import { submitSpec } from './submit.ts';
+import { submitOrder, withIds, workflowSteps } from './workflow.ts';
 
 /** A job as a program writes it: files may stand where the contract has digests. */
 export type RunSpec = JobSpecInput | Record<string, unknown>;
@@ -66,6 +75,40 @@ export class Fog {
     }
     const document = await uploadSpecFiles(this.client, spec, { baseDirectory, files, signal });
     return submitSpec(this.client, document, options.idempotencyKey, signal);
+  }
+
+  /**
+   * Submits several jobs that wait for each other: `spec.dependsOn` names the `metadata.name` of others among them, or
+   * ids of jobs that were submitted before. Answers the jobs in the order of `specs`. What one needs first on the longest
+   * way to the end is submitted first, see workflow.ts.
+   *
+   * Throws `invalid-spec` or `unsupported`, for cycles as well, before anything is sent. When a submit fails, those
+   * before it are cancelled, unless there is a key to repeat the call with.
+   */
+  async submitWorkflow(specs: readonly RunSpec[], options: RunOptions = {}): Promise<Job[]> {
+    const { files, signal, baseDirectory = process.cwd(), idempotencyKey } = options;
+    const steps = workflowSteps(specs);
+    const names = new Set(steps.flatMap(({ name }) => name ?? []));
+    const parsed: JobSpec[] = [];
+    for (const spec of specs)
+      parsed.push(await checkSpec(withIds(spec, null, names), { baseDirectory, files, signal }));
+    const ids = new Map<string, string>();
+    const jobs: Job[] = [];
+    try {
+      for (const { index, name } of submitOrder(steps, parsed)) {
+        const key = idempotencyKey === undefined ? undefined : `${idempotencyKey}/${name ?? index}`;
+        const spec = withIds(specs[index], ids, names) as RunSpec;
+        const job = await this.submit(spec, { ...options, idempotencyKey: key });
+        jobs[index] = job;
+        if (name !== null) ids.set(name, job.id);
+      }
+    } catch (error) {
+      if (idempotencyKey === undefined) {
+        await Promise.allSettled(Object.values(jobs).map(({ id }) => this.job(id).cancel()));
+      }
+      throw error;
+    }
+    return jobs;
   }
 
   /**

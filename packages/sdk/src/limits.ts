@@ -4,6 +4,8 @@ export const SDK_LIMITS = {
   wholeFileBytes: 4 << 20,
   /** Uploads or downloads at a time: hides the round trip of small files without crowding out other callers. */
   concurrentTransfers: 8,
+  /** Jobs of one workflow: they are submitted one after another. */
+  workflowJobs: 1_000,
   /** Tries of one request whose answer may have been lost, with growing pauses: about 15 s in all. */
   requestTries: 7,
   requestPauseMilliseconds: 250,

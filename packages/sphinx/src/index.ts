@@ -1,5 +1,5 @@
 /**
- * @fog/sphinx: the packet format of the mix network. Pure: bytes in, bytes out.
+ * @fog/sphinx: the packet format of the mix network. Pure: bytes in, bytes out (but for `requestTimeSlice`).
  *
  * A client chooses a path and calls `createPacket`; each node calls an `Unwrapper` of the fastest backend, and forwards
  * what it leaves, or gives it to the recipient. A recipient who was sent a reply block answers with
@@ -25,6 +25,7 @@ export {
   type X25519Tier,
 } from './backends/native.ts';
 export { loadSodium } from './backends/sodium.ts';
+export { requestTimeSlice } from './backends/time-slice.ts';
 export { TYPESCRIPT_BACKEND } from './backends/typescript.ts';
 export { type ChosenBackend, chooseBackend } from './choose-backend.ts';
 export {

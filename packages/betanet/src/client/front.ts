@@ -2,7 +2,7 @@
 export type { Destination } from './client-session.ts';
 export { type KeyedPath, type KeyUse, keyAcceptance, keyedPath, type PathHop } from './epoch-keys.ts';
 export { CLIENT_LIMITS } from './limits.ts';
-export { MixClient, type MixClientProgramOptions, type Request } from './mix-client.ts';
+export { MixClient } from './mix-client.ts';
 export {
   type ClientEffect,
   type MessageReference,
@@ -11,6 +11,7 @@ export {
   type MixClientOptions,
   type SendRequest,
 } from './mix-client-core.ts';
+export type { MixClientProgramOptions, Request } from './mix-client-options.ts';
 export type { EpochTimes, NetworkNode, NetworkView, TrafficParameters } from './network-view.ts';
 export type { PacketFactory } from './packet-factory.ts';
 export type { Journey, JourneyHop } from './packet-journeys.ts';

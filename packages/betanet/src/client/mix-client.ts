@@ -3,7 +3,7 @@
  *
  *     starting --consensus--> connecting --> connected --cut--> connecting ...
  *                                                '--close--> closed
- *     any of them --this clock is wrong--> failed: what waits is rejected with the reason, and nothing is sent any more
+ *     any of them --this clock is wrong, or a packet cannot be made at all--> failed: what waits is rejected with the reason, and nothing is sent any more
  *
  * It sends as long as it is connected, whether it has something to say or not: an observer of its link sees three
  * Poisson streams of packets of one size (see ../mixing/cover-streams.ts). It stays with few gateways
@@ -12,12 +12,12 @@
 import { randomFillSync } from 'node:crypto';
 import { FogError } from '@fog/contract';
 import { chooseBackend, geometryOf, nodePrimitives, type Outcome, readOutcome } from '@fog/sphinx';
-import { dialLinkAtAny, formatTcpAddress, generateKeyPair, type Link, type Transport } from '@fog/transport';
+import { dialLinkAtAny, formatTcpAddress, generateKeyPair, type Link } from '@fog/transport';
 import type { Consensus } from '../directory/documents.ts';
-import { type Genesis, networkIdOf } from '../directory/genesis.ts';
+import { networkIdOf } from '../directory/genesis.ts';
 import { ConsensusFollower } from '../directory-service/consensus-follower.ts';
 import { DirectoryClient } from '../directory-service/directory-client.ts';
-import { ClientStreams, type SendEvent } from '../mixing/cover-streams.ts';
+import { ClientStreams } from '../mixing/cover-streams.ts';
 import { drawDelayMilliseconds } from '../mixing/exponential.ts';
 import { RandomNumbers } from '../mixing/random-numbers.ts';
 import type { SendingPlan } from '../mixing/sending-plan.ts';
@@ -25,49 +25,15 @@ import { clientRecipient } from '../node/mailboxes.ts';
 import type { Destination } from './client-session.ts';
 import { GatewayGuards } from './gateway-guards.ts';
 import { CLIENT_LIMITS } from './limits.ts';
-import type { LoopWatch } from './loop-watch.ts';
 import { type ClientEffect, MixClientCore } from './mix-client-core.ts';
+import type { MixClientProgramOptions, Request } from './mix-client-options.ts';
 import type { NetworkNode, NetworkView } from './network-view.ts';
 import { PacketJourneys } from './packet-journeys.ts';
-import type { PathDepth, PrivacyLevel } from './path-selection.ts';
 import { PendingAnswers, type TracedAnswer } from './pending-answers.ts';
-import { PreparedPackets } from './prepared-packets.ts';
+import { SlotSender } from './slot-sender.ts';
 import { sphinxPackets } from './sphinx-packets.ts';
 import { viewOfConsensus } from './view-of-consensus.ts';
 import { drawByWeight } from './weighted-draw.ts';
-
-export interface MixClientProgramOptions {
-  genesis: Genesis;
-  transport: Transport;
-  /** Level of cover packets, and of messages unless they say otherwise. */
-  level: PrivacyLevel;
-  /** Of cover packets, instead of that level: for probers, which send no messages. */
-  coverDepth?: PathDepth;
-  /** What may be sent in an hour; default: no limit. Cover is lowered first, see `plan`. */
-  bytesPerHour?: number | null;
-  /** Id of the gateway (hex). Default: one that is drawn, by weight. */
-  gateway?: string;
-  /** Answers which of the gateways (hex, at least one) to connect to, each time before it does. Default: draws one. */
-  chooseGateway?(gateways: readonly string[]): string;
-  /** Is told what becomes of its loops. */
-  loops?: LoopWatch;
-  /** Remembers which packets carried a message, see `traced`; for networks marked `test` alone. */
-  keepsJourneys?: boolean;
-  log?(level: 'info' | 'warn', message: string, details: Record<string, unknown>): void;
-  /** The client cannot go on, e.g. since this machine's clock is wrong: no request is answered any more. */
-  failed?(error: FogError): void;
-}
-
-export interface Request {
-  /** Id of the service node (hex). Default: one that is drawn of those that the consensus lists, by weight. */
-  node?: string;
-  service: string;
-  bytes: Uint8Array;
-  level?: PrivacyLevel;
-  /** Exchanges of different isolation cannot be told to be of one sender. */
-  isolation?: string;
-  answerWithinMilliseconds?: number;
-}
 
 export class MixClient implements AsyncDisposable {
   readonly #options: MixClientProgramOptions;
@@ -77,8 +43,7 @@ export class MixClient implements AsyncDisposable {
   /** Made for one gateway in one run: nobody can tell that two are of one person. */
   #linkKey = generateKeyPair();
   readonly #guards = new GatewayGuards();
-  readonly #prepared = new PreparedPackets();
-  readonly #streams: ClientStreams;
+  readonly #slots: SlotSender;
   readonly #pending: PendingAnswers;
   readonly #connected = Promise.withResolvers<void>();
   readonly #journeys: PacketJourneys | null;
@@ -94,7 +59,8 @@ export class MixClient implements AsyncDisposable {
   #isConnecting = false;
   /** Why the client has failed. */
   #failure: FogError | null = null;
-  readonly counters = { sent: 0, loopsSent: 0, loopsReturned: 0, withoutPath: 0, malformedDeliveries: 0 };
+  #loopsReturned = 0;
+  #malformedDeliveries = 0;
 
   constructor(options: MixClientProgramOptions) {
     this.#options = options;
@@ -111,7 +77,8 @@ export class MixClient implements AsyncDisposable {
       loop: 1000 / traffic.clientLoopIntervalMilliseconds,
       drop: 1000 / traffic.clientDropIntervalMilliseconds,
     };
-    this.#streams = new ClientStreams(rates, { bytesPerHour, packetBytes }, performance.now(), this.#random);
+    const streams = new ClientStreams(rates, { bytesPerHour, packetBytes }, performance.now(), this.#random);
+    this.#slots = new SlotSender({ streams, random: this.#random, loops: options.loops });
     this.#connected.promise.catch(() => {});
     this.#follower = new ConsensusFollower({
       genesis,
@@ -134,7 +101,12 @@ export class MixClient implements AsyncDisposable {
 
   /** What is sent at which rates, and what of it the budget has lowered. */
   get plan(): SendingPlan {
-    return this.#streams.plan;
+    return this.#slots.plan;
+  }
+
+  get counters() {
+    const [loopsReturned, malformedDeliveries] = [this.#loopsReturned, this.#malformedDeliveries];
+    return { ...this.#slots.counters, loopsReturned, malformedDeliveries };
   }
 
   /** Answers that were not understood, by cause. */
@@ -167,7 +139,7 @@ export class MixClient implements AsyncDisposable {
     const core = this.#usableCore();
     const destination = this.#destinationOf(request);
     const message = core.send({ destination, bytes: request.bytes, answerWithinMilliseconds }, Date.now());
-    this.#prepare(core);
+    this.#slots.prepare(core);
     return await this.#pending.wait(message);
   }
 
@@ -287,7 +259,7 @@ export class MixClient implements AsyncDisposable {
     if (this.#core === null) this.#core = this.#newCore(view, gateway, recipient);
     else if (!isSame(this.#coreGateway, gateway.id)) {
       this.#core.useGateway(gateway.id, recipient, Date.now());
-      this.#prepared.clear();
+      this.#slots.clear();
     }
     this.#coreGateway = gateway.id;
     link.start({
@@ -356,39 +328,22 @@ export class MixClient implements AsyncDisposable {
   #tick(): void {
     const core = this.#core;
     if (core === null || this.#link === null) return;
-    const now = performance.now();
-    for (const event of this.#streams.next(now, this.#random, 0)) this.#send(core, event);
-    this.#follow(core.tick(Date.now()));
-    this.#prepare(core);
-    const due = Math.min(this.#streams.nextAtMilliseconds - performance.now(), core.nextDueAt() - Date.now());
+    const link = this.#link;
+    try {
+      this.#slots.sendDue(core, (packet) => link.sendPacket(packet));
+      this.#follow(core.tick(Date.now()));
+      this.#slots.prepare(core);
+    } catch (error) {
+      // Nobody waits for what a timer does.
+      return this.#fail(FogError.from(error));
+    }
+    const due = Math.min(this.#slots.nextAtMilliseconds - performance.now(), core.nextDueAt() - Date.now());
     this.#restart(() => this.#tick(), Math.min(Math.max(1, due), CLIENT_LIMITS.mostTimerMilliseconds));
-  }
-
-  #prepare(core: MixClientCore): void {
-    // Of two clocks: slots are of the one that nobody sets.
-    const offset = Date.now() - performance.now();
-    this.#prepared.prepare(core, (stream) => Math.round(this.#streams.nextOf(stream) + offset), Date.now());
   }
 
   #restart(work: () => void, milliseconds: number): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     if (!this.#stopping.signal.aborted) this.#timer = setTimeout(work, milliseconds);
-  }
-
-  #send(core: MixClientCore, { stream }: SendEvent): void {
-    try {
-      const { packet, token, relays } = this.#prepared.take(core, stream, Date.now());
-      const fate = this.#link?.sendPacket(packet);
-      if (token !== null) {
-        if (fate === 'sent') this.#options.loops?.sent(token, relays);
-        else if (fate === 'full') this.#options.loops?.refused(relays[0] as string, 1);
-        this.counters.loopsSent += 1;
-      }
-      this.counters.sent += 1;
-    } catch {
-      // No path at this moment, e.g. for want of a consensus: the slot stays empty, as it does for everybody then.
-      this.counters.withoutPath += 1;
-    }
   }
 
   /**
@@ -398,7 +353,7 @@ export class MixClient implements AsyncDisposable {
   #delivered(delivery: Uint8Array): void {
     const core = this.#core;
     const outcome = outcomeOf(delivery);
-    if (outcome === null) this.counters.malformedDeliveries += 1;
+    if (outcome === null) this.#malformedDeliveries += 1;
     if (core === null || outcome?.status !== 'reply') return;
     const body = delivery.subarray(geometryOf(this.#options.genesis.geometry).headerBytes);
     this.#follow(core.receive(outcome.replyId, body, Date.now()), outcome.replyId);
@@ -410,7 +365,7 @@ export class MixClient implements AsyncDisposable {
     for (const effect of effects) {
       this.#pending.follow(effect, replyId);
       if (effect.kind !== 'loop') continue;
-      this.counters.loopsReturned += 1;
+      this.#loopsReturned += 1;
       this.#options.loops?.returned(effect.token);
     }
   }

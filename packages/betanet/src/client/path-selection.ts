@@ -142,3 +142,8 @@ function noDistinctRelays(layers: readonly (readonly NetworkNode[])[], level: Pa
     hint: 'use another gateway or service node, or wait for an epoch with other relays',
   });
 }
+
+/** Whether a packet could not be made since there is no path at this moment, e.g. for want of a consensus or of keys. */
+export function isWithoutPath(error: unknown): boolean {
+  return error instanceof FogError && error.code === 'unavailable';
+}

@@ -8,6 +8,7 @@
 import { MIXING_LIMITS } from '../mixing/limits.ts';
 import { STREAM_NAMES, type StreamName } from '../mixing/sending-plan.ts';
 import type { MixClientCore } from './mix-client-core.ts';
+import { isWithoutPath } from './path-selection.ts';
 
 export interface PreparedPacket {
   packet: Uint8Array;
@@ -19,14 +20,15 @@ export interface PreparedPacket {
   leavesAt: number;
 }
 
-type PacketSource = Pick<MixClientCore, 'slot' | 'loop' | 'drop' | 'held'>;
+/** Of a client's core, what makes packets. */
+export type PacketSource = Pick<MixClientCore, 'slot' | 'loop' | 'drop' | 'held'>;
 
 export class PreparedPackets {
   readonly #packets = new Map<StreamName, PreparedPacket>();
 
   /**
    * Makes what is missing, or has missed its slot, or is cover where something waits. `leavesAt` tells when the next slot
-   * of a stream is, in milliseconds since 1970. A packet that cannot be made stays missing.
+   * of a stream is, in milliseconds since 1970. A packet for which there is no path stays missing.
    */
   prepare(core: PacketSource, leavesAt: (stream: StreamName) => number, now: number): void {
     for (const stream of STREAM_NAMES) {
@@ -36,9 +38,9 @@ export class PreparedPackets {
       if ((prepared !== null && !hasMore) || !Number.isFinite(at)) continue;
       try {
         this.#packets.set(stream, makePacket(core, stream, at));
-      } catch {
-        // No path at this moment, e.g. for want of a consensus.
+      } catch (error) {
         this.#packets.delete(stream);
+        if (!isWithoutPath(error)) throw error;
       }
     }
   }

@@ -18,6 +18,7 @@ import { RandomNumbers } from '../mixing/random-numbers.ts';
 import type { SendingPlan } from '../mixing/sending-plan.ts';
 import { CLIENT_LIMITS } from './limits.ts';
 import type { NetworkView } from './network-view.ts';
+import { isWithoutPath } from './path-selection.ts';
 import { clientRoundTripMilliseconds } from './round-trip.ts';
 import { type ReplyPacket, ServiceCore, type ServiceEffect } from './service-core.ts';
 import { coverBlock, type ServiceCoverDependencies } from './service-cover.ts';
@@ -222,9 +223,9 @@ export class ServiceHost implements Disposable {
     const setsOutAt = Date.now() + Math.max(0, this.#streams.nextAtMilliseconds - performance.now());
     try {
       return coverBlock(this.#dependencies, view, Buffer.from(id, 'hex'), setsOutAt);
-    } catch {
-      // No path in this epoch, or not a part of it: the slot stays empty.
-      return null;
+    } catch (error) {
+      if (!isWithoutPath(error)) throw error;
+      return null; // the slot stays empty
     }
   }
 }

@@ -84,7 +84,7 @@ export class DirectoryClient {
     headers: Record<string, string> = {},
   ): Promise<Answer<unknown>> {
     const askedAt = this.#now();
-    const response = await fetch(new URL(path, authority.url), { headers, signal: this.#timeLimit(milliseconds) });
+    const response = await fetch(addressOf(authority, path), { headers, signal: this.#timeLimit(milliseconds) });
     const text = await readText(response, mostBytes);
     if (!response.ok) throw new FogError('unavailable', `authority ${authority.id} answered ${response.status}`);
     return { authority, value: JSON.parse(text) as unknown, atMilliseconds: (askedAt + this.#now()) / 2 };
@@ -105,7 +105,7 @@ export class DirectoryClient {
 
   /** What it is refused for, or null. */
   async #tell(authority: Authority, path: string, document: object): Promise<string | null> {
-    const response = await fetch(new URL(path, authority.url), {
+    const response = await fetch(addressOf(authority, path), {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(document),
@@ -121,6 +121,11 @@ export class DirectoryClient {
     const limit = AbortSignal.timeout(milliseconds);
     return this.#signal === undefined ? limit : AbortSignal.any([limit, this.#signal]);
   }
+}
+
+/** Below the authority's address, which may have a path of its own. */
+function addressOf({ url }: Authority, path: string): URL {
+  return new URL(url.replace(/\/+$/, '') + path);
 }
 
 /** Reads no more than it may: an authority is a stranger, too. */

@@ -107,12 +107,22 @@ export const DEFAULT_TRAFFIC: TrafficSettings = {
   nodeLoopIntervalMilliseconds: 1000,
 };
 
+/** Whether what an authority is asked can be put behind it. */
+function isBase(text: string): boolean {
+  const { username, password } = URL.parse(text) ?? {};
+  return !/[?#]/.test(text) && !username && !password;
+}
+
 const authoritySchema = z.strictObject({
   /** Its name, by which a consensus tells what it did. */
   id: nameSchema,
   /** Ed25519. */
   publicKey: bytes32Schema,
-  url: z.url({ protocol: /^https?$/ }).max(DIRECTORY_LIMITS.urlCharacters),
+  /** Of a web server; may have a path, below which the authority answers. */
+  url: z
+    .url({ protocol: /^https?$/ })
+    .max(DIRECTORY_LIMITS.urlCharacters)
+    .refine(isBase, 'has a user, query or fragment, which the address of an authority cannot have'),
 });
 export type Authority = z.infer<typeof authoritySchema>;
 

@@ -14,6 +14,7 @@ import { TokenBucket } from '../mixing/token-bucket.ts';
 import { Callers } from './callers.ts';
 import { type MixNodeLimits, NODE_LIMITS } from './limits.ts';
 import { clientRecipient, type Mailboxes } from './mailboxes.ts';
+import type { ReceivedPackets } from './mix-engine.ts';
 import type { Relay, Sender } from './relay-table.ts';
 
 export interface IncomingLinksOptions {
@@ -29,8 +30,8 @@ export interface IncomingLinksOptions {
   mailboxes: Mailboxes;
   /** Monotonic. */
   now(): number;
-  /** `count` packets, `stride` bytes apart. `sender`: for `worthless`. */
-  receive(packets: Uint8Array, count: number, stride: number, sender: number): void;
+  /** Their `sender` is what `worthless` and `hold` are told. */
+  receive(received: ReceivedPackets): void;
 }
 
 /** What a relay may still send. It is kept between links, so that a new one brings nothing. */
@@ -132,7 +133,7 @@ export class IncomingLinks {
       onPackets: (message, { offset, stride, count }) => {
         const allowed = Math.min(count, packets.available(now()), worthless.available(now()));
         packets.take(now(), allowed);
-        this.#receive(message.subarray(offset), { allowed, count, stride, sender: number });
+        this.#receive(link, message.subarray(offset), { allowed, count, stride, sender: number });
       },
       onClose: (end) => this.#closed(link, name, end),
     });
@@ -175,7 +176,7 @@ export class IncomingLinks {
       onPackets: (message, { offset, stride, count }) => {
         let allowed = 0;
         while (allowed < count && this.#prefixes.take(prefix, now())) allowed += 1;
-        this.#receive(message.subarray(offset), { allowed, count, stride, sender: NO_RELAY });
+        this.#receive(link, message.subarray(offset), { allowed, count, stride, sender: NO_RELAY });
         if (allowed === 0) return;
         if (!isKnown) mailboxes.connected(recipient, prefix, send);
         isKnown = true;
@@ -193,12 +194,13 @@ export class IncomingLinks {
   }
 
   #receive(
-    packets: Uint8Array,
+    { receivedMilliseconds }: Link<Sender>,
+    packets: Buffer,
     { allowed, count, stride, sender }: { allowed: number; count: number; stride: number; sender: number },
   ): void {
     const { drops, receive } = this.#options;
     if (allowed < count) drops.add('over-limit', count - allowed);
-    if (allowed > 0) receive(packets, allowed, stride, sender);
+    if (allowed > 0) receive({ packets, count: allowed, stride, sender, receivedMilliseconds });
   }
 
   #closed(link: Link<Sender>, name: string, end: LinkEnd): void {

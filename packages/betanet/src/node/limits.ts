@@ -8,10 +8,22 @@ export const NODE_LIMITS = {
   /** How long an order to a thread without work, e.g. to forget a key, may stay unseen: it can come just before a wait. */
   orderWaitMilliseconds: 1000,
   /**
-   * How long the I/O thread may unwrap in one round of its event loop, while the threads are idle: no longer than it
-   * takes on a busy machine to wake a thread and to be woken by it.
+   * How long the I/O thread may unwrap in one round of its event loop, while the threads are idle: as much as comes up
+   * while it waits for one turn on a busy processor. What needs longer is load that lasts, and worth waking threads for.
    */
-  unwrapHereMilliseconds: 0.3,
+  unwrapHereMilliseconds: 3,
+  /** How often it is decided whether the I/O thread keeps up: longer than it may have to wait for a turn now and then. */
+  unwrapPeriodMilliseconds: 200,
+  /** The part of such a period from which on it does not: hardly a pause. */
+  unwrapBusyShare: 0.97,
+  /** The part of the rate that was too much for it, below which it is tried again: not so near that it swings. */
+  unwrapCalmShare: 0.8,
+  /** When it is tried again whatever the rate: each try that does not last doubles the pause, so that they cost nothing. */
+  unwrapTryLeastMilliseconds: 1000,
+  /** The longest of these pauses. */
+  unwrapTryMostMilliseconds: 30_000,
+  /** Turns on the processor that the threads of a node ask for: the shortest that Linux gives. */
+  timeSliceMilliseconds: 0.1,
   /** Slots of the ring between I/O and one unwrapping thread: some 50 ms of work at full speed, 4 to 8 MiB. */
   ringSlots: 2048,
   /**

@@ -28,6 +28,17 @@ const ID_BYTES = 32;
 /** In place of a next hop: the packet has arrived. */
 const HERE = NODE_LIMITS.nextHops;
 
+/** Packets that lie `stride` bytes apart. */
+export interface ReceivedPackets {
+  packets: Buffer;
+  count: number;
+  stride: number;
+  /** A number of the caller's. */
+  sender: number;
+  /** When their bytes came into the process, by `performance.now()`: their processing time begins then. */
+  receivedMilliseconds: number;
+}
+
 export interface MixEngineOptions {
   geometry: Geometry;
   threads: number;
@@ -74,7 +85,10 @@ export class MixEngine implements AsyncDisposable {
   readonly #threads: UnwrapThreads;
   readonly #queue: MixQueue;
   readonly #congestion: Congestion;
-  /** From the network to the queue: the work of the node. The time that a packet is held is not in it. */
+  /**
+   * From the moment that the process has a packet's bytes to the queue: the work of the node. The time that a packet is
+   * held is not in it.
+   */
   readonly processing = new TimeHistogram();
   /** How long packets were held, and of that, how much longer than they asked. */
   readonly delay = new TimeHistogram();
@@ -117,13 +131,15 @@ export class MixEngine implements AsyncDisposable {
     this.#threads.setKeys(keys.map(({ epoch, privateKey, tagKey }) => ({ epoch, privateKey, tagKey })));
   }
 
-  /** Takes packets that lie `stride` bytes apart. What finds no room is dropped and counted. `sender`: a caller's number. */
-  receive(packets: Uint8Array, count: number, stride: number, sender = 0): void {
+  /** What finds no room is dropped and counted. Some packets may have gone all their way when this returns. */
+  receive({ packets, count, stride, sender, receivedMilliseconds }: ReceivedPackets): void {
     this.#received += count;
     this.#options.trace?.arrived(packets, count, stride);
-    const taken = this.#threads.submit(packets, count, stride, sender);
-    if (taken < count) this.#options.drops.add('queue-full', count - taken);
-    this.#congestion.added(sender, taken);
+    this.#congestion.added(sender, count);
+    const taken = this.#threads.submit({ packets, count, stride, token: sender, receivedMilliseconds });
+    if (taken === count) return;
+    this.#options.drops.add('queue-full', count - taken);
+    for (let dropped = taken; dropped < count; dropped += 1) this.#congestion.removed(sender);
   }
 
   /** A packet that begins its way here: made by this node, or by a service of it. */

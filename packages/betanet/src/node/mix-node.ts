@@ -129,7 +129,7 @@ export class MixNode implements AsyncDisposable {
       drops: this.drops,
       mailboxes: this.mailboxes,
       now,
-      receive: (packets, count, stride, sender) => this.#engine.receive(packets, count, stride, sender),
+      receive: (received) => this.#engine.receive(received),
     });
     this.#nextHops = new NextHops({
       transport: options.transport,

@@ -2,6 +2,7 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { type BackendName, type Geometry, OUTCOME_BYTES } from '@fog/sphinx';
 import { NODE_LIMITS } from './limits.ts';
 import { UnwrapHere } from './unwrap-here.ts';
+import { loopBusyShare, UnwrapPlace } from './unwrap-place.ts';
 import { CONTROL, createRing, distance, type UnwrapKey, type UnwrapKeys, type UnwrapRing } from './unwrap-ring.ts';
 import type { UnwrapWorkerData } from './unwrap-worker.ts';
 
@@ -10,10 +11,13 @@ export interface UnwrapThreadsOptions {
   threads: number;
   /** Default: the fastest of this machine. */
   backend?: BackendName;
-  /** Packets at most that the I/O thread unwraps itself in a round. Default: as many as take it no longer than a moment. */
+  /** Packets at most that the I/O thread unwraps itself in a round. Default: as many as take `unwrapHereMilliseconds`. */
   packetsHere?: number;
+  /** See `UnwrapPlace`. Default: that of this thread's event loop. */
+  busyShare?(): number;
   /**
-   * Called for each packet that is unwrapped, in the order of its thread. Both views are valid during the call alone;
+   * Called for each packet that is unwrapped, in the order of its thread, also within `submit`. Both views are valid
+   * during the call alone;
    * `packet` is what the outcome (see outcome.ts of @fog/sphinx) says. `token` is what came with the packet.
    */
   unwrapped(packet: Uint8Array, outcome: Uint8Array, token: number, receivedMilliseconds: number): void;
@@ -23,10 +27,21 @@ export interface UnwrapThreadsOptions {
   failed(error: Error): void;
 }
 
+/** Packets of one size that lie `stride` bytes apart. */
+export interface SubmittedPackets {
+  packets: Buffer;
+  count: number;
+  stride: number;
+  /** A number of the caller's. */
+  token: number;
+  /** When their bytes came into the process, by `performance.now()`. */
+  receivedMilliseconds: number;
+}
+
 /**
  * The threads that unwrap packets, from the side of the I/O thread.
  *
- *     packet   submitted --few in this round of the event loop, threads idle--> unwrapped here, at its end
+ *     packet   submitted --the I/O thread keeps up, first of its round, threads idle--> unwrapped here, row by row
  *                        '--otherwise--> in the ring of the thread with least to do --> unwrapped there
  *
  * To wake a thread, and to be woken by it, takes longer than to unwrap a few packets, above all where other programs want
@@ -36,11 +51,13 @@ export class UnwrapThreads implements AsyncDisposable {
   readonly #options: UnwrapThreadsOptions;
   readonly #threads: UnwrapThread[];
   readonly #here: UnwrapHere;
+  readonly #place: UnwrapPlace;
 
   constructor(options: UnwrapThreadsOptions) {
     this.#options = options;
     this.#threads = Array.from({ length: options.threads }, () => new UnwrapThread(options));
     this.#here = new UnwrapHere(options);
+    this.#place = new UnwrapPlace(options.busyShare ?? loopBusyShare());
   }
 
   /** The keys to try from now on, in this order. Packets that are under way may still be opened with others. */
@@ -49,16 +66,13 @@ export class UnwrapThreads implements AsyncDisposable {
     for (const thread of this.#threads) thread.order({ keys });
   }
 
-  /**
-   * Takes `count` packets that lie `stride` bytes apart, and gives back how many found room: the rest is for the caller
-   * to drop. `token` is a number of the caller's.
-   */
-  submit(packets: Uint8Array, count: number, stride: number, token: number): number {
-    if (this.#threadBacklog === 0 && this.#here.take(packets, count, stride, token)) return count;
-    let taken = 0;
+  /** Takes packets from the first on, and answers how many found room: the rest is for the caller to drop. */
+  submit(submitted: SubmittedPackets): number {
+    const { count } = submitted;
+    const areForThreads = this.#place.areForThreads(count, submitted.receivedMilliseconds);
+    let taken = areForThreads || this.#threadBacklog > 0 ? 0 : this.#here.take(submitted);
     while (taken < count) {
-      const thread = this.#leastBusy();
-      const accepted = thread.submit(packets, taken, count, stride, token);
+      const accepted = this.#leastBusy().submit(submitted, taken);
       if (accepted === 0) break;
       taken += accepted;
     }
@@ -134,16 +148,15 @@ class UnwrapThread {
   }
 
   /** Takes packets from the `from`th on, as many as there is room for. */
-  submit(packets: Uint8Array, from: number, count: number, stride: number, token: number): number {
+  submit({ packets, count, stride, token, receivedMilliseconds }: SubmittedPackets, from: number): number {
     const { slots, packetBytes, control } = this.#ring;
     const accepted = Math.min(count - from, slots - this.backlog);
-    const now = performance.now();
     for (let index = 0; index < accepted; index += 1) {
       const slot = (this.#written + index) & (slots - 1);
       const at = (from + index) * stride;
-      this.#ring.packets.set(packets.subarray(at, at + packetBytes), slot * packetBytes);
+      packets.copy(this.#ring.packets, slot * packetBytes, at, at + packetBytes);
       this.#tokens[slot] = token;
-      this.#received[slot] = now;
+      this.#received[slot] = receivedMilliseconds;
     }
     if (accepted === 0) return 0;
     this.#written = (this.#written + accepted) | 0;

@@ -5,21 +5,21 @@ import { FogError } from '@fog/contract';
 import fc from 'fast-check';
 import type { NetworkNode, NetworkView } from '../../src/client/network-view.ts';
 import { PRIVACY_HOPS, PRIVACY_LEVELS, type PrivacyLevel, selectPath } from '../../src/client/path-selection.ts';
+import { chiSquared } from '../../src/mixing/chi-squared.ts';
 import { SeededRandom } from './seeded-random.ts';
 import { networkOf, nodeOf, nodesNamed } from './small-network.ts';
 
 const select = (view: NetworkView, level: PrivacyLevel, numbers: SeededRandom) =>
   selectPath({ view, level, numbers, from: nodesNamed(view, 'g0'), to: nodesNamed(view, 's0') });
 
-/** Upper bound of chi-squared at one in a million, by Wilson and Hilferty (1931). */
-function chiSquaredBound(freedom: number): number {
-  const z = 4.75;
-  return freedom * (1 - 2 / (9 * freedom) + z * Math.sqrt(2 / (9 * freedom))) ** 3;
-}
-
-function chiSquared(counts: readonly number[]): number {
-  const expected = counts.reduce((sum, count) => sum + count, 0) / counts.length;
-  return counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
+/** Whether counts are alike, but for what chance does more often than once in a million times. */
+function assertAlike(counts: readonly number[]): void {
+  const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length;
+  const { value, probability } = chiSquared(
+    counts,
+    counts.map(() => mean),
+  );
+  assert.ok(probability > 1e-6, `chi-squared ${value}`);
 }
 
 /** The rule in other words than the code's. */
@@ -150,8 +150,7 @@ test('each valid path is as likely as any other (chi-squared), where operators o
   const numbers = new SeededRandom(20);
   const counts = countPaths(() => select(view, 'confidential', numbers).nodes, 20_000);
   assert.equal(counts.size, 20);
-  const distance = chiSquared([...counts.values()]);
-  assert.ok(distance < chiSquaredBound(19), `chi-squared ${distance}`);
+  assertAlike([...counts.values()]);
 });
 
 test('each valid path is as likely as any other where hardly any is valid, so that drawing finds none', () => {
@@ -164,6 +163,5 @@ test('each valid path is as likely as any other where hardly any is valid, so th
   const draw = () => selectPath({ view, level: 'confidential', from: [gateway], to, numbers }).nodes;
   const counts = countPaths(draw, 400);
   assert.equal(counts.size, 8);
-  const distance = chiSquared([...counts.values()]);
-  assert.ok(distance < chiSquaredBound(7), `chi-squared ${distance}`);
+  assertAlike([...counts.values()]);
 });

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FogError } from '@fog/contract';
 import { PreparedPackets } from '../../src/client/prepared-packets.ts';
+import { SlotSender } from '../../src/client/slot-sender.ts';
+import { ClientStreams } from '../../src/mixing/cover-streams.ts';
+import { RandomNumbers } from '../../src/mixing/random-numbers.ts';
+import { seededBytes } from '../../src/mixing/seeded-random.ts';
 
 /** A core of which it is seen when packets are made, and for when. */
 function watchedCore() {
@@ -8,11 +14,13 @@ function watchedCore() {
   const core = {
     queued: 0,
     hasPath: true,
+    isBroken: false,
     get held() {
       return { sessions: 0, queuedPackets: core.queued, replyKeys: 0, outstandingFragments: 0, reassemblyBytes: 0 };
     },
     packet(what: string, at: number): Uint8Array {
-      if (!core.hasPath) throw new Error('no path');
+      if (!core.hasPath) throw new FogError('unavailable', 'no path');
+      if (core.isBroken) throw new TypeError('broken');
       made.push(`${what} ${at}`);
       return Buffer.from(`${what} ${at}`);
     },
@@ -66,4 +74,28 @@ test('a packet that has missed its slot is not sent; one that is not there is ma
   core.hasPath = false;
   prepared.prepare(core, leavesAt, 0);
   assert.throws(() => prepared.take(core, 'drop', 0));
+});
+
+test('without a path nothing is prepared and slots stay empty; any other error is told to the owner', async () => {
+  const { core } = watchedCore();
+  const prepared = new PreparedPackets();
+  core.isBroken = true;
+  assert.throws(() => prepared.prepare(core, leavesAt, 0), TypeError);
+  assert.throws(() => prepared.take(core, 'loop', 200), TypeError);
+  const random = new RandomNumbers(seededBytes(1));
+  const budget = { bytesPerHour: null, packetBytes: 100 };
+  const streams = new ClientStreams({ payload: 1000, loop: 0, drop: 0 }, budget, performance.now(), random);
+  const slots = new SlotSender({ streams, random });
+  const pass = () => sleep(20);
+  await pass();
+  assert.throws(() => slots.sendDue(core, () => 'sent'), TypeError);
+  core.isBroken = false;
+  core.hasPath = false;
+  await pass();
+  slots.sendDue(core, () => assert.fail('there was nothing to send'));
+  assert.ok(slots.counters.withoutPath > 0);
+  core.hasPath = true;
+  await pass();
+  slots.sendDue(core, () => 'sent');
+  assert.ok(slots.counters.sent > 0);
 });

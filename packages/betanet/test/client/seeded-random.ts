@@ -1,25 +1,19 @@
-/** Randomness that a seed repeats (mulberry32 by T. Ettinger), in the shapes that the client asks for. */
+/** Randomness that a seed repeats, in the shapes that the client asks for. */
 
+import { seededRandom } from '../../../../test/support/seeded-random.ts';
 import type { UniformNumbers } from '../../src/client/random-source.ts';
 import type { FillRandom } from '../../src/mixing/random-numbers.ts';
 
 export class SeededRandom implements UniformNumbers {
-  #state: number;
+  /** 0 (inclusive) to 1 (exclusive). */
+  readonly uniform: () => number;
 
   constructor(seed: number) {
-    this.#state = seed | 0;
+    this.uniform = seededRandom(seed);
   }
 
   uint32(): number {
-    this.#state = (this.#state + 0x6d2b_79f5) | 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed);
-    return (mixed ^ (mixed >>> 14)) >>> 0;
-  }
-
-  /** 0 (inclusive) to 1 (exclusive). */
-  uniform(): number {
-    return this.uint32() / 2 ** 32;
+    return this.uniform() * 2 ** 32;
   }
 
   below(bound: number): number {

@@ -185,6 +185,21 @@ test('where no cover can be made, no answer goes out either', async () => {
   assert.equal(sent.length, 0);
 });
 
+test('what is wrong with the node is no missing path: the host stops and says so', async () => {
+  const node = {
+    id: SERVICE_ID,
+    get view(): never {
+      return { nodes: null } as never;
+    },
+    sendReply: () => assert.fail('there is no cover'),
+  };
+  const { services, stopped } = host({ node: () => node });
+  using _ = services;
+  services.register('echo', (bytes) => bytes);
+  await until(() => stopped.length > 0);
+  assert.match(String(stopped[0]?.message), /null/);
+});
+
 test('the rate is lowered to what its budget allows', () => {
   using services = new ServiceHost({
     genesis,

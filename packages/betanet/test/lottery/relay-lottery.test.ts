@@ -11,6 +11,7 @@ import {
   weightOf,
 } from '../../src/lottery/relay-lottery.ts';
 import { NO_ECONOMY } from '../../src/lottery/standing.ts';
+import { chiSquared } from '../../src/mixing/chi-squared.ts';
 import { candidate, idOf, PARAMETERS, seedOfRound } from './candidates.ts';
 
 const ROUNDS = 1500;
@@ -31,13 +32,6 @@ function seatsByName(
   return names.map((name) => seats.get(idOf(name)) ?? 0);
 }
 
-function chiSquared(observed: readonly number[], expected: readonly number[]): number {
-  return observed.reduce((sum, count, index) => {
-    const mean = expected[index] as number;
-    return sum + (count - mean) ** 2 / mean;
-  }, 0);
-}
-
 describe('relay lottery: chances', () => {
   test("the first seat is a relay's with the chance of its share of the weights", () => {
     const stakes = [1n, 2n, 3n, 4n, 10n];
@@ -45,8 +39,8 @@ describe('relay lottery: chances', () => {
     const make = (round: number) => stakes.map((stake, at) => candidate(names[at] as string, round, { stake }));
     const observed = seatsByName(names, make, PARAMETERS);
     const expected = stakes.map((stake) => (ROUNDS * Number(stake)) / 20);
-    // 4 degrees of freedom: 18.5 is passed once in a thousand times.
-    assert.ok(chiSquared(observed, expected) < 18.5, `${observed} seats, expected ${expected}`);
+    // A sound draw is as bad as that once in a thousand times.
+    assert.ok(chiSquared(observed, expected).probability > 0.001, `${observed} seats, expected ${expected}`);
   });
 
   test('reputation and performance weigh like stake', () => {
@@ -56,7 +50,7 @@ describe('relay lottery: chances', () => {
       candidate('quarter performing', round, { stake: 8n, performancePpm: 250_000 }),
     ];
     const observed = seatsByName(['whole', 'half reputed', 'quarter performing'], made, PARAMETERS);
-    assert.ok(chiSquared(observed, [ROUNDS / 3, ROUNDS / 3, ROUNDS / 3]) < 13.8, `${observed}`);
+    assert.ok(chiSquared(observed, [ROUNDS / 3, ROUNDS / 3, ROUNDS / 3]).probability > 0.001, `${observed}`);
   });
 
   test('splitting a stake into ten changes nothing at the first seat', () => {
@@ -114,7 +108,7 @@ describe('relay lottery: chances', () => {
       const layer = seats.find(({ id }) => id === idOf('relay 0'))?.layer ?? 0;
       counts[layer - 1] = (counts[layer - 1] ?? 0) + 1;
     }
-    assert.ok(chiSquared(counts, [300, 300, 300]) < 13.8, `${counts}`);
+    assert.ok(chiSquared(counts, [300, 300, 300]).probability > 0.001, `${counts}`);
   });
 });
 

@@ -120,7 +120,7 @@ test('epochs: a liar is named, an authority may be down, old packets are refused
     gateways: 2,
     epochMilliseconds: EPOCH,
     bootstrapMilliseconds: 12_000,
-    // A dozen probers make packets all the time: most of these are to be loops.
+    // Half a dozen probers make packets all the time: most of these are to be loops.
     traffic: {
       clientPayloadIntervalMilliseconds: 300,
       clientLoopIntervalMilliseconds: 200,
@@ -131,7 +131,7 @@ test('epochs: a liar is named, an authority may be down, old packets are refused
     schedule: EVEN_STEPS,
     lottery: { ...DEFAULT_LOTTERY, leastProbes: 5, unmeasuredPerformancePpm: UNMEASURED },
     nodeOptions: (name) => ({ [DROPPER]: { transport: deaf }, [CLOSED]: { transport: door.transport } })[name] ?? {},
-    authorityOptions: { probeClients: 4 },
+    authorityOptions: { probeClients: 2 },
     hiddenPorts: new Map([[2, hiddenPort]]),
   });
   try {

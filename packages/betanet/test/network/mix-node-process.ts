@@ -11,6 +11,7 @@ export type NodeProcessOptions = Pick<MixNodeOptions, 'genesis' | 'role' | 'oper
 interface Report {
   isServing: boolean;
   held: number;
+  replays: number;
 }
 
 const REPORT_MILLISECONDS = 5;
@@ -53,7 +54,7 @@ async function run(options: NodeProcessOptions): Promise<void> {
   setInterval(() => {
     const { isInConsensus, links, packets } = node.status();
     const isServing = isInConsensus && links.wanted > 0 && links.out === links.wanted;
-    process.send?.({ isServing, held: packets.held } satisfies Report);
+    process.send?.({ isServing, held: packets.held, replays: node.drops.count('replay') } satisfies Report);
   }, REPORT_MILLISECONDS);
 }
 

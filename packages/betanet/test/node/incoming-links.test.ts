@@ -41,7 +41,7 @@ async function gateway(took: (links: IncomingLinks) => void = () => {}) {
     drops,
     mailboxes,
     now: () => now,
-    receive: (_, count, _stride, sender) => {
+    receive: ({ count, sender }) => {
       received += count;
       senders.push(sender);
       took(links);

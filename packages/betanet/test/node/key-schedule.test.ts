@@ -44,8 +44,8 @@ test('the folder of a node has the key of the last epoch until its end, and noth
   const graceMilliseconds = 100;
   const genesis = smallGenesis({ graceMilliseconds });
   const folder = await mkdtemp(join(tmpdir(), 'fog-key-schedule-'));
-  // A clock of its own, a moment before epoch 3.
-  const behind = Date.now() - (epochStart(genesis, 3) - 150);
+  // A clock of its own, so long before epoch 3 that the node has started by then.
+  const behind = Date.now() - (epochStart(genesis, 3) - 1000);
   const now = () => Date.now() - behind;
   const options = { genesis, role: 'mix', operator: 'x', folder, transport: tcpTransport, listen: '127.0.0.1:0', now };
   try {

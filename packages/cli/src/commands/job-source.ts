@@ -1,6 +1,6 @@
 /** What `fog run` and `fog plan` take: a specification in YAML or JSON, or a program as it is. */
 import { basename, dirname, extname, resolve } from 'node:path';
-import { FogError, readSpecText } from '@fog/contract';
+import { FogError, readSpecText, readSpecTexts } from '@fog/contract';
 import { checkSpec } from '@fog/sdk';
 import { readGivenFile } from '../given-files.ts';
 import { readAll, type Terminal } from '../terminal.ts';
@@ -36,17 +36,39 @@ export async function readJobSource(
   }
   const source: JobSource =
     runtime === undefined
-      ? { document: await readSpec(terminal, file), baseDirectory: dirname(path) }
+      ? { document: readSpecText(await readText(terminal, file)), baseDirectory: dirname(path) }
       : { document: programSpec(runtime, path, args), baseDirectory: dirname(path) };
   await checkSpec(source.document, { baseDirectory: source.baseDirectory, isDeployed });
   return source;
 }
 
-async function readSpec(terminal: Terminal, file: string): Promise<unknown> {
+/**
+ * What `fog run` takes: as above, or a file of several jobs that wait for each other. The documents of a workflow are
+ * checked when they are submitted.
+ */
+export async function readJobSources(
+  terminal: Terminal,
+  file: string,
+  args: readonly string[],
+): Promise<{ documents: unknown[]; baseDirectory: string }> {
+  const isProgram = PROGRAMS[extname(file).toLowerCase()] !== undefined;
+  const text = isProgram || args.length > 0 ? null : await readText(terminal, file);
+  const documents = text === null ? [] : readSpecTexts(text);
+  const baseDirectory = dirname(resolve(terminal.workingDirectory, file));
+  if (documents.length > 1) return { documents, baseDirectory };
+  if (text === null) return one(await readJobSource(terminal, file, args));
+  const document = documents[0] ?? null;
+  await checkSpec(document, { baseDirectory });
+  return { documents: [document], baseDirectory };
+}
+
+function one({ document, baseDirectory }: JobSource) {
+  return { documents: [document], baseDirectory };
+}
+
+async function readText(terminal: Terminal, file: string): Promise<string> {
   const isStdin = file === '-';
-  return readSpecText(
-    isStdin ? new TextDecoder().decode(await readAll(terminal.stdin)) : await readGivenFile(terminal, file),
-  );
+  return isStdin ? new TextDecoder().decode(await readAll(terminal.stdin)) : await readGivenFile(terminal, file);
 }
 
 function programSpec(runtime: 'javascript' | 'wasm', path: string, args: readonly string[]): unknown {

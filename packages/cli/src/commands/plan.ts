@@ -73,12 +73,7 @@ async function showFront(terminal: Terminal, file: string | undefined, options: 
 async function readFront(terminal: Terminal, file: string | undefined, options: PlanOptions): Promise<Front> {
   if (file === undefined) {
     const fog = await connect(terminal, options);
-    const { items } = await fog.client.call('listFronts', {});
-    const [newest] = items;
-    if (newest !== undefined) return newest;
-    throw new FogError('not-found', 'the coordinator keeps no front', {
-      hint: 'fog plan FILE --front computes one; batches of jobs with objectives leave theirs',
-    });
+    return await fog.client.call('getFront', { params: { index: 0 } });
   }
   const { document } = await readJobSource(terminal, file, []);
   const fog = await connect(terminal, options);

@@ -7,13 +7,14 @@ import { EXIT, jobExitCode } from '../exit-code.ts';
 import { CLI_LIMITS } from '../limits.ts';
 import { writeError } from '../output/errors.ts';
 import { JobProgress } from '../output/job-progress.ts';
-import { countsText, reasonText } from '../output/job-text.ts';
+import { countsText, jobReasonText, reasonText } from '../output/job-text.ts';
 import { ProgressLine } from '../output/progress-line.ts';
 import { WaitingNote } from '../output/waiting-note.ts';
 import { onStopSignals } from '../signals.ts';
 import { coloursOf, note, type Terminal, write, writeJson, writeLine } from '../terminal.ts';
 import { type CommonOptions, connect, withConnection } from './command-context.ts';
-import { readJobSource } from './job-source.ts';
+import { readJobSources } from './job-source.ts';
+import { followWorkflow } from './run-workflow.ts';
 
 interface RunOptions extends CommonOptions {
   detach?: boolean;
@@ -24,6 +25,8 @@ interface RunOptions extends CommonOptions {
 const HELP = `
 FILE is a job in YAML or JSON ("-" reads it from standard input), or a program: .js, .mjs or .wasm.
 Files that it names are uploaded; their paths are relative to FILE.
+A YAML file may hold several jobs, parted by "---": spec.dependsOn of one names the metadata.name of those that have to
+complete before it. Its exit code is that of the first job of the file that did not complete.
 
 Exit code: 0 when every task succeeded, else that of the failed task with the lowest number (1 if it has none),
 124 timed out, 130 cancelled. Of every command: 2 for what you can mend (wrong usage or specification, no such thing, a
@@ -52,14 +55,16 @@ export function addRunCommand(parent: Command, terminal: Terminal): void {
 
 async function run(terminal: Terminal, file: string, args: string[], options: RunOptions): Promise<number> {
   const timeoutMilliseconds = options.timeout === undefined ? undefined : parseDuration(options.timeout);
-  const { document, baseDirectory } = await readJobSource(terminal, file, args);
+  const { documents, baseDirectory } = await readJobSources(terminal, file, args);
   const fog = await connect(terminal, options);
   // From here on: a Ctrl-C between the submit and the wait would leave a job behind that nobody waits for.
   using interrupt = new Interrupt();
-  const job = await fog.submit(document as Record<string, unknown>, {
-    baseDirectory,
-    idempotencyKey: options.idempotencyKey,
-  });
+  const { idempotencyKey } = options;
+  if (documents.length > 1) {
+    const jobs = await fog.submitWorkflow(documents as Record<string, unknown>[], { baseDirectory, idempotencyKey });
+    return await followWorkflow(terminal, fog, jobs, interrupt, { ...options, timeoutMilliseconds });
+  }
+  const job = await fog.submit(documents[0] as Record<string, unknown>, { baseDirectory, idempotencyKey });
   if (options.detach) {
     await (options.json ? writeJson(terminal, job) : writeLine(terminal, job.id));
     return EXIT.ok;
@@ -177,7 +182,7 @@ export async function showResult(terminal: Terminal, fog: Fog, { job, succeeded,
   if (!succeeded) {
     const why =
       failedTask === null
-        ? reasonText(job.reason)
+        ? jobReasonText(job)
         : `task ${failedTask.partition}: ${reasonText(failedTask.reason, failedTask.message)}`;
     await note(terminal, `${colours.red(`job ${job.id} ${job.state}`)}: ${countsText(job.tasks)}`);
     if (why !== '') await note(terminal, `  ${why}`);

@@ -26,7 +26,7 @@ function jobDetail(data: JobEventData): string {
     case 'task.resumed':
       return `by ${data.by}`;
     case 'job.failed':
-      return `${data.failed} failed`;
+      return data.dependency === undefined ? `${data.failed} failed` : `job ${data.dependency} did not complete`;
     case 'job.expired':
     case 'task.expired':
       return data.reason;

@@ -19,10 +19,11 @@ export function frontText(front: Front, colours: Colours): string {
   const { points, picked, objectives } = front;
   const shown = spread(points.length, picked);
   const rows = shown.map((index) => {
-    const { values, violation, nodes } = points[index] as Front['points'][number];
+    const { values, violation, nodes, otherNodes } = points[index] as Front['points'][number];
     const [first, ...others] = nodes;
     const most = first === undefined ? '' : `${first.name} ${first.tasks}`;
-    const rest = others.length === 0 ? '' : ` and ${counted(others.length, 'other')}`;
+    const more = others.length + otherNodes;
+    const rest = more === 0 ? '' : ` and ${counted(more, 'other')}`;
     return [
       index === picked ? '*' : '',
       ...objectives.map((name, column) => valueText(name, values[column] as number)),

@@ -45,6 +45,11 @@ export function reasonText(reason: FailureReason | null, message: string | null 
   return `${reason}: ${message || FAILURE_REASONS[reason].meaning}`;
 }
 
+/** With the job at fault where it waited for one. */
+export function jobReasonText({ reason, failedDependency }: Pick<Job, 'reason' | 'failedDependency'>): string {
+  return `${reasonText(reason)}${failedDependency === undefined ? '' : `: ${failedDependency}`}`;
+}
+
 export function jobListText(jobs: readonly JobSummary[], nowMilliseconds: number, colours: Colours): string {
   if (jobs.length === 0) return 'No jobs. Submit one with "fog run FILE".';
   return renderTable(
@@ -63,22 +68,23 @@ export function jobListText(jobs: readonly JobSummary[], nowMilliseconds: number
 }
 
 export function jobText(job: Job, nowMilliseconds: number, colours: Colours): string {
-  const { task, type, priority, placement, verification } = job.spec.spec;
+  const { task, type, priority, placement, verification, dependsOn, spot } = job.spec.spec;
   const { cpu, memory, disk } = task.resources;
   return renderFields(
     [
       ['job', job.id],
       ['name', job.name],
       ['state', stateText(job.state, colours) + (job.suspended ? `, ${colours.yellow('suspended')}` : '')],
-      ['why', job.reason === null ? null : reasonText(job.reason)],
+      ['why', job.reason === null ? null : jobReasonText(job)],
       ['by', job.submitter],
       ['submitted', momentText(job.submittedAt, nowMilliseconds)],
       ['started', job.startedAt === null ? null : momentText(job.startedAt, nowMilliseconds)],
       ['ended', job.endedAt === null ? null : momentText(job.endedAt, nowMilliseconds)],
       ['took', job.startedAt === null ? null : spanText(job.startedAt, job.endedAt ?? nowMilliseconds)],
       ['tasks', countsText(job.tasks)],
-      ['runs', `${type}, ${task.runtime}, priority ${priority}`],
+      ['runs', `${type}, ${task.runtime}, priority ${priority}${spot === true ? ', spot' : ''}`],
       ['needs', `cpu ${cpu}, memory ${memory}, disk ${disk} a task`],
+      ['after', dependsOn === undefined ? null : dependsOn.join(', ')],
       ['where', placement.constraints.length === 0 ? null : placement.constraints.join(', ')],
       ['verified', verification === undefined ? null : verificationText(verification)],
     ],

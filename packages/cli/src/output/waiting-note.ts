@@ -17,7 +17,7 @@ export class WaitingNote {
     }
     this.#waitingSince ??= nowMilliseconds;
     const { reason, message } = waiting;
-    const isCertain = reason === 'no-node';
+    const isCertain = reason === 'no-node' || reason === 'dependencies';
     if (!isCertain && nowMilliseconds - this.#waitingSince < CLI_LIMITS.quietWaitMilliseconds) return null;
     // The other messages have counts and times in them, which change all the time.
     const said = isCertain ? message : reason;

@@ -12,7 +12,7 @@ import type { Lease } from './leases.ts';
 import type { Place } from './placement/placer.ts';
 import type { Planner } from './placement/planner.ts';
 import type { PlacementClasses } from './placement-classes.ts';
-import { compareHeads, type HungryClass, placeQuestion, type QueueHead, type QueueHints } from './queue-hints.ts';
+import { compareHeads, type HungryClass, type QueueHead, type QueueHints, waitingClass } from './queue-hints.ts';
 import { type Band, ClaimOrder, ServedTimes, servedKey } from './queueing/claim-order.ts';
 import { type BlockedHeads, KeptNodes, longestRun } from './queueing/kept-nodes.ts';
 import type { KeptNode, PlacedUntil } from './queueing/kept-places.ts';
@@ -20,6 +20,7 @@ import { fairPortions, nextPortion, type PlaceFinder, type Portion, type Shares 
 import type { OwnUse, QuotaGate, Quotas } from './queueing/quotas.ts';
 import { firstWaitsOf, type LeaseWait, type ServiceWaits } from './queueing/service-waits.ts';
 import { TurnUses } from './queueing/tenant-uses.ts';
+import type { Requirements } from './requirements.ts';
 import type { AgentSession, Reservations, Sessions } from './sessions.ts';
 import type { Turn } from './turn.ts';
 import { leaseVerified, type ReplicaLease } from './verification/replica-leases.ts';
@@ -151,8 +152,8 @@ export class Claiming {
     const hungry = hints.all();
     planner.look(
       hungry
-        .filter(({ placement }) => placement.requirements.objectives !== undefined)
-        .map((one) => placeQuestion(one, basis.now)),
+        .filter(({ placement: { requirements } }) => isForPlan(requirements))
+        .map((one) => waitingClass(one, basis.now)),
       basis.now,
     );
     const order = new ClaimOrder(hungry, { now: basis.now, agingMilliseconds, served: this.#served });
@@ -211,7 +212,7 @@ export class Claiming {
     // Those of the round before are leases by now, or given back.
     found.length = 0;
     const { planner, sessions, holds, jobs } = this.#dependencies;
-    const isHeld = ({ placement }: HungryClass) => planner.isHeld(placement, now);
+    const isHeld = ({ placement }: HungryClass) => isForPlan(placement.requirements) && planner.isHeld(placement, now);
     return {
       find: (hungry, most) => {
         const { placement, head } = hungry;
@@ -222,10 +223,10 @@ export class Claiming {
         const endsBy = job === undefined ? Number.POSITIVE_INFINITY : now + longestRun(sessions, job);
         if (allowed === 0 || isHeld(hungry)) return { places: [], isFull: true, isTimed: false, endsBy };
         taken.placeFor(placement.id, endsBy);
-        const request = { ...placeQuestion(hungry, now), most: allowed, taken };
+        const request = { ...waitingClass(hungry, now), most: allowed, taken, now };
         let isPlanned = false;
         const places = holds.lend(placement.id, taken, () => {
-          const planned = requirements.objectives === undefined ? [] : planner.places(request);
+          const planned = isForPlan(requirements) ? planner.places(request) : [];
           isPlanned = planned.length > 0;
           return isPlanned ? planned : sessions.placer.places(request);
         });
@@ -384,4 +385,9 @@ export class Claiming {
       if (placement !== undefined) hints.add(placement, { rank, job });
     }
   }
+}
+
+/** A task that was moved goes where it was moved to. */
+function isForPlan({ objectives, prefer }: Requirements): boolean {
+  return objectives !== undefined && prefer === undefined;
 }

@@ -25,11 +25,12 @@ import { type DispatcherInput, type HelloInput, type HelloOutcome, missingOutput
 import type { JobCache } from './job-cache.ts';
 import { LeaseDelivery } from './lease-delivery.ts';
 import type { Listening } from './listening.ts';
+import type { DispatcherMetrics } from './metrics.ts';
 import { sendOrders } from './orders.ts';
 import { moveJournals, stillTrue } from './outdated-inputs.ts';
 import { learn } from './placement/learning.ts';
 import { PlanThread } from './placement/plan-thread.ts';
-import { type PlanMetrics, Planner } from './placement/planner.ts';
+import { Planner } from './placement/planner.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import { QueueHints } from './queue-hints.ts';
 import type { KeptNode } from './queueing/kept-places.ts';
@@ -41,15 +42,6 @@ import { AgentSession, Sessions } from './sessions.ts';
 import { Turn } from './turn.ts';
 import type { TurnResult } from './turn-result.ts';
 import type { Witness } from './verification/result-proof.ts';
-
-export interface DispatcherMetrics extends PlanMetrics {
-  leases(count: number): void;
-  turn(seconds: number, inputs: number): void;
-  /** Attempts that gave up their places, by the reason that they told. */
-  yields(reasons: readonly string[]): void;
-  /** Verdicts on results, and verified tasks with the number of their results. */
-  verification(verdicts: readonly string[], accepted: readonly { by: string; results: number }[]): void;
-}
 
 export interface DispatcherDependencies extends Queueing {
   database: Database;

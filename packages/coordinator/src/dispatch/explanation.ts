@@ -41,10 +41,20 @@ export function explainTask(explained: ExplainedTask): Explanation {
   };
 }
 
-function waitingOf({ task, plan, ahead, overQuota, kept, now }: ExplainedTask): {
+interface Waiting {
   reason: (typeof WAITING_REASONS)[number];
   message: string;
-} {
+}
+
+function waitingOf(explained: ExplainedTask): Waiting {
+  const waiting = waitingForPlace(explained);
+  const { task } = explained;
+  const last = task.attempts.at(-1);
+  if (last?.state !== 'yielded' || !last.message || task.suspended) return waiting;
+  return { ...waiting, message: `${waiting.message}; attempt ${last.fence} gave its place up: ${last.message}` };
+}
+
+function waitingForPlace({ task, plan, ahead, overQuota, kept, now }: ExplainedTask): Waiting {
   const last = task.attempts.at(-1);
   if (task.suspended)
     return { reason: 'suspended', message: `it is suspended until it is resumed: fog job resume ${task.job}` };

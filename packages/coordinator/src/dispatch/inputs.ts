@@ -2,6 +2,7 @@
 import type { AttemptName, DepartureReason, FailureReason, HelloFrame, JournalEntry } from '@fog/contract';
 import { findMissingBlobs } from '../blobs/blob-rows.ts';
 import type { Writer } from '../store/database.ts';
+import type { Closing } from './job-progress.ts';
 import type { AgentSession, SessionLink } from './sessions.ts';
 
 export interface HelloInput {
@@ -52,7 +53,7 @@ export type DispatcherInput =
       agree: boolean | 'unknown';
     }
   /** Tasks of a job that is being closed. */
-  | { kind: 'close'; name: { job: string; partition: number; fence: number }; why: 'cancelled' | 'total-timeout' }
+  | { kind: 'close'; name: { job: string; partition: number; fence: number }; why: Closing }
   /** Tasks that are suspended or go on; `by` is null where their whole job does. */
   | { kind: 'suspend' | 'unsuspend'; name: { job: string; partition: number; fence: number }; by: string | null }
   /** A lease that did not reach its node. */

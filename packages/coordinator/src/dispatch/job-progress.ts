@@ -11,6 +11,9 @@ import {
 } from '@fog/contract';
 import type { CountChanges } from './turn-records.ts';
 
+/** Why all tasks of a job are ended. */
+export type Closing = 'cancelled' | 'total-timeout' | 'dependency-failed';
+
 export interface JobProgress {
   state: JobState;
   counts: TaskCounts;
@@ -19,7 +22,8 @@ export interface JobProgress {
   startedAt: number | null;
   endedAt: number | null;
   /** Why all its tasks are being ended, and by whom. */
-  closing: 'cancelled' | 'total-timeout' | null;
+  closing: Closing | null;
+  /** The principal who cancelled it; the job that it waited for and that did not complete. */
   closedBy: string | null;
   reason: FailureReason | null;
   /** A deployment adds and ends its tasks: it ends only when it is closed. */
@@ -62,6 +66,11 @@ function endJob(job: JobProgress): JobEventData {
     job.state = 'expired';
     job.reason = job.closing ?? 'queue-timeout';
     return { type: 'job.expired', reason: job.reason };
+  }
+  if (job.closing === 'dependency-failed') {
+    job.state = 'failed';
+    job.reason = 'dependency-failed';
+    return { type: 'job.failed', failed: counts.failed, dependency: job.closedBy ?? '' };
   }
   if (counts.failed > 0) {
     job.state = 'failed';

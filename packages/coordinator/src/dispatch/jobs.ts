@@ -18,9 +18,11 @@ import type { Caller } from '../service.ts';
 import type { Database, Reader, Writer } from '../store/database.ts';
 import { disguiseJob, insertJob, insertTasks } from '../store/insert-job.ts';
 import { insertEvents, rowLock, saveJobs } from '../store/turn-rows.ts';
+import { dependencyFault } from './dependencies.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { blobsOf } from './job-blobs.ts';
 import { type JobCache, type LeaseTerms, secretsOf } from './job-cache.ts';
+import type { Closing } from './job-progress.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import type { Quotas } from './queueing/quotas.ts';
 import { hurdleOf, isVerified, type PlacementNode, placementClass, requirementsOf } from './requirements.ts';
@@ -44,6 +46,8 @@ export interface JobsDependencies {
   /** Files of a folder manifest. Throws `blob-not-found`, and `invalid-request` when the blob is none. */
   readFolder: (digest: string) => Promise<readonly { digest: string }[]>;
   publishStreams: (ids: string[]) => void;
+  /** The job is on disk, and waits for these. */
+  waits: (jobId: string, needed: readonly string[]) => void;
 }
 
 export type Submitted = { jobId: string } | { fault: FogError };
@@ -86,6 +90,7 @@ export class Jobs {
       leaseTerms: isVerified(spec) ? leaseTermsOf(spec, randomBytes(9)) : null,
     };
     const rank = 100 - spec.spec.priority;
+    const needed = spec.spec.dependsOn ?? [];
     const classes = requirementsFor(submission).map(placementClass);
     const stored = database.write(async (writer) => {
       // In the transaction, or jobs that come together would go beyond it together.
@@ -93,7 +98,7 @@ export class Jobs {
       const outcome = await this.store(writer, submission);
       // The next turn, in this transaction or a later one, leases its first tasks. Only a stored job is hinted at: the
       // hint of a class that no node suits stays.
-      if ('jobId' in outcome && outcome.jobId === id) {
+      if ('jobId' in outcome && outcome.jobId === id && needed.length === 0) {
         for (const placement of classes) dispatcher.hints.add(placement, { rank, job: id });
       }
       return outcome;
@@ -104,6 +109,10 @@ export class Jobs {
     this.#dependencies.classes.confirm(classes, submission.submittedAt);
     dispatcher.announce(classes.map((placement) => placement.id));
     this.#dependencies.publishStreams([id]);
+    if (needed.length > 0) {
+      this.#dependencies.waits(id, needed);
+      return id;
+    }
     // What fails of it here is done by the sweep of unfinished jobs.
     if (taskCountOf(submission) > DISPATCH_LIMITS.jobStep) this.spreadOut(id).catch(() => undefined);
     return id;
@@ -138,6 +147,7 @@ export class Jobs {
         if (placement !== undefined) dispatcher.hints.add(placement, { rank: step.rank, job: jobId });
         dispatcher.announce([step.classId]);
         dispatcher.wake();
+        if (step.isWhole) return;
       }
     });
   }
@@ -148,7 +158,7 @@ export class Jobs {
     await database.write((writer) =>
       writer
         .updateTable('jobs')
-        .set({ closing: why, closed_by: by })
+        .set({ closing: why, closed_by: by, waits: 0 })
         .where('id', '=', jobId)
         .where('ended_at', 'is', null)
         .where('closing', 'is', null)
@@ -168,7 +178,7 @@ export class Jobs {
           .where('id', '=', jobId)
           .executeTakeFirst();
         if (job === undefined || job.closing === null || job.ended_at !== null) return;
-        const why = job.closing as 'cancelled' | 'total-timeout';
+        const why = job.closing as Closing;
         const rows = await database.read
           .selectFrom('tasks')
           .select(['partition', 'fence'])
@@ -196,6 +206,7 @@ export class Jobs {
   async #endEmptyJob(jobId: string): Promise<void> {
     const { database, now } = this.#dependencies;
     await database.write((writer) => saveJobs(writer, new Map([[jobId, {}]]), new Map(), now()));
+    this.#dependencies.publishStreams([jobId]);
   }
 
   async #exclusively(key: string, work: () => Promise<void>): Promise<void> {
@@ -219,6 +230,9 @@ export class Jobs {
     }
     const { classes, jobs } = this.#dependencies;
     const { id, submitter, key, pinned, submittedAt } = submission;
+    const needed = spec.spec.dependsOn ?? [];
+    const fault = await dependencyFault(writer, submitter, needed);
+    if (fault !== null) return { fault };
     const placements = await classes.store(writer, requirementsFor(submission), submittedAt);
     const specText = JSON.stringify(spec);
     const taskCount = taskCountOf(submission);
@@ -234,6 +248,7 @@ export class Jobs {
       taskCount,
       blobs: blobsOf(spec),
       deployment: submission.deployment,
+      needed,
     });
     if (!inserted) return (await this.#earlier(writer, spec, submitter, key)) ?? { jobId: id };
     const { leaseTerms } = submission;
@@ -265,12 +280,12 @@ export class Jobs {
     return { fault };
   }
 
-  /** Inserts the next tasks of a job. Answers null when all are there. */
-  async #expand(writer: Writer, jobId: string): Promise<{ classId: string; rank: number } | null> {
+  /** Inserts the next tasks of a job. Answers null when all are there already, or none may be. */
+  async #expand(writer: Writer, jobId: string): Promise<{ classId: string; rank: number; isWhole: boolean } | null> {
     const { database, now, jobs } = this.#dependencies;
     const { rows } = await sql<ExpandingJob>`
-      SELECT rank, class_id, task_count, expanded, submitted_at, closing, suspended_at, next_sequence FROM jobs
-      WHERE id = ${jobId} ${rowLock(database.engine, 'FOR UPDATE')}`.execute(writer);
+      SELECT rank, class_id, task_count, expanded, submitted_at, ready_at, closing, suspended_at, next_sequence FROM jobs
+      WHERE id = ${jobId} AND waits = 0 ${rowLock(database.engine, 'FOR UPDATE')}`.execute(writer);
     const job = rows[0];
     if (job === undefined || job.class_id === null || job.closing !== null || job.expanded >= job.task_count)
       return null;
@@ -280,16 +295,17 @@ export class Jobs {
     const isWhole = end === job.task_count;
     const queueTimeout = parseDuration(jobs.get(jobId).spec.spec.timeouts.queue);
     const suspendedAt = job.suspended_at;
-    const deadline = suspendedAt === null ? job.submitted_at + queueTimeout : null;
+    const deadline = suspendedAt === null ? (job.ready_at ?? job.submitted_at) + queueTimeout : null;
     await insertTasks(writer, { jobId, classId, rank, deadline, suspendedAt }, { from: expanded, to: end });
     await sql`UPDATE jobs SET expanded = ${sql.lit(end)}, queued = queued + ${sql.lit(end - expanded)},
         state = CASE WHEN state = 'pending' AND ${sql.lit(isWhole ? 1 : 0)} = 1 THEN 'queued' ELSE state END,
         next_sequence = next_sequence + ${sql.lit(isWhole ? 1 : 0)}
       WHERE id = ${jobId}`.execute(writer);
-    if (!isWhole) return { classId, rank };
-    const event: JobEventData = { type: 'job.queued', tasks: job.task_count };
-    await insertEvents(writer, [[jobId, job.next_sequence, now(), JSON.stringify(event)]]);
-    return null;
+    if (isWhole) {
+      const event: JobEventData = { type: 'job.queued', tasks: job.task_count };
+      await insertEvents(writer, [[jobId, job.next_sequence, now(), JSON.stringify(event)]]);
+    }
+    return { classId, rank, isWhole };
   }
 
   /** Digests of the files in all input folders: the job needs them as much as the manifests that name them. */
@@ -356,6 +372,7 @@ interface ExpandingJob {
   task_count: number;
   expanded: number;
   submitted_at: number;
+  ready_at: number | null;
   closing: string | null;
   suspended_at: number | null;
   next_sequence: number;

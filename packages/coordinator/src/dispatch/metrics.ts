@@ -3,7 +3,16 @@
 import { SERVICE_TIERS, type ServiceTier, type Status } from '@fog/contract';
 import { WAIT_BOUNDS_MILLISECONDS } from '@fog/scheduler/queueing';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { DispatcherMetrics } from './dispatcher.ts';
+import type { PlanMetrics } from './placement/planner.ts';
+
+export interface DispatcherMetrics extends PlanMetrics {
+  leases(count: number): void;
+  turn(seconds: number, inputs: number): void;
+  /** Attempts that gave up their places, by the reason that they told. */
+  yields(reasons: readonly string[]): void;
+  /** Verdicts on results, and verified tasks with the number of their results. */
+  verification(verdicts: readonly string[], accepted: readonly { by: string; results: number }[]): void;
+}
 
 /** Observes how long tasks waited for their first node. The bounds are those that promises and credits ask about. */
 export function createQueueWaits(registry: Registry): (tier: ServiceTier, seconds: number) => void {

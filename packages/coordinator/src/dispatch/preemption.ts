@@ -12,7 +12,7 @@ import { DISPATCH_LIMITS } from '../limits.ts';
 import type { Database } from '../store/database.ts';
 import { safeTimes, waitingTasks } from '../store/spot-rows.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import { type HungryClass, placeQuestion } from './queue-hints.ts';
+import { type HungryClass, waitingClass } from './queue-hints.ts';
 import { fits, type Needs } from './requirements.ts';
 import type { AgentSession } from './sessions.ts';
 import { roomsFor, type SpotNode } from './spot-victims.ts';
@@ -79,7 +79,7 @@ export class Preemption {
     const { database, dispatcher } = this.#dependencies;
     const { placement } = blocked;
     const { requirements, id: classId } = placement;
-    const nodes = dispatcher.sessions.placer.suiting(placeQuestion(blocked, at));
+    const nodes = dispatcher.sessions.placer.suiting({ ...waitingClass(blocked, at), now: at });
     const rooms = nodes.map((session) => ({ session, free: this.#freeOf(session) }));
     if (rooms.some(({ free }) => fits(requirements, free.now))) return 0;
     const kept = dispatcher.holds.of(classId).length;

@@ -7,7 +7,7 @@
 import { timeOfId } from '@fog/contract';
 import { tierRank } from '@fog/scheduler/queueing';
 import { runKindOf } from './job-cache.ts';
-import type { PlaceRequest } from './placement/placer.ts';
+import type { WaitingClass } from './placement/planner.ts';
 import { hasBegun, type PlacementClass } from './requirements.ts';
 
 export interface QueueHead {
@@ -76,11 +76,8 @@ export function compareHeads(left: QueueHead, right: QueueHead): number {
   return left.job < right.job ? -1 : left.job > right.job ? 1 : 0;
 }
 
-/** What the placer is asked for the first task of the class. */
-export function placeQuestion(
-  { placement, head }: Pick<HungryClass, 'placement' | 'head'>,
-  now: number,
-): Omit<PlaceRequest, 'most' | 'taken'> {
+/** What placement is told of the first task of the class. */
+export function waitingClass({ placement, head }: Pick<HungryClass, 'placement' | 'head'>, now: number): WaitingClass {
   const submittedAt = head.job === '' ? now : timeOfId(head.job);
-  return { placement, now, submittedAt, kinds: [head.job, runKindOf(placement.requirements)] };
+  return { placement, submittedAt, kinds: [head.job, runKindOf(placement.requirements)] };
 }

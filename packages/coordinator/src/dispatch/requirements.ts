@@ -22,6 +22,7 @@ import {
   satisfies,
 } from '@fog/contract';
 import { type Exclusions, isExcluded, type NodeTrust } from '@fog/verification';
+import { PLACEMENT_LIMITS } from '../limits.ts';
 import { blobsOf } from './job-blobs.ts';
 
 export interface Needs {
@@ -99,7 +100,7 @@ function termsOf(spec: JobSpec): Partial<Requirements> {
   const { placement, objectives, budget, privacy, deadline } = spec.spec;
   const { strategy, trust, maxLatency } = placement;
   const usesData = strategy === 'affinity' || strategy === 'proximity' || (objectives?.completionTime ?? 0) > 0;
-  const data = usesData ? blobsOf(spec).toSorted() : [];
+  const data = usesData ? [...new Set(blobsOf(spec))].sort().slice(0, PLACEMENT_LIMITS.choosingBlobs) : [];
   return {
     ...(strategy === undefined ? {} : { strategy }),
     ...(objectives === undefined ? {} : { objectives }),

@@ -43,6 +43,18 @@ async function removeOldJobs(database: Database, before: number): Promise<void> 
       .where(({ not, exists, selectFrom }) =>
         not(exists(selectFrom('deployment_revisions').select('revision').whereRef('job_id', '=', 'jobs.id'))),
       )
+      // What others wait for is looked at once more.
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(
+            selectFrom('job_dependencies')
+              .innerJoin('jobs as waiting', 'waiting.id', 'job_dependencies.job_id')
+              .select('waiting.id')
+              .whereRef('job_dependencies.needs_id', '=', 'jobs.id')
+              .where('waiting.waits', '=', 1),
+          ),
+        ),
+      )
       .orderBy('ended_at')
       .limit(DISPATCH_LIMITS.retentionJobs)
       .execute();
@@ -109,6 +121,7 @@ async function removeJob(database: Database, id: string): Promise<void> {
     sql`DELETE FROM known_answers WHERE job_id = ${id}`,
     sql`DELETE FROM spot_checks WHERE job_id = ${id}`,
     sql`DELETE FROM comparisons WHERE run_id = ${id}`,
+    sql`DELETE FROM job_dependencies WHERE job_id = ${id}`,
     sql`DELETE FROM job_blobs WHERE job_id = ${id}`,
     sql`DELETE FROM jobs WHERE id = ${id}`,
   ];

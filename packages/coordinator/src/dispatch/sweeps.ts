@@ -15,6 +15,7 @@ import type { DatabaseSpace } from '../store/database-space.ts';
 import { IS_HELD } from '../store/live-attempts.ts';
 import { rowLock } from '../store/turn-rows.ts';
 import { mendTimes } from './clock-mending.ts';
+import type { Dependencies } from './dependencies.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { JobCache } from './job-cache.ts';
 import type { Jobs } from './jobs.ts';
@@ -36,6 +37,7 @@ export interface SweepsDependencies {
   dispatcher: Dispatcher;
   jobs: Jobs;
   suspensions: Pick<Suspensions, 'finish' | 'remind'>;
+  dependencies: Pick<Dependencies, 'look'>;
   preemption: Pick<Preemption, 'look'>;
   moves: Pick<Moves, 'look'>;
   jobCache: JobCache;
@@ -121,6 +123,7 @@ export class Sweeps {
       },
       { name: 'total deadlines', everyMilliseconds: 1000, run: () => this.#expireJobs() },
       { name: 'unfinished jobs', everyMilliseconds: 2000, run: () => this.#finishJobs() },
+      { name: 'waiting jobs', everyMilliseconds: 5000, run: () => this.#dependencies.dependencies.look() },
       { name: 'suspended jobs', everyMilliseconds: 2000, run: () => this.#dependencies.suspensions.finish() },
       { name: 'suspended attempts', everyMilliseconds: 10_000, run: () => this.#dependencies.suspensions.remind(null) },
       {
@@ -298,7 +301,7 @@ export class Sweeps {
   async #finishJobs(): Promise<void> {
     const { database, jobs } = this.#dependencies;
     const { rows } = await sql<{ id: string; closing: string | null }>`
-      SELECT id, closing FROM jobs WHERE ended_at IS NULL AND (closing IS NOT NULL OR expanded < task_count)
+      SELECT id, closing FROM jobs WHERE ended_at IS NULL AND (closing IS NOT NULL OR (expanded < task_count AND waits = 0))
       LIMIT ${sql.lit(DISPATCH_LIMITS.sweepRows)}`.execute(database.read);
     for (const { id, closing } of rows) await (closing === null ? jobs.spreadOut(id) : jobs.finishClosing(id));
   }
@@ -410,7 +413,9 @@ export class Sweeps {
     const again = await reverifyingHeads(database.read);
     await this.#hint([...rows, ...again].map((row) => ({ classId: row.class_id, rank: row.rank, job: row.job_id })));
     const { rows: counts } = await sql<{ queued: number | null }>`
-      SELECT SUM(queued) AS queued FROM jobs WHERE ended_at IS NULL AND purpose = 'user'`.execute(database.read);
+      SELECT SUM(queued + CASE WHEN waits = 1 THEN task_count ELSE 0 END) AS queued FROM jobs WHERE ended_at IS NULL AND purpose = 'user'`.execute(
+      database.read,
+    );
     this.queuedTasks = Number(counts[0]?.queued ?? 0);
     dispatcher.wake();
   }

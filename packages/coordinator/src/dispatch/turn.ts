@@ -25,6 +25,7 @@ import {
   type Usage,
 } from '@fog/contract';
 import { DISPATCH_LIMITS } from '../limits.ts';
+import type { Closing } from './job-progress.ts';
 import { takesLog } from './log-room.ts';
 import { afterReplicaFailure, reconcileOf } from './replica-failure.ts';
 import { afterFailure } from './retry.ts';
@@ -197,17 +198,15 @@ export class Turn {
   }
 
   /** The job is being closed: ends the task and all its attempts. */
-  close(name: { job: string; partition: number }, why: 'cancelled' | 'total-timeout'): void {
+  close(name: { job: string; partition: number }, why: Closing): void {
     const task = this.rows.task(name);
-    if (task === undefined || !this.#moveTask(task, why === 'cancelled' ? 'cancel' : 'expire')) return;
+    if (task === undefined || !this.#moveTask(task, why === 'total-timeout' ? 'expire' : 'cancel')) return;
     const failure = { reason: why, message: null, exitCode: null };
     task.failure = failureText(failure);
     this.verification.close(task);
     const { partition } = task;
-    this.event(
-      task.job,
-      why === 'cancelled' ? { type: 'task.cancelled', partition } : { type: 'task.expired', partition, reason: why },
-    );
+    if (why === 'total-timeout') this.event(task.job, { type: 'task.expired', partition, reason: why });
+    else this.event(task.job, { type: 'task.cancelled', partition });
     for (const attempt of this.rows.attemptsOf(name)) {
       if (!this.#move(attempt, 'cancel')) continue;
       this.#released.add(attempt);

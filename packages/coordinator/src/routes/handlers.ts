@@ -56,7 +56,7 @@ export function plainHandlers({ service, deployments, quotas, tokens, secrets }:
     getTask: ({ caller, params }) => service.getTask(caller, params.job, params.partition),
     taskSamples: ({ caller, params, query }) => service.taskSamples(caller, params, query),
     planFront: ({ caller, body }) => service.planFront(caller, body),
-    listFronts: ({ caller }) => service.listFronts(caller),
+    getFront: ({ caller, params }) => service.getFront(caller, params.index),
     explainTask: ({ caller, params }) => service.explainTask(caller, params),
     cancelJob: ({ caller, params }) => service.cancelJob(caller, params.job),
     suspendJob: ({ caller, params, body }) => service.suspendJob(caller, params.job, body?.partition),

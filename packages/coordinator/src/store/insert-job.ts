@@ -3,6 +3,7 @@ import { isLongRunning, type JobEventData, type JobSpec, parseDuration } from '@
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { allOf, type BulkStatement, runBulk } from './bulk.ts';
 import type { Writer } from './database.ts';
+import { insertDependencies } from './dependency-rows.ts';
 import { insertEvents, insertJobBlobs, type NewEvent } from './turn-rows.ts';
 
 export interface NewJob {
@@ -24,6 +25,8 @@ export interface NewJob {
   blobs: readonly string[];
   /** Whose revision it is; such a job begins without tasks. */
   deployment: string | null;
+  /** Jobs that it waits for; it begins without tasks. */
+  needed?: readonly string[] | undefined;
 }
 
 /** The last moment that a Date can tell: what is kept running does not expire. */
@@ -57,8 +60,10 @@ const INSERT_JOBS: BulkStatement = {
 /** Answers false, and inserts nothing, when the submitter has used the key before. */
 export async function insertJob(writer: Writer, job: NewJob): Promise<boolean> {
   const { spec, metadata } = job.spec;
-  const expanded = 'each' in job.classes ? job.taskCount : Math.min(job.taskCount, DISPATCH_LIMITS.jobStep);
-  const isWhole = expanded === job.taskCount;
+  const { needed = [] } = job;
+  const most = 'each' in job.classes ? job.taskCount : Math.min(job.taskCount, DISPATCH_LIMITS.jobStep);
+  const expanded = needed.length > 0 ? 0 : most;
+  const isWhole = expanded === job.taskCount && needed.length === 0;
   const rank = 100 - spec.priority;
   const events: JobEventData[] = [
     { type: 'job.submitted', name: metadata.name, tasks: job.taskCount, by: job.submitter },
@@ -87,11 +92,13 @@ export async function insertJob(writer: Writer, job: NewJob): Promise<boolean> {
   const tasks =
     'each' in job.classes
       ? insertPinnedTasks(writer, place, job.classes.each)
-      : insertTasks(
-          writer,
-          { ...place, classId: job.classes.all, suspendedAt: null },
-          { from: firstPartition, to: firstPartition + expanded },
-        );
+      : needed.length > 0
+        ? insertDependencies(writer, job.id, needed)
+        : insertTasks(
+            writer,
+            { ...place, classId: job.classes.all, suspendedAt: null },
+            { from: firstPartition, to: firstPartition + expanded },
+          );
   const rows = events.map((data, index): NewEvent => [job.id, index + 1, job.submittedAt, JSON.stringify(data)]);
   const blobs = job.blobs.map((digest) => ({ job: job.id, digest }));
   await allOf([tasks, insertEvents(writer, rows), insertJobBlobs(writer, blobs)]);

@@ -37,6 +37,7 @@ const SUMMARY_COLUMNS = [
   'ended_at',
   'suspended_at',
   'reason',
+  'closed_by',
   'task_count',
   'expanded',
   ...TASK_STATES,
@@ -212,6 +213,7 @@ function toSummary(row: SummaryRow): JobSummary {
     suspended: row.suspended_at !== null && row.ended_at === null,
     tasks: counts,
     reason: row.reason as FailureReason | null,
+    ...(row.reason === 'dependency-failed' && row.closed_by !== null ? { failedDependency: row.closed_by } : {}),
   };
 }
 

@@ -19,6 +19,7 @@ export interface Tables {
   spot_checks: SpotChecksTable;
   comparisons: ComparisonsTable;
   secrets: SecretsTable;
+  job_dependencies: JobDependenciesTable;
   blobs: BlobsTable;
   job_blobs: JobBlobsTable;
   coordinators: CoordinatorsTable;
@@ -60,14 +61,18 @@ export interface JobsTable {
   ended_at: number | null;
   /** When timeouts.total has passed. */
   expires_at: number;
-  /** Set when all its tasks are to be ended: `cancelled` or `total-timeout`. */
+  /** Set when all its tasks are to be ended: `cancelled`, `total-timeout` or `dependency-failed`. */
   closing: string | null;
-  /** Principal who cancelled it. */
+  /** Principal who cancelled it, or the job that it waited for and that did not complete. */
   closed_by: string | null;
   /** Since when it is suspended; null while it is not. */
   suspended_at: number | null;
   /** 1 while not all of its tasks have been told that it is suspended, or suspended no more. */
   suspension_due: number;
+  /** 1 while it waits for other jobs; it has no tasks then. */
+  waits: Generated<number>;
+  /** When what it waited for had completed; null for jobs that wait, or never did. */
+  ready_at: number | null;
   reason: string | null;
   idempotency_key: string | null;
   /** Name of the deployment that it runs a revision of; it ends only when it is closed. Null for other jobs. */
@@ -286,6 +291,12 @@ export interface BlobsTable {
 export interface JobBlobsTable {
   job_id: string;
   digest: string;
+}
+
+/** Which job waits, or waited, for which. */
+export interface JobDependenciesTable {
+  job_id: string;
+  needs_id: string;
 }
 
 export interface CoordinatorsTable {

@@ -80,6 +80,15 @@ describe('why a task waits', () => {
       'next',
       /has room, and it is the next$/,
     ],
+    [
+      'it made room for others',
+      {
+        task: { ...TASK, attempts: [{ ...ATTEMPT, state: 'yielded', reason: null, message: 'made room' }] },
+        plan: FULL,
+      },
+      'no-room',
+      /has no room; attempt 2 gave its place up: made room$/,
+    ],
     ['it is suspended', { task: { ...TASK, suspended: true } }, 'suspended', /: fog job resume j000000000000000000$/],
     ['there is no node', { plan: { ...EMPTY, nodesKnown: 0 } }, 'no-node', /^no node has joined this fog$/],
     [

@@ -10,7 +10,8 @@ import type { FogError, JobSpecInput } from '@fog/contract';
 import { type Bus, localBus } from '../../src/bus.ts';
 import { assembleDeployments } from '../../src/deployments/assemble.ts';
 import type { DeploymentService } from '../../src/deployments/deployment-service.ts';
-import { Dispatcher, type DispatcherMetrics } from '../../src/dispatch/dispatcher.ts';
+import { Dependencies } from '../../src/dispatch/dependencies.ts';
+import { Dispatcher } from '../../src/dispatch/dispatcher.ts';
 import { JobCache } from '../../src/dispatch/job-cache.ts';
 import { Jobs } from '../../src/dispatch/jobs.ts';
 import { Listening } from '../../src/dispatch/listening.ts';
@@ -82,7 +83,7 @@ export function jobSpec(change: SpecChange = {}): JobSpecInput {
   };
 }
 
-const NO_METRICS: DispatcherMetrics = {
+const UNMEASURED = {
   leases: () => undefined,
   turn: () => undefined,
   yields: () => undefined,
@@ -99,6 +100,7 @@ export class Fog implements AsyncDisposable {
   readonly jobs: Jobs;
   readonly nodes: Nodes;
   readonly samples: Samples;
+  readonly dependencies: Dependencies;
   readonly suspensions: Suspensions;
   readonly deployments: DeploymentService;
   readonly sweeps: Sweeps;
@@ -140,7 +142,7 @@ export class Fog implements AsyncDisposable {
       now,
       random: seededRandom(options.seed ?? 1),
       resolveSecrets: async (_principal, names) => resolveSecrets(options.secrets ?? {}, names),
-      metrics: NO_METRICS,
+      metrics: UNMEASURED,
       warn,
     });
     this.nodes = new Nodes({ database, dispatcher: this.dispatcher, bus, coordinatorId, now });
@@ -160,7 +162,9 @@ export class Fog implements AsyncDisposable {
       connectedNodes: allNodes,
       readFolder: async (digest) => options.folders?.get(digest) ?? [{ digest }],
       publishStreams: (ids) => bus.publish({ kind: 'streams', ids }),
+      waits: (jobId, needed) => this.dependencies.follow(jobId, needed),
     });
+    this.dependencies = new Dependencies({ database, bus, jobs: this.jobs, now, warn });
     const { dispatcher, jobs, quotas } = this;
     this.quotaService = new QuotaService({ database, dispatcher, quotas, now });
     const parts = { database, bus, dispatcher, jobs, jobCache, classes, allNodes, now, warn, queueRoom, randomBytes };
@@ -168,29 +172,20 @@ export class Fog implements AsyncDisposable {
     this.deployments = deployments.service;
     this.samples = new Samples(database, now);
     this.suspensions = new Suspensions({ database, dispatcher: this.dispatcher, bus, jobCache, now });
+    const { suspensions, dependencies, samples } = this;
     this.sweeps = new Sweeps({
-      database,
-      suspensions: this.suspensions,
-      preemption: new Preemption({ database, dispatcher: this.dispatcher, now }),
-      moves: new Moves({ database, dispatcher: this.dispatcher, jobCache, now }),
-      samples: this.samples,
       ...queueing,
+      ...{ database, dispatcher, jobs, jobCache, classes, coordinatorId, startedAt, listening, now, warn },
+      ...{ suspensions, dependencies, samples },
+      preemption: new Preemption({ database, dispatcher, now }),
+      moves: new Moves({ database, dispatcher, jobCache, now }),
       deployments: deployments.looks,
       space: { measure: async () => undefined },
-      dispatcher: this.dispatcher,
-      jobs: this.jobs,
-      jobCache,
-      classes,
-      coordinatorId,
       url: () => 'http://127.0.0.1:1',
-      startedAt,
-      listening,
       keepJobs: options.keepJobs ?? '30d',
       readBlob: async (digest) => options.blobs?.get(digest) ?? null,
       collectBlobs: async () => undefined,
       onPeers: (peers) => bus.setPeers(peers),
-      now,
-      warn,
     });
   }
 
@@ -231,6 +226,7 @@ export class Fog implements AsyncDisposable {
   async settle(): Promise<void> {
     for (let quiet = 0; quiet < 3; quiet += 1) {
       await this.dispatcher.settled();
+      await this.dependencies.settled();
       await new Promise((resolve) => setImmediate(resolve));
     }
   }

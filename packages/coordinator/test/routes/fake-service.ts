@@ -162,9 +162,9 @@ export class FakeService implements CoordinatorService {
     throw new FogError('unsupported', 'no front');
   }
 
-  async listFronts(caller: Caller): Promise<{ items: [] }> {
-    this.#called('listFronts', caller);
-    return { items: [] };
+  async getFront(caller: Caller, index: number): Promise<never> {
+    this.#called('getFront', caller, index);
+    throw new FogError('not-found', 'no front');
   }
 
   async plan(caller: Caller, request: { spec: unknown }): Promise<never> {

@@ -15,6 +15,7 @@
  *
  * Money is not held here: a match says who owes what.
  */
+import { FogError } from '@fog/contract';
 import type { RandomNumbers } from '../random-numbers.ts';
 import { type Order, openBook, type RejectedOrder, type SealedOrders, type SliceOrder } from './orders.ts';
 
@@ -57,12 +58,17 @@ interface Trade {
 
 /**
  * Clears one batch of one market. The same orders, in whatever order, and the same random numbers give the same answer.
- * Throws `invalid-request` for malformed orders, see `openBook`.
+ * Throws `invalid-request` for malformed orders, see `openBook`, and for a mechanism that there is not.
  */
 export function clearAuction(
   orders: SealedOrders,
   { mechanism, random }: { mechanism: AuctionMechanism; random: Pick<RandomNumbers, 'shuffle'> },
 ): Clearing {
+  if (!AUCTION_MECHANISMS.includes(mechanism)) {
+    throw new FogError('invalid-request', `there is no auction "${mechanism}"`, {
+      hint: `the auctions are ${AUCTION_MECHANISMS.join(' and ')}`,
+    });
+  }
   const { bids, asks, rejected, isSingleSlice } = openBook(orders, random);
   const efficientSlices = efficientTrades(bids, asks);
   const trade = efficientSlices === 0 ? null : MECHANISMS[mechanism](bids, asks, efficientSlices);

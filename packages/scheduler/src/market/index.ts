@@ -5,7 +5,7 @@
  * Posted prices are the default (`sellAtPostedPrices`, `nextPostedPrice`); a market may be cleared by sealed bids instead
  * (`clearBatch`). Of several slices a participant, neither mechanism makes honesty the best: see `double-auction.ts`.
  */
-export { clearBatch, type MarketClearing, type SealedOrder } from './auction-batch.ts';
+export { clearBatch, type MarketClearing, ORDER_SIDES, type OrderSide, type SealedOrder } from './auction-batch.ts';
 export {
   AUCTION_MECHANISMS,
   type AuctionMatch,

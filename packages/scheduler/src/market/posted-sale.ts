@@ -8,6 +8,7 @@
  *
  * The spot price follows its own utilisation and is never above the on-demand price.
  */
+import { FogError } from '@fog/contract';
 import type { RandomNumbers } from '../random-numbers.ts';
 import { assertName, assertPrice, assertWhole } from './amounts.ts';
 import { MARKET_LIMITS } from './limits.ts';
@@ -76,10 +77,19 @@ export function sellAtPostedPrices(
   assertPrice(prices.spotMicroFog, 'the spot price', POSTED_PRICE_RULE.lowestMicroFog);
   assertParticipants(offers, 'offer', ({ reserveMicroFog }) => reserveMicroFog);
   assertParticipants(requests, 'request', ({ maximumMicroFog }) => maximumMicroFog);
+  const strange = requests.find(({ kind }) => !PURCHASE_KINDS.includes(kind));
+  if (strange !== undefined) {
+    throw new FogError('invalid-request', `request ${strange.id} is of the kind "${strange.kind}"`, {
+      hint: `the kinds are ${PURCHASE_KINDS.join(' and ')}`,
+    });
+  }
 
-  const stock = byLot(offers, random)
-    .sort((a, b) => a.reserveMicroFog - b.reserveMicroFog)
-    .map((offer) => ({ offer, left: offer.slices }));
+  const stock: Stock = {
+    first: 0,
+    parts: byLot(offers, random)
+      .sort((a, b) => a.reserveMicroFog - b.reserveMicroFog)
+      .map((offer) => ({ offer, left: offer.slices })),
+  };
   const queue = byLot(requests, random);
   const matches: PostedMatch[] = [];
   const refused: RefusedRequest[] = [];
@@ -118,21 +128,30 @@ export function outpricedSpot(held: readonly HeldSpotSlices[], spotMicroFog: num
     .sort();
 }
 
-interface Stock {
+interface StockPart {
   offer: SliceOffer;
   left: number;
 }
 
-function stockAt(stock: readonly Stock[], priceMicroFog: number): number {
-  return stock.reduce((sum, { offer, left }) => sum + (offer.reserveMicroFog <= priceMicroFog ? left : 0), 0);
+interface Stock {
+  /** The lowest reserve first. */
+  parts: readonly StockPart[];
+  /** Of those before this one nothing is left. */
+  first: number;
+}
+
+function stockAt({ parts }: Stock, priceMicroFog: number): number {
+  return parts.reduce((sum, { offer, left }) => sum + (offer.reserveMicroFog <= priceMicroFog ? left : 0), 0);
 }
 
 /** Takes the slices of one request out of the stock; null, and nothing taken, when there are not enough. */
-function take(stock: readonly Stock[], request: SliceRequest, priceMicroFog: number): PostedMatch[] | null {
-  const parts: { from: Stock; slices: number }[] = [];
+function take(stock: Stock, request: SliceRequest, priceMicroFog: number): PostedMatch[] | null {
+  const parts: { from: StockPart; slices: number }[] = [];
   let missing = request.slices;
-  for (const from of stock) {
-    if (missing === 0 || from.offer.reserveMicroFog > priceMicroFog) break;
+  while (stock.parts[stock.first]?.left === 0) stock.first += 1;
+  for (let at = stock.first; at < stock.parts.length && missing > 0; at += 1) {
+    const from = stock.parts[at] as StockPart;
+    if (from.offer.reserveMicroFog > priceMicroFog) break;
     const slices = from.offer.participant === request.participant ? 0 : Math.min(from.left, missing);
     if (slices > 0) parts.push({ from, slices });
     missing -= slices;

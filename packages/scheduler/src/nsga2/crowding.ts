@@ -6,8 +6,10 @@
  * of equal points, which get 0: copies do not displace others. The ends of each objective are infinitely good; an objective
  * in which all are equal counts for nothing.
  */
+import { assertPoints, assertWholeNumber } from './checked-input.ts';
 import { areEqual } from './dominance-table.ts';
 import { IndexSorter } from './index-sort.ts';
+import { NSGA2_LIMITS } from './limits.ts';
 
 export const CROWDING_VARIANTS = ['sum', 'distinct-mean'] as const;
 export type CrowdingVariant = (typeof CROWDING_VARIANTS)[number];
@@ -82,13 +84,19 @@ export class CrowdingMeasure {
   }
 }
 
-/** Crowding distances of points that are taken as one front, in their order. */
+/**
+ * Crowding distances of points that are taken as one front, in their order. Throws a `FogError` (`invalid-request`) for
+ * numbers that are missing or not finite.
+ */
 export function crowdingDistances(
   points: Float64Array,
   count: number,
   dimensions: number,
   variant: CrowdingVariant,
 ): Float64Array {
+  assertWholeNumber('objectives', dimensions, 1, NSGA2_LIMITS.objectives);
+  assertWholeNumber('points', count, 0, NSGA2_LIMITS.points);
+  assertPoints('points', points, count, dimensions);
   const sorter = new IndexSorter();
   const order = Int32Array.from({ length: count }, (_, index) => index);
   const distances = new Float64Array(count);

@@ -1,7 +1,15 @@
 /** What is free on each node of a cluster. */
 import { FogError } from '@fog/contract';
 import { PACKING_LIMITS } from './limits.ts';
-import { assertNodeShape, gpuMilliOf, isSharedGpu, type NodeShape, type TaskShape, WHOLE_GPU_MILLI } from './shapes.ts';
+import {
+  assertNodeShape,
+  assertTaskShape,
+  gpuMilliOf,
+  isSharedGpu,
+  type NodeShape,
+  type TaskShape,
+  WHOLE_GPU_MILLI,
+} from './shapes.ts';
 
 /** GPUs of the node `n` are at `n * GPU_STRIDE` and after it. */
 export const GPU_STRIDE: number = PACKING_LIMITS.gpusPerNode;
@@ -103,8 +111,12 @@ export class Cluster {
     return gpus;
   }
 
-  /** Throws `conflict` when the node does not have it (any more), and changes nothing then. */
+  /**
+   * Throws `conflict` when the node does not have it (any more), and changes nothing then; `invalid-request` for a shape
+   * that cannot be.
+   */
   take({ node, gpus }: Placement, shape: TaskShape): void {
+    assertTaskShape(shape);
     const at = (gpu: number) => node * GPU_STRIDE + gpu;
     const isGiven =
       gpus.length === shape.gpuCount &&
@@ -119,8 +131,9 @@ export class Cluster {
     this.#change(node, gpus, shape, 1);
   }
 
-  /** Gives back what `take` took. Throws `conflict` when that is more than is in use. */
+  /** Gives back what `take` took. Throws `conflict` when that is more than is in use; `invalid-request` as `take`. */
   release({ node, gpus }: Placement, shape: TaskShape): void {
+    assertTaskShape(shape);
     const { cpuMilli = 0, memoryMebibytes = 0, gpuCount = 0 } = this.nodes[node] ?? {};
     const free = (gpu: number) => this.freeGpuMilli[node * GPU_STRIDE + gpu] as number;
     const isInUse =

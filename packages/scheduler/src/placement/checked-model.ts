@@ -11,9 +11,16 @@ import {
   type TaskToPlace,
 } from './model.ts';
 
+/** Whose value it is. Put into words only when something is wrong: thousands of values are checked before a plan. */
+interface Owner {
+  kind: 'task' | 'node';
+  id: string;
+}
+
 /** Throws `invalid-request` for what is not a finite number from `least` to `most`. */
-export function assertAmount(what: string, value: number, least: number, most: number): void {
+export function assertAmount(name: string, value: number, least: number, most: number, owner?: Owner): void {
   if (typeof value === 'number' && value >= least && value <= most) return;
+  const what = named(name, owner);
   throw new FogError('invalid-request', `${what} is ${value}, and must be a number from ${least} to ${most}`, {
     details: { what, value: String(value), least, most },
     hint: 'give it in the unit that its name says',
@@ -21,30 +28,29 @@ export function assertAmount(what: string, value: number, least: number, most: n
 }
 
 /** Throws `invalid-request` for what is not a whole number from `least` to `most`. */
-export function assertWhole(what: string, value: number, least: number, most: number): void {
-  assertAmount(what, value, least, most);
+export function assertWhole(name: string, value: number, least: number, most: number, owner?: Owner): void {
+  assertAmount(name, value, least, most, owner);
   if (Number.isInteger(value)) return;
+  const what = named(name, owner);
   throw new FogError('invalid-request', `${what} is ${value}, and must be a whole number`, {
     details: { what, value },
   });
 }
 
+function named(name: string, owner: Owner | undefined): string {
+  return owner === undefined ? name : `${name} of ${owner.kind} ${owner.id}`;
+}
+
 /** Throws `invalid-request` for a task or node that makes no sense, or an id that occurs twice. */
 export function checkTasks(tasks: readonly TaskToPlace[]): void {
   assertWhole('the number of tasks', tasks.length, 0, PLACEMENT_LIMITS.batchTasks);
-  assertDistinct(
-    'task',
-    tasks.map(({ id }) => id),
-  );
+  assertDistinct('task', tasks);
   tasks.forEach(checkTask);
 }
 
 export function checkNodes(nodes: readonly NodeOffer[]): void {
   assertWhole('the number of nodes', nodes.length, 0, PLACEMENT_LIMITS.nodes);
-  assertDistinct(
-    'node',
-    nodes.map(({ id }) => id),
-  );
+  assertDistinct('node', nodes);
   nodes.forEach(checkNode);
 }
 
@@ -53,34 +59,34 @@ export function checkTask(task: TaskToPlace): void {
   const { milliseconds, inputBytes } = PLACEMENT_LIMITS;
   const { slicePriceMicroFog } = MARKET_LIMITS;
   assertName('the id of a task', task.id);
-  const of = (what: string) => `${what} of task ${task.id}`;
-  assertWhole(of('version'), task.version, 0, Number.MAX_SAFE_INTEGER);
-  assertAmount(of('priority'), task.priority, 0, 100);
-  checkResources(of('needs'), task.needs);
-  assertAmount(of('expectedRunMilliseconds'), task.expectedRunMilliseconds, 0, milliseconds);
-  assertAmount(of('runDeviationMilliseconds'), task.runDeviationMilliseconds, 0, milliseconds);
-  assertAmount(of('trustFloor'), task.trustFloor, 0, 1);
-  assertLevel(of('privacyLevel'), task.privacyLevel);
+  const owner: Owner = { kind: 'task', id: task.id };
+  assertWhole('version', task.version, 0, Number.MAX_SAFE_INTEGER, owner);
+  assertAmount('priority', task.priority, 0, 100, owner);
+  checkResources('needs', task.needs, owner);
+  assertAmount('expectedRunMilliseconds', task.expectedRunMilliseconds, 0, milliseconds, owner);
+  assertAmount('runDeviationMilliseconds', task.runDeviationMilliseconds, 0, milliseconds, owner);
+  assertAmount('trustFloor', task.trustFloor, 0, 1, owner);
+  assertLevel('privacyLevel', task.privacyLevel, owner);
   if (task.deadline !== null) {
-    assertAmount(of('deadline'), task.deadline.atMilliseconds, 0, Number.MAX_SAFE_INTEGER);
+    assertAmount('deadline', task.deadline.atMilliseconds, 0, Number.MAX_SAFE_INTEGER, owner);
   }
   if (task.priceCapMicroFog !== null) {
-    assertAmount(of('priceCapMicroFog'), task.priceCapMicroFog, 0, slicePriceMicroFog * milliseconds);
+    assertAmount('priceCapMicroFog', task.priceCapMicroFog, 0, slicePriceMicroFog * milliseconds, owner);
   }
   if (task.latencyCapMilliseconds !== null) {
-    assertAmount(of('latencyCapMilliseconds'), task.latencyCapMilliseconds, 0, milliseconds);
+    assertAmount('latencyCapMilliseconds', task.latencyCapMilliseconds, 0, milliseconds, owner);
   }
-  for (const name of LISTS_OF_TASKS) assertList(of(name), task[name]);
+  for (const name of LISTS_OF_TASKS) assertList(name, task[name], owner);
   for (const { bytes, nodes } of task.inputs) {
-    assertAmount(of('bytes of an input'), bytes, 0, inputBytes);
-    assertWhole(of('nodes of an input'), nodes.length, 0, PLACEMENT_LIMITS.nodes);
+    assertAmount('bytes of an input', bytes, 0, inputBytes, owner);
+    assertWhole('nodes of an input', nodes.length, 0, PLACEMENT_LIMITS.nodes, owner);
   }
   if (task.affinity !== null) {
-    assertAmount(of('coldStartMilliseconds'), task.affinity.coldStartMilliseconds, 0, milliseconds);
+    assertAmount('coldStartMilliseconds', task.affinity.coldStartMilliseconds, 0, milliseconds, owner);
   }
   if (task.running !== null) {
     for (const name of ['remainingMilliseconds', 'restartMilliseconds', 'remainingRunMilliseconds'] as const) {
-      assertAmount(of(name), task.running[name], 0, milliseconds);
+      assertAmount(name, task.running[name], 0, milliseconds, owner);
     }
   }
 }
@@ -100,23 +106,23 @@ export function checkNode(node: NodeOffer): void {
   const { milliseconds, watts, speed, bitsPerSecond } = PLACEMENT_LIMITS;
   const { slicePriceMicroFog } = MARKET_LIMITS;
   assertName('the id of a node', node.id);
-  const of = (what: string) => `${what} of node ${node.id}`;
-  assertWhole(of('version'), node.version, 0, Number.MAX_SAFE_INTEGER);
-  checkResources(of('capacity'), node.capacity);
-  checkResources(of('free capacity'), node.free);
-  assertAmount(of('speed'), node.speed, 1 / speed, speed);
-  assertAmount(of('priceMicroFogPerSlice'), node.priceMicroFogPerSlice, 0, slicePriceMicroFog);
-  assertAmount(of('idleWatts'), node.idleWatts, 0, watts);
-  assertAmount(of('busyWatts'), node.busyWatts, node.idleWatts, watts);
-  assertAmount(of('reputation'), node.reputation, 0, 1);
-  assertAmount(of('latencyMilliseconds'), node.latencyMilliseconds, 0, milliseconds);
-  assertAmount(of('downloadBitsPerSecond'), node.downloadBitsPerSecond, 1, bitsPerSecond);
-  assertLevel(of('privacyLevel'), node.privacyLevel);
-  for (const name of ['features', 'staying'] as const) assertList(of(name), node[name]);
+  const owner: Owner = { kind: 'node', id: node.id };
+  assertWhole('version', node.version, 0, Number.MAX_SAFE_INTEGER, owner);
+  checkResources('capacity', node.capacity, owner);
+  checkResources('free capacity', node.free, owner);
+  assertAmount('speed', node.speed, 1 / speed, speed, owner);
+  assertAmount('priceMicroFogPerSlice', node.priceMicroFogPerSlice, 0, slicePriceMicroFog, owner);
+  assertAmount('idleWatts', node.idleWatts, 0, watts, owner);
+  assertAmount('busyWatts', node.busyWatts, node.idleWatts, watts, owner);
+  assertAmount('reputation', node.reputation, 0, 1, owner);
+  assertAmount('latencyMilliseconds', node.latencyMilliseconds, 0, milliseconds, owner);
+  assertAmount('downloadBitsPerSecond', node.downloadBitsPerSecond, 1, bitsPerSecond, owner);
+  assertLevel('privacyLevel', node.privacyLevel, owner);
+  for (const name of ['features', 'staying'] as const) assertList(name, node[name], owner);
   let before: { milliseconds: number; probability: number } = { milliseconds: 0, probability: 1 };
   for (const point of node.staying) {
-    assertAmount(of('milliseconds of staying'), point.milliseconds, before.milliseconds, milliseconds);
-    assertAmount(of('probability of staying'), point.probability, 0, before.probability);
+    assertAmount('milliseconds of staying', point.milliseconds, before.milliseconds, milliseconds, owner);
+    assertAmount('probability of staying', point.probability, 0, before.probability, owner);
     before = point;
   }
 }
@@ -134,24 +140,33 @@ export function checkObjectives(objectives: readonly ObjectiveName[]): void {
   });
 }
 
-function checkResources(what: string, { milliCpu, memoryBytes, others }: Resources): void {
-  const most = PLACEMENT_LIMITS.resourceAmount;
-  assertWhole(`milliCpu in the ${what}`, milliCpu, 0, most);
-  assertWhole(`memoryBytes in the ${what}`, memoryBytes, 0, most);
-  const names = Object.keys(others);
-  assertWhole(`the number of other resources in the ${what}`, names.length, 0, PLACEMENT_LIMITS.otherResources);
-  for (const name of names) assertWhole(`${name} in the ${what}`, others[name] as number, 0, most);
+function checkResources(what: string, { milliCpu, memoryBytes, others }: Resources, owner: Owner): void {
+  assertResource('milliCpu', milliCpu, what, owner);
+  assertResource('memoryBytes', memoryBytes, what, owner);
+  let count = 0;
+  for (const name in others) {
+    count += 1;
+    assertResource(name, others[name] as number, what, owner);
+  }
+  assertWhole('the number of resources', count, 0, PLACEMENT_LIMITS.otherResources, owner);
 }
 
-function assertLevel(what: string, level: string): void {
+function assertResource(name: string, amount: number, what: string, owner: Owner): void {
+  const most = PLACEMENT_LIMITS.resourceAmount;
+  if (Number.isInteger(amount) && amount >= 0 && amount <= most) return;
+  assertWhole(`${name} in the ${what}`, amount, 0, most, owner);
+}
+
+function assertLevel(name: string, level: string, owner: Owner): void {
   if ((PRIVACY_LEVELS as readonly string[]).includes(level)) return;
-  throw new FogError('invalid-request', `${what} is "${level}"`, {
+  throw new FogError('invalid-request', `${named(name, owner)} is "${level}"`, {
     hint: `the levels are ${PRIVACY_LEVELS.join(', ')}`,
   });
 }
 
-function assertList(what: string, list: readonly unknown[]): void {
-  assertWhole(`the length of ${what}`, list.length, 0, PLACEMENT_LIMITS.listEntries);
+function assertList(name: string, list: readonly unknown[], owner: Owner): void {
+  if (list.length <= PLACEMENT_LIMITS.listEntries) return;
+  assertWhole(`the length of ${name}`, list.length, 0, PLACEMENT_LIMITS.listEntries, owner);
 }
 
 function assertName(what: string, name: string): void {
@@ -159,9 +174,9 @@ function assertName(what: string, name: string): void {
   throw new FogError('invalid-request', `${what} must be a text of 1 to ${PLACEMENT_LIMITS.nameCharacters} characters`);
 }
 
-function assertDistinct(what: string, ids: readonly string[]): void {
+function assertDistinct(what: string, owners: readonly { readonly id: string }[]): void {
   const seen = new Set<string>();
-  for (const id of ids) {
+  for (const { id } of owners) {
     if (seen.has(id)) {
       throw new FogError('invalid-request', `${what} ${id} is there twice`, {
         details: { [what]: id },

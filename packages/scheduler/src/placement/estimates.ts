@@ -18,12 +18,14 @@ export interface PairEstimate {
 
 /** All at once. `now` in milliseconds since 1970. */
 export function estimatePair(task: TaskToPlace, node: NodeOffer, now: number): PairEstimate {
+  const holding = holdingMilliseconds(task, node);
+  const completion = restartMilliseconds(task, node) + holding;
   return {
-    completionMilliseconds: completionMilliseconds(task, node),
-    latenessMilliseconds: latenessMilliseconds(task, node, now),
-    costMicroFog: costMicroFog(task, node),
-    energyJoules: workingJoules(task, node) + wakingJoules(node, holdingMilliseconds(task, node)),
-    failureRisk: failureRisk(task, node),
+    completionMilliseconds: completion,
+    latenessMilliseconds: lateness(task, node, now, completion),
+    costMicroFog: slicesOf(task.needs, holding) * node.priceMicroFogPerSlice,
+    energyJoules: workingJoules(task, node) + wakingJoules(node, holding),
+    failureRisk: riskOf(node, holding),
   };
 }
 
@@ -67,15 +69,22 @@ export function holdingMilliseconds(task: TaskToPlace, node: NodeOffer): number 
 
 /** From now to the end; a move begins with the restart that it costs. */
 export function completionMilliseconds(task: TaskToPlace, node: NodeOffer): number {
-  const restart = task.running === null || isRunningOn(task, node) ? 0 : task.running.restartMilliseconds;
-  return restart + holdingMilliseconds(task, node);
+  return restartMilliseconds(task, node) + holdingMilliseconds(task, node);
+}
+
+function restartMilliseconds(task: TaskToPlace, node: NodeOffer): number {
+  return task.running === null || isRunningOn(task, node) ? 0 : task.running.restartMilliseconds;
 }
 
 /** By how much the deadline would be missed. A run is taken to be longer than expected, by its deviation. */
 export function latenessMilliseconds(task: TaskToPlace, node: NodeOffer, now: number): number {
+  return task.deadline === null ? 0 : lateness(task, node, now, completionMilliseconds(task, node));
+}
+
+function lateness(task: TaskToPlace, node: NodeOffer, now: number, completion: number): number {
   if (task.deadline === null) return 0;
   const spare = (PLACEMENT_LIMITS.deadlineDeviations * task.runDeviationMilliseconds) / node.speed;
-  return Math.max(0, now + completionMilliseconds(task, node) + spare - task.deadline.atMilliseconds);
+  return Math.max(0, now + completion + spare - task.deadline.atMilliseconds);
 }
 
 /** Standard slices that hold these resources for so long: the scarcer of processors and memory decides. */
@@ -106,7 +115,11 @@ export function isIdle(node: NodeOffer): boolean {
 }
 
 export function failureRisk(task: TaskToPlace, node: NodeOffer): number {
-  return 1 - node.reputation * stayProbability(node, holdingMilliseconds(task, node));
+  return riskOf(node, holdingMilliseconds(task, node));
+}
+
+function riskOf(node: NodeOffer, holding: number): number {
+  return 1 - node.reputation * stayProbability(node, holding);
 }
 
 /**

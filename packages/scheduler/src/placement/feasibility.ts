@@ -81,13 +81,14 @@ export function runningNode(task: TaskToPlace, nodes: readonly NodeOffer[]): Nod
 
 /**
  * The first hurdle that keeps the task off the node, whatever is free there; null if it suits. `running`: the node on
- * which it runs, if it does.
+ * which it runs, if it does. `ofKind`: what `kindHurdle` says, for who knows it already.
  */
 export function hurdleOf(
   task: TaskToPlace,
   node: NodeOffer,
   now: number,
   running: NodeOffer | null,
+  ofKind: HurdleKind | null = kindHurdle(task, node),
 ): HurdleKind | null {
   if (task.onlyNode !== null && task.onlyNode !== node.id) return 'node';
   // Where it runs it may stay: that was decided when it was placed.
@@ -95,7 +96,8 @@ export function hurdleOf(
   if (!node.takesWork) return 'takes-work';
   return (
     (isExcluded(task, node) ? 'replica' : null) ??
-    lastingHurdle(task, node) ??
+    ofKind ??
+    (holds(node.capacity, task.needs) ? null : 'size') ??
     pairHurdle(task, node, now) ??
     (running !== null && isNotWorthAMove(task, running, node) ? 'restart-cost' : null)
   );
@@ -107,25 +109,25 @@ export function isNotWorthAMove(task: TaskToPlace, from: NodeOffer, to: NodeOffe
 }
 
 export function isExcluded(task: TaskToPlace, node: NodeOffer): boolean {
+  const { excludedNodes, excludedOwners, excludedPrefixes } = task;
   return (
-    task.excludedNodes.includes(node.id) ||
-    task.excludedOwners.includes(node.owner) ||
-    (node.prefix !== null && task.excludedPrefixes.includes(node.prefix))
+    (excludedNodes.length > 0 && excludedNodes.includes(node.id)) ||
+    (excludedOwners.length > 0 && excludedOwners.includes(node.owner)) ||
+    (excludedPrefixes.length > 0 && node.prefix !== null && excludedPrefixes.includes(node.prefix))
   );
 }
 
 /** What is the same for all tasks of one kind, as `kindOf` tells them apart, while the node does not change. */
-export function lastingHurdle(task: TaskToPlace, node: NodeOffer): HurdleKind | null {
+export function kindHurdle(task: TaskToPlace, node: NodeOffer): HurdleKind | null {
   for (const feature of task.features) if (!node.features.includes(feature)) return 'feature';
   if (task.regions.length > 0 && (node.region === null || !task.regions.includes(node.region))) return 'region';
   for (const constraint of task.constraints) if (!satisfies(constraint, node.labels)) return 'label';
-  if (privacyRank(node.privacyLevel) < privacyRank(task.privacyLevel)) return 'privacy';
-  return holds(node.capacity, task.needs) ? null : 'size';
+  return privacyRank(node.privacyLevel) < privacyRank(task.privacyLevel) ? 'privacy' : null;
 }
 
-/** Equal texts: `lastingHurdle` says the same of both tasks on every node. */
-export function kindOf({ features, regions, constraints, privacyLevel, needs }: TaskToPlace): string {
-  return JSON.stringify([features, regions, constraints, privacyLevel, needs]);
+/** Equal texts: `kindHurdle` says the same of both tasks on every node. */
+export function kindOf({ features, regions, constraints, privacyLevel }: TaskToPlace): string {
+  return JSON.stringify([features, regions, constraints, privacyLevel]);
 }
 
 /** What depends on numbers of this very task and node. */

@@ -11,7 +11,7 @@ export const PLACEMENT_LIMITS = {
   objectives: 4,
   /** Tasks that a router remembers as placed, until they are released. */
   routedTasks: 1_000_000,
-  /** Kinds of needs whose suitable nodes a router remembers; the one used longest ago makes room. */
+  /** Kinds of tasks whose suitable nodes a router remembers; the one used longest ago makes room. */
   routedClasses: 256,
   /** Amount of a resource: sums over a node's tasks stay exact. */
   resourceAmount: 2 ** 50,
@@ -36,7 +36,7 @@ export const PLACEMENT_LIMITS = {
   /** A node whose results are all wrong counts as fuller by this, for `balanced`: as a last resort behind full ones of good reputation. */
   doubtLoad: 2,
   /** Nodes with room that the first plan compares for each task: enough to choose from, and it is there at once. */
-  firstPlanNodes: 12,
+  firstPlanNodes: 8,
   /** Weightings whose best placements a batch begins with: evenly spread, and found in a fraction of a second. */
   batchWeightings: 100,
   /** Nodes that the optimiser moves a task to: the best by each objective. Repair takes others where these are full. */
@@ -47,6 +47,8 @@ export const PLACEMENT_LIMITS = {
   episodeGenerations: 20,
   /** A batch no longer gets better when its hypervolume has grown by less than this share in such a time. */
   convergenceShare: 0.0005,
+  /** So many times in a row before the search ends: chance may find nothing once, and something the next time. */
+  idleEpisodes: 3,
   /** Placements that a search keeps; each takes 4 bytes for each task. */
   archivedPlacements: 1000,
   /** Placements of a front that a batch ends with, each with a node for every task. */

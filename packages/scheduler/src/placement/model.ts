@@ -176,7 +176,8 @@ export function privacyRank(level: PrivacyLevel): number {
 
 /** What all of these resources are called, processors and memory first; the order of flat arrays. */
 export function resourceNames(resources: readonly Resources[]): string[] {
-  const others = new Set(resources.flatMap((each) => Object.keys(each.others)));
+  const others = new Set<string>();
+  for (const { others: named } of resources) for (const name in named) others.add(name);
   return ['milliCpu', 'memoryBytes', ...[...others].sort()];
 }
 

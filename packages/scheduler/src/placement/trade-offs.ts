@@ -3,7 +3,7 @@
  * was computed from, so that it can be looked at later and another plan be picked from it.
  */
 import { FogError } from '@fog/contract';
-import { checkObjectives } from './checked-model.ts';
+import { assertAmount, checkObjectives } from './checked-model.ts';
 import { byOrder, checkWeights, indexOfLeast, scaledValues } from './exact-scan.ts';
 import type { ObjectiveName } from './model.ts';
 
@@ -44,10 +44,30 @@ export type PickRule =
  * front without points, `invalid-configuration` for a rule that makes no sense or names an objective that is not there.
  */
 export function pickTradeOff(front: TradeOffs, rule: PickRule): number {
+  checkPick(rule, front.objectives);
   if (front.points.length === 0) throw new FogError('not-found', 'the front has no points, so that none can be picked');
   const least = front.points.reduce((lowest, { violation }) => Math.min(lowest, violation), Infinity);
   const among = front.points.flatMap(({ violation }, index) => (violation === least ? [index] : []));
   return among[pickAmong(front, rule, among)] as number;
+}
+
+/** Throws `invalid-configuration` or `invalid-request` for a rule that makes no sense for a front of these objectives. */
+export function checkPick(rule: PickRule, objectives: ObjectiveName[]): void {
+  if (rule.by === 'knee') return;
+  if (rule.by === 'weights') {
+    checkWeights(rule.weights);
+    for (const name of Object.keys(rule.weights) as ObjectiveName[]) columnOf({ objectives }, name);
+    return;
+  }
+  if (rule.by === 'lexicographic') {
+    checkObjectives(rule.order);
+    assertAmount('tolerance', rule.tolerance, 0, 1);
+    for (const name of rule.order) columnOf({ objectives }, name);
+    return;
+  }
+  throw new FogError('invalid-configuration', `nothing is picked by "${(rule as PickRule).by}"`, {
+    hint: 'pick by knee, weights or lexicographic',
+  });
 }
 
 function pickAmong(front: TradeOffs, rule: PickRule, among: readonly number[]): number {
@@ -56,11 +76,9 @@ function pickAmong(front: TradeOffs, rule: PickRule, among: readonly number[]): 
     return scaledValues(among.map((index) => front.points[index]?.values[column] as number));
   };
   if (rule.by === 'lexicographic') {
-    checkObjectives(rule.order);
     return byOrder(rule.tolerance, rule.order.map(scaled));
   }
   if (rule.by === 'weights') {
-    checkWeights(rule.weights);
     const names = Object.keys(rule.weights) as ObjectiveName[];
     const columns = names.map(scaled);
     return indexOfLeast(

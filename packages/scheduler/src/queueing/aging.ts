@@ -45,7 +45,7 @@ export function agedAreaScore(job: RigidJob, nowSeconds: number, longestDrainSec
   return Math.log(area) - (nowSeconds - job.submittedAtSeconds) / constantSeconds;
 }
 
-/** How long all processors would work on what waits and runs, by requested times. */
+/** How long all processors would work on what waits and runs, by requested times; 0 while there are none. */
 export function drainSeconds(state: {
   nowSeconds: number;
   totalProcessors: number;
@@ -53,6 +53,8 @@ export function drainSeconds(state: {
   running: readonly RunningJob[];
 }): number {
   const { nowSeconds, totalProcessors, waiting, running } = state;
+  // No time at all, or an endless one, would stay in the memory of the queue for ever.
+  if (totalProcessors === 0) return 0;
   let area = 0;
   for (const { processors, requestedSeconds } of waiting) area += processors * requestedSeconds;
   for (const { processors, expectedEndSeconds } of running) {

@@ -22,8 +22,9 @@ export function fairOrder<Work extends QueuedWork>(work: readonly Work[], fairne
   const tenants = tenantsOf(work);
   const shareAt = (index: number) => shares.shareOf((tenants[index] as Tenant<Work>).name);
   const isBefore = (a: number, b: number) => {
-    const difference = shareAt(a) - shareAt(b);
-    return difference < 0 || (difference === 0 && a < b);
+    // Not by their difference: two infinite shares have none.
+    const [share, other] = [shareAt(a), shareAt(b)];
+    return share < other || (share === other && a < b);
   };
   const heap = tenants.map((_, index) => index);
   for (let at = (heap.length >>> 1) - 1; at >= 0; at -= 1) sink(heap, at, isBefore);

@@ -75,10 +75,10 @@ export class FairShares {
     const used = { ...usedBy.get(tenant) };
     assertAmounts(used, `use of ${tenant}`);
     const weight = weights?.get(tenant) ?? 1;
-    if (!(weight > 0) || this.#holdings.size >= QUEUEING_LIMITS.tenants) {
+    if (!(weight > 0 && weight < Infinity) || this.#holdings.size >= QUEUEING_LIMITS.tenants) {
       throw new FogError('invalid-request', `tenant ${tenant} cannot be given its share`, {
         details: { weight, tenants: this.#holdings.size },
-        hint: `weights are above 0, and at most ${QUEUEING_LIMITS.tenants} tenants share a cluster`,
+        hint: `weights are finite and above 0, and at most ${QUEUEING_LIMITS.tenants} tenants share a cluster`,
       });
     }
     const holding = { used, weight, share: dominantShare(used, capacity) / weight };

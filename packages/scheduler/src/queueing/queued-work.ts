@@ -1,6 +1,6 @@
 /** Work of tenants that waits for a place, and what it needs. */
-import { FogError, type ServiceTier } from '@fog/contract';
-import type { RigidJob, RunningJob } from './rigid-job.ts';
+import { FogError, SERVICE_TIERS, type ServiceTier } from '@fog/contract';
+import { assertRigidJob, type RigidJob, type RunningJob } from './rigid-job.ts';
 
 /** Amounts by the name of the resource, `processors`, `memoryBytes` and the like. What is not named is 0. */
 export type ResourceAmounts = Readonly<Record<string, number>>;
@@ -24,6 +24,22 @@ export interface RunningWork extends RunningJob {
   resources: ResourceAmounts;
   /** Since when its work would be lost: its start, or its last checkpoint. */
   safeAtSeconds: number;
+}
+
+/** Throws `invalid-request` for work without sense, and for two pieces with one id: one would start in the other's place. */
+export function assertQueuedWork(work: readonly QueuedWork[]): void {
+  const ids = new Set<string>();
+  for (const one of work) {
+    assertRigidJob(one);
+    assertAmounts(one.resources, `resources of ${one.id}`);
+    if (!SERVICE_TIERS.includes(one.tier) || !Number.isFinite(one.priority) || ids.has(one.id)) {
+      throw new FogError('invalid-request', `${one.id} has the tier "${one.tier}" and the priority ${one.priority}`, {
+        details: { id: one.id, isTwice: ids.has(one.id) },
+        hint: `tiers are ${SERVICE_TIERS.join(', ')}, priorities finite numbers, and ids unique`,
+      });
+    }
+    ids.add(one.id);
+  }
 }
 
 /** Processors among the other resources. */

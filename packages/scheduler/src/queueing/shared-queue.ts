@@ -13,7 +13,14 @@ import { fairOrder } from './dominant-share.ts';
 import { inOrder, type JobScore } from './job-order.ts';
 import { chooseSpotVictims, lostProcessorSeconds, type Preemption } from './preemption.ts';
 import { compareQueueClasses, type QueueClass } from './queue-classes.ts';
-import { addTo, demandOf, type QueuedWork, type ResourceAmounts, type RunningWork } from './queued-work.ts';
+import {
+  addTo,
+  assertQueuedWork,
+  demandOf,
+  type QueuedWork,
+  type ResourceAmounts,
+  type RunningWork,
+} from './queued-work.ts';
 import { countStart, excessOfStart, noUse, type Quota, type QuotaExcess, type TenantUse } from './quotas.ts';
 
 export interface SharedQueuePolicy {
@@ -43,8 +50,9 @@ export interface SharedQueueDecision extends StartDecision<QueuedWork> {
   overQuota: { workId: string; excess: QuotaExcess }[];
 }
 
-/** Throws `invalid-request` for amounts that are none. */
+/** Throws `invalid-request` for amounts that are none, and for work that makes no sense or is there twice. */
 export function decideSharedQueue(policy: SharedQueuePolicy, state: SharedQueueState): SharedQueueDecision {
+  assertQueuedWork(state.waiting);
   const { nowSeconds, capacity, running, freeProcessors } = state;
   const waiting = rank(
     policy,

@@ -3,12 +3,19 @@ import { test } from 'node:test';
 import type { ErrorCode } from '@fog/contract';
 import {
   type AssignmentProblem,
+  crowdingDistances,
+  dominates,
+  generationalDistance,
+  hypervolume,
+  leastContributor,
   type Nsga2Settings,
+  nondominatedRanks,
   optimise,
   type Problem,
   type RealProblem,
   standardProblem,
 } from '../../src/nsga2/index.ts';
+import { RandomNumbers } from '../../src/random-numbers.ts';
 import { smallPlacement } from './small-placement.ts';
 
 const real = standardProblem('zdt1', { variables: 3 });
@@ -91,4 +98,29 @@ test('standard problems are refused by another name, or in a size that they cann
   assert.throws(() => standardProblem('zdt5'), { code: 'not-found' });
   assert.throws(() => standardProblem('bnh', { variables: 3 }), { code: 'invalid-configuration' });
   assert.throws(() => standardProblem('dtlz2', { objectives: 5, variables: 4 }), { code: 'invalid-configuration' });
+});
+
+test('points that are NaN, missing or of no objective are refused by every measure; NaN dominates nobody', () => {
+  const broken = Float64Array.of(0, 1, Number.NaN, 0);
+  const measures: ((points: Float64Array, count: number) => unknown)[] = [
+    (points, count) => nondominatedRanks(points, count, 2),
+    (points, count) => crowdingDistances(points, count, 2, 'sum'),
+    (points, count) => hypervolume(points, count, [2, 2]),
+    (points, count) => leastContributor(points, count, [2, 2]),
+  ];
+  for (const measure of measures) {
+    assert.throws(() => measure(broken, 2), { name: 'FogError', code: 'invalid-request' });
+    assert.throws(() => measure(Float64Array.of(0, 1), 2), { name: 'FogError', code: 'invalid-request' });
+    assert.throws(() => measure(broken, -1), { name: 'FogError', code: 'invalid-configuration' });
+    measure(new Float64Array(0), 0);
+  }
+  assert.throws(() => generationalDistance(broken, Float64Array.of(0, 0), 2), { code: 'invalid-request' });
+  assert.throws(() => generationalDistance([], [0, 0], 2), { code: 'invalid-request' });
+  assert.throws(() => crowdingDistances(broken, 1, 0, 'sum'), { code: 'invalid-configuration' });
+  assert.deepEqual([dominates([0, Number.NaN], [1, 1]), dominates([0, 0], [1, Number.NaN])], [false, false]);
+});
+
+test('a bound below which there is nothing is told, and not drawn from for ever', () => {
+  const random = new RandomNumbers(1);
+  for (const bound of [0, Number.NaN, 2 ** 33]) assert.throws(() => random.below(bound), { code: 'internal' });
 });

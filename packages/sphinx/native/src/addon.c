@@ -1,5 +1,5 @@
 /*
- * The surface to JavaScript, over Node-API; src/backends/native.ts is its only caller. There is no state but in the
+ * The surface to JavaScript, over Node-API; src/backends/native.ts is its caller, and src/backends/time-slice.ts. There is no state but in the
  * instance (what the processor offers) and in the unwrappers, so that each thread loads an addon of its own.
  *
  * Every argument is checked here: a wrong one is a TypeError, whatever JavaScript passes. Bytes may be views of shared
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "chacha20.h"
+#include "time-slice.h"
 #include "unwrap.h"
 
 typedef enum { SYMMETRIC_PORTABLE, SYMMETRIC_BEST } symmetric;
@@ -260,6 +261,17 @@ static napi_value dispose_unwrapper(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* (thread, nanoseconds) */
+static napi_value set_time_slice(napi_env env, napi_callback_info info) {
+  call now = read_call(env, info);
+  const size_t thread = number_within(&now, 0, 1, INT32_MAX);
+  const size_t nanoseconds = number_within(&now, 1, 1, UINT32_MAX);
+  napi_value taken = NULL;
+  if (now.is_refused) return NULL;
+  napi_get_boolean(env, time_slice_set((int)thread, nanoseconds), &taken);
+  return taken;
+}
+
 static void free_features(napi_env env, void *data, void *hint) {
   (void)env;
   (void)hint;
@@ -281,6 +293,7 @@ NAPI_MODULE_INIT() {
       {"createUnwrapper", create_unwrapper},
       {"unwrapBatch", unwrap_batch_call},
       {"disposeUnwrapper", dispose_unwrapper},
+      {"setTimeSlice", set_time_slice},
   };
   cpu_features *found = malloc(sizeof *found);
   if (found == NULL) return NULL;

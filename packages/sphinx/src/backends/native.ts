@@ -66,7 +66,7 @@ interface Addon {
   disposeUnwrapper(handle: Handle): void;
 }
 
-const ADDON_PATH = '../../native/build/sphinx.node';
+export const ADDON_PATH = '../../native/build/sphinx.node';
 const ENCIPHER = 0;
 const DECIPHER = 1;
 /** Bits of `Addon.features`. */

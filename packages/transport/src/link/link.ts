@@ -34,7 +34,7 @@ export interface LinkHandlers {
    * Neighbouring packets of one message, at `offset` and each further `stride`, as they came. The memory is the link's:
    * it may be read, and overwritten, during the call only. Called once or more for a message.
    */
-  onPackets(message: Uint8Array, run: PacketRun): void;
+  onPackets(message: Buffer, run: PacketRun): void;
   /** What a control's JSON says; its shape is unchecked. Without this handler controls are dropped. */
   onControl?(control: unknown): void;
   /** After something was refused as `full`, half of the bound is free again. */
@@ -93,6 +93,7 @@ export class Link<Context = undefined> {
   #isReading = false;
   #messagesAtTick = 0;
   #quietTicks = 0;
+  #receivedMilliseconds = 0;
   /** In the message that is being read. */
   #hasPonged = false;
   #hasToldEnd = false;
@@ -127,6 +128,14 @@ export class Link<Context = undefined> {
 
   get isOpen(): boolean {
     return this.#end === null;
+  }
+
+  /**
+   * When the last bytes were read that made what is being handed over complete, by the link's clock. It is earlier by all
+   * the time that the link was paused.
+   */
+  get receivedMilliseconds(): number {
+    return this.#receivedMilliseconds;
   }
 
   /** Bytes that have not left the process. */
@@ -232,6 +241,7 @@ export class Link<Context = undefined> {
 
   #chunk(chunk: Buffer): void {
     if (!this.isOpen) return;
+    this.#receivedMilliseconds = this.#clock.now();
     this.#received.bytes += chunk.length;
     this.#frames.push(chunk);
     this.#readFrames();

@@ -30,7 +30,7 @@ export interface PacketRun {
 }
 
 export interface RecordSink {
-  onPackets(message: Uint8Array, run: PacketRun): void;
+  onPackets(message: Buffer, run: PacketRun): void;
   /** What the JSON says. Nobody has checked its shape. */
   onControl(control: unknown): void;
   onGoodbye(goodbye: Goodbye): void;

@@ -81,7 +81,8 @@ async function runNode(terminal: Terminal, options: NodeOptions): Promise<void> 
   const { serveEcho } = await import('../../mix/echo-service.ts');
   const { metricsAddress, serveMetrics } = await import('../../mix/metrics-server.ts');
   const metricsAt = metricsAddress(options);
-  const { MixNode, nodeMetrics } = await import('@fog/betanet');
+  const { MixNode, nodeMetrics, preferShortPauses } = await import('@fog/betanet');
+  preferShortPauses();
   const { lockFolder } = await import('@fog/contract/node');
   const { parseTcpAddress, tcpTransport } = await import('@fog/transport');
   const { genesis } = await findNetwork(terminal, options);

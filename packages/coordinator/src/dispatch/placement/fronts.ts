@@ -37,11 +37,15 @@ export async function planFront(
   return frontFor(dispatcher, kept);
 }
 
-/** The newest first. */
-export function visibleFronts(dispatcher: Dispatcher, caller: Caller): Front[] {
+/** One that is kept: 0 is the newest of those that the caller may see. Throws `not-found`. */
+export function keptFront(dispatcher: Dispatcher, caller: Caller, index: number): Front {
   const isVisible = ({ tenants }: KeptFront) =>
     caller.scope !== 'submit' || [...tenants].every((tenant) => tenant === caller.principal);
-  return dispatcher.planner.fronts.filter(isVisible).map((kept) => frontFor(dispatcher, kept));
+  const kept = dispatcher.planner.fronts.filter(isVisible)[index];
+  if (kept !== undefined) return frontFor(dispatcher, kept);
+  throw new FogError('not-found', `the coordinator keeps no front ${index}`, {
+    hint: 'fog plan FILE --front computes one; batches of jobs with objectives leave theirs',
+  });
 }
 
 function frontFor({ sessions }: Dispatcher, { computedAt, front, picked, stoppedBy }: KeptFront): Front {
@@ -58,7 +62,8 @@ function frontFor({ sessions }: Dispatcher, { computedAt, front, picked, stopped
       return {
         values,
         violation,
-        nodes: byTasks.map(([node, tasks]) => {
+        otherNodes: Math.max(0, byTasks.length - PLACEMENT_LIMITS.toldNodes),
+        nodes: byTasks.slice(0, PLACEMENT_LIMITS.toldNodes).map(([node, tasks]) => {
           const id = front.nodes[node]?.id ?? '';
           return { id, name: sessions.get(id)?.description.name ?? id, tasks };
         }),

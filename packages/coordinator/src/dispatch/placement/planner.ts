@@ -8,7 +8,7 @@
  * node; in the turn that carries it out, each of these places holds only if the node is still there under the same
  * session, suits, and has room. What does not hold, or was not planned, is placed like any other task.
  */
-import type { ObjectiveName, ObjectiveWeights, PlacementReason } from '@fog/contract';
+import { LIMITS, type ObjectiveName, type ObjectiveWeights, type PlacementReason } from '@fog/contract';
 import {
   applyPlan,
   type BatchResult,
@@ -18,6 +18,7 @@ import {
 } from '@fog/scheduler/placement';
 import { PLACEMENT_LIMITS } from '../../limits.ts';
 import type { PlacementClass } from '../requirements.ts';
+import { expectedOf } from './node-offers.ts';
 import type { Place, PlaceRequest, Placer } from './placer.ts';
 import type { PlanThread } from './plan-thread.ts';
 
@@ -129,7 +130,8 @@ export class Planner {
       const place = this.#dependencies.placer.reserveOn(next.node, placement, taken);
       if (place === null) continue;
       const { objectives = {} } = requirements;
-      const reason: PlacementReason = { by: 'plan', objectives, reputation: place.reputation, expected: next.estimate };
+      const expected = expectedOf(next.estimate, requirements);
+      const reason: PlacementReason = { by: 'plan', objectives, reputation: place.reputation, expected };
       places.push({ session: place.session, reason });
     }
     if (planned.length === 0) group.places.delete(placement.id);
@@ -220,7 +222,7 @@ export class Planner {
 
   #keep(front: KeptFront): void {
     this.fronts.unshift(front);
-    this.fronts.length = Math.min(this.fronts.length, PLACEMENT_LIMITS.keptFronts);
+    this.fronts.length = Math.min(this.fronts.length, LIMITS.keptFronts);
   }
 }
 

@@ -6,7 +6,7 @@
 import { attemptKey, type Capacity } from '@fog/contract';
 import { type NodeReservation, reserveOnNode, startsBeside } from '@fog/scheduler/queueing';
 import { DISPATCH_LIMITS } from '../../limits.ts';
-import { type HungryClass, placeQuestion } from '../queue-hints.ts';
+import { type HungryClass, waitingClass } from '../queue-hints.ts';
 import type { Needs } from '../requirements.ts';
 import type { AgentSession, Reservations, Sessions } from '../sessions.ts';
 
@@ -82,7 +82,7 @@ export function keepPlace(
 ): KeptNode | null {
   const { sessions, before } = known;
   const stays = before === null ? undefined : sessions.get(before);
-  const suiting = () => sessions.placer.suiting(placeQuestion({ placement, head }, known.now));
+  const suiting = () => sessions.placer.suiting({ ...waitingClass({ placement, head }, known.now), now: known.now });
   const looked = stays?.takesWork() ? [stays] : suiting().slice(0, DISPATCH_LIMITS.keptNodeChoices);
   let best: { session: AgentSession; reservation: NodeReservation } | null = null;
   for (const session of looked) {

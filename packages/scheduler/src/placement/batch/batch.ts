@@ -1,9 +1,16 @@
 /** A batch of tasks and the nodes that they could go to, as flat arrays. */
 import { FogError } from '@fog/contract';
 import { assertWhole, checkNodes, checkObjectives, checkTasks } from '../checked-model.ts';
-import { hurdleOf } from '../feasibility.ts';
+import { hurdleOf, kindHurdle, kindOf } from '../feasibility.ts';
 import { PLACEMENT_LIMITS } from '../limits.ts';
-import { amountOf, type NodeOffer, type ObjectiveName, resourceNames, type TaskToPlace } from '../model.ts';
+import {
+  amountOf,
+  type NodeOffer,
+  type ObjectiveName,
+  type Resources,
+  resourceNames,
+  type TaskToPlace,
+} from '../model.ts';
 
 /** In the place of a node: the task has none. */
 export const NOWHERE = -1;
@@ -32,8 +39,11 @@ export interface Batch {
   tenants: number;
   /** Tasks in the order in which they get room: priority, then size. */
   order: Int32Array;
-  /** 0: not looked at yet; 1: the node suits the task; 2: it does not. */
+  /** For each task and node 0: not looked at yet; 1: the node suits the task; 2: it does not. */
   suits: Uint8Array;
+  /** Kind of each task, numbered from 0, and for each kind and node the same as `suits`. */
+  kindOf: Int32Array;
+  suitsKind: Uint8Array;
 }
 
 /** Throws `invalid-request` or `invalid-configuration` for tasks, nodes or objectives that make no sense or are too many. */
@@ -66,24 +76,17 @@ function compile(
   objectives: readonly ObjectiveName[],
   now: number,
 ): Batch {
-  const names = resourceNames([...tasks.map(({ needs }) => needs), ...nodes.map(({ capacity }) => capacity)]);
+  const names = resourceNames([...tasks.map((task) => task.needs), ...nodes.map((node) => node.capacity)]);
   const width = names.length;
   const needs = new Float64Array(tasks.length * width);
-  tasks.forEach((task, index) => {
-    names.forEach((name, at) => {
-      needs[index * width + at] = amountOf(task.needs, name);
-    });
-  });
+  for (let task = 0; task < tasks.length; task += 1) {
+    writeAmounts((tasks[task] as TaskToPlace).needs, names, needs, task * width);
+  }
   const free = new Float64Array(nodes.length * width);
-  nodes.forEach((node, index) => {
-    names.forEach((name, at) => {
-      free[index * width + at] = amountOf(node.free, name);
-    });
-  });
-  const indices = new Map(nodes.map(({ id }, index) => [id, index]));
-  const runningOn = Int32Array.from(tasks, ({ running }) =>
-    running === null ? NOWHERE : (indices.get(running.node) ?? NOWHERE),
-  );
+  for (let node = 0; node < nodes.length; node += 1) {
+    writeAmounts((nodes[node] as NodeOffer).free, names, free, node * width);
+  }
+  const runningOn = runningPlaces(tasks, nodes);
   runningOn.forEach((node, task) => {
     if (node === NOWHERE) return;
     for (let at = 0; at < width; at += 1)
@@ -91,6 +94,7 @@ function compile(
   });
   const { groupOf, groups } = groupsOf(tasks);
   const tenantOf = numbered(tasks.map(({ tenant }) => tenant));
+  const kinds = numbered(tasks.map(kindOf));
   return {
     tasks,
     nodes,
@@ -105,10 +109,32 @@ function compile(
     groupOf,
     groups,
     tenantOf,
-    tenants: tenantOf.reduce((most, tenant) => Math.max(most, tenant + 1), 0),
+    tenants: countOf(tenantOf),
     order: orderOf(tasks, needs, free, width),
     suits: new Uint8Array(tasks.length * nodes.length),
+    kindOf: kinds,
+    suitsKind: new Uint8Array(countOf(kinds) * nodes.length),
   };
+}
+
+/** `names` begins with processors and memory. */
+function writeAmounts(resources: Resources, names: readonly string[], amounts: Float64Array, at: number): void {
+  amounts[at] = resources.milliCpu;
+  amounts[at + 1] = resources.memoryBytes;
+  for (let other = 2; other < names.length; other += 1) {
+    amounts[at + other] = amountOf(resources, names[other] as string);
+  }
+}
+
+/** -1 for a task that does not run, or whose node is gone. */
+function runningPlaces(tasks: readonly TaskToPlace[], nodes: readonly NodeOffer[]): Int32Array {
+  const places = new Int32Array(tasks.length).fill(NOWHERE);
+  if (tasks.every(({ running }) => running === null)) return places;
+  const indices = new Map(nodes.map(({ id }, index) => [id, index]));
+  tasks.forEach(({ running }, task) => {
+    if (running !== null) places[task] = indices.get(running.node) ?? NOWHERE;
+  });
+  return places;
 }
 
 /** Whether nothing but its free capacity can keep the task off the node. */
@@ -118,9 +144,21 @@ export function suitsNode(batch: Batch, task: number, node: number): boolean {
   if (known !== 0) return known === 1;
   const runningOn = batch.runningOn[task] as number;
   const running = runningOn === NOWHERE ? null : (batch.nodes[runningOn] as NodeOffer);
-  const hurdle = hurdleOf(batch.tasks[task] as TaskToPlace, batch.nodes[node] as NodeOffer, batch.now, running);
-  batch.suits[at] = hurdle === null ? 1 : 2;
-  return hurdle === null;
+  const isSuited =
+    (runningOn === node || suitsKind(batch, task, node)) &&
+    hurdleOf(batch.tasks[task] as TaskToPlace, batch.nodes[node] as NodeOffer, batch.now, running, null) === null;
+  batch.suits[at] = isSuited ? 1 : 2;
+  return isSuited;
+}
+
+/** Tasks of one kind are suited by the same nodes as far as features, places and privacy go: these are compared once. */
+function suitsKind(batch: Batch, task: number, node: number): boolean {
+  const at = (batch.kindOf[task] as number) * batch.nodes.length + node;
+  const known = batch.suitsKind[at];
+  if (known !== 0) return known === 1;
+  const isSuited = kindHurdle(batch.tasks[task] as TaskToPlace, batch.nodes[node] as NodeOffer) === null;
+  batch.suitsKind[at] = isSuited ? 1 : 2;
+  return isSuited;
 }
 
 export function fitsInto({ needs, width }: Batch, task: number, free: Float64Array, node: number): boolean {
@@ -173,31 +211,42 @@ function groupsOf(tasks: readonly TaskToPlace[]): { groupOf: Int32Array; groups:
 
 function numbered(values: readonly (string | null)[]): Int32Array {
   const numbers = new Map<string | null, number>();
-  return Int32Array.from(values, (value) => {
-    const number = numbers.get(value) ?? numbers.size;
-    numbers.set(value, number);
-    return number;
-  });
+  const numbered = new Int32Array(values.length);
+  for (let at = 0; at < values.length; at += 1) {
+    const value = values[at] as string | null;
+    const known = numbers.get(value);
+    numbered[at] = known ?? numbers.size;
+    if (known === undefined) numbers.set(value, numbers.size);
+  }
+  return numbered;
+}
+
+/** How many numbers are given out. */
+function countOf(numbers: Int32Array): number {
+  return numbers.reduce((most, number) => Math.max(most, number + 1), 0);
 }
 
 /** Higher priority first; then the larger share of what all nodes have free, since large tasks find room less easily. */
 function orderOf(tasks: readonly TaskToPlace[], needs: Float64Array, free: Float64Array, width: number): Int32Array {
   const totals = new Float64Array(width);
-  free.forEach((amount, at) => {
-    totals[at % width] = (totals[at % width] as number) + amount;
+  for (let at = 0; at < free.length; at += 1)
+    totals[at % width] = (totals[at % width] as number) + (free[at] as number);
+  const sizes = new Float64Array(tasks.length);
+  const priorities = new Float64Array(tasks.length);
+  tasks.forEach(({ running, priority }, task) => {
+    for (let at = 0; at < width; at += 1) {
+      const share = (needs[task * width + at] as number) / Math.max(1, totals[at] as number);
+      sizes[task] = Math.max(sizes[task] as number, share);
+    }
+    // Running tasks have their room already: they are never pushed out by a task that waits.
+    priorities[task] = running === null ? priority : Infinity;
   });
-  const sizes = Float64Array.from(tasks, (_, task) =>
-    totals.reduce((size, total, at) => Math.max(size, (needs[task * width + at] as number) / Math.max(1, total)), 0),
-  );
-  // Running tasks have their room already: they are never pushed out by a task that waits.
-  const rankOf = (task: number) => (tasks[task]?.running === null ? 0 : 1);
-  return Int32Array.from(tasks, (_, index) => index).sort(
-    (left, right) =>
-      rankOf(right) - rankOf(left) ||
-      (tasks[right]?.priority ?? 0) - (tasks[left]?.priority ?? 0) ||
-      (sizes[right] as number) - (sizes[left] as number) ||
-      left - right,
-  );
+  return Int32Array.from(tasks, (_, index) => index).sort((left, right) => {
+    const one = priorities[left] as number;
+    const other = priorities[right] as number;
+    if (one !== other) return one > other ? -1 : 1;
+    return (sizes[right] as number) - (sizes[left] as number) || left - right;
+  });
 }
 
 /** Throws `internal` if a node holds more than it can, or replicas meet: what no part of the batch may ever let happen. */

@@ -164,7 +164,8 @@ export class Heuristics {
       keyOf(this.#costs.subarray(task * nodes.length, (task + 1) * nodes.length)),
     );
     return this.#batch.order.slice().sort((left, right) => {
-      const [one, other] = [keys[left] as number, keys[right] as number];
+      const one = keys[left] as number;
+      const other = keys[right] as number;
       return one === other ? 0 : other > one ? 1 : -1;
     });
   }

@@ -7,10 +7,12 @@
  * tasks, nodes and seed give the same plan; a run under one tells how far it came, and can be repeated by that.
  */
 import { FogError } from '@fog/contract';
+import { assertNumber, assertWholeNumber } from '../../nsga2/checked-input.ts';
+import { NSGA2_LIMITS } from '../../nsga2/limits.ts';
 import { feasibility } from '../feasibility.ts';
 import type { NodeOffer, ObjectiveName, TaskToPlace } from '../model.ts';
 import { type LeftTask, type PlacementPlan, planFrom } from '../plan.ts';
-import { type PickRule, pickTradeOff, type TradeOffs } from '../trade-offs.ts';
+import { checkPick, type PickRule, pickTradeOff, type TradeOffs } from '../trade-offs.ts';
 import { type Batch, batchOf, batchWithout, NOWHERE } from './batch.ts';
 import { firstPlacement } from './first-plan.ts';
 import { Heuristics } from './heuristics.ts';
@@ -93,6 +95,8 @@ export async function optimiseBatch(request: BatchRequest, options: BatchOptions
       hint: 'give milliseconds or generations',
     });
   }
+  checkPick(request.pick, [...request.objectives]);
+  checkBudget(options);
   const whole = batchOf(request.tasks, request.nodes, request.objectives, request.now);
   const admitted = admit(whole);
   const left = leftOf(whole, admitted);
@@ -112,6 +116,14 @@ export async function optimiseBatch(request: BatchRequest, options: BatchOptions
   const search = await Search.prepare(batch, first, options, () => clock() - startedAt);
   const { front, ...rest } = await search.run();
   return finish(front, rest);
+}
+
+/** Before anything is computed: a number that is none would end the search at once, or never. */
+function checkBudget({ seed, milliseconds = 0, generations = 0, population = 2 }: BatchOptions): void {
+  assertWholeNumber('seed', seed, 0, 2 ** 32 - 1);
+  assertNumber('milliseconds', milliseconds, 0, Number.MAX_SAFE_INTEGER);
+  assertWholeNumber('generations', generations, 0, NSGA2_LIMITS.generations);
+  assertWholeNumber('population', population, 2, NSGA2_LIMITS.population);
 }
 
 /** Of two ways to fill the nodes, the one that leaves less behind. */

@@ -201,6 +201,7 @@ function archiveOf(batch: Batch, scores: Scores, placements: readonly Int32Array
 class Growth {
   readonly #reference: number[];
   #volume = 0;
+  #idleEpisodes = 0;
 
   constructor({ entries }: Archive) {
     const objectives = entries[0]?.values.length ?? 0;
@@ -215,9 +216,10 @@ class Growth {
     const entries = archive.thinned(PLACEMENT_LIMITS.frontPoints);
     const flat = entries.flatMap(({ values }) => [...values]);
     const volume = hypervolume(flat, entries.length, this.#reference);
-    const hasEnded = this.#volume > 0 && volume <= this.#volume * (1 + PLACEMENT_LIMITS.convergenceShare);
+    const isIdle = this.#volume > 0 && volume <= this.#volume * (1 + PLACEMENT_LIMITS.convergenceShare);
+    this.#idleEpisodes = isIdle ? this.#idleEpisodes + 1 : 0;
     this.#volume = volume;
-    return hasEnded;
+    return this.#idleEpisodes >= PLACEMENT_LIMITS.idleEpisodes;
   }
 }
 

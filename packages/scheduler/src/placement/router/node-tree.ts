@@ -202,7 +202,10 @@ export class NodeTree {
     const isOpen = node?.takesWork === true;
     this.#nodes[index] = node;
     this.names.forEach((name, at) => {
-      this.#mostFree[place * width + at] = isOpen ? amountOf(node.free, name) : -1;
+      // Never more than its capacity: so what fits into what is free is not too large for the node either.
+      this.#mostFree[place * width + at] = isOpen
+        ? Math.min(amountOf(node.free, name), amountOf(node.capacity, name))
+        : -1;
     });
     const { bounds } = this;
     bounds.leastLoad[place] = isOpen ? estimateLoad(node, this.names) : Infinity;

@@ -122,6 +122,7 @@ export class PlaceIndex {
     checkNode(node);
     const isCovered = resourceNames([node.capacity]).every((name) => this.#tree.names.includes(name));
     const known = this.#indices.get(node.id);
+    if (known === undefined) assertAmount('the number of nodes', this.size + 1, 0, PLACEMENT_LIMITS.nodes);
     if (known !== undefined && isCovered) this.#tree.set(known, node);
     const index = isCovered ? (known ?? this.#add(node)) : -1;
     if (index < 0) return this.#rebuild(node);
@@ -180,7 +181,6 @@ export class PlaceIndex {
   /** A tree with twice the room, or with more resources. Masks are made anew when they are asked for. */
   #rebuild(node: NodeOffer): void {
     const all = [...this.nodes().filter(({ id }) => id !== node.id), node];
-    assertAmount('the number of nodes', all.length, 0, PLACEMENT_LIMITS.nodes);
     if (this.#order !== undefined) all.sort(this.#order);
     this.#tree = treeOf(all);
     this.#indices = new Map(all.map(({ id }, index) => [id, index]));

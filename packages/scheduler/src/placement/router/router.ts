@@ -4,7 +4,7 @@
  */
 import { FogError, ROUTER_STRATEGIES, type RouterStrategyName } from '@fog/contract';
 import { assertAmount, checkNode, checkTask } from '../checked-model.ts';
-import { feasibility, isExcluded, kindOf, lastingHurdle, noFeasibleNode, pairHurdle } from '../feasibility.ts';
+import { feasibility, isExcluded, kindHurdle, kindOf, noFeasibleNode, pairHurdle } from '../feasibility.ts';
 import { PLACEMENT_LIMITS } from '../limits.ts';
 import { areNeighbours, changedResources, type NodeOffer, type Resources, type TaskToPlace } from '../model.ts';
 import { PlaceIndex } from './place-index.ts';
@@ -71,7 +71,7 @@ export class Router {
       task,
       strategy: this.#strategy,
       kind: kindOf(task),
-      suits: (candidate) => lastingHurdle(task, candidate) === null,
+      suits: (candidate) => kindHurdle(task, candidate) === null,
       isWanted: (candidate) =>
         !isExcluded(task, candidate) && pairHurdle(task, candidate, now) === null && !isNeighbour(candidate, replicas),
     });

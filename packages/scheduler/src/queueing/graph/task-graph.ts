@@ -45,7 +45,7 @@ export function prepareGraph({ runTimes, edges }: TaskGraph): PreparedGraph {
   if (tasks === 0 || processors === 0 || !isSmall || !isWell) {
     throw new FogError('invalid-request', 'a task graph needs a run time of each task on each processor', {
       details: { tasks, processors, edges: edges.length },
-      hint: `times are not negative; at most ${graphTasks} tasks, ${graphEdges} edges, ${graphProcessors} processors`,
+      hint: `times are from 0 to ${QUEUEING_LIMITS.graphTime}; at most ${graphTasks} tasks, ${graphEdges} edges, ${graphProcessors} processors`,
     });
   }
   const predecessors: TaskEdge[][] = Array.from({ length: tasks }, () => []);
@@ -55,7 +55,7 @@ export function prepareGraph({ runTimes, edges }: TaskGraph): PreparedGraph {
     if (before === undefined || after === undefined || !isTime(edge.transferTime)) {
       throw new FogError('invalid-request', `the edge from task ${edge.from} to ${edge.to} is none`, {
         details: { edge: { ...edge } },
-        hint: `tasks are numbered from 0 to ${tasks - 1}, and times are not negative`,
+        hint: `tasks are numbered from 0 to ${tasks - 1}, and times are from 0 to ${QUEUEING_LIMITS.graphTime}`,
       });
     }
     before.push(edge);
@@ -72,7 +72,7 @@ export function prepareGraph({ runTimes, edges }: TaskGraph): PreparedGraph {
 }
 
 function isTime(value: number): boolean {
-  return Number.isFinite(value) && value >= 0;
+  return value >= 0 && value <= QUEUEING_LIMITS.graphTime;
 }
 
 /**
@@ -92,9 +92,11 @@ export function topologicalOrder(
     }
   }
   if (order.length === names.length) return order;
-  const cycle = findCycle(missing, predecessors).map((index) => names[index] as string);
-  throw new FogError('invalid-request', `these wait for each other: ${cycle.join(' -> ')} -> ${cycle[0]}`, {
-    details: { cycle },
+  const whole = findCycle(missing, predecessors);
+  const cycle = whole.slice(0, QUEUEING_LIMITS.toldCycle).map((index) => names[index] as string);
+  const told = whole.length === cycle.length ? cycle : [...cycle, `${whole.length - cycle.length} more`];
+  throw new FogError('invalid-request', `these wait for each other: ${told.join(' -> ')} -> ${cycle[0]}`, {
+    details: { cycle, ...(whole.length > cycle.length ? { cycleLength: whole.length } : {}) },
     hint: 'remove one of these dependencies',
   });
 }
@@ -111,6 +113,6 @@ function findCycle(missing: readonly number[], predecessors: readonly number[][]
     at = (predecessors[at] as number[]).find(isStuck) as number;
   }
   const cycle = way.slice(seen.get(at)).reverse();
-  const lowest = cycle.indexOf(Math.min(...cycle));
+  const lowest = cycle.reduce((best, index, place) => (index < (cycle[best] as number) ? place : best), 0);
   return [...cycle.slice(lowest), ...cycle.slice(0, lowest)];
 }
