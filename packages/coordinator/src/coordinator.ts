@@ -24,24 +24,20 @@ import { loadSecretsKey, SecretStore } from './access/secrets.ts';
 import { ensureAdminToken, TokenStore } from './access/tokens.ts';
 import { openBlobStore } from './blobs/blob-store.ts';
 import { BlobCollector } from './blobs/collect-blobs.ts';
-import { type Bus, localBus, postgresBus } from './bus.ts';
 import { createCoordinatorService } from './coordinator-service.ts';
+import { openBus, openJobs, openSpace } from './core-parts.ts';
 import { assembleDeployments } from './deployments/assemble.ts';
 import { registerDeploymentGauges } from './deployments/metrics.ts';
-import { Dependencies } from './dispatch/dependencies.ts';
-import { registerDependencyGauge } from './dispatch/dependency-metrics.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { JobCache } from './dispatch/job-cache.ts';
-import { Jobs } from './dispatch/jobs.ts';
 import { Listening } from './dispatch/listening.ts';
 import { createDispatcherMetrics, createQueueWaits } from './dispatch/metrics.ts';
 import { Nodes } from './dispatch/nodes.ts';
 import { Moves } from './dispatch/placement/moves.ts';
 import { PlacementClasses } from './dispatch/placement-classes.ts';
 import { Preemption } from './dispatch/preemption.ts';
+import { openQueueing } from './dispatch/queueing/queueing.ts';
 import { QuotaService } from './dispatch/queueing/quota-service.ts';
-import { Quotas } from './dispatch/queueing/quotas.ts';
-import { ServiceWaits } from './dispatch/queueing/service-waits.ts';
 import { Samples } from './dispatch/samples.ts';
 import { Suspensions } from './dispatch/suspensions.ts';
 import { Sweeps } from './dispatch/sweeps.ts';
@@ -51,12 +47,11 @@ import { serveUpgrades } from './link/upgrades.ts';
 import { PortProxy } from './proxy/port-proxy.ts';
 import { Services } from './proxy/services.ts';
 import { Tunnels } from './proxy/tunnels.ts';
-import { createHttpMetrics, type HttpMetrics, registerDatabaseGauges, registerTunnelGauge } from './routes/metrics.ts';
+import { createHttpMetrics, registerTunnelGauge } from './routes/metrics.ts';
 import type { Logger } from './routes/problem.ts';
 import { buildServer } from './routes/server.ts';
 import type { Caller, CoordinatorService } from './service.ts';
 import type { Database } from './store/database.ts';
-import { DatabaseSpace, measureDatabase } from './store/database-space.ts';
 import { readPlacementNodes } from './store/node-queries.ts';
 import { openDatabase } from './store/open-database.ts';
 
@@ -235,26 +230,33 @@ function welcomeOf({ heartbeat, blobBytes }: CoordinatorOptions['settings']) {
   };
 }
 
+function warnBy(logger: Logger): (message: string, data: Record<string, unknown>) => void {
+  return (message, data) => logger.warn(data, message);
+}
+
 /** The dispatcher with everything around it, and the service in front. */
-async function assembleCore(given: Basis & { stores: Stores; url: () => string }) {
-  const { options, database, logger, now, stores, url } = given;
-  const { settings, dataDirectory } = options;
+async function assembleCore({
+  options,
+  database,
+  logger,
+  now,
+  stores,
+  url,
+}: Basis & { stores: Stores; url: () => string }) {
+  const { settings } = options;
   const { blobs, secrets, collector } = stores;
   const startedAt = now();
   const coordinatorId = `c${randomBytes(8).toString('hex')}`;
-  const warn = (message: string, data: Record<string, unknown>) => logger.warn(data, message);
-  const bus: Bus =
-    settings.databaseUrl === undefined ? localBus() : await postgresBus(settings.databaseUrl, coordinatorId);
+  const warn = warnBy(logger);
+  const bus = await openBus(settings.databaseUrl, coordinatorId);
   const httpMetrics = createHttpMetrics({ blobTotals: () => blobs.totals() });
   const listening = new Listening(startedAt);
   const basis = { database, bus, jobs: new JobCache(), classes: new PlacementClasses(), coordinatorId, now, warn };
-  const quotas = new Quotas(basis);
-  const serviceWaits = new ServiceWaits({ database, now, observe: createQueueWaits(httpMetrics.registry) });
+  const queueing = openQueueing(basis, settings.agingBound, createQueueWaits(httpMetrics.registry));
+  const { quotas } = queueing;
   const dispatcher = new Dispatcher({
     ...basis,
-    quotas,
-    serviceWaits,
-    agingMilliseconds: parseDuration(settings.agingBound),
+    ...queueing,
     welcome: welcomeOf(settings),
     listening,
     logLimitBytes: parseBytes(settings.logBytes),
@@ -265,12 +267,7 @@ async function assembleCore(given: Basis & { stores: Stores; url: () => string }
   const nodes = new Nodes({ ...basis, dispatcher });
   const allNodes = () => readPlacementNodes(database.read);
   const samples = new Samples(database, now);
-  const space = new DatabaseSpace({
-    measure: () => measureDatabase(database, dataDirectory),
-    limitBytes: parseBytes(settings.databaseSpace),
-  });
-  await space.measure();
-  registerDatabaseGauges(httpMetrics.registry, space);
+  const space = await openSpace(database, options, httpMetrics.registry);
   const queueRoom = () => settings.queuedTasks - sweeps.queuedTasks;
   const { jobs, dependencies } = openJobs({
     ...basis,
@@ -288,6 +285,7 @@ async function assembleCore(given: Basis & { stores: Stores; url: () => string }
   registerDeploymentGauges(httpMetrics.registry, database);
   const sweeps = new Sweeps({
     ...basis,
+    ...queueing,
     dispatcher,
     jobs,
     suspensions,
@@ -296,8 +294,6 @@ async function assembleCore(given: Basis & { stores: Stores; url: () => string }
     moves: new Moves({ ...basis, dispatcher, jobCache }),
     jobCache,
     samples,
-    quotas,
-    serviceWaits,
     deployments: deployments.looks,
     space,
     url,
@@ -322,40 +318,8 @@ async function assembleCore(given: Basis & { stores: Stores; url: () => string }
     blobTotals: () => blobs.totals(),
     space,
   });
-  const quotaService = new QuotaService({ ...basis, dispatcher, quotas });
-  const outside = { service, deployments, quotas: quotaService };
+  const outside = { service, deployments, quotas: new QuotaService({ ...basis, dispatcher, quotas }) };
   return { bus, dispatcher, nodes, samples, space, sweeps, ...outside, httpMetrics, coordinatorId, warn };
-}
-
-/** Jobs, and those that wait for others. */
-function openJobs(
-  given: Omit<
-    ConstructorParameters<typeof Jobs>[0],
-    'randomBytes' | 'storageFault' | 'secretNames' | 'connectedNodes' | 'readFolder' | 'publishStreams' | 'waits'
-  > &
-    Omit<ConstructorParameters<typeof Dependencies>[0], 'jobs'> & {
-      space: DatabaseSpace;
-      stores: Pick<Stores, 'blobs'>;
-      allNodes: () => ReturnType<typeof readPlacementNodes>;
-      httpMetrics: Pick<HttpMetrics, 'registry'>;
-    },
-) {
-  const { database, bus, space, stores, allNodes, httpMetrics, ...basis } = given;
-  const jobs: Jobs = new Jobs({
-    ...basis,
-    database,
-    randomBytes,
-    storageFault: () => space.fault(),
-    secretNames: (principal) => secretNames(database, principal),
-    connectedNodes: allNodes,
-    readFolder: (digest) => stores.blobs.readFolder(digest),
-    publishStreams: (ids) => bus.publish({ kind: 'streams', ids }),
-    waits: (jobId, needed) => dependencies.follow(jobId, needed),
-  });
-  const { now, warn } = basis;
-  const dependencies: Dependencies = new Dependencies({ database, bus, jobs, now, warn });
-  registerDependencyGauge(httpMetrics.registry, database);
-  return { jobs, dependencies };
 }
 
 /** In [0, 1). Nodes must not be able to foresee whether they run a task alone. */
@@ -435,11 +399,6 @@ async function authenticateSession(database: Database, text: string): Promise<{ 
     throw new FogError('unauthenticated', 'the token is not that of a session');
   }
   return { nodeId, caller: { scope: 'node', principal: row.owner } };
-}
-
-async function secretNames(database: Database, principal: string): Promise<ReadonlySet<string>> {
-  const rows = await database.read.selectFrom('secrets').select('name').where('principal', '=', principal).execute();
-  return new Set(rows.map((row) => row.name));
 }
 
 function toLogger(log: CoordinatorOptions['log']): Logger {

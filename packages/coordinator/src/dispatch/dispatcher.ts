@@ -18,31 +18,32 @@ import { waitingTasks } from '../store/spot-rows.ts';
 import { insertLeases, loadAttempts, saveAttempts, saveJobs } from '../store/turn-rows.ts';
 import { saveVerification } from '../store/verification-rows.ts';
 import { chooseClasses, roomsForMoves } from './chosen-classes.ts';
-import { Claiming, type Claims } from './claiming.ts';
+import { Claiming } from './claiming.ts';
 import { type AdmittedNode, type Arrival, admitNodes, type Reconciliation, reconcile } from './hello.ts';
-import { type Hold, Holds } from './holds.ts';
+import { Holds } from './holds.ts';
 import { type DispatcherInput, type HelloInput, type HelloOutcome, missingOutputs, namesIn } from './inputs.ts';
-import { type JobCache, runKindsOf } from './job-cache.ts';
+import type { JobCache } from './job-cache.ts';
 import { LeaseDelivery } from './lease-delivery.ts';
-import type { Lease } from './leases.ts';
 import type { Listening } from './listening.ts';
 import type { DispatcherMetrics } from './metrics.ts';
 import { sendOrders } from './orders.ts';
-import { type Heard, moveJournals, stillTrue } from './outdated-inputs.ts';
+import { moveJournals, stillTrue } from './outdated-inputs.ts';
 import { learn } from './placement/learning.ts';
 import { PlanThread } from './placement/plan-thread.ts';
 import { Planner } from './placement/planner.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import { QueueHints } from './queue-hints.ts';
 import type { KeptNode } from './queueing/kept-places.ts';
-import { type Quotas, runningOf } from './queueing/quotas.ts';
-import { expiredWaits, type LeaseWait, type ServiceWaits } from './queueing/service-waits.ts';
+import type { Queueing } from './queueing/queueing.ts';
+import { runningOf } from './queueing/quotas.ts';
+import { expiredWaits } from './queueing/service-waits.ts';
 import type { Requirements } from './requirements.ts';
 import { AgentSession, Sessions } from './sessions.ts';
 import { Turn } from './turn.ts';
+import type { TurnResult } from './turn-result.ts';
 import type { Witness } from './verification/result-proof.ts';
 
-export interface DispatcherDependencies {
+export interface DispatcherDependencies extends Queueing {
   database: Database;
   bus: Bus;
   jobs: JobCache;
@@ -57,30 +58,7 @@ export interface DispatcherDependencies {
   /** Values of a submitter's secrets. Throws `not-found` for a name that is gone. */
   resolveSecrets: (principal: string, names: readonly string[]) => Promise<Record<string, string>>;
   metrics: DispatcherMetrics;
-  quotas: Quotas;
-  serviceWaits: ServiceWaits;
-  /** After this wait, work goes before all of its priority that has waited less. */
-  agingMilliseconds: number;
   warn: (message: string, data: Record<string, unknown>) => void;
-}
-
-/** What a committed turn has to do outside of the database. */
-interface TurnResult {
-  turn: Turn;
-  /** When it was decided. */
-  at: number;
-  /** The inputs that were not outdated. */
-  live: DispatcherInput[];
-  claims: Claims;
-  /** Tasks that were given up before any node took them. */
-  expired: LeaseWait[];
-  /** Sessions whose entries are durable. Those not named are connected elsewhere by now. */
-  heard: Map<AgentSession, Heard>;
-  hellos: { input: HelloInput; outcome: HelloOutcome }[];
-  /** Kept for tasks that move. */
-  rooms: Hold[];
-  streams: string[];
-  verdicts: string[];
 }
 
 /** An agent that connects: what the store says of it, or why it is refused. */

@@ -41,18 +41,20 @@ export function explainTask(explained: ExplainedTask): Explanation {
   };
 }
 
-function waitingOf(explained: ExplainedTask): { reason: (typeof WAITING_REASONS)[number]; message: string } {
-  const { task } = explained;
+interface Waiting {
+  reason: (typeof WAITING_REASONS)[number];
+  message: string;
+}
+
+function waitingOf(explained: ExplainedTask): Waiting {
   const waiting = waitingForPlace(explained);
+  const { task } = explained;
   const last = task.attempts.at(-1);
   if (last?.state !== 'yielded' || !last.message || task.suspended) return waiting;
   return { ...waiting, message: `${waiting.message}; attempt ${last.fence} gave its place up: ${last.message}` };
 }
 
-function waitingForPlace({ task, plan, ahead, overQuota, kept, now }: ExplainedTask): {
-  reason: (typeof WAITING_REASONS)[number];
-  message: string;
-} {
+function waitingForPlace({ task, plan, ahead, overQuota, kept, now }: ExplainedTask): Waiting {
   const last = task.attempts.at(-1);
   if (task.suspended)
     return { reason: 'suspended', message: `it is suspended until it is resumed: fog job resume ${task.job}` };

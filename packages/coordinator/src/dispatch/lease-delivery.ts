@@ -5,7 +5,7 @@ import { blobsOf } from './job-blobs.ts';
 import type { CachedJob } from './job-cache.ts';
 import { groupLeases, type Lease, leaseFrame, leaseGroupTexts } from './leases.ts';
 import { longestRun } from './queueing/kept-nodes.ts';
-import type { AgentSession, Sessions } from './sessions.ts';
+import type { AgentSession, Holder, Sessions } from './sessions.ts';
 
 export interface LeaseDeliveryDependencies {
   sessions: Sessions;
@@ -24,12 +24,12 @@ export class LeaseDelivery {
   /** `at`: when they were decided on. */
   send(leases: readonly Lease[], at: number): void {
     const { sessions } = this.#dependencies;
-    const longest = new Map<CachedJob, number>();
-    const longestOf = (job: CachedJob) => longest.getOrInsertComputed(job, () => longestRun(sessions, job));
-    for (const { name, session, job } of leases) {
-      const { isSpot, needs, submitter: tenant } = job;
-      session.hold(name, needs, { tenant, endsBy: at + longestOf(job), isSpot });
-    }
+    const holders = new Map<CachedJob, Holder>();
+    const holderOf = (job: CachedJob) =>
+      holders.getOrInsertComputed(job, () => {
+        return { tenant: job.submitter, endsBy: at + longestRun(sessions, job), isSpot: job.isSpot };
+      });
+    for (const { name, session, job } of leases) session.hold(name, job.needs, holderOf(job));
     for (const [session, byJob] of groupLeases(leases)) {
       const texts: string[] = [];
       for (const [job, group] of byJob) {

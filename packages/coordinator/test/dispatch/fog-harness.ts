@@ -19,9 +19,9 @@ import { Nodes } from '../../src/dispatch/nodes.ts';
 import { Moves } from '../../src/dispatch/placement/moves.ts';
 import { PlacementClasses } from '../../src/dispatch/placement-classes.ts';
 import { Preemption } from '../../src/dispatch/preemption.ts';
+import { openQueueing } from '../../src/dispatch/queueing/queueing.ts';
 import { QuotaService } from '../../src/dispatch/queueing/quota-service.ts';
-import { Quotas } from '../../src/dispatch/queueing/quotas.ts';
-import { ServiceWaits } from '../../src/dispatch/queueing/service-waits.ts';
+import type { Quotas } from '../../src/dispatch/queueing/quotas.ts';
 import { Samples } from '../../src/dispatch/samples.ts';
 import { Suspensions } from '../../src/dispatch/suspensions.ts';
 import { Sweeps } from '../../src/dispatch/sweeps.ts';
@@ -45,7 +45,7 @@ export interface FogOptions {
   bus?: (coordinatorId: string) => Promise<Bus>;
   keepJobs?: string;
   queuedTasks?: number;
-  agingMilliseconds?: number;
+  agingBound?: string;
   storageFault?: () => FogError | null;
   secrets?: Record<string, string>;
   /** Files of folder manifests; any other one names itself. */
@@ -118,9 +118,7 @@ export class Fog implements AsyncDisposable {
     options: FogOptions,
   ) {
     this.storage = storage;
-    this.#options = options;
-    this.database = database;
-    this.bus = bus;
+    [this.#options, this.database, this.bus] = [options, database, bus];
     this.clock = options.clock ?? { now: 1_700_000_000_000 };
     const now = () => this.clock.now;
     const warn = (message: string, data: Record<string, unknown>) => void this.warnings.push({ message, data });
@@ -128,12 +126,11 @@ export class Fog implements AsyncDisposable {
     const classes = new PlacementClasses();
     const startedAt = options.startedAt ?? this.clock.now - 3_600_000;
     const listening = new Listening(startedAt);
-    this.quotas = new Quotas({ database, coordinatorId });
-    const serviceWaits = new ServiceWaits({ database, now, observe: () => undefined });
+    const basis = { database, coordinatorId, now };
+    const queueing = openQueueing(basis, options.agingBound ?? '10m', () => undefined);
+    this.quotas = queueing.quotas;
     this.dispatcher = new Dispatcher({
-      quotas: this.quotas,
-      serviceWaits,
-      agingMilliseconds: options.agingMilliseconds ?? 600_000,
+      ...queueing,
       database,
       bus,
       jobs: jobCache,
@@ -175,31 +172,20 @@ export class Fog implements AsyncDisposable {
     this.deployments = deployments.service;
     this.samples = new Samples(database, now);
     this.suspensions = new Suspensions({ database, dispatcher: this.dispatcher, bus, jobCache, now });
+    const { suspensions, dependencies, samples } = this;
     this.sweeps = new Sweeps({
-      database,
-      suspensions: this.suspensions,
-      dependencies: this.dependencies,
-      preemption: new Preemption({ database, dispatcher: this.dispatcher, now }),
-      moves: new Moves({ database, dispatcher: this.dispatcher, jobCache, now }),
-      samples: this.samples,
-      quotas: this.quotas,
-      serviceWaits,
+      ...queueing,
+      ...{ database, dispatcher, jobs, jobCache, classes, coordinatorId, startedAt, listening, now, warn },
+      ...{ suspensions, dependencies, samples },
+      preemption: new Preemption({ database, dispatcher, now }),
+      moves: new Moves({ database, dispatcher, jobCache, now }),
       deployments: deployments.looks,
       space: { measure: async () => undefined },
-      dispatcher: this.dispatcher,
-      jobs: this.jobs,
-      jobCache,
-      classes,
-      coordinatorId,
       url: () => 'http://127.0.0.1:1',
-      startedAt,
-      listening,
       keepJobs: options.keepJobs ?? '30d',
       readBlob: async (digest) => options.blobs?.get(digest) ?? null,
       collectBlobs: async () => undefined,
       onPeers: (peers) => bus.setPeers(peers),
-      now,
-      warn,
     });
   }
 

@@ -91,6 +91,9 @@ await onBothDatabases('placement', {
     assert.match(hurdleOn(fog, dear, budget) ?? '', /^price: at most 999 micro-FOG$/);
     assert.deepEqual(await nodesOf(fog, budget), []);
     assert.deepEqual(await nodesOf(fog, { spec: { budget: { perTask: 1000 } } }), ['dear']);
+    const silver = { spec: { ...budget.spec, tier: 'silver' as const, budget: { perTask: 2499 } } };
+    assert.match(hurdleOn(fog, dear, silver) ?? '', /^price: /, 'a higher tier costs more');
+    assert.deepEqual(await nodesOf(fog, { spec: { tier: 'silver', budget: { perTask: 2500 } } }), ['dear']);
     const session = dear.session ?? assert.fail();
     session.roundTripMilliseconds = 80;
     fog.dispatcher.sessions.changed(session);

@@ -104,7 +104,7 @@ await onBothDatabases('order of the queue', {
         ['bob', { spec: { count: 9 } }],
         ['gina', { spec: { tier: 'gold', count: 500 } }],
       ],
-      { agingMilliseconds: 60_000 },
+      { agingBound: '1m' },
     );
     const agent = fog.agent({ capacity: { slots: 1 } });
     const order: string[] = [];

@@ -1,17 +1,19 @@
 /** What the scheduler is told of nodes and tasks, from what the coordinator knows of them. Pure. */
-import type { Capacity, Node, NodeDescription, RuntimeName } from '@fog/contract';
+import type { Capacity, Node, NodeDescription, PlacementReason, RuntimeName } from '@fog/contract';
 import {
   hurdleText,
   type NodeOffer,
   nodeOffer,
+  type PairEstimate,
   pairHurdle,
   type Resources,
   type TaskToPlace,
   taskToPlace,
 } from '@fog/scheduler/placement';
+import { SERVICE_LEVELS } from '@fog/scheduler/queueing';
 import { type NodeTrust, reputationOf, unknownNode } from '@fog/verification';
 import { PLACEMENT_LIMITS } from '../../limits.ts';
-import type { Hurdle, Needs, PlacementClass } from '../requirements.ts';
+import type { Hurdle, Needs, PlacementClass, Requirements } from '../requirements.ts';
 import type { ExpectedRun } from './run-times.ts';
 
 /** A node as placement sees it. */
@@ -121,11 +123,27 @@ export function taskOf(placement: PlacementClass, { expected, submittedAt, input
       deadline === undefined ? null : { atMilliseconds: submittedAt + deadline.within, isStrict: deadline.strict },
     inputs,
     trustFloor: requirements.trust ?? 0,
-    priceCapMicroFog: requirements.budget ?? null,
+    priceCapMicroFog: capAtBronze(requirements),
     latencyCapMilliseconds: requirements.latency ?? null,
     onlyNode: requirements.node,
     affinity: data?.[0] === undefined ? null : { key: data[0], coldStartMilliseconds: 0 },
   });
+}
+
+/** Nodes ask the price of the lowest tier; that of the others is a multiple. */
+function capAtBronze({ budget, tier }: Requirements): number | null {
+  return budget === undefined ? null : Math.floor((budget * 1000) / SERVICE_LEVELS[tier ?? 'bronze'].pricePermille);
+}
+
+/** An estimate as it is told: at the price of the tier. */
+export function expectedOf(estimate: PairEstimate, { tier }: Requirements): PlacementReason['expected'] {
+  const costMicroFog = Math.ceil((estimate.costMicroFog * SERVICE_LEVELS[tier ?? 'bronze'].pricePermille) / 1000);
+  return { ...estimate, costMicroFog, failureRisk: rounded(estimate.failureRisk) };
+}
+
+/** Four places tell probabilities well enough. */
+export function rounded(probability: number): number {
+  return Math.round(probability * 10_000) / 10_000;
 }
 
 /** Whether the class says anything that `pairHurdle` looks at. */

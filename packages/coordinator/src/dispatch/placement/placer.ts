@@ -14,12 +14,14 @@ import { type Hurdle, hasBegun, hurdleOf, type PlacementClass } from '../require
 import { type AgentSession, Reservations } from '../sessions.ts';
 import { BlobPlaces } from './blob-places.ts';
 import {
+  expectedOf,
   type FleetFacts,
   hasTerms,
   offerOf,
   offerOfNode,
   reputationIn,
   resourcesOf,
+  rounded,
   taskOf,
   termsHurdle,
 } from './node-offers.ts';
@@ -177,7 +179,7 @@ export class Placer {
         objectives,
         compared: ready.length,
         reputation: rounded(offer.reputation),
-        expected: { ...estimate, failureRisk: rounded(estimate.failureRisk) },
+        expected: expectedOf(estimate, placement.requirements),
       };
       while (places.length < most && reserve(session)) places.push({ session, reason });
       if (places.length === most) break;
@@ -297,8 +299,4 @@ function suits(placement: PlacementClass, session: AgentSession): boolean {
 function reasonOn(node: string, { requirements }: PlacementClass): Pick<PlacementReason, 'by' | 'strategy'> {
   if (requirements.node !== null) return { by: 'pinned' };
   return requirements.prefer === node ? { by: 'moved' } : { by: 'strategy', strategy: DEFAULT_STRATEGY };
-}
-
-function rounded(probability: number): number {
-  return Math.round(probability * 10_000) / 10_000;
 }

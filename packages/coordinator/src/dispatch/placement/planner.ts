@@ -18,6 +18,7 @@ import {
 } from '@fog/scheduler/placement';
 import { PLACEMENT_LIMITS } from '../../limits.ts';
 import type { PlacementClass } from '../requirements.ts';
+import { expectedOf } from './node-offers.ts';
 import type { Place, PlaceRequest, Placer } from './placer.ts';
 import type { PlanThread } from './plan-thread.ts';
 
@@ -129,7 +130,8 @@ export class Planner {
       const place = this.#dependencies.placer.reserveOn(next.node, placement, taken);
       if (place === null) continue;
       const { objectives = {} } = requirements;
-      const reason: PlacementReason = { by: 'plan', objectives, reputation: place.reputation, expected: next.estimate };
+      const expected = expectedOf(next.estimate, requirements);
+      const reason: PlacementReason = { by: 'plan', objectives, reputation: place.reputation, expected };
       places.push({ session: place.session, reason });
     }
     if (planned.length === 0) group.places.delete(placement.id);
