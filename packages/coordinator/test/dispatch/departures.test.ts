@@ -181,6 +181,13 @@ const CASES: Cases = {
     one.yields(name as NonNullable<typeof name>, CHECKPOINT, 'moved');
     await fog.settle();
     assert.deepEqual(await jobsOf(three), [job]);
+    const { placement } = await fog.database.read
+      .selectFrom('attempts')
+      .select('placement')
+      .where('job_id', '=', job)
+      .where('fence', '=', 2)
+      .executeTakeFirstOrThrow();
+    assert.equal(JSON.parse(placement ?? '{}').by, 'moved');
     assert.equal(three.groups.at(-1)?.leases[0]?.checkpoint, CHECKPOINT.manifest);
     const types = (await eventTypes(fog.database, job)).filter((type) => /yielded|requeued/.test(type));
     assert.deepEqual(types, ['task.yielded 0/1', 'task.requeued 0']);
