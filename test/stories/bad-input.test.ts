@@ -24,7 +24,7 @@ describe('a specification with faults', () => {
       spec: {
         count: 0,
         bogus: true,
-        budget: { max: '1' },
+        schedule: '@daily',
         timeouts: { attempt: 'soon' },
         task: { runtime: 'wasm', wasm: { module: 'sha256:12' }, outputs: [{ name: 'a', path: '/out/../etc' }] },
       },
@@ -34,8 +34,8 @@ describe('a specification with faults', () => {
     const faults = error.details.faults as { path: string; code: string }[];
     assert.deepEqual(faults.map(({ path, code }) => `${path} ${code}`).sort(), [
       'spec.bogus unknown-field',
-      'spec.budget unsupported',
       'spec.count invalid',
+      'spec.schedule unsupported',
       'spec.task.outputs[0].path invalid',
       'spec.task.wasm.module invalid',
       'spec.timeouts.attempt invalid',
@@ -43,10 +43,12 @@ describe('a specification with faults', () => {
   });
 
   test('that asks for what is not built is unsupported', async () => {
-    const spec = { kind: 'Job', spec: { budget: 5, task: wasmTask(await put(programs.succeedModule())) } };
+    const spec = { kind: 'Job', spec: { schedule: '@daily', task: wasmTask(await put(programs.succeedModule())) } };
     const error = await rejection(fog.client.call('submitJob', { body: { spec } }));
     assert.equal(error.code, 'unsupported');
-    assert.deepEqual(error.details.faults, [{ path: 'spec.budget', code: 'unsupported', message: 'is not built yet' }]);
+    assert.deepEqual(error.details.faults, [
+      { path: 'spec.schedule', code: 'unsupported', message: 'is not built yet' },
+    ]);
   });
 
   test('that names an unknown blob or secret', async () => {

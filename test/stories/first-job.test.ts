@@ -18,11 +18,11 @@ test('a fog comes up, runs a job, stops, and comes up again with everything in p
   const ran = await fog(data, 'run', 'examples/hello/job.yaml', '--json');
   assert.equal(ran.code, 0, ran.stderr);
   const wrong = join(data, 'wrong.yaml');
-  writeFileSync(wrong, 'kind: Job\nspec:\n  cuont: 3\n  budget: 5\n  task: { runtime: docker }\n');
+  writeFileSync(wrong, 'kind: Job\nspec:\n  cuont: 3\n  schedule: daily\n  task: { runtime: docker }\n');
   const mistake = await fog(data, 'run', wrong);
   assert.equal(mistake.code, 2);
   assert.match(mistake.stderr, /spec\.cuont/);
-  assert.match(mistake.stderr, /spec\.budget.*not built yet/);
+  assert.match(mistake.stderr, /spec\.schedule.*not built yet/);
 
   const before = (await fog(data, 'job', 'ls', '--json')).stdout;
   assert.equal(await first.interrupt(), 0);

@@ -177,7 +177,7 @@ describe('commands', () => {
     assert.equal(await readFile(join(folder, 'out', '2', 'result'), 'utf8'), '{"args":["a"]}');
     const { waiting, placed, plan } = await json(['job', 'why', id, '--task', '2']);
     assert.deepEqual([waiting, placed.suitable, plan.nodes.length], [null, 2, 2]);
-    assert.match(placed.message, /next in turn of 2 connected nodes that suited/);
+    assert.match(placed.message, /^of 2 connected nodes that suited, .*\(balanced\); reputation 1$/);
     const again = (await inFog(['job', 'rerun', id])).stdout.trim();
     assert.notEqual(again, id);
     assert.equal((await inFog(['job', 'wait', again])).code, 0);
