@@ -6,7 +6,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { globalSetup, globalTeardown } from '../support/whole-suite.ts';
-import { COUNTS, type Counts, endAll, runUnit, type UnitResult } from './test-process.ts';
+import { COUNT_NAMES, type Counts, endAll, runUnit, type UnitResult } from './test-process.ts';
 import { findTestFiles, type TestUnit, unitsOf } from './test-units.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -43,7 +43,7 @@ async function main(): Promise<number> {
     await globalTeardown();
   }
   const sum = sumOf(results);
-  for (const name of COUNTS) process.stdout.write(`ℹ ${name} ${sum[name]}\n`);
+  for (const name of COUNT_NAMES) process.stdout.write(`ℹ ${name} ${sum[name]}\n`);
   process.stdout.write(`ℹ duration_ms ${(performance.now() - began).toFixed(0)}\n`);
   const failures = results.map((result) => result.failures).filter((text) => text !== '');
   if (failures.length > 0) process.stdout.write(`\n✖ failing tests:\n\n${failures.join('\n\n')}\n`);
@@ -56,7 +56,7 @@ function print({ unit, text, milliseconds }: UnitResult): void {
 
 function sumOf(results: readonly UnitResult[]): Counts {
   const add = (name: keyof Counts) => results.reduce((total, { counts }) => total + counts[name], 0);
-  return Object.fromEntries(COUNTS.map((name) => [name, add(name)])) as Counts;
+  return Object.fromEntries(COUNT_NAMES.map((name) => [name, add(name)])) as Counts;
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

@@ -3,8 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { SUITE_LIMITS } from './limits.ts';
 import type { TestUnit } from './test-units.ts';
 
-export const COUNTS = ['tests', 'suites', 'pass', 'fail', 'cancelled', 'skipped', 'todo'] as const;
-export type Counts = Record<(typeof COUNTS)[number], number>;
+/** Of the sum that node's test runner prints, in its order. */
+export const COUNT_NAMES = ['tests', 'suites', 'pass', 'fail', 'cancelled', 'skipped', 'todo'] as const;
+export type Counts = Record<(typeof COUNT_NAMES)[number], number>;
 
 export interface UnitResult {
   unit: TestUnit;
@@ -92,7 +93,7 @@ function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-const SUM = new RegExp(`^${COUNTS.map((name) => `ℹ ${name} (\\d+)\\n`).join('')}ℹ duration_ms .*\\n`, 'm');
+const SUM = new RegExp(`^${COUNT_NAMES.map((name) => `ℹ ${name} (\\d+)\\n`).join('')}ℹ duration_ms .*\\n`, 'm');
 
 /** Takes what a process printed apart. A process that failed without a word of a test counts as one that failed. */
 export function readOutput(
@@ -100,7 +101,7 @@ export function readOutput(
   { said, code, isOverdue }: Ended,
 ): Omit<UnitResult, 'unit' | 'milliseconds'> {
   const sum = SUM.exec(said);
-  const counts = Object.fromEntries(COUNTS.map((name, index) => [name, Number(sum?.[index + 1] ?? 0)])) as Counts;
+  const counts = Object.fromEntries(COUNT_NAMES.map((name, index) => [name, Number(sum?.[index + 1] ?? 0)])) as Counts;
   const text = sum === null ? said : said.slice(0, sum.index);
   const rest = sum === null ? '' : said.slice(sum.index + sum[0].length);
   const failures = rest.replace(/^\s*✖ failing tests:\n/, '').trim();

@@ -104,7 +104,7 @@ export const DEPLOYMENT_LIMITS = {
 
 /** Where tasks go. */
 export const PLACEMENT_LIMITS = {
-  /** Nodes with room that are compared for a class of tasks by its objectives; of more, others each time. It takes some 2 ms. */
+  /** Nodes with room that are compared for a class of tasks by its objectives; of more, others each time. It takes about a millisecond. */
   comparedNodes: 1_000,
   /** Kinds of tasks, and nodes, whose run times are remembered; some 100 bytes each. */
   runTimes: 50_000,

@@ -1,6 +1,6 @@
 /**
  * Runs the optimiser in a thread of its own, so that nothing waits for it but who asked. The thread is started when it is
- * needed, and ends when it was not for a while: it takes some 60 MB.
+ * needed, and ends when it was not for a while: it takes some 40 MB.
  */
 import { Worker } from 'node:worker_threads';
 import { FogError, type ProblemDocument } from '@fog/contract';

@@ -80,8 +80,12 @@ export class Planner {
     this.#dependencies = dependencies;
   }
 
-  /** Before a claim: begins plans for classes that compete. Tasks of the highest tier do not wait for one. */
+  /** Before a claim: begins plans for classes that compete. */
   look(waiting: readonly WaitingClass[], now: number): void {
+    // What nobody has asked for by now was for tasks that are gone.
+    for (const [key, { made, heldUntil }] of this.#groups) {
+      if (made !== null && now >= heldUntil + PLACEMENT_LIMITS.planEveryMilliseconds) this.#groups.delete(key);
+    }
     for (const [key, classes] of Map.groupBy(waiting, keyOf)) {
       if (key === '' || classes.length < 2 || this.#groups.has(key)) continue;
       // Where one node has room, there is nothing to choose.
