@@ -1,12 +1,9 @@
-import { type Kysely, SqliteAdapter, sql } from 'kysely';
+import type { Kysely } from 'kysely';
+import { runStatements } from './run-statements.ts';
 
 /** Everything a fog needs to run jobs. Column meanings: ../tables.ts. */
 export async function up(database: Kysely<unknown>): Promise<void> {
-  // SQLite can keep a table in the order of its key, which spares a second tree; PostgreSQL has no such thing.
-  const isSqlite = database.getExecutor().adapter instanceof SqliteAdapter;
-  for (const statement of STATEMENTS) {
-    await sql.raw(statement.replace('ORDERED_BY_KEY', isSqlite ? 'WITHOUT ROWID' : '')).execute(database);
-  }
+  await runStatements(database, STATEMENTS);
 }
 
 const STATEMENTS = [

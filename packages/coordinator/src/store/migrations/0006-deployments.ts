@@ -1,11 +1,9 @@
-import { type Kysely, SqliteAdapter, sql } from 'kysely';
+import type { Kysely } from 'kysely';
+import { runStatements } from './run-statements.ts';
 
 /** Services and daemons under a name, their revisions, and what the controller remembers of their replicas. */
 export async function up(database: Kysely<unknown>): Promise<void> {
-  const isSqlite = database.getExecutor().adapter instanceof SqliteAdapter;
-  for (const statement of STATEMENTS) {
-    await sql.raw(statement.replace('ORDERED_BY_KEY', isSqlite ? 'WITHOUT ROWID' : '')).execute(database);
-  }
+  await runStatements(database, STATEMENTS);
 }
 
 const STATEMENTS = [

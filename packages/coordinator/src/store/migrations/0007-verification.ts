@@ -1,11 +1,9 @@
-import { type Kysely, SqliteAdapter, sql } from 'kysely';
+import type { Kysely } from 'kysely';
+import { runStatements } from './run-statements.ts';
 
 /** Verification of results, and what is known of the nodes that computed them. Column meanings: ../tables.ts. */
 export async function up(database: Kysely<unknown>): Promise<void> {
-  const isSqlite = database.getExecutor().adapter instanceof SqliteAdapter;
-  for (const statement of STATEMENTS) {
-    await sql.raw(statement.replace('ORDERED_BY_KEY', isSqlite ? 'WITHOUT ROWID' : '')).execute(database);
-  }
+  await runStatements(database, STATEMENTS);
 }
 
 const STATEMENTS = [

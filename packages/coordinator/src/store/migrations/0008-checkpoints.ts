@@ -1,8 +1,9 @@
-import { type Kysely, sql } from 'kysely';
+import type { Kysely } from 'kysely';
+import { runStatements } from './run-statements.ts';
 
 /** Checkpoints of tasks, and suspended jobs, tasks and attempts. */
 export async function up(database: Kysely<unknown>): Promise<void> {
-  for (const statement of STATEMENTS) await sql.raw(statement).execute(database);
+  await runStatements(database, STATEMENTS);
 }
 
 const STATEMENTS = [
