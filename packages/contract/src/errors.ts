@@ -11,6 +11,7 @@ const CATALOGUE = {
   'invalid-request': [400, false, 'The request is malformed'],
   unsupported: [422, false, 'This is not built yet'],
   unauthenticated: [401, false, 'A valid token is needed'],
+  'insufficient-funds': [402, false, 'The account does not cover this'],
   forbidden: [403, false, 'The token does not allow this'],
   'not-found': [404, false, 'There is no such thing'],
   conflict: [409, false, 'The request contradicts the present state'],

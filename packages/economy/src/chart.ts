@@ -1,0 +1,89 @@
+/**
+ * The chart of accounts: which accounts there are, and how their ids, and those of the transfers between them, are made.
+ * Whoever knows what an account is for knows its id, so that two coordinators never open it twice.
+ *
+ * Real money and money of the faucet are two currencies, a ledger each: no transfer leads from one to the other, so that
+ * what was given away can be neither staked nor voted with.
+ */
+import { createHash } from 'node:crypto';
+
+/** The ledger of each currency. */
+export const CURRENCIES = { fog: 1, faucet: 2 } as const;
+export type Currency = keyof typeof CURRENCIES;
+
+/** What an account is for -> its code in the ledger. */
+export const ACCOUNT_CODES = {
+  /** All money comes from here and goes back when it burns; supply is what it owes. One a currency. */
+  issuance: 1,
+  /** What the members decide over. */
+  treasury: 2,
+  /** What slashed bonds leave beyond the damage. */
+  insurance: 3,
+  /** What a principal can spend. */
+  wallet: 10,
+  /** What may be spent on one job. */
+  escrow: 11,
+  /** What a principal has at stake. */
+  bonded: 12,
+  /** What a principal has taken out of stake, and gets when its time has passed. */
+  unbonding: 13,
+  /** Earned by stake, not yet withdrawn; one a validator. */
+  rewards: 14,
+  /** Held while a proposal is decided. */
+  deposit: 15,
+  /** Held while a slash can be appealed against. */
+  slashed: 16,
+} as const;
+export type AccountKind = keyof typeof ACCOUNT_CODES;
+
+/** What a transfer is for -> its code in the ledger. */
+export const TRANSFER_CODES = {
+  issue: 1,
+  burn: 2,
+  send: 3,
+  faucet: 4,
+  /** Buyer to the escrow of a job. */
+  cover: 10,
+  /** Escrow to a provider: a result counts. */
+  payout: 11,
+  /** Escrow to the treasury. */
+  fee: 12,
+  /** To the buyer: the service level was missed. */
+  credit: 13,
+  /** Escrow to the buyer: what was not spent. */
+  refund: 14,
+  bond: 20,
+  unbond: 21,
+  release: 22,
+  reward: 23,
+  slash: 24,
+  /** Of a slashed bond to the buyer whose result was wrong. */
+  compensation: 25,
+  deposit: 30,
+  grant: 31,
+  emission: 32,
+} as const;
+export type TransferKind = keyof typeof TRANSFER_CODES;
+
+/**
+ * The id of an account, 128 bits: `name` is the principal, the job, the validator or the proposal that it belongs to;
+ * empty for those of which there is one a currency.
+ */
+export function accountId(currency: Currency, kind: AccountKind, name = ''): bigint {
+  return derivedId('account', currency, kind, name);
+}
+
+/** The id of a transfer, 128 bits: the same cause always gives the same, so that it cannot be made twice. */
+export function transferId(kind: TransferKind, ...cause: readonly (string | number)[]): bigint {
+  return derivedId('transfer', kind, ...cause);
+}
+
+/** The first 128 bits of a SHA-256 over the parts, each with its length. Never 0 or 2^128 - 1, as far as anyone knows. */
+function derivedId(...parts: readonly (string | number)[]): bigint {
+  const hash = createHash('sha256');
+  for (const part of parts) {
+    const text = String(part);
+    hash.update(`${Buffer.byteLength(text)}:${text};`);
+  }
+  return BigInt(`0x${hash.digest('hex').slice(0, 32)}`);
+}
