@@ -314,6 +314,16 @@ export const DISPATCH_LIMITS = {
   classConfirmedMilliseconds: 3_600_000,
 } as const;
 
+/** Money for work. */
+export const SETTLEMENT_LIMITS = {
+  /** Of a slice of bronze, before anything is known of a region: an hour of a processor is 0.012 FOG then. */
+  firstPriceMicroFog: 1_000,
+  /** Prices move by an eighth at most: in ten minutes at full load to a thousandfold, in one to twice as much. */
+  priceStepMilliseconds: 10_000,
+  /** Regions with a price of their own: nodes name them. */
+  regions: 256,
+} as const;
+
 /** Published ports of services. */
 export const PROXY_LIMITS = {
   /** Connections to ports in all; with their buffers each may hold some 256 KiB where nobody reads. */

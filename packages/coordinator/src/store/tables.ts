@@ -30,6 +30,7 @@ export interface Tables {
   quota_uses: QuotaUsesTable;
   service_waits: ServiceWaitsTable;
   service_settlements: ServiceSettlementsTable;
+  market_prices: MarketPricesTable;
 }
 
 export interface JobsTable {
@@ -81,6 +82,8 @@ export interface JobsTable {
   purpose: Generated<string>;
   /** JSON of LeaseTerms: what its leases say in place of its own; null for jobs that are not verified. */
   lease_terms: Generated<string | null>;
+  /** JSON of the terms on which it is paid for, as they were at the submit; null where nobody pays. */
+  payment_terms: Generated<string | null>;
 }
 
 export interface TasksTable {
@@ -128,6 +131,10 @@ export interface AttemptsTable {
   suitable: number | null;
   /** JSON of PlacementReason; null in old rows, and where nothing was chosen. */
   placement: string | null;
+  /** Micro-FOG for a slice, fixed at the lease; null where nobody pays. */
+  price: Generated<number | null>;
+  /** Principal whose node it was at the lease: who is paid. */
+  payee: Generated<string | null>;
   leased_at: number;
   started_at: number | null;
   ended_at: number | null;
@@ -409,6 +416,16 @@ export interface ServiceSettlementsTable {
   /** Of the price, to be given back. */
   credit_permille: number;
   settled_at: number;
+}
+
+/** What a slice of bronze costs in a region. */
+export interface MarketPricesTable {
+  region: string;
+  micro_fog: number;
+  /** Slices at a time at the last step. */
+  used_slices: number;
+  offered_slices: number;
+  stepped_at: number;
 }
 
 export type JobRow = Selectable<JobsTable>;

@@ -34,12 +34,19 @@ export interface NodeFacts {
   speed: number;
 }
 
-/** What stands in for what a node does not say. */
+/** What stands in for what a node does not say, and what slices cost. */
 export interface FleetFacts {
+  /** Micro-FOG for a slice of bronze. */
+  priceOn: PriceOn;
   /** Of the hungriest node that says it: power that is not told is not taken for little. */
   idleWatts: number;
   busyWatts: number;
 }
+
+export type PriceOn = (node: Pick<NodeDescription, 'labels' | 'offer'>) => number;
+
+/** Where there is no market: what the node asks. */
+export const ASKED_PRICE: PriceOn = ({ offer }) => offer?.pricePerSlice ?? 0;
 
 /** 1 for a trusted node: its results are taken as they are. */
 export function reputationIn(runtime: RuntimeName, { trusted, trust }: Pick<NodeFacts, 'trusted' | 'trust'>): number {
@@ -48,7 +55,7 @@ export function reputationIn(runtime: RuntimeName, { trusted, trust }: Pick<Node
 
 export function offerOf(node: NodeFacts, runtime: RuntimeName, free: Capacity, fleet: FleetFacts): NodeOffer {
   const { description, trusted } = node;
-  const { pricePerSlice = 0, idleWatts = fleet.idleWatts, busyWatts = fleet.busyWatts } = description.offer ?? {};
+  const { idleWatts = fleet.idleWatts, busyWatts = fleet.busyWatts } = description.offer ?? {};
   return nodeOffer({
     id: node.id,
     owner: node.owner,
@@ -56,7 +63,7 @@ export function offerOf(node: NodeFacts, runtime: RuntimeName, free: Capacity, f
     capacity: resourcesOf(description.capacity),
     free: resourcesOf(free),
     speed: node.speed,
-    priceMicroFogPerSlice: pricePerSlice,
+    priceMicroFogPerSlice: fleet.priceOn(description),
     idleWatts,
     busyWatts,
     reputation: reputationIn(runtime, node),

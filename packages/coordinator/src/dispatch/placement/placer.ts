@@ -14,11 +14,13 @@ import { type Hurdle, hasBegun, hurdleOf, type PlacementClass } from '../require
 import { type AgentSession, Reservations } from '../sessions.ts';
 import { BlobPlaces } from './blob-places.ts';
 import {
+  ASKED_PRICE,
   expectedOf,
   type FleetFacts,
   hasTerms,
   offerOf,
   offerOfNode,
+  type PriceOn,
   reputationIn,
   resourcesOf,
   rounded,
@@ -54,7 +56,7 @@ export class Placer {
   readonly #indexes = new Map<RuntimeName, PlaceIndex>();
   /** Sessions of which the indexes may show something else than they say. */
   readonly #stale = new Set<AgentSession>();
-  readonly #fleet: FleetFacts = { idleWatts: 0, busyWatts: 0 };
+  readonly #fleet: FleetFacts = { idleWatts: 0, busyWatts: 0, priceOn: ASKED_PRICE };
   /** Where the next comparison of many nodes begins. */
   #cursor = 0;
 
@@ -70,11 +72,25 @@ export class Placer {
     this.#fleet.idleWatts = Math.max(this.#fleet.idleWatts, idleWatts);
     this.#fleet.busyWatts = Math.max(this.#fleet.busyWatts, busyWatts);
     // It stands in for all that do not say theirs.
-    const changed = isHungriest ? this.#sessions.values() : [session];
-    for (const each of changed) {
-      for (const [runtime, index] of this.#indexes) index.set(this.#offer(each, runtime));
-    }
+    this.#offerAgain(isHungriest ? this.#sessions.values() : [session]);
     session.onRoom = () => this.#stale.add(session);
+  }
+
+  /** Slices cost something else from now on. */
+  setPrices(priceOn: PriceOn): void {
+    this.#fleet.priceOn = priceOn;
+    this.#offerAgain(this.#sessions.values());
+  }
+
+  /** Micro-FOG for a slice of bronze on this node. */
+  priceOn({ description }: AgentSession): number {
+    return this.#fleet.priceOn(description);
+  }
+
+  #offerAgain(sessions: Iterable<AgentSession>): void {
+    for (const session of sessions) {
+      for (const [runtime, index] of this.#indexes) index.set(this.#offer(session, runtime));
+    }
   }
 
   remove(session: AgentSession): void {

@@ -1,0 +1,16 @@
+import type { Kysely } from 'kysely';
+import { runStatements } from './run-statements.ts';
+
+/** What attempts cost, whom they pay, and what slices of the fog cost. Column meanings: ../tables.ts. */
+export async function up(database: Kysely<unknown>): Promise<void> {
+  await runStatements(database, STATEMENTS);
+}
+
+const STATEMENTS = [
+  'ALTER TABLE attempts ADD COLUMN price BIGINT',
+  'ALTER TABLE attempts ADD COLUMN payee TEXT',
+  'ALTER TABLE jobs ADD COLUMN payment_terms TEXT',
+  `CREATE TABLE market_prices (
+    region TEXT PRIMARY KEY, micro_fog BIGINT NOT NULL, used_slices BIGINT NOT NULL, offered_slices BIGINT NOT NULL,
+    stepped_at BIGINT NOT NULL)`,
+];
