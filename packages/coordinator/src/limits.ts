@@ -320,6 +320,14 @@ export const SETTLEMENT_LIMITS = {
   firstPriceMicroFog: 1_000,
   /** Prices move by an eighth at most: in ten minutes at full load to a thousandfold, in one to twice as much. */
   priceStepMilliseconds: 10_000,
+  /** A job without a budget pays no more than this many times the posted price: its cover is reckoned by it. */
+  dearestMultiple: 2,
+  /** What is kept running is paid for in periods of so long. */
+  periodMilliseconds: 3_600_000,
+  /** What one submit may be given by the faucet, 10^9 FOG: more than all tasks of a job can cost at usual prices. */
+  faucetMicroFog: 10n ** 15n,
+  /** Escrows closed in one transaction. */
+  closedEscrows: 200,
   /** Regions with a price of their own: nodes name them. */
   regions: 256,
 } as const;

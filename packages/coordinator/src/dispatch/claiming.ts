@@ -306,7 +306,9 @@ export class Claiming {
         return;
       }
       const isVerified = replica === 'verified';
-      claims.leases.push({ name, session, suitable, reason, job: jobs.get(job), checkpoint, isVerified });
+      const known = jobs.get(job);
+      const price = known.payment === null ? null : tierPrice(sessions.placer.priceOn(session), known.payment);
+      claims.leases.push({ name, session, suitable, reason, price, job: known, checkpoint, isVerified });
       if (holds.size > 0) claims.filled.push({ classId: placement.id, node: session.nodeId });
       if (replica === undefined) turn.leased(name, { id: session.nodeId, name: session.description.name });
     });

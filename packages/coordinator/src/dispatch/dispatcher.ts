@@ -262,7 +262,9 @@ export class Dispatcher {
     await saveAttempts(writer, turn);
     const verdicts = await saveVerification(writer, turn.verification, classes, at);
     const claims = await this.#claiming.claim(writer, turn, at);
-    const given = claims.leases.map(({ session, ...lease }) => ({ ...lease, node: session.nodeId }));
+    const given = claims.leases.map(({ session, ...lease }) => {
+      return { ...lease, node: session.nodeId, payee: session.identity.owner };
+    });
     const [, streams] = await allOf([insertLeases(writer, given, at), saveJobs(writer, turn.counts, turn.entries, at)]);
     const expired = await expiredWaits(writer, turn, live, { jobs, classes, sessions: this.sessions, now: at });
     const rooms = await roomsForMoves(writer, classes, turn);

@@ -48,6 +48,9 @@ export interface TurnAttempt extends AttemptName {
   /** JSON of HealthReport. */
   health: string | null;
   logBytes: number;
+  /** Micro-FOG for a slice, and who gets it; null where nobody pays. */
+  price: number | null;
+  payee: string | null;
 }
 
 /** Why a task failed or ended early. */

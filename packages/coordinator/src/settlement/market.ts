@@ -41,8 +41,19 @@ export class Market {
     return Math.max(this.posted(regionOf(labels)), offer?.pricePerSlice ?? 0);
   }
 
+  /** Whether it asks so much that only jobs that name a budget may be given to it. */
+  isTooDear({ labels, offer }: Pick<NodeDescription, 'labels' | 'offer'>): boolean {
+    const asked = offer?.pricePerSlice ?? 0;
+    return asked > this.posted(regionOf(labels)) * SETTLEMENT_LIMITS.dearestMultiple;
+  }
+
   posted(region: string): number {
     return this.#prices.get(region)?.microFog ?? SETTLEMENT_LIMITS.firstPriceMicroFog;
+  }
+
+  /** The highest that is posted anywhere. */
+  highest(): number {
+    return Math.max(this.posted(NO_REGION), ...[...this.#prices.values()].map(({ microFog }) => microFog));
   }
 
   /** By region. */

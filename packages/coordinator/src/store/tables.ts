@@ -84,6 +84,10 @@ export interface JobsTable {
   lease_terms: Generated<string | null>;
   /** JSON of the terms on which it is paid for, as they were at the submit; null where nobody pays. */
   payment_terms: Generated<string | null>;
+  /** JSON of EscrowRecord: what has become of its cover. Null where nobody pays. */
+  escrow: Generated<string | null>;
+  /** 1 while money of it may lie in escrow. */
+  escrow_open: Generated<number>;
 }
 
 export interface TasksTable {
@@ -117,6 +121,8 @@ export interface TasksTable {
   verification: Generated<string | null>;
   /** When time alone changes something in it; of a decided task: it is to be verified again. */
   verification_due: Generated<number | null>;
+  /** JSON of TaskSettlement: which of its results were paid, where several may be. */
+  settlement: Generated<string | null>;
   /** 1 while a decided task wants another replica. */
   reverifying: Generated<number>;
 }

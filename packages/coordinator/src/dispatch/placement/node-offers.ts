@@ -36,17 +36,26 @@ export interface NodeFacts {
 
 /** What stands in for what a node does not say, and what slices cost. */
 export interface FleetFacts {
-  /** Micro-FOG for a slice of bronze. */
-  priceOn: PriceOn;
+  prices: Prices;
   /** Of the hungriest node that says it: power that is not told is not taken for little. */
   idleWatts: number;
   busyWatts: number;
 }
 
-export type PriceOn = (node: Pick<NodeDescription, 'labels' | 'offer'>) => number;
+type PricedNode = Pick<NodeDescription, 'labels' | 'offer'>;
 
-/** Where there is no market: what the node asks. */
-export const ASKED_PRICE: PriceOn = ({ offer }) => offer?.pricePerSlice ?? 0;
+export interface Prices {
+  /** Micro-FOG for a slice of bronze. */
+  priceOn(node: PricedNode): number;
+  /** Whether it asks so much that only jobs that name a budget may be given to it. */
+  isTooDear(node: PricedNode): boolean;
+}
+
+/** Where there is no market, it is what the node asks. */
+export const ASKED_PRICES: Prices = {
+  priceOn: ({ offer }) => offer?.pricePerSlice ?? 0,
+  isTooDear: () => false,
+};
 
 /** 1 for a trusted node: its results are taken as they are. */
 export function reputationIn(runtime: RuntimeName, { trusted, trust }: Pick<NodeFacts, 'trusted' | 'trust'>): number {
@@ -63,7 +72,7 @@ export function offerOf(node: NodeFacts, runtime: RuntimeName, free: Capacity, f
     capacity: resourcesOf(description.capacity),
     free: resourcesOf(free),
     speed: node.speed,
-    priceMicroFogPerSlice: fleet.priceOn(description),
+    priceMicroFogPerSlice: fleet.prices.priceOn(description),
     idleWatts,
     busyWatts,
     reputation: reputationIn(runtime, node),
