@@ -51,6 +51,7 @@ import { createHttpMetrics, registerTunnelGauge } from './routes/metrics.ts';
 import type { Logger } from './routes/problem.ts';
 import { buildServer } from './routes/server.ts';
 import type { Caller, CoordinatorService } from './service.ts';
+import { assembleEconomy } from './settlement/assemble.ts';
 import type { Database } from './store/database.ts';
 import { readPlacementNodes } from './store/node-queries.ts';
 import { openDatabase } from './store/open-database.ts';
@@ -252,11 +253,15 @@ async function assembleCore({
   const httpMetrics = createHttpMetrics({ blobTotals: () => blobs.totals() });
   const listening = new Listening(startedAt);
   const basis = { database, bus, jobs: new JobCache(), classes: new PlacementClasses(), coordinatorId, now, warn };
+  const isAlone = isLoopback(splitListen(settings.listen).host);
+  const economy = assembleEconomy({ database, jobs: basis.jobs, now, settings, isAlone });
+  const settlement = economy?.settlement ?? null;
   const queueing = openQueueing(basis, settings.agingBound, createQueueWaits(httpMetrics.registry));
   const { quotas } = queueing;
   const dispatcher = new Dispatcher({
     ...basis,
     ...queueing,
+    settlement,
     welcome: welcomeOf(settings),
     listening,
     logLimitBytes: parseBytes(settings.logBytes),
@@ -264,6 +269,11 @@ async function assembleCore({
     resolveSecrets: (principal, names) => secrets.resolve(principal, names),
     metrics: createDispatcherMetrics(httpMetrics.registry, () => service.status()),
   });
+  if (economy !== null) {
+    const { market } = economy;
+    market.onPrices = () => dispatcher.sessions.placer.setPrices(market);
+    market.onPrices();
+  }
   const nodes = new Nodes({ ...basis, dispatcher });
   const allNodes = () => readPlacementNodes(database.read);
   const samples = new Samples(database, now);
@@ -272,6 +282,7 @@ async function assembleCore({
   const { jobs, dependencies } = openJobs({
     ...basis,
     dispatcher,
+    settlement,
     queueRoom,
     quotas,
     space,
@@ -300,6 +311,7 @@ async function assembleCore({
     startedAt,
     listening,
     keepJobs: settings.keepJobs,
+    others: economy?.sweeps ?? [],
     readBlob: (digest, mostBytes) => blobs.readSmall(digest, mostBytes),
     collectBlobs: async () => void (await collector.run()),
     onPeers: (peers) => bus.setPeers(peers),

@@ -328,6 +328,8 @@ export const SETTLEMENT_LIMITS = {
   faucetMicroFog: 10n ** 15n,
   /** Escrows closed in one transaction. */
   closedEscrows: 200,
+  /** How often a coordinator looks whether a price is due, and reads those that others have moved. */
+  priceLookMilliseconds: 2_000,
   /** Regions with a price of their own: nodes name them. */
   regions: 256,
 } as const;

@@ -18,6 +18,7 @@ import { type BlockedHeads, KeptNodes, longestRun } from './queueing/kept-nodes.
 import type { KeptNode, PlacedUntil } from './queueing/kept-places.ts';
 import { fairPortions, nextPortion, type PlaceFinder, type Portion, type Shares } from './queueing/portions.ts';
 import type { OwnUse, QuotaGate, Quotas } from './queueing/quotas.ts';
+import { tierPrice } from '../settlement/job-terms.ts';
 import { firstWaitsOf, type LeaseWait, type ServiceWaits } from './queueing/service-waits.ts';
 import { TurnUses } from './queueing/tenant-uses.ts';
 import type { Requirements } from './requirements.ts';
@@ -307,7 +308,7 @@ export class Claiming {
       }
       const isVerified = replica === 'verified';
       const known = jobs.get(job);
-      const price = known.payment === null ? null : tierPrice(sessions.placer.priceOn(session), known.payment);
+      const price = known.payment === null ? null : tierPrice(sessions.placer.priceOn(session), known.payment.terms);
       claims.leases.push({ name, session, suitable, reason, price, job: known, checkpoint, isVerified });
       if (holds.size > 0) claims.filled.push({ classId: placement.id, node: session.nodeId });
       if (replica === undefined) turn.leased(name, { id: session.nodeId, name: session.description.name });

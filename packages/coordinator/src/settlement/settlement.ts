@@ -50,6 +50,14 @@ export interface SettlementDependencies {
   now: () => number;
 }
 
+/** What is stored with a job that is paid for. */
+export interface PreparedPayment {
+  paymentTerms: string;
+  escrow: string;
+  /** Moves the money, when the job is stored. */
+  carryOut(): Promise<void>;
+}
+
 export class Settlement {
   readonly #dependencies: SettlementDependencies;
 
@@ -58,13 +66,13 @@ export class Settlement {
   }
 
   /**
-   * Covers a job that is about to be stored in this transaction. Throws `insufficient-funds` with the amount that is
-   * missing; nothing has been written then.
+   * What covers a job that is about to be stored in this transaction: nothing is written yet. Throws `insufficient-funds`
+   * with the amount that is missing, and `invalid-request` where a result could cost more than can be paid.
    */
-  async open(
+  async prepare(
     writer: Writer,
     { job, spec, buyer, tasks }: { job: string; spec: JobSpec; buyer: string; tasks: number },
-  ): Promise<{ paymentTerms: string; escrow: string }> {
+  ): Promise<PreparedPayment> {
     const { ledger, market, currency, hasFaucet, parameters, now } = this.#dependencies;
     const terms = termsOf({
       spec,
@@ -76,7 +84,8 @@ export class Settlement {
     });
     const needed = coverOf(terms);
     const moves = new MoneyMoves(currency);
-    let available = await ledger.balance(writer, accountId(currency, 'wallet', buyer));
+    moves.openWallet(buyer);
+    let available = await spendableOf(writer, accountId(currency, 'wallet', buyer));
     if (hasFaucet && available < needed) {
       const given = needed - available;
       assertCovered(given, SETTLEMENT_LIMITS.faucetMicroFog);
@@ -84,10 +93,12 @@ export class Settlement {
       available = needed;
     }
     const opened = openEscrow({ job, buyer, terms }, available);
-    moves.openWallet(buyer);
     moves.add(opened);
-    await moves.carryOut(writer, ledger, now());
-    return { paymentTerms: writeTerms(terms), escrow: writeRecord(opened.record) };
+    return {
+      paymentTerms: writeTerms(terms),
+      escrow: writeRecord(opened.record),
+      carryOut: () => moves.carryOut(writer, ledger, now()),
+    };
   }
 
   /**

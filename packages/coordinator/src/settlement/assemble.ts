@@ -1,0 +1,58 @@
+/** Puts together what moves money, where the fog asks for any. */
+import type { CoordinatorSettings } from '@fog/contract';
+import type { JobCache } from '../dispatch/job-cache.ts';
+import type { Sweep } from '../dispatch/sweeps.ts';
+import { SETTLEMENT_LIMITS } from '../limits.ts';
+import type { Database } from '../store/database.ts';
+import { Market } from './market.ts';
+import { FIRST_PARAMETERS } from './parameters.ts';
+import { Settlement } from './settlement.ts';
+import { SqlLedger } from './sql-ledger.ts';
+
+export interface Economy {
+  ledger: SqlLedger;
+  market: Market;
+  settlement: Settlement;
+  sweeps: Sweep[];
+}
+
+/** Null in a fog that asks for no money. */
+export function assembleEconomy({
+  database,
+  jobs,
+  now,
+  settings,
+  isAlone,
+}: {
+  database: Database;
+  jobs: JobCache;
+  now: () => number;
+  settings: Pick<CoordinatorSettings, 'economy' | 'faucet'>;
+  /** Only programs on this machine can reach it. */
+  isAlone: boolean;
+}): Economy | null {
+  if (settings.economy === 'off') return null;
+  const ledger = new SqlLedger(database.engine);
+  const market = new Market({ database, jobs, now });
+  const hasFaucet = settings.faucet === 'on' || (settings.faucet === 'auto' && isAlone);
+  const settlement = new Settlement({
+    database,
+    ledger,
+    market,
+    jobs,
+    currency: hasFaucet ? 'faucet' : 'fog',
+    hasFaucet,
+    parameters: () => FIRST_PARAMETERS,
+    now,
+  });
+  const sweeps: Sweep[] = [
+    { name: 'prices', everyMilliseconds: SETTLEMENT_LIMITS.priceLookMilliseconds, run: () => market.step() },
+    { name: 'escrows', everyMilliseconds: 1000, run: () => closeAll(settlement) },
+    { name: 'pending transfers', everyMilliseconds: 1000, run: async () => void (await ledger.sweepExpired(database, now())) },
+  ];
+  return { ledger, market, settlement, sweeps };
+}
+
+async function closeAll(settlement: Settlement): Promise<void> {
+  while ((await settlement.closeEnded()) === SETTLEMENT_LIMITS.closedEscrows);
+}
