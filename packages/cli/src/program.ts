@@ -20,6 +20,7 @@ import { addSlaCommand } from './commands/sla.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addTokenCommands } from './commands/token.ts';
 import { addUpCommand } from './commands/up.ts';
+import { addMarketCommand, addWalletCommands } from './commands/wallet.ts';
 import { EXIT, errorExitCode } from './exit-code.ts';
 import { writeError } from './output/errors.ts';
 import type { Terminal } from './terminal.ts';
@@ -59,6 +60,8 @@ export function buildProgram(terminal: Terminal): Command {
   addSecretCommands(program, terminal);
   addQuotaCommands(program, terminal);
   addSlaCommand(program, terminal);
+  addWalletCommands(program, terminal);
+  addMarketCommand(program, terminal);
   addConfigCommand(program, terminal);
   addCompletionCommand(program, terminal);
   return program;
