@@ -123,6 +123,7 @@ async function assemble(
     service: core.service,
     deployments: core.deployments.service,
     quotas: core.quotas,
+    wallets: core.wallets,
     tokens: stores.tokens,
     secrets: stores.secrets,
     blobs: stores.blobs,
@@ -330,7 +331,8 @@ async function assembleCore({
     blobTotals: () => blobs.totals(),
     space,
   });
-  const outside = { service, deployments, quotas: new QuotaService({ ...basis, dispatcher, quotas }) };
+  const wallets = economy?.wallets ?? null;
+  const outside = { service, deployments, wallets, quotas: new QuotaService({ ...basis, dispatcher, quotas }) };
   return { bus, dispatcher, nodes, samples, space, sweeps, ...outside, httpMetrics, coordinatorId, warn };
 }
 

@@ -8,11 +8,13 @@ import { Market } from './market.ts';
 import { FIRST_PARAMETERS } from './parameters.ts';
 import { Settlement } from './settlement.ts';
 import { SqlLedger } from './sql-ledger.ts';
+import { Wallets } from './wallets.ts';
 
 export interface Economy {
   ledger: SqlLedger;
   market: Market;
   settlement: Settlement;
+  wallets: Wallets;
   sweeps: Sweep[];
 }
 
@@ -50,7 +52,7 @@ export function assembleEconomy({
     { name: 'escrows', everyMilliseconds: 1000, run: () => closeAll(settlement) },
     { name: 'pending transfers', everyMilliseconds: 1000, run: async () => void (await ledger.sweepExpired(database, now())) },
   ];
-  return { ledger, market, settlement, sweeps };
+  return { ledger, market, settlement, wallets: new Wallets({ database, ledger, market, now }), sweeps };
 }
 
 async function closeAll(settlement: Settlement): Promise<void> {

@@ -1,9 +1,11 @@
 /** Accounts and transfers that one transaction asks of the ledger, together. */
 import { FogError } from '@fog/contract';
 import { ACCOUNT_CODES, accountId, CURRENCIES, type Currency, TRANSFER_CODES } from '@fog/economy/chart';
-import type { EscrowAccount, EscrowTransfer } from '@fog/economy/escrow';
+import type { EscrowAccount } from '@fog/economy/escrow';
 import type { NewAccount, NewTransfer } from '@fog/economy/ledger';
 import type { Writer } from '../store/database.ts';
+import { insertWalletNames } from '../store/settlement-rows.ts';
+import { numberOfJob } from './job-numbers.ts';
 import type { SqlLedger } from './sql-ledger.ts';
 
 /** A wallet never gives what it does not have. */
@@ -13,6 +15,8 @@ export class MoneyMoves {
   readonly #currency: Currency;
   readonly #accounts = new Map<bigint, NewAccount>();
   readonly #transfers: NewTransfer[] = [];
+  /** Whose wallets these are. */
+  readonly #names = new Map<bigint, string>();
 
   constructor(currency: Currency) {
     this.#currency = currency;
@@ -25,12 +29,17 @@ export class MoneyMoves {
   }
 
   openWallet(principal: string): void {
+    this.#names.set(accountId(this.#currency, 'wallet', principal), principal);
     this.#open('wallet', principal, DEBITS_MUST_NOT_EXCEED_CREDITS);
   }
 
-  add({ accounts = [], transfers }: { accounts?: readonly EscrowAccount[]; transfers: readonly EscrowTransfer[] }): void {
-    for (const account of accounts) this.#accounts.set(account.id, account);
+  add({ transfers }: { transfers: readonly NewTransfer[] }): void {
     this.#transfers.push(...transfers);
+  }
+
+  /** Accounts of the escrow of a job. */
+  openEscrow(job: string, accounts: readonly EscrowAccount[]): void {
+    for (const account of accounts) this.#accounts.set(account.id, { ...account, userData128: numberOfJob(job) });
   }
 
   /** New money of the faucet. */
@@ -54,6 +63,8 @@ export class MoneyMoves {
     if (this.isEmpty) return;
     const accounts = [...this.#accounts.values()];
     const outcome = await ledger.apply(writer, { accounts, transfers: this.#transfers }, now);
+    const opened = accounts.filter((_, index) => outcome.accounts[index]?.status === 'created').map(({ id }) => id);
+    await insertWalletNames(writer, named(this.#names, opened));
     const refused = outcome.transfers.findIndex(({ status }) => status !== 'created' && status !== 'exists');
     if (refused === -1) return;
     const { status } = outcome.transfers[refused] as { status: string };
@@ -68,4 +79,11 @@ export class MoneyMoves {
     if (this.#accounts.has(id)) return;
     this.#accounts.set(id, { id, ledger: CURRENCIES[this.#currency], code: ACCOUNT_CODES[kind], flags });
   }
+}
+
+function named(names: ReadonlyMap<bigint, string>, ids: readonly bigint[]): [id: bigint, principal: string][] {
+  return ids.flatMap((id) => {
+    const name = names.get(id);
+    return name === undefined ? [] : [[id, name]];
+  });
 }

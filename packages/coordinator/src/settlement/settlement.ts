@@ -34,9 +34,11 @@ import {
 } from '../store/settlement-rows.ts';
 import { type PaymentParameters, termsOf } from './job-terms.ts';
 import type { Market } from './market.ts';
+import { readLedgerAccount } from './ledger-queries.ts';
 import { MoneyMoves } from './money-moves.ts';
 import type { SqlLedger } from './sql-ledger.ts';
 import { settleTurnTask } from './turn-settlement.ts';
+import { spendable } from './wallets.ts';
 
 export interface SettlementDependencies {
   database: Database;
@@ -85,7 +87,7 @@ export class Settlement {
     const needed = coverOf(terms);
     const moves = new MoneyMoves(currency);
     moves.openWallet(buyer);
-    let available = await spendableOf(writer, accountId(currency, 'wallet', buyer));
+    let available = spendable(await readLedgerAccount(writer, accountId(currency, 'wallet', buyer)));
     if (hasFaucet && available < needed) {
       const given = needed - available;
       assertCovered(given, SETTLEMENT_LIMITS.faucetMicroFog);
@@ -93,6 +95,7 @@ export class Settlement {
       available = needed;
     }
     const opened = openEscrow({ job, buyer, terms }, available);
+    moves.openEscrow(job, opened.accounts);
     moves.add(opened);
     return {
       paymentTerms: writeTerms(terms),

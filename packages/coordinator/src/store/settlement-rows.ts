@@ -1,10 +1,21 @@
 /** Records of escrows and settlements, in the rows of the jobs and tasks that they are of. */
-import { type EscrowRecord, readRecord, readSettlement, type TaskSettlement, writeRecord, writeSettlement } from '@fog/economy/escrow';
+import type { Currency } from '@fog/economy/chart';
+import {
+  balanceOf,
+  type EscrowRecord,
+  readRecord,
+  readSettlement,
+  readTerms,
+  type TaskSettlement,
+  writeRecord,
+  writeSettlement,
+} from '@fog/economy/escrow';
 import { sql } from 'kysely';
 import type { TurnTask } from '../dispatch/turn-records.ts';
 import { SETTLEMENT_LIMITS } from '../limits.ts';
+import { idBytes, readId } from '../settlement/records.ts';
 import { type BulkStatement, runBulk } from './bulk.ts';
-import type { Database, Writer } from './database.ts';
+import type { Database, Reader, Writer } from './database.ts';
 import { LIVE_STATES } from './live-attempts.ts';
 import { rowLock } from './turn-rows.ts';
 
@@ -106,3 +117,51 @@ const COUNT_OPEN: BulkStatement = {
     FROM ROWS AS k`,
   columns: { id: 'text' },
 };
+
+const INSERT_NAMES: BulkStatement = {
+  text: 'INSERT INTO wallet_names (account, principal) SELECT account, principal FROM ROWS AS d WHERE true ON CONFLICT DO NOTHING',
+  columns: { account: 'bytea', principal: 'text' },
+};
+
+/** Whose accounts these are: their ids tell it to nobody. */
+export async function insertWalletNames(
+  writer: Writer,
+  names: readonly (readonly [account: bigint, principal: string])[],
+): Promise<void> {
+  await runBulk(
+    writer,
+    INSERT_NAMES,
+    names.map(([account, principal]) => [idBytes(account), principal]),
+  );
+}
+
+const READ_NAMES: BulkStatement = {
+  text: 'SELECT n.account, n.principal FROM ROWS AS k CROSS JOIN wallet_names n WHERE n.account = k.account',
+  columns: { account: 'bytea' },
+};
+
+export async function readWalletNames(reader: Reader, accounts: readonly bigint[]): Promise<Map<bigint, string>> {
+  const rows = await runBulk<{ account: Uint8Array; principal: string }>(
+    reader,
+    READ_NAMES,
+    Array.from(new Set(accounts), (account) => [idBytes(account)]),
+  );
+  return new Map(rows.map(({ account, principal }) => [readId(account), principal]));
+}
+
+/** What lies in escrow for the jobs of a principal, by currency. */
+export async function readOpenEscrows(reader: Reader, principal: string): Promise<Map<Currency, bigint>> {
+  const rows = await reader
+    .selectFrom('jobs')
+    .select(['escrow', 'payment_terms'])
+    .where('submitter', '=', principal)
+    .where('escrow_open', '=', 1)
+    .execute();
+  const sums = new Map<Currency, bigint>();
+  for (const { escrow, payment_terms: terms } of rows) {
+    const currency = terms === null ? null : readTerms(terms).currency;
+    if (escrow === null || currency === null) continue;
+    sums.set(currency, (sums.get(currency) ?? 0n) + balanceOf(readRecord(escrow)));
+  }
+  return sums;
+}

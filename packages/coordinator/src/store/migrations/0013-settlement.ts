@@ -14,6 +14,7 @@ const STATEMENTS = [
   'ALTER TABLE jobs ADD COLUMN escrow_open INTEGER NOT NULL DEFAULT 0',
   'ALTER TABLE tasks ADD COLUMN settlement TEXT',
   'CREATE INDEX jobs_with_open_escrow ON jobs (ended_at) WHERE escrow_open = 1',
+  'CREATE TABLE wallet_names (account BYTES PRIMARY KEY, principal TEXT NOT NULL)',
   `CREATE TABLE market_prices (
     region TEXT PRIMARY KEY, micro_fog BIGINT NOT NULL, used_slices BIGINT NOT NULL, offered_slices BIGINT NOT NULL,
     stepped_at BIGINT NOT NULL)`,
