@@ -25,6 +25,7 @@ import type { Quotas } from '../../src/dispatch/queueing/quotas.ts';
 import { Samples } from '../../src/dispatch/samples.ts';
 import { Suspensions } from '../../src/dispatch/suspensions.ts';
 import { Sweeps } from '../../src/dispatch/sweeps.ts';
+import { assembleEconomy, type Economy } from '../../src/settlement/assemble.ts';
 import { readPlacementNodes } from '../../src/store/node-queries.ts';
 import { openDatabase } from '../../src/store/open-database.ts';
 import { type CrashableDatabase, crashable } from './crashable-database.ts';
@@ -52,6 +53,9 @@ export interface FogOptions {
   folders?: ReadonlyMap<string, { digest: string }[]>;
   /** What can be read of outputs. */
   blobs?: ReadonlyMap<string, Uint8Array>;
+  /** Off, unless it says otherwise. */
+  economy?: 'on' | 'off';
+  faucet?: 'on' | 'off';
 }
 
 export interface SpecChange {
@@ -106,6 +110,7 @@ export class Fog implements AsyncDisposable {
   readonly sweeps: Sweeps;
   readonly quotas: Quotas;
   readonly quotaService: QuotaService;
+  readonly economy: Economy | null;
   readonly agents: FakeAgent[] = [];
   readonly storage: Storage;
   readonly #options: FogOptions;
@@ -129,8 +134,12 @@ export class Fog implements AsyncDisposable {
     const basis = { database, coordinatorId, now };
     const queueing = openQueueing(basis, options.agingBound ?? '10m', () => undefined);
     this.quotas = queueing.quotas;
+    const { economy = 'off', faucet = 'on' } = options;
+    this.economy = assembleEconomy({ database, jobs: jobCache, now, settings: { economy, faucet }, isAlone: true });
+    const settlement = this.economy?.settlement ?? null;
     this.dispatcher = new Dispatcher({
       ...queueing,
+      settlement,
       database,
       bus,
       jobs: jobCache,
@@ -145,6 +154,7 @@ export class Fog implements AsyncDisposable {
       metrics: UNMEASURED,
       warn,
     });
+    if (this.economy !== null) this.dispatcher.sessions.placer.setPrices(this.economy.market);
     this.nodes = new Nodes({ database, dispatcher: this.dispatcher, bus, coordinatorId, now });
     const queueRoom = () => (options.queuedTasks ?? 5_000_000) - this.sweeps.queuedTasks;
     const allNodes = () => readPlacementNodes(database.read);
@@ -156,6 +166,7 @@ export class Fog implements AsyncDisposable {
       now,
       randomBytes: (count) => randomBytes(count),
       queueRoom,
+      settlement,
       quotas: this.quotas,
       storageFault: () => options.storageFault?.() ?? null,
       secretNames: async () => new Set(Object.keys(options.secrets ?? {})),
@@ -185,6 +196,7 @@ export class Fog implements AsyncDisposable {
       keepJobs: options.keepJobs ?? '30d',
       readBlob: async (digest) => options.blobs?.get(digest) ?? null,
       collectBlobs: async () => undefined,
+      others: this.economy?.sweeps ?? [],
       onPeers: (peers) => bus.setPeers(peers),
     });
   }

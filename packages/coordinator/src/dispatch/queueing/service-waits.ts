@@ -48,7 +48,7 @@ export function firstWaitsOf(
     const { isHidden, queueMilliseconds, submitter } = jobs.get(job);
     if (isHidden) continue;
     const since = Math.min(now, queueDeadline - queueMilliseconds);
-    const wait = { job, tenant: submitter, tier: tierOf(requirements), since, count: 1 };
+    const wait: LeaseWait = { job, tenant: submitter, tier: tierOf(requirements), since, count: 1 };
     waits.push(wait);
     last = { job, deadline: queueDeadline, wait };
   }
