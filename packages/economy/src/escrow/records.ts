@@ -135,13 +135,13 @@ export function writeSettlement({ version, leases }: TaskSettlement): string {
 export function readSettlement(text: string): TaskSettlement {
   const raw = objectOf(text, 'a settlement');
   assertFields(raw, ['version', 'leases'], 'a settlement');
-  assertNumber(raw['version'] as number, { least: 1, most: 1, what: 'the version of a settlement' });
-  const list = raw['leases'] as Record<string, unknown>[];
+  assertNumber(raw.version as number, { least: 1, most: 1, what: 'the version of a settlement' });
+  const list = raw.leases as Record<string, unknown>[];
   assertList(list, ESCROW_LIMITS.leasesOfTask, 'the paid leases of a task');
   const leases = list.map((entry): PaidLease => {
     assertFields(entry, ['fence', 'price', 'payout'], 'a paid lease');
-    const fence = entry['fence'] as number;
-    const [price, payout] = [amountOf(entry['price']), amountOf(entry['payout'])];
+    const fence = entry.fence as number;
+    const [price, payout] = [amountOf(entry.price), amountOf(entry.payout)];
     assertNumber(fence, { least: 1, what: 'a fence' });
     assertAmount(price, { most: ESCROW_LIMITS.priceMicroFog, what: 'a price' });
     assertAmount(payout, { most: ESCROW_LIMITS.priceMicroFog, what: 'a payout' });

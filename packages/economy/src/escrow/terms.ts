@@ -125,16 +125,19 @@ function assertCredits(credits: readonly CreditStep[]): void {
 /** As JSON with amounts as texts, the same bytes for equal terms. */
 export function writeTerms(terms: Terms): string {
   assertTerms(terms);
-  return textOf(Object.fromEntries(FIELDS.map((name) => [name, terms[name]])));
+  const credits = terms.credits.map(({ abovePermille, creditPermille }) => ({ abovePermille, creditPermille }));
+  const { bondPpm, insurancePpm } = terms.slash;
+  const ordered = { ...terms, credits, slash: { bondPpm, insurancePpm } };
+  return textOf(Object.fromEntries(FIELDS.map((name) => [name, ordered[name]])));
 }
 
 /** Throws `invalid-request` for what `writeTerms` did not write. */
 export function readTerms(text: string): Terms {
   const raw = objectOf(text, 'the terms');
-  const slash = (raw['slash'] ?? null) as Record<string, unknown> | null;
+  const slash = (raw.slash ?? null) as Record<string, unknown> | null;
   const terms = {
     ...raw,
-    maximumPrice: amountOf(raw['maximumPrice']),
+    maximumPrice: amountOf(raw.maximumPrice),
     ...Object.fromEntries(PARTS.map((part) => [part, amountOf(raw[part])])),
     slash:
       typeof slash === 'object' && slash !== null
