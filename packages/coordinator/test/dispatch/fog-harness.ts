@@ -2,7 +2,7 @@
  * A coordinator's core without HTTP in one process: the real database, dispatcher, jobs, nodes and sweeps, with a
  * clock that stands until it is moved, seeded randomness, and agents that are objects.
  */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { access, constants, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,6 +26,7 @@ import { Samples } from '../../src/dispatch/samples.ts';
 import { Suspensions } from '../../src/dispatch/suspensions.ts';
 import { Sweeps } from '../../src/dispatch/sweeps.ts';
 import { assembleEconomy, type Economy } from '../../src/settlement/assemble.ts';
+import { MoneyMoves } from '../../src/settlement/money-moves.ts';
 import { readPlacementNodes } from '../../src/store/node-queries.ts';
 import { openDatabase } from '../../src/store/open-database.ts';
 import { type CrashableDatabase, crashable } from './crashable-database.ts';
@@ -220,6 +221,17 @@ export class Fog implements AsyncDisposable {
   async submit(change: SpecChange = {}, request: { by?: string; key?: string } = {}): Promise<string> {
     const caller = { scope: 'submit' as const, principal: request.by ?? 'alice' };
     return await this.jobs.submit(caller, { spec: jobSpec(change), idempotencyKey: request.key });
+  }
+
+  /** New FOG, out of nothing. */
+  async endow(principal: string, microFog: bigint): Promise<void> {
+    const { economy, clock } = this;
+    if (economy === null) throw new Error('this fog has no money');
+    await this.database.write(async (writer) => {
+      const moves = new MoneyMoves('fog');
+      moves.give(principal, microFog, BigInt(randomInt(1, 2 ** 40)));
+      await moves.carryOut(writer, economy.ledger, clock.now);
+    });
   }
 
   agent(options: FakeAgentOptions = {}): FakeAgent {
