@@ -153,6 +153,7 @@ async function assemble(
     ports,
   });
   const adminToken = await ensureAdminToken(stores.tokens, { dataDirectory, fingerprint });
+  await core.economy?.begin();
   await core.sweeps.start();
   const isSecure = tls.kind !== 'plain';
   const reachedAt = await listenOn(server, listen, isSecure);
@@ -332,7 +333,7 @@ async function assembleCore({
     space,
   });
   const wallets = economy?.wallets ?? null;
-  const outside = { service, deployments, wallets, quotas: new QuotaService({ ...basis, dispatcher, quotas }) };
+  const outside = { service, deployments, economy, wallets, quotas: new QuotaService({ ...basis, dispatcher, quotas }) };
   return { bus, dispatcher, nodes, samples, space, sweeps, ...outside, httpMetrics, coordinatorId, warn };
 }
 

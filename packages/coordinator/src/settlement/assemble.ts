@@ -4,6 +4,7 @@ import type { JobCache } from '../dispatch/job-cache.ts';
 import type { Sweep } from '../dispatch/sweeps.ts';
 import { SETTLEMENT_LIMITS } from '../limits.ts';
 import type { Database } from '../store/database.ts';
+import { makeFirstMoney } from './genesis.ts';
 import { Market } from './market.ts';
 import { FIRST_PARAMETERS } from './parameters.ts';
 import { Settlement } from './settlement.ts';
@@ -16,6 +17,8 @@ export interface Economy {
   settlement: Settlement;
   wallets: Wallets;
   sweeps: Sweep[];
+  /** Before anything is asked of it. */
+  begin(): Promise<void>;
 }
 
 /** Null in a fog that asks for no money. */
@@ -29,7 +32,7 @@ export function assembleEconomy({
   database: Database;
   jobs: JobCache;
   now: () => number;
-  settings: Pick<CoordinatorSettings, 'economy' | 'faucet'>;
+  settings: Pick<CoordinatorSettings, 'economy' | 'faucet' | 'firstSupply'>;
   /** Only programs on this machine can reach it. */
   isAlone: boolean;
 }): Economy | null {
@@ -52,7 +55,11 @@ export function assembleEconomy({
     { name: 'escrows', everyMilliseconds: 1000, run: () => closeAll(settlement) },
     { name: 'pending transfers', everyMilliseconds: 1000, run: async () => void (await ledger.sweepExpired(database, now())) },
   ];
-  return { ledger, market, settlement, wallets: new Wallets({ database, ledger, market, now }), sweeps };
+  const begin = async () => {
+    await makeFirstMoney({ database, ledger, now }, settings.firstSupply);
+    await market.step();
+  };
+  return { ledger, market, settlement, wallets: new Wallets({ database, ledger, market, now }), sweeps, begin };
 }
 
 async function closeAll(settlement: Settlement): Promise<void> {

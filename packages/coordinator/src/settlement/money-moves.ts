@@ -42,16 +42,17 @@ export class MoneyMoves {
     for (const account of accounts) this.#accounts.set(account.id, { ...account, userData128: numberOfJob(job) });
   }
 
-  /** New money of the faucet. */
-  give(principal: string, amount: bigint, id: bigint): void {
-    this.openWallet(principal);
+  /** Makes new money; none is made of an amount of 0. */
+  issue(kind: 'treasury' | 'wallet', name: string, amount: bigint, id: bigint): void {
+    if (kind === 'wallet') this.openWallet(name);
+    if (amount === 0n) return;
     this.#transfers.push({
       id,
       debitAccount: accountId(this.#currency, 'issuance'),
-      creditAccount: accountId(this.#currency, 'wallet', principal),
+      creditAccount: accountId(this.#currency, kind, name),
       amount,
       ledger: CURRENCIES[this.#currency],
-      code: TRANSFER_CODES.faucet,
+      code: TRANSFER_CODES[this.#currency === 'faucet' ? 'faucet' : 'issue'],
     });
   }
 

@@ -91,7 +91,7 @@ export class Settlement {
     if (hasFaucet && available < needed) {
       const given = needed - available;
       assertCovered(given, SETTLEMENT_LIMITS.faucetMicroFog);
-      moves.give(buyer, given, transferId('faucet', job));
+      moves.issue('wallet', buyer, given, transferId('faucet', job));
       available = needed;
     }
     const opened = openEscrow({ job, buyer, terms }, available);

@@ -136,7 +136,7 @@ export class Fog implements AsyncDisposable {
     const queueing = openQueueing(basis, options.agingBound ?? '10m', () => undefined);
     this.quotas = queueing.quotas;
     const { economy = 'off', faucet = 'on' } = options;
-    this.economy = assembleEconomy({ database, jobs: jobCache, now, settings: { economy, faucet }, isAlone: true });
+    this.economy = assembleEconomy({ database, jobs: jobCache, now, settings: { economy, faucet, firstSupply: '0' }, isAlone: true });
     const settlement = this.economy?.settlement ?? null;
     this.dispatcher = new Dispatcher({
       ...queueing,
@@ -229,7 +229,7 @@ export class Fog implements AsyncDisposable {
     if (economy === null) throw new Error('this fog has no money');
     await this.database.write(async (writer) => {
       const moves = new MoneyMoves('fog');
-      moves.give(principal, microFog, BigInt(randomInt(1, 2 ** 40)));
+      moves.issue('wallet', principal, microFog, BigInt(randomInt(1, 2 ** 40)));
       await moves.carryOut(writer, economy.ledger, clock.now);
     });
   }
