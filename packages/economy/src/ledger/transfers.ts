@@ -68,3 +68,11 @@ export interface Transfer {
 /** What became of a pending transfer -> its number. */
 export const PENDING_STATUSES = { pending: 1, posted: 2, voided: 3, expired: 4 } as const;
 export type PendingStatus = keyof typeof PENDING_STATUSES;
+/** The names by number; 0, of those that were never pending, has none. */
+export const PENDING_STATUS_NAMES: readonly (PendingStatus | undefined)[] = [
+  undefined,
+  'pending',
+  'posted',
+  'voided',
+  'expired',
+];
