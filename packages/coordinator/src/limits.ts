@@ -334,6 +334,24 @@ export const SETTLEMENT_LIMITS = {
   regions: 256,
 } as const;
 
+/** The ledger in the database. */
+export const LEDGER_HOME_LIMITS = {
+  /** Pending transfers that one transaction releases: it holds the ledger for some 20 ms. */
+  expiriesPerBatch: 1_000,
+  /** Rows are sealed within this time, as long as a coordinator runs: what is younger could be changed unnoticed. */
+  sealedWithinMilliseconds: 1_000,
+  /** How often is looked for what is to be sealed; two looks are within the time above, with the sealing itself. */
+  sealMilliseconds: 400,
+  /** Rows that are read and sealed at a time: some 20 MB. One batch may be larger. */
+  sealedRows: 20_000,
+  /** A coordinator that has sealed does it for so long; then another takes over. */
+  sealerMilliseconds: 5_000,
+  /** How often pending transfers are looked for whose time is over. */
+  expiryMilliseconds: 1_000,
+  /** Rows, or balances, of one page. */
+  pageRows: 1_000,
+} as const;
+
 /** Published ports of services. */
 export const PROXY_LIMITS = {
   /** Connections to ports in all; with their buffers each may hold some 256 KiB where nobody reads. */

@@ -18,6 +18,7 @@ import * as checkpoints from './migrations/0008-checkpoints.ts';
 import * as placement from './migrations/0009-placement.ts';
 import * as queueing from './migrations/0010-queueing.ts';
 import * as dependencies from './migrations/0011-dependencies.ts';
+import * as ledger from './migrations/0012-ledger.ts';
 import * as settlement from './migrations/0013-settlement.ts';
 import { PreparingClient } from './postgres-client.ts';
 import { openSqlite } from './sqlite-connection.ts';
@@ -42,6 +43,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0009-placement': placement,
   '0010-queueing': queueing,
   '0011-dependencies': dependencies,
+  '0012-ledger': ledger,
   '0013-settlement': settlement,
 };
 /** One connection writes, the others answer reads and streams. */
