@@ -65,6 +65,16 @@ const TABLES: readonly (keyof Tables)[] = [
   'quota_uses',
   'service_waits',
   'service_settlements',
+  'market_prices',
+  'wallet_names',
+  'ledger_accounts',
+  'ledger_transfers',
+  'ledger_expiries',
+  'ledger_failures',
+  'ledger_balances',
+  'ledger_batches',
+  'ledger_seals',
+  'ledger_sealer',
 ];
 
 /**
@@ -74,7 +84,11 @@ const TABLES: readonly (keyof Tables)[] = [
 async function emptyTables(url: string): Promise<void> {
   const database = await openDatabase({ url });
   const statements = TABLES.map((table) => `DELETE FROM ${table};`).join(' ');
-  await database.write((writer) => sql.raw(`DO $$ BEGIN ${statements} END $$`).execute(writer));
+  await database.write(async (writer) => {
+    // The ledger's rows are guarded by triggers.
+    await sql.raw('SET LOCAL session_replication_role = replica').execute(writer);
+    await sql.raw(`DO $$ BEGIN ${statements} END $$`).execute(writer);
+  });
   await database.close();
 }
 
