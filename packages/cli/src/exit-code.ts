@@ -27,6 +27,7 @@ const ERROR_EXITS: Readonly<Record<ErrorCode, number>> = {
   unsupported: EXIT.usage,
   unauthenticated: EXIT.usage,
   forbidden: EXIT.usage,
+  'insufficient-funds': EXIT.usage,
   'not-found': EXIT.usage,
   conflict: EXIT.usage,
   'idempotency-mismatch': EXIT.usage,
