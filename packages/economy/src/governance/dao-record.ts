@@ -89,6 +89,7 @@ const proposal = z.strictObject({
   executableAtMilliseconds: time,
   expiresAtMilliseconds: time,
   endedAtMilliseconds: time,
+  vetoReason: text(GOVERNANCE_LIMITS.reasonCharacters, true).nullable(),
   deposit: z.enum(['held', 'returned', 'forfeited']),
 });
 

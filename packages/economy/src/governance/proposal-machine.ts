@@ -106,6 +106,7 @@ export function isEnded({ state }: Pick<Proposal, 'state'>): boolean {
 export function propose(request: ProposalRequest, context: ProposalContext): Step {
   const { proposer, title, text, action } = request;
   const { clock, terms } = context;
+  assertPrincipal(context.network, 'the network');
   assertPrincipal(proposer, 'the proposer');
   assertText(title, { most: GOVERNANCE_LIMITS.titleCharacters, least: 1, what: 'the title' });
   assertText(text, { most: GOVERNANCE_LIMITS.textCharacters, isLines: true, what: 'the text' });
@@ -140,6 +141,7 @@ export function propose(request: ProposalRequest, context: ProposalContext): Ste
     executableAtMilliseconds: null,
     expiresAtMilliseconds: null,
     endedAtMilliseconds: null,
+    vetoReason: null,
     deposit: 'held',
   };
   const route = { from: walletOf(proposer), to: depositAccountOf(id), amount: terms.depositMicroFog };
@@ -299,7 +301,7 @@ export function cancel(proposal: Proposal, by: string, clock: Clock, power: Open
  */
 export function veto(
   proposal: Proposal,
-  { by, guardian }: { by: string; guardian: string | null },
+  { by, guardian, reason }: { by: string; guardian: string | null; reason: string },
   clock: Clock,
   power: OpeningPower | null = null,
 ): Step {
@@ -308,9 +310,16 @@ export function veto(
       hint: guardian === null ? 'it has none' : `that is ${guardian}`,
     });
   }
+  assertText(reason, {
+    most: GOVERNANCE_LIMITS.reasonCharacters,
+    least: 1,
+    isLines: true,
+    what: 'the reason of a veto',
+  });
   const step = advance(proposal, clock, power);
   assertState(step.proposal, ['pending', 'active', 'queued', 'succeeded'], 'vetoed');
-  return ended(settleDeposit(step.proposal, 'returned', step.transfers), 'vetoed', clock.nowMilliseconds);
+  const stopped = { ...step.proposal, vetoReason: reason };
+  return ended(settleDeposit(stopped, 'returned', step.transfers), 'vetoed', clock.nowMilliseconds);
 }
 
 /** Throws `conflict` (fault `unexpected-state`) when the proposal is in none of these states. */

@@ -100,6 +100,8 @@ export interface Proposal extends ProposalContent {
   executableAtMilliseconds: number | null;
   expiresAtMilliseconds: number | null;
   endedAtMilliseconds: number | null;
+  /** Why the guardian stopped it. */
+  vetoReason: string | null;
   deposit: 'held' | 'returned' | 'forfeited';
 }
 
