@@ -9,7 +9,7 @@ import { CHOICES, type Choice } from './counting.ts';
 import { governanceFault } from './faults.ts';
 import { assertPrincipal } from './fields.ts';
 import { GOVERNANCE_LIMITS } from './limits.ts';
-import { castVote, type OpeningPower, type Step } from './proposal-machine.ts';
+import { advance, assertState, castVote, type OpeningPower, type Step } from './proposal-machine.ts';
 import type { Clock, Proposal } from './proposals.ts';
 
 const BALLOT_DOMAIN = 'fog-ballot-v1';
@@ -104,6 +104,8 @@ export function castBallot(
   opening: OpeningPower | null = null,
 ): Step & { ballot: Ballot } {
   assertBallot(ballot, proposal);
+  const step = advance(proposal, clock, opening);
+  assertState(step.proposal, ['active'], 'voted on');
   const { voter } = ballot;
   if (power === null || power.voter !== voter || power.powerMicroFog <= 0n) {
     throw governanceFault('no-power', `${voter} has no power over proposal ${proposal.id}`, {
@@ -118,12 +120,12 @@ export function castBallot(
   const { powerMicroFog, publicKey } = power;
   const usedMicroFog = earlier === null ? 0n : powerMicroFog;
   const vote = { vote: ballot.choice, weightMicroFog: powerMicroFog, usedMicroFog };
-  const { proposal: voted, transfers } = castVote(proposal, vote, clock, opening);
+  const { proposal: voted, transfers } = castVote(step.proposal, vote, clock);
   const { network, choice, nonce, signature } = ballot;
   const stored = { network, proposal: proposal.id, voter, choice, nonce, signature, publicKey, powerMicroFog };
   return {
     proposal: voted,
-    transfers,
+    transfers: [...step.transfers, ...transfers],
     ballot: { ...stored, castSequence: clock.sequence, castAtMilliseconds: clock.nowMilliseconds },
   };
 }

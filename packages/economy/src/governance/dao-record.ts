@@ -128,20 +128,17 @@ const record = z.strictObject({
   ballots: z.array(ballot).max(GOVERNANCE_LIMITS.ballots),
 });
 
-/** The file of a vote. Keys stand in one order, so equal records are equal texts. */
+/**
+ * The file of a vote. Keys stand in one order, so equal records are equal texts. Throws `invalid-request` for a record
+ * that could not be read again.
+ */
 export function formatDaoRecord({ proposal, snapshot, ballots }: DaoRecord): string {
-  const published: PublishedSnapshot = {
-    network: snapshot.network,
-    proposal: snapshot.proposal,
-    beforeSequence: snapshot.beforeSequence,
-    snapshotSequence: snapshot.snapshotSequence,
-    supplyMicroFog: snapshot.supplyMicroFog,
-    voters: snapshot.voters,
-    treeRoot: snapshot.treeRoot,
-    root: snapshot.root,
-    leaves: snapshot.leaves,
-  };
-  const document = { format: FORMAT, version: VERSION, proposal, snapshot: published, ballots };
+  const { placeOf: _, ...published } = snapshot as PublishedSnapshot & { placeOf?: unknown };
+  const file = textOf({ format: FORMAT, version: VERSION, proposal, snapshot: published, ballots });
+  return textOf({ format: FORMAT, version: VERSION, ...parseDaoRecord(file) });
+}
+
+function textOf(document: object): string {
   return JSON.stringify(document, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
 }
 
