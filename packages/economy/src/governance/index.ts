@@ -50,7 +50,7 @@ export {
 export {
   DEFAULT_PARAMETERS,
   PARAMETER_NAMES,
-  PARAMETER_ORDER,
+  PARAMETER_RULES,
   PARAMETER_UNITS,
   PARAMETERS,
   type ParameterDescription,

@@ -4,7 +4,7 @@ import { GOVERNANCE_LIMITS } from './limits.ts';
 import {
   DEFAULT_PARAMETERS,
   PARAMETER_NAMES,
-  PARAMETER_ORDER,
+  PARAMETER_RULES,
   PARAMETERS,
   type ParameterName,
   type Parameters,
@@ -57,7 +57,7 @@ export function changedParameters(
     parameters[name] = value;
     return { name, before, after: value };
   });
-  assertOrder(parameters);
+  assertRules(parameters);
   return { parameters, changes: applied };
 }
 
@@ -71,17 +71,18 @@ export function parametersFrom(stored: Readonly<Record<string, bigint>>): Parame
     assertParameter(name, value);
     parameters[name] = value;
   }
-  assertOrder(parameters);
+  assertRules(parameters);
   return parameters;
 }
 
-function assertOrder(parameters: Parameters): void {
-  for (const [lower, upper] of PARAMETER_ORDER) {
-    if (parameters[lower] <= parameters[upper]) continue;
-    throw governanceFault(
-      'out-of-range',
-      `${lower} would be ${parameters[lower]}, above ${upper} with ${parameters[upper]}`,
-      { details: { parameter: lower, most: String(parameters[upper]) }, hint: 'change both in one proposal' },
-    );
+function assertRules(parameters: Parameters): void {
+  for (const { together, most } of PARAMETER_RULES) {
+    const sum = together.reduce((total, name) => total + parameters[name], 0n);
+    if (sum <= parameters[most]) continue;
+    const names = together.join(' and ');
+    throw governanceFault('out-of-range', `${names} would be ${sum}, above ${most} with ${parameters[most]}`, {
+      details: { parameter: together[0], most: String(parameters[most]) },
+      hint: 'change both in one proposal',
+    });
   }
 }

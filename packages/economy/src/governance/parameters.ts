@@ -69,14 +69,16 @@ export const DEFAULT_PARAMETERS: Parameters = Object.fromEntries(
   PARAMETER_NAMES.map((name) => [name, PARAMETERS[name].default]),
 ) as Record<ParameterName, bigint>;
 
-/** Rules between parameters: the first may not be above the second. */
-export const PARAMETER_ORDER: readonly (readonly [lower: ParameterName, upper: ParameterName])[] = [
-  ['silverPricePpm', 'goldPricePpm'],
-  ['creditMissedPpm', 'creditMissedByHalfPpm'],
-  ['creditMissedByHalfPpm', 'creditMissedTwofoldPpm'],
-  ['creditMissedTwofoldPpm', 'creditMissedFourfoldPpm'],
-  ['downtimeSlashPpm', 'wrongResultSlashPpm'],
-  ['appealMilliseconds', 'unbondingMilliseconds'],
+/** Rules between parameters: what is listed may not come to more, together, than the one that bounds it. */
+export const PARAMETER_RULES: readonly { together: readonly ParameterName[]; most: ParameterName }[] = [
+  { together: ['silverPricePpm'], most: 'goldPricePpm' },
+  { together: ['creditMissedPpm'], most: 'creditMissedByHalfPpm' },
+  { together: ['creditMissedByHalfPpm'], most: 'creditMissedTwofoldPpm' },
+  { together: ['creditMissedTwofoldPpm'], most: 'creditMissedFourfoldPpm' },
+  { together: ['downtimeSlashPpm'], most: 'wrongResultSlashPpm' },
+  { together: ['appealMilliseconds'], most: 'unbondingMilliseconds' },
   // A vote takes no longer than twice its period. Source: OpenZeppelin, GovernorPreventLateQuorum.
-  ['lateQuorumMilliseconds', 'votingPeriodMilliseconds'],
+  { together: ['lateQuorumMilliseconds'], most: 'votingPeriodMilliseconds' },
+  // Stake that begins to leave after the snapshot is not gone before its ballot can be cast, so that it can be held.
+  { together: ['votingPeriodMilliseconds', 'lateQuorumMilliseconds'], most: 'unbondingMilliseconds' },
 ];

@@ -2,6 +2,9 @@
  * Until when stake that voted stays bonded: until what it decided can be done, so that nobody votes for what he does not
  * want to live with. Stake has voted when its owner's delegate cast a ballot, the owner himself or another; whoever
  * delegates is bound by what the delegate does.
+ *
+ * Ask before stake begins to leave, and again before it is released: a vote lasts no longer than unbonding takes, so that
+ * stake which began to leave after the snapshot is still there when its ballot is cast, and can be held.
  */
 import type { Proposal } from './proposals.ts';
 

@@ -63,6 +63,30 @@ describe('attacks on a vote', () => {
     assert.equal(dao.lockedUntil('dee'), null);
   });
 
+  test('who delegates anew between proposal and snapshot is bound by both', () => {
+    const dao = smallDao();
+    const { id } = dao.propose('ann');
+    dao.delegate('bo', 'cy');
+    dao.pass(DAY + 1);
+    dao.vote(id, 'cy', 'for');
+    assert.ok(dao.lockedUntil('bo') !== null);
+    assert.equal(dao.lockedUntil('ann'), null);
+  });
+
+  test('stake that begins to leave after the snapshot and votes then is held back from leaving', () => {
+    const { dao, id } = openDao();
+    dao.bond('bo', 0n);
+    assert.equal(dao.vote(id, 'bo', 'for').powerMicroFog, 700n * FOG);
+    assert.ok((dao.lockedUntil('bo') ?? 0) >= dao.now + 9 * DAY);
+    const { votingPeriodMilliseconds: period, lateQuorumMilliseconds: late, unbondingMilliseconds } = dao.parameters;
+    assert.ok(period + late <= unbondingMilliseconds);
+    const changes = [{ name: 'votingPeriodMilliseconds', value: unbondingMilliseconds }] as const;
+    assert.throws(
+      () => dao.propose('cy', { kind: 'parameter', changes }),
+      (error) => faultOf(error) === 'out-of-range',
+    );
+  });
+
   test('stake of a proposal that was defeated is free', () => {
     const { dao, id } = openDao();
     dao.vote(id, 'ann', 'against');

@@ -43,6 +43,12 @@ describe('conviction', () => {
     );
   });
 
+  test('halves are rounded up', () => {
+    const half = CONVICTION_DECAY_WHOLE / 2n;
+    assert.equal(convictionAfter({ ticks: 1, before: 1n, stake: 0n, decay: half }), 1n);
+    assert.equal(convictionAfter({ ticks: 2, before: 1n, stake: 0n, decay: half }), 0n);
+  });
+
   test('out of range', () => {
     const step = { ticks: 1, before: 0n, stake: 1n, decay: 9_000_000n };
     for (const wrong of [

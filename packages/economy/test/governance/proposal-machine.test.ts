@@ -126,6 +126,13 @@ describe('a proposal', () => {
     assert.equal(dao.get(id).state, 'defeated');
   });
 
+  test('takes ballots until its deadline, inclusive', () => {
+    const { dao, id } = openDao(CHANGE);
+    dao.now = dao.get(id).votesUntilMilliseconds ?? 0;
+    dao.vote(id, 'ann', 'for');
+    assert.equal(dao.get(id).state, 'active');
+  });
+
   test('expires when nobody executes it', () => {
     const { dao, id } = openDao(CHANGE);
     dao.vote(id, 'ann', 'for');

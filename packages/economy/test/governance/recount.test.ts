@@ -10,7 +10,7 @@ import {
   recount,
 } from '../../src/governance/index.ts';
 import { isInTree, leafHash, proofOf, rootOf, treeLevels } from '../../src/governance/merkle-tree.ts';
-import { DAY, Dao, FOG, keyOf, openDao, secretOf, signed } from './dao.ts';
+import { DAY, Dao, FOG, HOUR, keyOf, openDao, secretOf, signed } from './dao.ts';
 
 function votedRecord(): DaoRecord {
   const { dao, id } = openDao({ kind: 'treasury', grants: [{ to: 'dee', amountMicroFog: FOG }] });
@@ -151,6 +151,14 @@ describe('a recount', () => {
     'proposal-terms',
   );
   change('a list that is not published', snapshot({ leaves: null }));
+
+  test('a clock that was set back during the vote is no fault', () => {
+    const { dao, id } = openDao();
+    dao.vote(id, 'ann', 'for');
+    dao.now -= HOUR;
+    dao.vote(id, 'bo', 'for');
+    assert.deepEqual(faultsOf(dao.record(id)), []);
+  });
 
   test('a snapshot in which everything was changed to fit is not the one of the proposal', () => {
     const record = votedRecord();
