@@ -98,6 +98,7 @@ const FAILS: readonly [one: object, why: RegExp][] = [
     { name: 'threshold 50 with 50 votes', threshold: 50, proposer: 'dan', error: 'InsufficientProposerVotes' },
     /refused/,
   ],
+  [{ name: 'a', votes: [['ann', 'for']], tally: { for: 30 }, used: 30 }, /in fractions/],
   [{ name: 'quadratic votes', error: 'InvalidVoteType' }, /unknown scenario/],
   [{ name: 'support 2', error: 'InvalidVoteType' }, /nothing is refused/],
   [{ name: 'fractional 2,3,4 then nominal abstain', tally: { against: 2, for: 3, abstain: 4 } }, /the tally/],

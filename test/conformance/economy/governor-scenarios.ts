@@ -144,7 +144,12 @@ function stepsOf(scenario: Scenario, fixture: Fixture): Steps {
   return (world) => {
     world.propose(proposer);
     const fractional = fractionalVotes(scenario, fixture);
-    if (/^late quorum\b/i.test(name)) {
+    const isLate = /^late quorum\b/i.test(name);
+    assert.ok(isLate || scenario.then === undefined, `unknown clauses "${scenario.then}"`);
+    assert.ok(!isLate || votes === undefined, 'a late quorum tells its votes in clauses');
+    assert.ok(fractional !== null || scenario.used === undefined, 'nobody votes in fractions');
+    assert.ok(fractional === null || votes === undefined, 'votes and fractional ballots in one scenario');
+    if (isLate) {
       runLateQuorum(world, scenario);
     } else if (fractional !== null) {
       world.toOpening();

@@ -10,7 +10,7 @@ export const GOVERNANCE_LIMITS = {
   actions: 10,
   /** Proposals that are neither ended nor executed: each is looked at whenever time passes. */
   liveProposals: 1024,
-  /** Voters in one snapshot of power: its tree is hashed in some seconds. */
+  /** Voters in one snapshot of power: its tree is hashed in some ten seconds. */
   voters: 1 << 20,
   /** Hashes of a proof: what a tree of so many voters has levels. */
   proofHashes: 20,
