@@ -21,7 +21,7 @@ export { LIVENESS_SLOTS, type LivenessSlot, slideWindow } from './liveness.ts';
 export { applyStaking, stakingStep } from './machine.ts';
 export { loadRows, ROUNDS, type RowNeed, rowsNeeded, rowsNeededAt } from './needs.ts';
 export { assertStakingParameters, DEFAULT_STAKING_PARAMETERS, type StakingParameters } from './parameters.ts';
-export { FRACTION_BITS, pendingReward } from './rewards.ts';
+export { FRACTIONS, pendingReward } from './rewards.ts';
 export {
   type Cohort,
   type Delegation,

@@ -23,8 +23,11 @@ import type { Delegation, Validator } from './rows.ts';
 import type { Rows } from './state.ts';
 import { account, movement, type StakingTransfer } from './transfers.ts';
 
-/** Fractions of rewards are units of 2^-96 micro-FOG: finer than one of any validator's shares. */
-export const FRACTION_BITS = STAKING_LIMITS.shareBits;
+/**
+ * Fractions of a micro-FOG in one. More than any validator has shares, so that what a division leaves over is less than a
+ * micro-FOG; and decimal, so that what divides well in decimals is paid in full.
+ */
+export const FRACTIONS = 10n ** 30n;
 
 /** What has accrued since the last look joins the running period. Time that goes back changes nothing. */
 function accrue(validator: Validator, now: number): Validator {
@@ -36,7 +39,7 @@ function accrue(validator: Validator, now: number): Validator {
     ...validator,
     streaming: streaming - accrued,
     streamsFrom: now,
-    currentRewards: validator.currentRewards + (accrued << FRACTION_BITS),
+    currentRewards: validator.currentRewards + accrued * FRACTIONS,
   };
 }
 
@@ -101,8 +104,8 @@ export function settle(rows: Rows, before: Validator, delegation: Delegation, no
     refer(rows, name, last, 1);
     refer(rows, name, startPeriod, -1);
   }
-  const paid = pending >> FRACTION_BITS;
-  const left = pending - (paid << FRACTION_BITS);
+  const paid = pending / FRACTIONS;
+  const left = pending - paid * FRACTIONS;
   const swept = sweepDust({ ...ended, held: ended.held - paid, dust: ended.dust + left }, cause);
   const from = account('rewards', name);
   return {
@@ -122,10 +125,10 @@ function pendingFraction(rows: Rows, { validator, period }: Validator, { shares,
 
 /** Whole micro-FOG of dust go to the treasury. */
 export function sweepDust(validator: Validator, cause: string): { validator: Validator; transfers: StakingTransfer[] } {
-  const amount = validator.dust >> FRACTION_BITS;
+  const amount = validator.dust / FRACTIONS;
   const from = account('rewards', validator.validator);
   return {
-    validator: { ...validator, dust: validator.dust - (amount << FRACTION_BITS), held: validator.held - amount },
+    validator: { ...validator, dust: validator.dust - amount * FRACTIONS, held: validator.held - amount },
     transfers: movement([cause, validator.validator, 'dust'], {
       kind: 'reward',
       from,
@@ -199,7 +202,7 @@ function withReward(before: Validator, part: bigint, now: number, spreadMillisec
     streamsUntil: now + spreadMilliseconds,
   };
   if (spreadMilliseconds > 0) return streamed;
-  return { ...streamed, streaming: 0n, currentRewards: validator.currentRewards + (streaming << FRACTION_BITS) };
+  return { ...streamed, streaming: 0n, currentRewards: validator.currentRewards + streaming * FRACTIONS };
 }
 
 function assertDistinct(weights: EpochReward['weights']): void {
@@ -221,5 +224,5 @@ function paidAlready({ validator, lastEpoch }: Validator, epoch: number): FogErr
 export function pendingReward(rows: Rows, delegation: Delegation, now: number): bigint {
   const validator = accrue(validatorOf(rows, delegation.validator), now);
   const current = validator.shares === 0n ? 0n : validator.currentRewards / validator.shares;
-  return (pendingFraction(rows, validator, delegation) + delegation.shares * current) >> FRACTION_BITS;
+  return (pendingFraction(rows, validator, delegation) + delegation.shares * current) / FRACTIONS;
 }

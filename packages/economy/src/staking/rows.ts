@@ -31,7 +31,7 @@ export interface Validator {
   shares: bigint;
   /** Number of the running period; the one before has a row. */
   period: number;
-  /** Rewards of the running period, and what the division of the last one left over; units of 2^-96 micro-FOG. */
+  /** Rewards of the running period, and what the division of the last one left over; units of 10^-30 micro-FOG. */
   currentRewards: bigint;
   /** Micro-FOG that accrue evenly from one time to the other. */
   streaming: bigint;
@@ -39,7 +39,7 @@ export interface Validator {
   streamsUntil: number;
   /** Its commission, not yet withdrawn. */
   commission: bigint;
-  /** Fractions that withdrawals left; whole ones go to the treasury. Units of 2^-96 micro-FOG. */
+  /** Fractions that withdrawals left; whole ones go to the treasury. Units of 10^-30 micro-FOG. */
   dust: bigint;
   /** Balance of its account `rewards`. */
   held: bigint;
@@ -61,7 +61,7 @@ export interface Delegation {
 export interface Period {
   validator: string;
   period: number;
-  /** Units of 2^-96 micro-FOG. */
+  /** Units of 10^-30 micro-FOG. */
   rewardPerShare: bigint;
   /** By the validator (to its last one), by delegations (that began then), by slashes (that ended it). */
   references: number;
