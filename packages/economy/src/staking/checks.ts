@@ -57,3 +57,13 @@ export function assertUnfrozen({ validator, heldSlashes }: Validator): void {
     retryable: true,
   });
 }
+
+/** Throws `conflict` while what the delegator's stake voted for can still come to be: it has to stay to live with it. */
+export function assertVotesAreOver(delegator: string, votesUntil: number | null, now: number): void {
+  if (votesUntil === null || now >= votesUntil) return;
+  throw new FogError('conflict', `stake of ${delegator} that voted stays until ${votesUntil}`, {
+    details: { delegator, votesUntil },
+    hint: 'it is free when the timelock of that proposal has run',
+    retryable: true,
+  });
+}

@@ -9,7 +9,7 @@
  */
 import { FogError } from '@fog/contract';
 import { assertPpm } from '../amounts.ts';
-import { assertName, assertStake, assertUnfrozen, validatorOf } from './checks.ts';
+import { assertName, assertStake, assertUnfrozen, assertVotesAreOver, validatorOf } from './checks.ts';
 import type { EventOf, Outcome } from './events.ts';
 import { STAKING_LIMITS } from './limits.ts';
 import type { StakingParameters } from './parameters.ts';
@@ -148,12 +148,7 @@ export function unbond(rows: Rows, event: EventOf<'unbond'>, now: number, parame
   const { validator: name, delegator, votesUntil, cause } = event;
   const before = validatorOf(rows, name);
   assertUnfrozen(before);
-  if (votesUntil !== null && now < votesUntil) {
-    throw new FogError('conflict', `stake of ${delegator} that voted stays bonded until ${votesUntil}`, {
-      details: { delegator, votesUntil },
-      hint: 'it is free when the timelock of that proposal has run',
-    });
-  }
+  assertVotesAreOver(delegator, votesUntil, now);
   const settled = settle(rows, before, existingDelegation(rows, name, delegator), now, cause);
   const amount = leave(rows, settled, leavingShares(settled, event.amount), 0n);
   const cohort = cohortAt(rows, name, now, parameters);
@@ -216,7 +211,8 @@ function cohortAt(rows: Rows, validator: string, now: number, { unbondingMillise
 }
 
 /** Throws `conflict` before the time, and while a held slash of this stake may still be returned. */
-export function release(rows: Rows, { validator, delegator, leftAt }: EventOf<'release'>, now: number): Outcome {
+export function release(rows: Rows, event: EventOf<'release'>, now: number): Outcome {
+  const { validator, delegator, leftAt } = event;
   const entry = rows.get('entries', validator, rowKey(leftAt, delegator));
   const cohort = rows.get('cohorts', validator, rowKey(leftAt));
   if (entry === undefined || cohort === undefined) {
@@ -224,6 +220,7 @@ export function release(rows: Rows, { validator, delegator, leftAt }: EventOf<'r
       details: { validator, delegator, leftAt },
     });
   }
+  assertVotesAreOver(delegator, event.votesUntil, now);
   if (now < cohort.releasesAt || cohort.holds > 0) {
     const why =
       cohort.holds > 0 ? 'a slash of this stake is held' : `this stake is paid back from ${cohort.releasesAt} on`;

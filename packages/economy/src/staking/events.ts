@@ -14,7 +14,7 @@ export type StakingEvent =
   | { kind: 'set-commission'; validator: string; commissionPpm: bigint }
   /** Of a validator to itself: it bonds. */
   | { kind: 'delegate'; validator: string; delegator: string; amount: bigint; currency: Currency; cause: string }
-  /** `amount` null: all that may leave. `votesUntil`: until then what the delegator voted with stays bonded. */
+  /** `amount` null: all that may leave. `votesUntil`: until then stake of the delegator that voted stays, or null. */
   | {
       kind: 'unbond';
       validator: string;
@@ -24,8 +24,8 @@ export type StakingEvent =
       cause: string;
     }
   | { kind: 'redelegate'; validator: string; to: string; delegator: string; amount: bigint | null; cause: string }
-  /** An entry whose time has passed is paid back. */
-  | { kind: 'release'; validator: string; delegator: string; leftAt: number }
+  /** An entry whose time has passed is paid back, unless it voted after it began to leave. */
+  | { kind: 'release'; validator: string; delegator: string; leftAt: number; votesUntil: number | null }
   /** Moved stake that no evidence can reach any more may leave its new validator. */
   | { kind: 'unlock'; validator: string; to: string; delegator: string; leftAt: number }
   | ({ kind: 'allocate' } & EpochReward)

@@ -38,7 +38,13 @@ describe('attacks', () => {
     world.now += 13 * DAY - HOUR;
     const [entry] = world.state.of('entries', 'vera');
     assert.ok(entry !== undefined);
-    const release = { kind: 'release', validator: 'vera', delegator: 'mallory', leftAt: entry.leftAt } as const;
+    const release = {
+      kind: 'release',
+      validator: 'vera',
+      delegator: 'mallory',
+      leftAt: entry.leftAt,
+      votesUntil: null,
+    } as const;
     assert.throws(() => world.apply(release), { code: 'conflict' }, 'and its stake is out of work for 14 days');
     world.now = entry.leftAt + 14 * DAY;
     world.apply(release);
@@ -90,7 +96,7 @@ describe('attacks', () => {
     assert.equal(world.validator('vera').tokens, 90n * FOG);
     assert.equal(world.balances.of(accountId('fog', 'unbonding', 'vera')), 190n * FOG);
     world.now += 20 * DAY;
-    for (const entry of world.state.of('entries', 'vera')) world.apply({ kind: 'release', ...entry });
+    for (const entry of world.state.of('entries', 'vera')) world.apply({ kind: 'release', ...entry, votesUntil: null });
     assert.equal(world.wallet('early'), 0n);
     assert.equal(world.wallet('late'), -10n * FOG);
     world.check();
@@ -198,24 +204,30 @@ describe('attacks', () => {
   test('property: a slash takes no more than its sum, and no more than what was there at the fault', () => {
     const amounts = fc.bigInt({ min: 10n * FOG, max: 500n * FOG });
     fc.assert(
-      fc.property(amounts, amounts, fc.bigInt({ min: 1n, max: 1_000_000n }), amounts, (leaves, moves, slashPpm, lease) => {
-        const world = worldOf();
-        world.delegate('vera', 'dora', leaves);
-        world.delegate('vera', 'dan', moves);
-        const deliveredAt = world.now;
-        const liable = world.validator('vera').tokens;
-        world.unbond('vera', 'dora');
-        world.redelegate('vera', 'viktor', 'dan');
-        const claim: FaultClaim = world.claim('vera', { deliveredAt, slashPpm, stakeAtLease: lease });
-        const fault = world.prove(claim);
-        const { amount = -1n } = world.state.get('slashes', 'vera', fault) ?? {};
-        assert.ok(amount <= (lease * slashPpm) / 1_000_000n && amount <= liable);
-        if (lease === liable) assert.equal(amount, (lease * slashPpm) / 1_000_000n);
-        world.check();
-        world.now += 4 * DAY;
-        world.apply({ kind: 'post', validator: 'vera', fault });
-        world.check();
-      }),
+      fc.property(
+        amounts,
+        amounts,
+        fc.bigInt({ min: 1n, max: 1_000_000n }),
+        amounts,
+        (leaves, moves, slashPpm, lease) => {
+          const world = worldOf();
+          world.delegate('vera', 'dora', leaves);
+          world.delegate('vera', 'dan', moves);
+          const deliveredAt = world.now;
+          const liable = world.validator('vera').tokens;
+          world.unbond('vera', 'dora');
+          world.redelegate('vera', 'viktor', 'dan');
+          const claim: FaultClaim = world.claim('vera', { deliveredAt, slashPpm, stakeAtLease: lease });
+          const fault = world.prove(claim);
+          const { amount = -1n } = world.state.get('slashes', 'vera', fault) ?? {};
+          assert.ok(amount <= (lease * slashPpm) / 1_000_000n && amount <= liable);
+          if (lease === liable) assert.equal(amount, (lease * slashPpm) / 1_000_000n);
+          world.check();
+          world.now += 4 * DAY;
+          world.apply({ kind: 'post', validator: 'vera', fault });
+          world.check();
+        },
+      ),
       { numRuns: 60 },
     );
   });

@@ -1,8 +1,8 @@
 /** Random histories: delegators, rewards, faults, moves, appeals, restarts. The invariants hold after each event. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { FogError } from '@fog/contract';
+import fc from 'fast-check';
 import { accountId } from '../../src/chart.ts';
 import { restoreSnapshot, type StakingEvent, snapshotOf } from '../../src/staking/index.ts';
 import { DAY, FOG, HOUR, World } from './world.ts';
@@ -59,7 +59,7 @@ function attempt(work: () => unknown): boolean {
 function sweep(world: World): void {
   const due: StakingEvent[] = [];
   for (const { validator, delegator, leftAt } of world.state.all('entries')) {
-    due.push({ kind: 'release', validator, delegator, leftAt });
+    due.push({ kind: 'release', validator, delegator, leftAt, votesUntil: null });
   }
   for (const { validator, to, delegator, leftAt } of world.state.all('redelegations')) {
     due.push({ kind: 'unlock', validator, to, delegator, leftAt });
@@ -149,7 +149,8 @@ test('property: rewards, stake, shares and references stay whole in any history;
     }),
     { numRuns: 100 },
   );
-  for (const kind of new Set(KINDS)) assert.ok((happened.get(kind) ?? 0) > 3, `${kind}: ${happened.get(kind) ?? 0} times`);
+  for (const kind of new Set(KINDS))
+    assert.ok((happened.get(kind) ?? 0) > 3, `${kind}: ${happened.get(kind) ?? 0} times`);
 });
 
 test('property: a restart from the snapshot changes nothing of what follows', () => {

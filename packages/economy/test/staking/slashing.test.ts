@@ -23,7 +23,12 @@ describe('a slash', () => {
     world.now += 1;
     const { facts } = world.apply(post);
     assert.deepEqual(facts, [
-      { ...{ kind: 'slash-posted', validator: 'vera', fault }, compensation: 4n * FOG, insurance: 1_999_998n, burned: 4_000_002n },
+      {
+        ...{ kind: 'slash-posted', validator: 'vera', fault },
+        compensation: 4n * FOG,
+        insurance: 1_999_998n,
+        burned: 4_000_002n,
+      },
     ]);
     assert.equal(world.wallet('buyer'), 4n * FOG);
     assert.equal(world.balances.of(accountId('fog', 'insurance')), 1_999_998n);
@@ -36,7 +41,9 @@ describe('a slash', () => {
     const world = worldOf();
     const fault = world.prove(world.claim('vera'));
     const appeal = { kind: 'appeal', validator: 'vera', fault } as const;
-    assert.throws(() => world.apply({ kind: 'decide', validator: 'vera', fault, isOverturned: true }), { code: 'conflict' });
+    assert.throws(() => world.apply({ kind: 'decide', validator: 'vera', fault, isOverturned: true }), {
+      code: 'conflict',
+    });
     world.now += 3 * DAY;
     world.apply(appeal);
     assert.throws(() => world.apply(appeal), { code: 'conflict' });

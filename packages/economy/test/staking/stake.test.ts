@@ -10,9 +10,9 @@ import {
   relayStake,
   restoreSnapshot,
   STAKING_LIMITS,
+  snapshotOf,
   stakeOf,
   stakeWeights,
-  snapshotOf,
 } from '../../src/staking/index.ts';
 import { assertStakingParameters } from '../../src/staking/parameters.ts';
 import { mintable, sharesWorth, tokensFor } from '../../src/staking/pool.ts';
@@ -48,10 +48,12 @@ describe('stake', () => {
     assert.equal(world.state.of('entries', 'vera').length, 2, 'one entry an hour');
     world.reward(1000n, 'vera');
     assert.equal(world.pending('vera', 'dora'), 1000n);
-    const release = { kind: 'release', validator: 'vera', delegator: 'dora', leftAt } as const;
+    const release = { kind: 'release', validator: 'vera', delegator: 'dora', leftAt, votesUntil: null } as const;
     world.now = leftAt + 14 * DAY - 1;
     assert.throws(() => world.apply(release), { code: 'conflict', message: /paid back from/ });
     world.now += 1;
+    const voted = { ...release, votesUntil: world.now + 1 };
+    assert.throws(() => world.apply(voted), { code: 'conflict', message: /voted/ }, 'it voted while it was leaving');
     world.apply(release);
     assert.equal(world.wallet('dora'), -5n * FOG);
     assert.throws(() => world.apply(release), { code: 'not-found' });
@@ -79,7 +81,11 @@ describe('stake', () => {
     for (const amount of [0n, -1n, 9_999n, 1n << 128n]) {
       assert.throws(() => world.delegate('vera', 'dora', amount), { code: 'invalid-request' }, String(amount));
     }
-    assert.throws(() => world.delegate('vera', 'dora', 1n << 97n), { code: 'conflict' }, 'more shares than are counted');
+    assert.throws(
+      () => world.delegate('vera', 'dora', 1n << 97n),
+      { code: 'conflict' },
+      'more shares than are counted',
+    );
     assert.throws(() => world.unbond('vera', 'dora', FOG), { code: 'not-found' });
     assert.throws(() => world.withdraw('vera', 'dora'), { code: 'not-found' });
     world.delegate('vera', 'dora', FOG);
@@ -159,7 +165,10 @@ describe('bonds for leases', () => {
     assert.equal(freeForBonds({ status: 'jailed', tokens: 10n }, 0n), 0n);
     assert.equal(freeForBonds(undefined, 0n), 0n);
     assertBond('vera', 3n, 3n);
-    assert.throws(() => assertBond('vera', 4n, 3n), { code: 'insufficient-funds', details: { ...{ owner: 'vera' }, bond: '4', free: '3', missing: '1' } });
+    assert.throws(() => assertBond('vera', 4n, 3n), {
+      code: 'insufficient-funds',
+      details: { ...{ owner: 'vera' }, bond: '4', free: '3', missing: '1' },
+    });
   });
 
   test('more relays of one operator are not more stake', () => {
@@ -198,17 +207,54 @@ describe('snapshots', () => {
     };
     const refused = { code: 'invalid-request' };
     assert.throws(() => restoreSnapshot(null), refused);
-    assert.throws(damaged((snapshot) => { snapshot.version = 2; }), refused);
-    assert.throws(damaged((snapshot) => { snapshot.tables.more = []; }), { ...refused, message: /no such table/ });
-    assert.throws(damaged((snapshot) => { delete snapshot.tables.cohorts; }), { ...refused, message: /missing/ });
+    assert.throws(
+      damaged((snapshot) => {
+        snapshot.version = 2;
+      }),
+      refused,
+    );
+    assert.throws(
+      damaged((snapshot) => {
+        snapshot.tables.more = [];
+      }),
+      { ...refused, message: /no such table/ },
+    );
+    assert.throws(
+      damaged((snapshot) => {
+        delete snapshot.tables.cohorts;
+      }),
+      { ...refused, message: /missing/ },
+    );
     const rows = (snapshot: ReturnType<typeof whole>) => snapshot.tables.delegations;
     for (const value of ['-1', '01', 5, null, '1e3', '9'.repeat(4000)]) {
-      const change = (snapshot: ReturnType<typeof whole>) => { rows(snapshot)[0].shares = value; };
+      const change = (snapshot: ReturnType<typeof whole>) => {
+        rows(snapshot)[0].shares = value;
+      };
       assert.throws(damaged(change), { ...refused, message: /row 0 of table delegations/ }, String(value));
     }
-    assert.throws(damaged((snapshot) => { rows(snapshot)[0].extra = 1; }), refused);
-    assert.throws(damaged((snapshot) => { rows(snapshot)[0].validator = 'a\nb'; }), refused);
-    assert.throws(damaged((snapshot) => { rows(snapshot).push(rows(snapshot)[0]); }), { ...refused, message: /twice/ });
-    assert.throws(damaged((snapshot) => { snapshot.tables.validators[0].status = 'free'; }), refused);
+    assert.throws(
+      damaged((snapshot) => {
+        rows(snapshot)[0].extra = 1;
+      }),
+      refused,
+    );
+    assert.throws(
+      damaged((snapshot) => {
+        rows(snapshot)[0].validator = 'a\nb';
+      }),
+      refused,
+    );
+    assert.throws(
+      damaged((snapshot) => {
+        rows(snapshot).push(rows(snapshot)[0]);
+      }),
+      { ...refused, message: /twice/ },
+    );
+    assert.throws(
+      damaged((snapshot) => {
+        snapshot.tables.validators[0].status = 'free';
+      }),
+      refused,
+    );
   });
 });

@@ -1,22 +1,22 @@
 /** Staking with a small double-entry ledger beside it: every step moves money there, and the two have to agree. */
 import assert from 'node:assert/strict';
 import { accountId } from '../../src/chart.ts';
-import { applyStaking } from '../../src/staking/machine.ts';
-import { loadRows } from '../../src/staking/needs.ts';
-import { DEFAULT_STAKING_PARAMETERS, type StakingParameters } from '../../src/staking/parameters.ts';
 import {
-  FRACTIONS,
   type FaultClaim,
+  FRACTIONS,
   keyOf,
   pendingReward,
   type StakingEvent,
+  StakingState,
   type StakingStep,
   type StakingTransfer,
-  StakingState,
   stakingStep,
   TABLE_NAMES,
   type Validator,
 } from '../../src/staking/index.ts';
+import { applyStaking } from '../../src/staking/machine.ts';
+import { loadRows } from '../../src/staking/needs.ts';
+import { DEFAULT_STAKING_PARAMETERS, type StakingParameters } from '../../src/staking/parameters.ts';
 
 export const FOG = 1_000_000n;
 export const DAY = 86_400_000;
@@ -100,7 +100,12 @@ export class World {
   #causes = 0;
 
   constructor(parameters: Partial<StakingParameters> = {}) {
-    this.parameters = { ...DEFAULT_STAKING_PARAMETERS, communityTaxPpm: 0n, rewardSpreadMilliseconds: 0, ...parameters };
+    this.parameters = {
+      ...DEFAULT_STAKING_PARAMETERS,
+      communityTaxPpm: 0n,
+      rewardSpreadMilliseconds: 0,
+      ...parameters,
+    };
   }
 
   apply(event: StakingEvent): StakingStep {
@@ -123,7 +128,9 @@ export class World {
     try {
       return stakingStep(part, event, this.now, this.parameters);
     } catch (error) {
-      assert.throws(() => stakingStep(this.state, event, this.now, this.parameters), { message: (error as Error).message });
+      assert.throws(() => stakingStep(this.state, event, this.now, this.parameters), {
+        message: (error as Error).message,
+      });
       return null;
     }
   }
@@ -226,7 +233,11 @@ export class World {
     const shares = delegations.reduce((sum, delegation) => sum + delegation.shares, 0n);
     assert.equal(validator.shares, shares, 'sum of shares');
     assert.ok(validator.tokens + validator.heldTokens <= shares || shares === 0n, 'a share is at most a token');
-    assert.equal(this.balances.of(accountId('fog', 'bonded', name)), validator.tokens, 'no stake created or lost: bonded');
+    assert.equal(
+      this.balances.of(accountId('fog', 'bonded', name)),
+      validator.tokens,
+      'no stake created or lost: bonded',
+    );
     const leaving = cohorts.reduce((sum, { tokens }) => sum + tokens, 0n);
     assert.equal(this.balances.of(accountId('fog', 'unbonding', name)), leaving, 'no stake created or lost: unbonding');
     for (const cohort of cohorts) {
@@ -239,7 +250,11 @@ export class World {
     assert.equal(validator.held * FRACTIONS, this.#owed(validator), 'paid + pending + dust = allocated');
     const slashes = this.state.of('slashes', name);
     const references = this.state.of('periods', name).reduce((sum, period) => sum + period.references, 0);
-    assert.equal(references, 1 + delegations.length + slashes.length, 'references = validators + delegations + slashes');
+    assert.equal(
+      references,
+      1 + delegations.length + slashes.length,
+      'references = validators + delegations + slashes',
+    );
     const open = slashes.filter(({ state }) => state === 'held' || state === 'appealed');
     assert.equal(validator.heldSlashes, open.length);
     assert.equal(validator.redelegations, this.state.of('redelegations', name).length);
