@@ -164,20 +164,30 @@ describe('attacks', () => {
   test('property: a validator that is its own buyer gains nothing of what its delegators lose', () => {
     const amounts = fc.bigInt({ min: FOG, max: 1000n * FOG });
     fc.assert(
-      fc.property(amounts, amounts, amounts, fc.bigInt({ min: 0n, max: 1_000_000n }), (own, others, paid, ppm) => {
-        const world = new World();
-        world.open('vera');
-        world.delegate('vera', 'vera', own);
-        world.delegate('vera', 'dora', others);
-        world.slash(world.claim('vera', { buyer: 'accomplice', paidForTask: paid, slashPpm: ppm }));
-        const delegation = world.state.get('delegations', 'vera', 'vera');
-        const { tokens, shares } = world.validator('vera');
-        const left = ((delegation?.shares ?? 0n) * tokens) / shares;
-        assert.ok(world.wallet('accomplice') <= paid, 'at most what was paid');
-        assert.ok(world.wallet('accomplice') + left <= own, 'no gain');
-        assert.ok(world.balances.of(accountId('fog', 'insurance')) >= 0n);
-        world.check();
-      }),
+      fc.property(
+        amounts,
+        amounts,
+        amounts,
+        fc.bigInt({ min: 0n, max: 1_000_000n }),
+        fc.boolean(),
+        (own, others, paid, slashPpm, isMoved) => {
+          const world = new World();
+          world.open('vera');
+          world.delegate('vera', 'vera', own);
+          world.delegate('vera', 'dora', others);
+          const stakeAtLease = own + others;
+          world.open('viktor');
+          if (isMoved && others >= 10n * FOG) world.redelegate('vera', 'viktor', 'dora');
+          world.slash(world.claim('vera', { buyer: 'accomplice', paidForTask: paid, slashPpm, stakeAtLease }));
+          const delegation = world.state.get('delegations', 'vera', 'vera');
+          const { tokens, shares } = world.validator('vera');
+          const left = ((delegation?.shares ?? 0n) * tokens) / shares;
+          assert.ok(world.wallet('accomplice') <= paid, 'at most what was paid');
+          assert.ok(world.wallet('accomplice') + left <= own, 'no gain');
+          assert.ok(world.balances.of(accountId('fog', 'insurance')) >= 0n);
+          world.check();
+        },
+      ),
       { numRuns: 50 },
     );
   });

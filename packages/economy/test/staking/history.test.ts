@@ -7,6 +7,8 @@ import { accountId } from '../../src/chart.ts';
 import { restoreSnapshot, type StakingEvent, snapshotOf } from '../../src/staking/index.ts';
 import { DAY, FOG, HOUR, World } from './world.ts';
 
+/** FOG_MODEL_RUNS sets how many histories there are of the first kind. */
+const RUNS = Number(process.env.FOG_MODEL_RUNS ?? 100);
 const VALIDATORS = ['vera', 'viktor', 'vio'];
 const PEOPLE = [...VALIDATORS, 'dora', 'dan', 'dee'];
 
@@ -147,7 +149,7 @@ test('property: rewards, stake, shares and references stay whole in any history;
         world.check();
       }
     }),
-    { numRuns: 100 },
+    { numRuns: RUNS },
   );
   for (const kind of new Set(KINDS))
     assert.ok((happened.get(kind) ?? 0) > 3, `${kind}: ${happened.get(kind) ?? 0} times`);

@@ -89,6 +89,62 @@ describe('a slash', () => {
   });
 });
 
+describe('slashes that meet', () => {
+  test('stake that moved to a validator whose own slash is held pays there, at the price without the hold', () => {
+    const world = worldOf();
+    world.open('viktor');
+    world.delegate('viktor', 'viktor', 100n * FOG);
+    world.delegate('vera', 'mallory', 100n * FOG);
+    const deliveredAt = world.now;
+    world.redelegate('vera', 'viktor', 'mallory');
+    const held = world.prove(world.claim('viktor', { slashPpm: 500_000n }));
+    world.prove(world.claim('vera', { deliveredAt, stakeAtLease: 200n * FOG }));
+    assert.equal(world.validator('viktor').tokens, 90n * FOG);
+    assert.equal(world.state.get('delegations', 'viktor', 'mallory')?.shares, 90n * FOG);
+    world.check();
+    world.apply({ kind: 'appeal', validator: 'viktor', fault: held });
+    world.apply({ kind: 'decide', validator: 'viktor', fault: held, isOverturned: true });
+    assert.equal(world.validator('viktor').tokens, 190n * FOG);
+    world.check();
+  });
+
+  test('nothing is paid back while a slash of it may be overturned, however long that takes', () => {
+    const world = new World({ appealMilliseconds: 30 * DAY });
+    world.open('vera');
+    world.delegate('vera', 'vera', 100n * FOG);
+    world.unbond('vera', 'vera');
+    const fault = world.prove(world.claim('vera', { stakeAtLease: 100n * FOG }));
+    world.now += 20 * DAY;
+    const [entry] = world.state.of('entries', 'vera');
+    assert.ok(entry !== undefined);
+    const release = { kind: 'release', ...entry, votesUntil: null } as const;
+    assert.throws(() => world.apply(release), { code: 'conflict', message: /is held/ });
+    world.apply({ kind: 'appeal', validator: 'vera', fault });
+    world.apply({ kind: 'decide', validator: 'vera', fault, isOverturned: true });
+    world.apply(release);
+    assert.equal(world.wallet('vera'), 0n);
+    world.check();
+  });
+
+  test('moved stake is liable as long as evidence can come', () => {
+    const world = worldOf();
+    world.open('viktor');
+    world.delegate('viktor', 'viktor', FOG);
+    world.redelegate('vera', 'viktor', 'vera', 20n * FOG);
+    const deliveredAt = world.now;
+    world.now += 7 * DAY;
+    const [moved] = world.state.of('redelegations', 'vera');
+    assert.ok(moved !== undefined);
+    assert.throws(() => world.apply({ kind: 'unlock', ...moved }), { code: 'conflict', message: /is liable/ });
+    world.prove(world.claim('vera', { deliveredAt, stakeAtLease: 100n * FOG }));
+    assert.equal(world.validator('viktor').tokens, 19n * FOG);
+    world.now += 1;
+    const [left] = world.state.of('redelegations', 'vera');
+    world.apply({ kind: 'unlock', ...(left ?? moved) });
+    world.check();
+  });
+});
+
 describe('liveness', () => {
   const rule = { livenessSlots: 10, livenessAnsweredPpm: 500_000n };
 

@@ -198,6 +198,19 @@ describe('snapshots', () => {
   world.delegate('vera', 'dora', FOG);
   const whole = () => JSON.parse(JSON.stringify(snapshotOf(world.state)));
 
+  test('the same state gives the same text, in whatever order its rows came', () => {
+    const texts = [
+      ['dora', 'dan'],
+      ['dan', 'dora'],
+    ].map((names) => {
+      const other = new World();
+      other.open('vera');
+      for (const name of names) other.delegate('vera', name, FOG);
+      return JSON.stringify(snapshotOf(other.state));
+    });
+    assert.equal(texts[0], texts[1]);
+  });
+
   test('what is damaged is refused, with its place', () => {
     restoreSnapshot(whole());
     const damaged = (change: (snapshot: ReturnType<typeof whole>) => void) => () => {
