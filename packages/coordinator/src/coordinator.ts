@@ -333,7 +333,13 @@ async function assembleCore({
     space,
   });
   const wallets = economy?.wallets ?? null;
-  const outside = { service, deployments, economy, wallets, quotas: new QuotaService({ ...basis, dispatcher, quotas }) };
+  const outside = {
+    service,
+    deployments,
+    economy,
+    wallets,
+    quotas: new QuotaService({ ...basis, dispatcher, quotas }),
+  };
   return { bus, dispatcher, nodes, samples, space, sweeps, ...outside, httpMetrics, coordinatorId, warn };
 }
 

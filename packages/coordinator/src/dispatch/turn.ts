@@ -30,6 +30,7 @@ import { takesLog } from './log-room.ts';
 import { afterReplicaFailure, reconcileOf } from './replica-failure.ts';
 import { afterFailure } from './retry.ts';
 import { attemptName, FORGOTTEN, failureText, onAttempt, outcomeText, PLACED } from './turn-names.ts';
+import { TurnPayments } from './turn-payments.ts';
 import type {
   CountChanges,
   FailureRecord,
@@ -41,7 +42,6 @@ import type {
   TurnLog,
   TurnTask,
 } from './turn-records.ts';
-import { TurnPayments } from './turn-payments.ts';
 import { TurnRows } from './turn-rows.ts';
 import type { TurnSteps } from './turn-steps.ts';
 import { TurnSuspensions } from './turn-suspensions.ts';

@@ -53,7 +53,11 @@ export function assembleEconomy({
   const sweeps: Sweep[] = [
     { name: 'prices', everyMilliseconds: SETTLEMENT_LIMITS.priceLookMilliseconds, run: () => market.step() },
     { name: 'escrows', everyMilliseconds: 1000, run: () => closeAll(settlement) },
-    { name: 'pending transfers', everyMilliseconds: 1000, run: async () => void (await ledger.sweepExpired(database, now())) },
+    {
+      name: 'pending transfers',
+      everyMilliseconds: 1000,
+      run: async () => void (await ledger.sweepExpired(database, now())),
+    },
   ];
   const begin = async () => {
     await makeFirstMoney({ database, ledger, now }, settings.firstSupply);

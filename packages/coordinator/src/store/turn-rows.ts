@@ -118,11 +118,7 @@ export interface NewLease {
 }
 
 /** Inserts the attempts of fresh leases. */
-export async function insertLeases(
-  writer: Writer,
-  leases: readonly NewLease[],
-  now: number,
-): Promise<void> {
+export async function insertLeases(writer: Writer, leases: readonly NewLease[], now: number): Promise<void> {
   // Leases of one choice share one reason.
   const texts = new Map<PlacementReason, string>();
   const textOf = (reason: PlacementReason) => texts.getOrInsertComputed(reason, () => JSON.stringify(reason));
