@@ -9,8 +9,8 @@ import { aezDecrypt, aezEncrypt, hkdfExpand, nodePrimitives, PURE_PRIMITIVES } f
 import { createNativeBackend, type NativeBackend } from '../src/backends/native.ts';
 import {
   assertSameBytes,
+  BATCH,
   below,
-  EDGES,
   FUZZ_RUNS,
   LOW_ORDER,
   opensslX25519,
@@ -19,13 +19,14 @@ import {
   SYMMETRIC_FORMS,
   seededStream,
   X25519_FORMS,
+  x25519Inputs,
 } from './native-tiers.ts';
 import { BASE, RFC_7748_ITERATED, RFC_7748_VECTORS } from './rfc-7748.ts';
 
 const repeated = (bytes: Uint8Array, times: number) =>
   Uint8Array.from({ length: times * bytes.length }, (_, at) => bytes[at % bytes.length] as number);
 const LABEL = new TextEncoder().encode('katzenpost-kdf-v0-hkdf-sha256');
-const [BATCH, BYTES] = [64, 32];
+const BYTES = 32;
 
 describe('the vectors of RFC 7748', { skip: SKIP }, () => {
   for (const tier of X25519_FORMS) {
@@ -47,27 +48,6 @@ describe('the vectors of RFC 7748', { skip: SKIP }, () => {
     });
   }
 });
-
-/** Scalars and elements of a batch. Most lanes are random; between them stand those that go wrong easily. */
-function x25519Inputs(stream: (length: number) => Uint8Array): { scalars: Uint8Array; elements: Uint8Array } {
-  const scalars = stream(BATCH * BYTES);
-  const elements = stream(BATCH * BYTES);
-  for (let lane = 0; lane < BATCH; lane += 1) {
-    const element = elements.subarray(lane * BYTES, (lane + 1) * BYTES);
-    const scalar = scalars.subarray(lane * BYTES, (lane + 1) * BYTES);
-    const kind = below(stream, 16);
-    const special = kind < 2 ? LOW_ORDER : kind < 4 ? EDGES : [];
-    if (special.length > 0) {
-      element.set(special[below(stream, special.length)] as Uint8Array);
-      if (below(stream, 2) === 1) element[31] = (element[31] as number) | 0x80;
-    }
-    // Long runs of equal bits make limbs that are full or empty.
-    if (kind === 4) for (let at = 0; at < BYTES; at += 1) element[at] = below(stream, 2) * 0xff;
-    if (kind === 5) scalar.fill(below(stream, 2) * 0xff);
-    if (kind === 6) for (let at = 0; at < BYTES; at += 1) scalar[at] = below(stream, 2) * 0xff;
-  }
-  return { scalars, elements };
-}
 
 describe(`X25519 in every form (seed ${SEED})`, { skip: SKIP }, () => {
   it('is that of OpenSSL, whatever stands in the other lanes', () => {
