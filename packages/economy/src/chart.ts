@@ -59,9 +59,15 @@ export const TRANSFER_CODES = {
   slash: 24,
   /** Of a slashed bond to the buyer whose result was wrong. */
   compensation: 25,
+  /** Proposer to the deposit of a proposal. */
   deposit: 30,
+  /** Treasury to whom a vote gave it. */
   grant: 31,
   emission: 32,
+  /** Deposit back to the proposer. */
+  depositReturn: 33,
+  /** Deposit to the treasury: hardly anybody voted. */
+  depositForfeit: 34,
 } as const;
 export type TransferKind = keyof typeof TRANSFER_CODES;
 

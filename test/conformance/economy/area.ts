@@ -1,0 +1,25 @@
+import type { ConformanceArea, VectorFile } from '../areas.ts';
+import type { Check } from '../vector-shape.ts';
+import { convictionChecks } from './conviction.ts';
+import { governanceChecks } from './governance.ts';
+
+const CHECKS: readonly { files: RegExp; checks: (file: VectorFile) => Check[] }[] = [
+  { files: /^gov\/[^/]*conviction[^/]*\.json$/, checks: convictionChecks },
+  { files: /^gov\/[^/]*\.json$/, checks: governanceChecks },
+];
+
+export const ECONOMY_AREA: ConformanceArea = {
+  summary:
+    "governance scenarios and checkpoints of OpenZeppelin's Governor; conviction voting, values exact, thresholds to 1e-9",
+  folder: 'vectors',
+  files: (path) => checksOf(path) !== undefined,
+  cases(file) {
+    const checks = checksOf(file.path)?.(file) ?? [];
+    return checks.map(({ name, run }) => ({ name, data: run }));
+  },
+  run: ({ data }) => (data as Check['run'])(),
+};
+
+function checksOf(path: string) {
+  return CHECKS.find(({ files }) => files.test(path))?.checks;
+}
