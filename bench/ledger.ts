@@ -14,7 +14,8 @@ import { measureRewards } from './ledger/rewards.ts';
 
 export const ledger: Benchmark = {
   name: 'ledger',
-  summary: 'the ledger in memory: transfers a second in one phase and two, snapshot, restore, digest; epochs of rewards',
+  summary:
+    'the ledger in memory: transfers a second in one phase and two, snapshot, restore, digest; epochs of rewards',
   options: {
     transfers: { default: 10_000_000, description: 'transfers that the ledger holds in the end' },
     accounts: { default: 10_000, description: 'accounts among which they are' },
