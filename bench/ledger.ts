@@ -4,23 +4,30 @@
  * In memory: transfers a second, in batches of 8,190 among 10,000 accounts that have limits, each checked in full: in one
  * phase, and in two (a pending transfer and its post); and what snapshot, restore and digest take with all of them held.
  *
- * In short: `--transfers 1000000`.
+ * Rewards: an epoch with a million delegators, and a withdrawal, as staking decides them, without the ledger.
+ *
+ * In short: `--transfers 1000000 --delegators 10000`.
  */
 import type { Benchmark } from './benchmark.ts';
 import { measureMemory } from './ledger/memory.ts';
+import { measureRewards } from './ledger/rewards.ts';
 
 export const ledger: Benchmark = {
   name: 'ledger',
-  summary: 'the ledger in memory: transfers a second in one phase and two, snapshot, restore, digest',
+  summary:
+    'the ledger in memory: transfers a second in one phase and two, snapshot, restore, digest; epochs of rewards',
   options: {
     transfers: { default: 10_000_000, description: 'transfers that the ledger holds in the end' },
     accounts: { default: 10_000, description: 'accounts among which they are' },
+    delegators: { default: 1_000_000, description: 'delegators that an epoch of rewards pays; 0 leaves it out' },
   },
   async run(context) {
+    const delegators = context.option('delegators');
     const memory = measureMemory(context);
     return {
       transfersPerSecond: { memory: memory.transfersPerSecond, memoryTwoPhase: memory.twoPhasePerSecond },
       memory: memory.figures,
+      ...(delegators === 0 ? {} : measureRewards(context, delegators)),
     };
   },
 };
