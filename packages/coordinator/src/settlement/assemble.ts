@@ -1,6 +1,7 @@
 /** Puts together what moves money, where the fog asks for any. */
 import type { CoordinatorSettings } from '@fog/contract';
 import type { JobCache } from '../dispatch/job-cache.ts';
+import type { Placer } from '../dispatch/placement/placer.ts';
 import type { Sweep } from '../dispatch/sweeps.ts';
 import { SETTLEMENT_LIMITS } from '../limits.ts';
 import type { Database } from '../store/database.ts';
@@ -19,6 +20,8 @@ export interface Economy {
   sweeps: Sweep[];
   /** Before anything is asked of it. */
   begin(): Promise<void>;
+  /** Tells what slices cost, now and whenever that changes. */
+  tellPrices(placer: Pick<Placer, 'setPrices'>): void;
 }
 
 /** Null in a fog that asks for no money. */
@@ -59,11 +62,23 @@ export function assembleEconomy({
       run: async () => void (await ledger.sweepExpired(database, now())),
     },
   ];
+  const tellPrices: Economy['tellPrices'] = (placer) => {
+    market.onPrices = () => placer.setPrices(market);
+    market.onPrices();
+  };
   const begin = async () => {
     await makeFirstMoney({ database, ledger, now }, settings.firstSupply);
     await market.step();
   };
-  return { ledger, market, settlement, wallets: new Wallets({ database, ledger, market, now }), sweeps, begin };
+  return {
+    ledger,
+    market,
+    settlement,
+    wallets: new Wallets({ database, ledger, market, now }),
+    sweeps,
+    begin,
+    tellPrices,
+  };
 }
 
 async function closeAll(settlement: Settlement): Promise<void> {
