@@ -134,5 +134,5 @@ function changedPart({ of }: Part): LedgerFault {
   const message = 'it is not what was sealed; nothing tells what that was';
   return 'record' in of
     ? { table: TABLE_OF_KIND[of.record.kind], row: `sequence ${of.record.sequence}`, ...nothing, message }
-    : { table: 'ledger_batches', row: `batch ${of.batch}`, ...nothing, message };
+    : { table: 'ledger_batches, ledger_seals', row: `batch ${of.batch}`, ...nothing, message };
 }

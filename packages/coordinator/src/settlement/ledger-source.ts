@@ -31,8 +31,8 @@ export interface StoredClock {
 
 export interface LedgerSource {
   batches(): AsyncIterable<SourceBatch>;
-  /** Those of the last batch that are there, of these accounts. */
-  balances(keys: readonly Pick<StoredBalance, 'account' | 'sequence'>[]): Promise<StoredBalance[]>;
+  /** Those of the last batch that are there, of these accounts; null where balances are not told. */
+  balances(keys: readonly Pick<StoredBalance, 'account' | 'sequence'>[]): Promise<StoredBalance[] | null>;
   /** What is there beyond what was counted. */
   leftovers(counted: { records: number; balances: number; batches: number; seals: number }): Promise<LedgerFault[]>;
   /** null where there is none to compare with. */

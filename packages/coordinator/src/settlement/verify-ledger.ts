@@ -136,6 +136,10 @@ class Verification {
     this.#noteTimes(records);
     const { faults, balances } = this.#replay.batch(records);
     const stored = await this.#source.balances(balances);
+    if (stored === null) {
+      if (!isBroken) this.#faults.push(...faults);
+      return;
+    }
     this.#counted.balances += stored.length;
     // What follows from rows that are known to be wrong is no fault of its own.
     if (isBroken) {
