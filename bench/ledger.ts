@@ -4,21 +4,34 @@
  * In memory: transfers a second, in batches of 8,190 among 10,000 accounts that have limits, each checked in full: in one
  * phase, and in two (a pending transfer and its post); and what snapshot, restore and digest take with all of them held.
  *
- * In short: `--transfers 1000000`.
+ * In the coordinator's database: tasks that are paid a second, on SQLite and PostgreSQL.
+ *
+ * In short: `--transfers 1000000 --settlements 20000`.
  */
 import type { Benchmark } from './benchmark.ts';
 import { measureMemory } from './ledger/memory.ts';
+import { measureSettlement } from './ledger/settlement.ts';
 
 export const ledger: Benchmark = {
   name: 'ledger',
-  summary: 'the ledger in memory: transfers a second in one phase and two, snapshot, restore, digest',
+  summary:
+    'the ledger in memory: transfers a second in one phase and two, snapshot, restore, digest; tasks paid in a database',
   options: {
     transfers: { default: 10_000_000, description: 'transfers that the ledger holds in the end' },
     accounts: { default: 10_000, description: 'accounts among which they are' },
+    settlements: { default: 100_000, description: 'tasks that are paid in each database; 0 leaves it out' },
   },
   async run(context) {
+    const notMeasured: Record<string, string> = {};
+    const settled = context.option('settlements') === 0 ? null : await measureSettlement(context, notMeasured);
     const memory = measureMemory(context);
     return {
+      settlementsPerSecond: settled && { sqlite: settled.sqlite?.perSecond, postgres: settled.postgres?.perSecond },
+      settlementMicroseconds: settled && {
+        sqlite: settled.sqlite?.microsecondsEach,
+        postgres: settled.postgres?.microsecondsEach,
+      },
+      notMeasured,
       transfersPerSecond: { memory: memory.transfersPerSecond, memoryTwoPhase: memory.twoPhasePerSecond },
       memory: memory.figures,
     };

@@ -51,6 +51,7 @@ import { createHttpMetrics, registerTunnelGauge } from './routes/metrics.ts';
 import type { Logger } from './routes/problem.ts';
 import { buildServer } from './routes/server.ts';
 import type { Caller, CoordinatorService } from './service.ts';
+import { assembleLedger } from './settlement/assemble.ts';
 import type { Database } from './store/database.ts';
 import { readPlacementNodes } from './store/node-queries.ts';
 import { openDatabase } from './store/open-database.ts';
@@ -296,6 +297,7 @@ async function assembleCore({
     samples,
     deployments: deployments.looks,
     space,
+    ledger: assembleLedger(basis, httpMetrics.registry),
     url,
     startedAt,
     listening,

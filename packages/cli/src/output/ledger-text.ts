@@ -10,7 +10,9 @@ export function ledgerText(verdict: LedgerVerdict, colours: Colours): string {
     sealed.hash === null
       ? 'sealed     nothing'
       : `sealed     up to row ${sealed.sequence}, batch ${sealed.batch}\n           ${sealed.hash}`,
-    unsealed.rows === 0 ? 'unsealed   nothing' : `unsealed   ${unsealed.rows} rows in ${unsealed.batches} batches, since ${new Date(unsealed.oldestAt ?? 0).toISOString()}`,
+    unsealed.rows === 0
+      ? 'unsealed   nothing'
+      : `unsealed   ${unsealed.rows} rows in ${unsealed.batches} batches, since ${new Date(unsealed.oldestAt ?? 0).toISOString()}`,
     ...totals.map(({ ledger, debitsPosted, debitsPending }) => {
       return `ledger ${ledger}   debits and credits ${debitsPosted} posted, ${debitsPending} pending`;
     }),
@@ -22,6 +24,9 @@ export function ledgerText(verdict: LedgerVerdict, colours: Colours): string {
 
 function faultText({ table, row, field, expected, found, message }: LedgerFault): string {
   const where = [table, row, ...(field === null ? [] : [field])].join(', ');
-  const values = expected === null && found === null ? '' : `\n    expected ${expected ?? 'unknown'}\n    found    ${found ?? 'nothing'}`;
+  const values =
+    expected === null && found === null
+      ? ''
+      : `\n    expected ${expected ?? 'unknown'}\n    found    ${found ?? 'nothing'}`;
   return `fault: ${where}: ${message}${values}`;
 }

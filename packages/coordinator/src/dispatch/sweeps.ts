@@ -8,7 +8,7 @@
 import { sql } from 'kysely';
 import type { DeploymentLooks } from '../deployments/deployment-looks.ts';
 import { cutHistory } from '../deployments/history.ts';
-import { DEPLOYMENT_LIMITS, DISPATCH_LIMITS, PLACEMENT_LIMITS } from '../limits.ts';
+import { DEPLOYMENT_LIMITS, DISPATCH_LIMITS, LEDGER_HOME_LIMITS, PLACEMENT_LIMITS } from '../limits.ts';
 import { type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Database } from '../store/database.ts';
 import type { DatabaseSpace } from '../store/database-space.ts';
@@ -47,6 +47,7 @@ export interface SweepsDependencies {
   quotas: Pick<Quotas, 'load'>;
   serviceWaits: Pick<ServiceWaits, 'store'>;
   space: Pick<DatabaseSpace, 'measure'>;
+  ledger: { seal: () => Promise<unknown>; expire: () => Promise<unknown> };
   coordinatorId: string;
   url: () => string;
   startedAt: number;
@@ -111,6 +112,7 @@ export class Sweeps {
   }
 
   #sweeps(): Sweep[] {
+    const { ledger } = this.#dependencies;
     return [
       { name: 'retries', everyMilliseconds: DISPATCH_LIMITS.sweepMilliseconds, run: () => this.#unpark() },
       { name: 'queue deadlines', everyMilliseconds: 1000, run: () => this.#expireQueued() },
@@ -155,6 +157,16 @@ export class Sweeps {
       },
       { name: 'waits', everyMilliseconds: 1000, run: () => this.#dependencies.serviceWaits.store() },
       { name: 'service levels', everyMilliseconds: 60_000, run: () => settleServiceLevels(this.#dependencies) },
+      {
+        name: 'seals',
+        everyMilliseconds: LEDGER_HOME_LIMITS.sealMilliseconds,
+        run: async () => void (await ledger.seal()),
+      },
+      {
+        name: 'pending',
+        everyMilliseconds: LEDGER_HOME_LIMITS.expiryMilliseconds,
+        run: async () => void (await ledger.expire()),
+      },
       { name: 'retention', everyMilliseconds: 60_000, run: () => removeOld(this.#dependencies) },
       { name: 'deployment history', everyMilliseconds: 60_000, run: () => cutHistory(this.#dependencies.database) },
       { name: 'blobs', everyMilliseconds: 600_000, run: () => this.#dependencies.collectBlobs() },

@@ -4,3 +4,14 @@ export { fileSource, ledgerLines } from './ledger-lines.ts';
 export { databaseSource, type LedgerSource } from './ledger-source.ts';
 export { withStoredLedger } from './open-ledger.ts';
 export { type LedgerVerdict, verifyLedger } from './verify-ledger.ts';
+export {
+  type AccountEntry,
+  balanceAt,
+  balanceHistory,
+  type HistoricBalance,
+  readLedgerAccount,
+  readLedgerAccounts,
+  readLedgerBalance,
+  readLedgerTransfer,
+  transfersOfAccount,
+} from './ledger-queries.ts';

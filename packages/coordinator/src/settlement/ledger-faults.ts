@@ -30,10 +30,8 @@ export function locateByte(
   place: number,
   { original, found }: { original: Uint8Array; found: Uint8Array },
 ): LedgerFault {
-  const fields =
-    'record' in of ? RECORD_FIELDS[of.record.kind] : HEADER_FIELDS.map((name) => ({ name, bytes: 8 }));
-  const table =
-    'record' in of ? TABLE_OF_KIND[of.record.kind] : 'ledger_batches';
+  const fields = 'record' in of ? RECORD_FIELDS[of.record.kind] : HEADER_FIELDS.map((name) => ({ name, bytes: 8 }));
+  const table = 'record' in of ? TABLE_OF_KIND[of.record.kind] : 'ledger_batches';
   const row = 'record' in of ? `sequence ${of.record.sequence}` : `batch ${of.batch}`;
   let start = 1;
   const message = 'one byte of it was changed: with the one that is expected the seal is right';
@@ -41,7 +39,14 @@ export function locateByte(
     if (place < start + bytes) {
       const [expected, shown] = [original, found].map((whole) => valueText(name, whole.subarray(start, start + bytes)));
       const isSeal = name === 'sealedAt';
-      return { table: isSeal ? 'ledger_seals' : table, row, field: name, expected: expected ?? null, found: shown ?? null, message };
+      return {
+        table: isSeal ? 'ledger_seals' : table,
+        row,
+        field: name,
+        expected: expected ?? null,
+        found: shown ?? null,
+        message,
+      };
     }
     start += bytes;
   }

@@ -108,7 +108,10 @@ function readHeader(value: Record<string, unknown>, line: number): StoredBatch {
   };
   const header = { number: whole('batch'), first: whole('first'), last: whole('last'), writtenAt: whole('writtenAt') };
   const isSealed = 'hash' in value;
-  return { ...header, seal: isSealed ? { hash: hex('hash'), checks: hex('checks'), sealedAt: whole('sealedAt') } : null };
+  return {
+    ...header,
+    seal: isSealed ? { hash: hex('hash'), checks: hex('checks'), sealedAt: whole('sealedAt') } : null,
+  };
 }
 
 function readRecordLine(value: Record<string, unknown>, line: number): StoredRecord {
@@ -128,7 +131,13 @@ function fieldBytes(found: unknown, { name, bytes, line }: { name: string; bytes
   const text = typeof found === 'string' ? found : '';
   const isHex = name === 'id' || name.endsWith('Account') || name === 'pendingId';
   const isRight = isHex ? /^[0-9a-f]{32}$/.test(text) : /^(0|[1-9]\d{0,38})$/.test(text);
-  const hex = isHex ? text : isRight ? BigInt(text).toString(16).padStart(2 * bytes, '0') : '';
+  const hex = isHex
+    ? text
+    : isRight
+      ? BigInt(text)
+          .toString(16)
+          .padStart(2 * bytes, '0')
+      : '';
   if (!isRight || hex.length !== 2 * bytes) throw unreadable(line, `${name} is ${JSON.stringify(found)}`);
   return Buffer.from(hex, 'hex');
 }

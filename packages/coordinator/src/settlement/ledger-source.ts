@@ -3,13 +3,7 @@ import { sql } from 'kysely';
 import { LEDGER_HOME_LIMITS } from '../limits.ts';
 import { type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Reader } from '../store/database.ts';
-import {
-  readBatches,
-  readRecords,
-  type StoredBalance,
-  type StoredBatch,
-  type StoredRecord,
-} from './journal.ts';
+import { readBatches, readRecords, type StoredBalance, type StoredBatch, type StoredRecord } from './journal.ts';
 import type { LedgerFault } from './ledger-faults.ts';
 import { readTime } from './records.ts';
 
@@ -119,10 +113,7 @@ const COUNTED = [
   ['seals', ['ledger_seals']],
 ] as const;
 
-async function leftoversOf(
-  reader: Reader,
-  counted: Parameters<LedgerSource['leftovers']>[0],
-): Promise<LedgerFault[]> {
+async function leftoversOf(reader: Reader, counted: Parameters<LedgerSource['leftovers']>[0]): Promise<LedgerFault[]> {
   const faults: LedgerFault[] = [];
   for (const [what, tables] of COUNTED) {
     let found = 0;

@@ -16,7 +16,10 @@ const CONNECT_MILLISECONDS = 10_000;
  * `postgres://` address. Throws `not-found` when there is no database, or none with a ledger, and `unavailable` when it
  * cannot be reached.
  */
-export async function withStoredLedger<Result>(place: string, read: (reader: Reader) => Promise<Result>): Promise<Result> {
+export async function withStoredLedger<Result>(
+  place: string,
+  read: (reader: Reader) => Promise<Result>,
+): Promise<Result> {
   const isAddress = /^postgres(ql)?:\/\//.test(place);
   const database = isAddress ? openAddress(place) : await openFile(place);
   const name = isAddress ? withoutPassword(place) : place;

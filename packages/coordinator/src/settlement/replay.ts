@@ -7,7 +7,16 @@ import { ACCOUNT_FLAGS, type Account, Ledger, TRANSFER_FLAGS, type Transfer } fr
 import type { StoredBalance, StoredRecord } from './journal.ts';
 import { hexOf, type LedgerFault, TABLE_OF_KIND } from './ledger-faults.ts';
 import { expiryOf, searchedColumns } from './loaded-part.ts';
-import { balanceBody, type Counters, entryBytes, readAccount, readBalance, readId, readTime, readTransfer } from './records.ts';
+import {
+  balanceBody,
+  type Counters,
+  entryBytes,
+  readAccount,
+  readBalance,
+  readId,
+  readTime,
+  readTransfer,
+} from './records.ts';
 
 export interface ReplayedBatch {
   faults: LedgerFault[];
@@ -190,6 +199,13 @@ function columnFault(
   if (hexOf(expected) === hexOf(found)) return [];
   const message = 'the column does not repeat what is in the body';
   return [
-    { table: TABLE_OF_KIND[kind], row: `sequence ${sequence}`, field, expected: hexOf(expected), found: hexOf(found), message },
+    {
+      table: TABLE_OF_KIND[kind],
+      row: `sequence ${sequence}`,
+      field,
+      expected: hexOf(expected),
+      found: hexOf(found),
+      message,
+    },
   ];
 }

@@ -134,10 +134,7 @@ export class SqlLedger {
 
 async function write(writer: Writer, rows: NewLedgerRows, clock: ClockRow): Promise<void> {
   const { number, last } = rows.batch;
-  await allOf([
-    ...insertLedgerRows(writer, rows),
-    saveClock(writer, { ...clock, batch: number, sequence: last }),
-  ]);
+  await allOf([...insertLedgerRows(writer, rows), saveClock(writer, { ...clock, batch: number, sequence: last })]);
 }
 
 /** The later of the ledger's time and a clock's, in nanoseconds. */

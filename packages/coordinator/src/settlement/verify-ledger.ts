@@ -23,7 +23,13 @@ export interface LedgerVerdict {
   /** Up to where the chain goes; the hash is what an earlier check, or another copy, can be compared with. */
   sealed: { batch: number; sequence: number; hash: string | null; at: number | null };
   unsealed: { batches: number; rows: number; oldestAt: number | null };
-  totals: { ledger: number; debitsPending: string; debitsPosted: string; creditsPending: string; creditsPosted: string }[];
+  totals: {
+    ledger: number;
+    debitsPending: string;
+    debitsPosted: string;
+    creditsPending: string;
+    creditsPosted: string;
+  }[];
 }
 
 const MOST_FAULTS = 100;
@@ -90,7 +96,8 @@ class Verification {
     const faults: LedgerFault[] = [];
     let next = first;
     for (const { kind, sequence } of records) {
-      if (sequence < next) faults.push(lost(TABLE_OF_KIND[kind], `sequence ${sequence}`, 'two rows have this sequence'));
+      if (sequence < next)
+        faults.push(lost(TABLE_OF_KIND[kind], `sequence ${sequence}`, 'two rows have this sequence'));
       for (; next < sequence; next += 1) faults.push(missing(next));
       next = Math.max(next, sequence + 1);
       if (faults.length >= MOST_FAULTS) break;
@@ -115,7 +122,12 @@ class Verification {
       if (this.#unsealed.batches > 0) {
         checked.faults.push(lost('ledger_seals', `batch ${batch.number}`, 'it is sealed, and one before it is not'));
       }
-      Object.assign(this.#sealed, { batch: batch.number, sequence: place.last, hash: hexOf(seal.hash), at: seal.sealedAt });
+      Object.assign(this.#sealed, {
+        batch: batch.number,
+        sequence: place.last,
+        hash: hexOf(seal.hash),
+        at: seal.sealedAt,
+      });
       return checked;
     }
     this.#unsealed.batches += 1;
@@ -218,13 +230,18 @@ function balanceFaults(expected: readonly StoredBalance[], stored: readonly Stor
       const fault = lost('ledger_balances', row, 'the state machine comes to another balance');
       faults.push({ ...fault, field, expected: String(counters[field]), found: String(others[field]) });
     }
-    if (faults.length === 0) faults.push({ ...lost('ledger_balances', row, 'it is not written as it has to be'), field: 'body' });
+    if (faults.length === 0)
+      faults.push({ ...lost('ledger_balances', row, 'it is not written as it has to be'), field: 'body' });
     return faults;
   });
 }
 
 function missing(sequence: number): LedgerFault {
-  return lost('ledger_accounts, ledger_transfers, ledger_expiries, ledger_failures', `sequence ${sequence}`, 'the row is missing');
+  return lost(
+    'ledger_accounts, ledger_transfers, ledger_expiries, ledger_failures',
+    `sequence ${sequence}`,
+    'the row is missing',
+  );
 }
 
 function lost(table: string, row: string, message: string): LedgerFault {

@@ -25,6 +25,7 @@ import type { Quotas } from '../../src/dispatch/queueing/quotas.ts';
 import { Samples } from '../../src/dispatch/samples.ts';
 import { Suspensions } from '../../src/dispatch/suspensions.ts';
 import { Sweeps } from '../../src/dispatch/sweeps.ts';
+import { assembleLedger } from '../../src/settlement/assemble.ts';
 import { readPlacementNodes } from '../../src/store/node-queries.ts';
 import { openDatabase } from '../../src/store/open-database.ts';
 import { type CrashableDatabase, crashable } from './crashable-database.ts';
@@ -181,6 +182,7 @@ export class Fog implements AsyncDisposable {
       moves: new Moves({ database, dispatcher, jobCache, now }),
       deployments: deployments.looks,
       space: { measure: async () => undefined },
+      ledger: assembleLedger({ database, coordinatorId, now }, null),
       url: () => 'http://127.0.0.1:1',
       keepJobs: options.keepJobs ?? '30d',
       readBlob: async (digest) => options.blobs?.get(digest) ?? null,

@@ -35,7 +35,10 @@ export class LedgerScene implements AsyncDisposable {
 
   /** A history with rows of every kind: 4 accounts, money, two phases, a release, ids that are spent. */
   async live(): Promise<void> {
-    await this.apply({ accounts: [ISSUANCE, BUYER, ESCROW, PROVIDER].map(opening), transfers: [paying(10n, ISSUANCE, BUYER, 1000n)] });
+    await this.apply({
+      accounts: [ISSUANCE, BUYER, ESCROW, PROVIDER].map(opening),
+      transfers: [paying(10n, ISSUANCE, BUYER, 1000n)],
+    });
     await this.apply({ transfers: [paying(11n, BUYER, ESCROW, 600n), paying(12n, BUYER, ESCROW, 5000n)] });
     await this.apply({
       transfers: [
@@ -44,7 +47,9 @@ export class LedgerScene implements AsyncDisposable {
         { ...paying(15n, ESCROW, PROVIDER, 40n), flags: TRANSFER_FLAGS.pending },
       ],
     });
-    await this.apply({ transfers: [{ ...paying(16n, 0n, 0n, 30n), pendingId: 15n, flags: TRANSFER_FLAGS.postPending }] });
+    await this.apply({
+      transfers: [{ ...paying(16n, 0n, 0n, 30n), pendingId: 15n, flags: TRANSFER_FLAGS.postPending }],
+    });
     this.now += 2000;
     await this.ledger.sweepExpired(this.database, this.now);
     await this.apply({ transfers: [paying(17n, ESCROW, PROVIDER, 200n), paying(18n, ESCROW, PROVIDER, 7n)] });
@@ -67,7 +72,9 @@ export function paying(id: bigint, debitAccount: bigint, creditAccount: bigint, 
 export async function tamper(database: Database, table: string, statement: string): Promise<void> {
   await database.write(async (writer) => {
     if (database.engine === 'postgres') await sql.raw(`ALTER TABLE ${table} DISABLE TRIGGER USER`).execute(writer);
-    else for (const what of ['update', 'delete']) await sql.raw(`DROP TRIGGER IF EXISTS ${table}_no_${what}`).execute(writer);
+    else
+      for (const what of ['update', 'delete'])
+        await sql.raw(`DROP TRIGGER IF EXISTS ${table}_no_${what}`).execute(writer);
     await sql.raw(statement).execute(writer);
     if (database.engine === 'postgres') await sql.raw(`ALTER TABLE ${table} ENABLE TRIGGER USER`).execute(writer);
   });

@@ -1,8 +1,8 @@
 /** Property: a random history through the database is decided as in memory, and is found right. */
 import assert from 'node:assert/strict';
 import { ACCOUNT_FLAGS, Ledger, type NewAccount, type NewTransfer, TRANSFER_FLAGS } from '@fog/economy/ledger';
-import { sql } from 'kysely';
 import fc from 'fast-check';
+import { sql } from 'kysely';
 import { readLedgerAccounts, readLedgerTransfer } from '../../src/settlement/ledger-queries.ts';
 import { databaseSource } from '../../src/settlement/ledger-source.ts';
 import { readTime } from '../../src/settlement/records.ts';
@@ -27,7 +27,12 @@ const account: fc.Arbitrary<NewAccount> = fc.record({
   id: ids,
   ledger: fc.constantFrom(1, 1, 1, 2),
   code: fc.constantFrom(1, 1, 0),
-  flags: flagsOf(linked, ACCOUNT_FLAGS.debitsMustNotExceedCredits, ACCOUNT_FLAGS.creditsMustNotExceedDebits, ACCOUNT_FLAGS.history),
+  flags: flagsOf(
+    linked,
+    ACCOUNT_FLAGS.debitsMustNotExceedCredits,
+    ACCOUNT_FLAGS.creditsMustNotExceedDebits,
+    ACCOUNT_FLAGS.history,
+  ),
 });
 const transfer: fc.Arbitrary<NewTransfer> = fc.record({
   id: transferIds,
@@ -37,7 +42,17 @@ const transfer: fc.Arbitrary<NewTransfer> = fc.record({
   pendingId: fc.oneof(fc.constant(0n), fc.constant(0n), transferIds),
   ledger: fc.constantFrom(1, 1, 1, 2),
   code: fc.constant(1),
-  flags: flagsOf(linked, pending, pending, pending | linked, pending | closingDebit, postPending, voidPending, balancingDebit, balancingCredit),
+  flags: flagsOf(
+    linked,
+    pending,
+    pending,
+    pending | linked,
+    pending | closingDebit,
+    postPending,
+    voidPending,
+    balancingDebit,
+    balancingCredit,
+  ),
   timeoutSeconds: fc.constantFrom(0, 0, 1, 2),
 });
 const step: fc.Arbitrary<Step> = fc.record({
@@ -64,7 +79,14 @@ const asked = (steps: readonly Step[]) =>
 /** Money from the first account on, so that something happens. */
 const BEGIN: Step = {
   accounts: [1n, 2n, 3n, 4n].map((id) => ({ id, ledger: 1, code: 1 })),
-  transfers: [1n, 2n, 3n].map((id) => ({ id: 100n + id, debitAccount: 4n, creditAccount: id, amount: 60n, ledger: 1, code: 1 })),
+  transfers: [1n, 2n, 3n].map((id) => ({
+    id: 100n + id,
+    debitAccount: 4n,
+    creditAccount: id,
+    amount: 60n,
+    ledger: 1,
+    code: 1,
+  })),
   waits: 0,
   isSealed: false,
 };
@@ -88,11 +110,15 @@ async function restart(scene: LedgerScene, tables: readonly string[]): Promise<v
   await scene.database.write(async (writer) => {
     for (const table of tables) {
       if (engine === 'postgres') await sql.raw(`ALTER TABLE ledger_${table} DISABLE TRIGGER USER`).execute(writer);
-      else for (const what of ['update', 'delete']) await sql.raw(`DROP TRIGGER IF EXISTS ledger_${table}_no_${what}`).execute(writer);
+      else
+        for (const what of ['update', 'delete'])
+          await sql.raw(`DROP TRIGGER IF EXISTS ledger_${table}_no_${what}`).execute(writer);
       await sql.raw(`DELETE FROM ledger_${table}`).execute(writer);
     }
     const never = Buffer.alloc(8);
-    await sql`UPDATE ledger_clock SET sequence = 0, batch = 0, timestamp = ${never}, expired_until = ${never}, expired_sequence = 0`.execute(writer);
+    await sql`UPDATE ledger_clock SET sequence = 0, batch = 0, timestamp = ${never}, expired_until = ${never}, expired_sequence = 0`.execute(
+      writer,
+    );
   });
 }
 
@@ -120,7 +146,10 @@ async function compare(scene: LedgerScene, steps: readonly Step[]): Promise<void
   for (let id = 1n; id <= 7n; id += 1n) assert.deepEqual(accounts.get(id) ?? null, memory.account(id));
   for (let id = 1n; id <= 40n; id += 1n) {
     const found = await readLedgerTransfer(database.read, id);
-    assert.deepEqual([found?.transfer ?? null, found?.pending ?? null], [memory.transfer(id), memory.pendingStatus(id)]);
+    assert.deepEqual(
+      [found?.transfer ?? null, found?.pending ?? null],
+      [memory.transfer(id), memory.pendingStatus(id)],
+    );
   }
   const verdict = await verifyLedger(databaseSource(database.read));
   assert.deepEqual(verdict.faults, []);

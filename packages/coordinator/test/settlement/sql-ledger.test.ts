@@ -54,7 +54,13 @@ await onBothDatabases('the ledger in the database', {
     await using scene = await LedgerScene.open(storage);
     await scene.live();
     const { sequence } = await scene.apply({});
-    for (const wrong of [{ amount: -1n }, { id: 1n << 128n }, { amount: 1n << 128n }, { code: Number.NaN }, { ledger: -1 }]) {
+    for (const wrong of [
+      { amount: -1n },
+      { id: 1n << 128n },
+      { amount: 1n << 128n },
+      { code: Number.NaN },
+      { ledger: -1 },
+    ]) {
       const request = scene.apply({ transfers: [{ ...paying(50n, BUYER, ESCROW, 1n), ...wrong }] });
       await assert.rejects(request, { name: 'FogError', code: 'invalid-request' });
     }
@@ -78,7 +84,10 @@ await onBothDatabases('the ledger in the database', {
       scene.apply({ transfers: [paying(60n, BUYER, ESCROW, 1n), paying(61n, BUYER, ESCROW, 2n)] }),
     ]);
     assert.deepEqual([first.sequence, second.sequence], [sequence + 1, sequence + 2]);
-    assert.deepEqual(second.transfers.map(({ status }) => status), ['exists', 'created']);
+    assert.deepEqual(
+      second.transfers.map(({ status }) => status),
+      ['exists', 'created'],
+    );
   },
 
   async 'an account shows its transfers page by page, and its balances as they were'({ storage }) {
@@ -88,7 +97,16 @@ await onBothDatabases('the ledger in the database', {
     const all = await transfersOfAccount(read, ESCROW, { limit: 100 });
     assert.deepEqual(
       all.entries.map(({ transfer, kind }) => `${kind} ${transfer.id}`),
-      ['transfer 18', 'transfer 17', 'expiry 13', 'transfer 16', 'transfer 15', 'transfer 14', 'transfer 13', 'transfer 11'],
+      [
+        'transfer 18',
+        'transfer 17',
+        'expiry 13',
+        'transfer 16',
+        'transfer 15',
+        'transfer 14',
+        'transfer 13',
+        'transfer 11',
+      ],
     );
     for (const limit of [1, 2, 3]) {
       const seen = [];
@@ -101,13 +119,16 @@ await onBothDatabases('the ledger in the database', {
       assert.deepEqual(seen, all.entries);
     }
     const history = await balanceHistory(read, ESCROW, { limit: 100 });
-    assert.deepEqual(history.map(({ debitsPosted, debitsPending }) => [debitsPosted, debitsPending]), [
-      [237n, 50n],
-      [30n, 50n],
-      [30n, 150n],
-      [0n, 190n],
-      [0n, 0n],
-    ]);
+    assert.deepEqual(
+      history.map(({ debitsPosted, debitsPending }) => [debitsPosted, debitsPending]),
+      [
+        [237n, 50n],
+        [30n, 50n],
+        [30n, 150n],
+        [0n, 190n],
+        [0n, 0n],
+      ],
+    );
     const second = history.at(-2)?.sequence ?? 0;
     assert.equal((await balanceAt(read, ESCROW, second))?.debitsPending, 190n);
     assert.equal((await balanceAt(read, ESCROW, second - 1))?.debitsPending, 0n);
@@ -145,7 +166,11 @@ await onBothDatabases('the ledger in the database', {
     assert.equal(await scene.sealer.seal(), 6);
     assert.equal(await scene.sealer.seal(), 0);
     await scene.apply({ transfers: [paying(80n, ISSUANCE, BUYER, 1n)] });
-    await tamper(scene.database, 'ledger_transfers', 'DELETE FROM ledger_transfers WHERE sequence = (SELECT MAX(sequence) FROM ledger_transfers)');
+    await tamper(
+      scene.database,
+      'ledger_transfers',
+      'DELETE FROM ledger_transfers WHERE sequence = (SELECT MAX(sequence) FROM ledger_transfers)',
+    );
     await assert.rejects(scene.sealer.seal(), /not whole/);
   },
 });

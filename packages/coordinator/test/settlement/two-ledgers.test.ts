@@ -18,13 +18,18 @@ describe('two ledgers on one database', { skip }, () => {
     const url = postgres.url(await postgres.createDatabase());
     await using one = await LedgerScene.open({ url }, 'one');
     await using two = await LedgerScene.open({ url }, 'two');
-    await one.apply({ accounts: [ISSUANCE, BUYER, PROVIDER].map(opening), transfers: [paying(1n, ISSUANCE, BUYER, 100n)] });
+    await one.apply({
+      accounts: [ISSUANCE, BUYER, PROVIDER].map(opening),
+      transfers: [paying(1n, ISSUANCE, BUYER, 100n)],
+    });
     const sequences: number[] = [];
     let created = 0;
     const spend = async (scene: LedgerScene, offset: bigint) => {
       for (let id = 0n; id < 80n; id += 1n) {
         // Each is asked for by both, and the two of one id are one.
-        const request = { transfers: [paying(1000n + id, BUYER, PROVIDER, 1n), paying(offset + id, BUYER, PROVIDER, 1n)] };
+        const request = {
+          transfers: [paying(1000n + id, BUYER, PROVIDER, 1n), paying(offset + id, BUYER, PROVIDER, 1n)],
+        };
         const { transfers, sequence } = await scene.apply(request);
         created += transfers.filter(({ status }) => status === 'created').length;
         sequences.push(sequence);

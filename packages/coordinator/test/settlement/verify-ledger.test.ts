@@ -22,7 +22,8 @@ const WHERE: Readonly<Record<string, string>> = {
   ledger_transfers: 'sequence = (SELECT MIN(sequence) FROM ledger_transfers WHERE expires_at IS NOT NULL)',
   ledger_expiries: 'sequence = (SELECT MIN(sequence) FROM ledger_expiries)',
   ledger_failures: 'sequence = (SELECT MIN(sequence) FROM ledger_failures)',
-  ledger_balances: 'sequence = (SELECT MAX(sequence) FROM ledger_balances) AND account = (SELECT MAX(account) FROM ledger_balances)',
+  ledger_balances:
+    'sequence = (SELECT MAX(sequence) FROM ledger_balances) AND account = (SELECT MAX(account) FROM ledger_balances)',
   ledger_batches: 'number = 3',
   ledger_seals: 'batch = 3',
 };
@@ -83,7 +84,10 @@ await onBothDatabases('verification of a stored ledger', {
     assert.deepEqual([verdict.isValid, verdict.batches, verdict.accounts, verdict.openTransfers], [true, 7, 4, 1]);
     assert.deepEqual([verdict.unsealed.rows, verdict.sealed.sequence], [1, verdict.records - 1]);
     assert.deepEqual(tail, { sealedSequence: verdict.records - 1, unsealedRows: 1, ageMilliseconds: 70 });
-    assert.deepEqual(verdict.totals.map((sums) => sums.debitsPosted === sums.creditsPosted), [true]);
+    assert.deepEqual(
+      verdict.totals.map((sums) => sums.debitsPosted === sums.creditsPosted),
+      [true],
+    );
   },
 
   async 'finds a changed number in each column of each table'({ storage }) {
@@ -94,7 +98,10 @@ await onBothDatabases('verification of a stored ledger', {
       const value = Number(rows[0]?.value);
       await tamper(scene.database, table, `UPDATE ${table} SET ${column} = ${value + 1000} WHERE ${WHERE[table]}`);
       const { faults } = await verdictOf(scene.database);
-      assert.ok(faults.some((fault) => fault.table.includes(table)), `${table}.${column}: ${JSON.stringify(faults)}`);
+      assert.ok(
+        faults.some((fault) => fault.table.includes(table)),
+        `${table}.${column}: ${JSON.stringify(faults)}`,
+      );
       await tamper(scene.database, table, `UPDATE ${table} SET ${column} = ${value} WHERE ${column} = ${value + 1000}`);
     }
     assert.deepEqual((await verdictOf(scene.database)).faults, []);
@@ -109,10 +116,17 @@ await onBothDatabases('verification of a stored ledger', {
         const wrong = Buffer.from(right);
         wrong[place] = (wrong[place] as number) ^ 0x10;
         const put = (bytes: Buffer, where: string) =>
-          tamper(scene.database, table, `UPDATE ${table} SET ${column} = ${literal(scene.database, bytes)} WHERE ${where}`);
+          tamper(
+            scene.database,
+            table,
+            `UPDATE ${table} SET ${column} = ${literal(scene.database, bytes)} WHERE ${where}`,
+          );
         await put(wrong, WHERE[table] ?? '');
         const { faults } = await verdictOf(scene.database);
-        assert.ok(faults.some((fault) => fault.table === table), `${table}.${column} ${place}: ${JSON.stringify(faults)}`);
+        assert.ok(
+          faults.some((fault) => fault.table === table),
+          `${table}.${column} ${place}: ${JSON.stringify(faults)}`,
+        );
         await put(right, WHERE[table] ?? '');
       }
     }
@@ -123,14 +137,22 @@ await onBothDatabases('verification of a stored ledger', {
     await using scene = await sealed(storage);
     const body = await bytesAt(scene.database, 'ledger_transfers', 'body');
     body[47] = (body[47] as number) ^ 1;
-    await tamper(scene.database, 'ledger_transfers', `UPDATE ledger_transfers SET body = ${literal(scene.database, body)} WHERE ${WHERE.ledger_transfers}`);
+    await tamper(
+      scene.database,
+      'ledger_transfers',
+      `UPDATE ledger_transfers SET body = ${literal(scene.database, body)} WHERE ${WHERE.ledger_transfers}`,
+    );
     const { faults } = await verdictOf(scene.database);
     assert.deepEqual(
       faults.map(({ table, field, expected, found }) => ({ table, field, expected, found })),
       [{ table: 'ledger_transfers', field: 'amount', expected: '100', found: '101' }],
     );
     body.fill(1, 30, 40);
-    await tamper(scene.database, 'ledger_transfers', `UPDATE ledger_transfers SET body = ${literal(scene.database, body)} WHERE ${WHERE.ledger_transfers}`);
+    await tamper(
+      scene.database,
+      'ledger_transfers',
+      `UPDATE ledger_transfers SET body = ${literal(scene.database, body)} WHERE ${WHERE.ledger_transfers}`,
+    );
     const broken = await verdictOf(scene.database);
     const [fault] = broken.faults;
     assert.deepEqual([fault?.table, fault?.field, fault?.expected], ['ledger_transfers', null, null]);
@@ -138,7 +160,11 @@ await onBothDatabases('verification of a stored ledger', {
 
   async 'finds rows that are missing, and rows that are too many'({ storage }) {
     await using scene = await sealed(storage);
-    await tamper(scene.database, 'ledger_balances', `INSERT INTO ledger_balances (account, sequence, body, entries) SELECT account, sequence + 1000, body, entries FROM ledger_balances WHERE account = 2`);
+    await tamper(
+      scene.database,
+      'ledger_balances',
+      `INSERT INTO ledger_balances (account, sequence, body, entries) SELECT account, sequence + 1000, body, entries FROM ledger_balances WHERE account = 2`,
+    );
     const [many] = (await verdictOf(scene.database)).faults;
     assert.equal(many?.table, 'ledger_balances');
     await tamper(scene.database, 'ledger_balances', 'DELETE FROM ledger_balances WHERE sequence > 1000');
@@ -158,14 +184,18 @@ await onBothDatabases('verification of a stored ledger', {
       `timestamp = ${literal(scene.database, Buffer.alloc(8))}`,
       `expired_until = ${literal(scene.database, Buffer.alloc(8, 0x7f))}`,
     ]) {
-      const { rows } = await sql<Record<string, unknown>>`SELECT sequence, batch, timestamp, expired_until FROM ledger_clock`.execute(scene.database.read);
+      const { rows } = await sql<
+        Record<string, unknown>
+      >`SELECT sequence, batch, timestamp, expired_until FROM ledger_clock`.execute(scene.database.read);
       await scene.database.write((writer) => sql.raw(`UPDATE ledger_clock SET ${change}`).execute(writer));
       const { faults } = await verdictOf(scene.database);
       assert.equal(faults.length, 1, change);
       assert.match(faults[0]?.table ?? '', /ledger_clock|ledger_expiries/);
       const { sequence, batch, timestamp, expired_until } = rows[0] ?? {};
       await scene.database.write((writer) =>
-        sql`UPDATE ledger_clock SET sequence = ${sequence}, batch = ${batch}, timestamp = ${timestamp}, expired_until = ${expired_until}`.execute(writer),
+        sql`UPDATE ledger_clock SET sequence = ${sequence}, batch = ${batch}, timestamp = ${timestamp}, expired_until = ${expired_until}`.execute(
+          writer,
+        ),
       );
     }
   },
