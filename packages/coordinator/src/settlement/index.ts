@@ -1,9 +1,6 @@
 /** The ledger as it is stored: verified and exported by those who do not run the coordinator. */
 export type { LedgerFault } from './ledger-faults.ts';
 export { fileSource, ledgerLines } from './ledger-lines.ts';
-export { databaseSource, type LedgerSource } from './ledger-source.ts';
-export { withStoredLedger } from './open-ledger.ts';
-export { type LedgerVerdict, verifyLedger } from './verify-ledger.ts';
 export {
   type AccountEntry,
   balanceAt,
@@ -15,3 +12,6 @@ export {
   readLedgerTransfer,
   transfersOfAccount,
 } from './ledger-queries.ts';
+export { databaseSource, type LedgerSource } from './ledger-source.ts';
+export { withStoredLedger } from './open-ledger.ts';
+export { type LedgerVerdict, verifyLedger } from './verify-ledger.ts';
