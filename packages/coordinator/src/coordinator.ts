@@ -253,7 +253,7 @@ async function assembleDispatch({
   const warn = warnBy(logger);
   const basis = { database, bus, jobs: new JobCache(), classes: new PlacementClasses(), coordinatorId, now, warn };
   const isAlone = isLoopback(splitListen(settings.listen).host);
-  const economy = assembleEconomy({ ...basis, settings, isAlone });
+  const economy = assembleEconomy({ ...basis, settings, isAlone, registry: httpMetrics.registry });
   const settlement = economy?.settlement ?? null;
   const queueing = openQueueing(basis, settings.agingBound, createQueueWaits(httpMetrics.registry));
   const dispatcher = new Dispatcher({

@@ -5,7 +5,7 @@
  * Real money and money of the faucet are two currencies, a ledger each: no transfer leads from one to the other, so that
  * what was given away can be neither staked nor voted with.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** The ledger of each currency. */
 export const CURRENCIES = { fog: 1, faucet: 2 } as const;
@@ -97,10 +97,10 @@ export function transferId(kind: TransferKind, ...cause: readonly (string | numb
 
 /** The first 128 bits of a SHA-256 over the parts, each with its length. Never 0 or 2^128 - 1, as far as anyone knows. */
 function derivedId(...parts: readonly (string | number)[]): bigint {
-  const hash = createHash('sha256');
+  let whole = '';
   for (const part of parts) {
     const text = String(part);
-    hash.update(`${Buffer.byteLength(text)}:${text};`);
+    whole += `${Buffer.byteLength(text)}:${text};`;
   }
-  return BigInt(`0x${hash.digest('hex').slice(0, 32)}`);
+  return BigInt(`0x${hash('sha256', whole, 'hex').slice(0, 32)}`);
 }

@@ -137,7 +137,7 @@ export class Fog implements AsyncDisposable {
     const basis = { database, coordinatorId, now };
     const queueing = openQueueing(basis, options.agingBound ?? '10m', () => undefined);
     this.quotas = queueing.quotas;
-    this.economy = economyOf({ database, jobs: jobCache, now }, options);
+    this.economy = economyOf({ ...basis, jobs: jobCache }, options);
     const settlement = this.economy?.settlement ?? null;
     this.dispatcher = new Dispatcher({
       ...queueing,
@@ -287,10 +287,10 @@ export class Fog implements AsyncDisposable {
 }
 
 function economyOf(
-  parts: Pick<Parameters<typeof assembleEconomy>[0], 'database' | 'jobs' | 'now'>,
+  parts: Pick<Parameters<typeof assembleEconomy>[0], 'database' | 'jobs' | 'coordinatorId' | 'now'>,
   { economy = 'off', faucet = 'on' }: FogOptions,
 ): Economy | null {
-  return assembleEconomy({ ...parts, settings: { economy, faucet, firstSupply: '0' }, isAlone: true });
+  return assembleEconomy({ ...parts, settings: { economy, faucet, firstSupply: '0' }, isAlone: true, registry: null });
 }
 
 /** A folder for SQLite, gone at the end of the test. */
