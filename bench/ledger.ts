@@ -6,22 +6,27 @@
  *
  * In the coordinator's database: tasks that are paid a second, on SQLite and PostgreSQL.
  *
- * In short: `--transfers 1000000 --settlements 20000`.
+ * Rewards: an epoch with a million delegators, and a withdrawal, as staking decides them, without the ledger.
+ *
+ * In short: `--transfers 1000000 --settlements 20000 --delegators 10000`.
  */
 import type { Benchmark } from './benchmark.ts';
 import { measureMemory } from './ledger/memory.ts';
+import { measureRewards } from './ledger/rewards.ts';
 import { measureSettlement } from './ledger/settlement.ts';
 
 export const ledger: Benchmark = {
   name: 'ledger',
   summary:
-    'the ledger in memory: transfers a second in one phase and two, snapshot, restore, digest; tasks paid in a database',
+    'the ledger in memory: transfers a second, snapshot, restore, digest; tasks paid in a database; epochs of rewards',
   options: {
     transfers: { default: 10_000_000, description: 'transfers that the ledger holds in the end' },
     accounts: { default: 10_000, description: 'accounts among which they are' },
     settlements: { default: 100_000, description: 'tasks that are paid in each database; 0 leaves it out' },
+    delegators: { default: 1_000_000, description: 'delegators that an epoch of rewards pays; 0 leaves it out' },
   },
   async run(context) {
+    const delegators = context.option('delegators');
     const notMeasured: Record<string, string> = {};
     const settled = context.option('settlements') === 0 ? null : await measureSettlement(context, notMeasured);
     const memory = measureMemory(context);
@@ -34,6 +39,7 @@ export const ledger: Benchmark = {
       notMeasured,
       transfersPerSecond: { memory: memory.transfersPerSecond, memoryTwoPhase: memory.twoPhasePerSecond },
       memory: memory.figures,
+      ...(delegators === 0 ? {} : measureRewards(context, delegators)),
     };
   },
 };
