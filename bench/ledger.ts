@@ -6,11 +6,14 @@
  *
  * Rewards: an epoch with a million delegators, and a withdrawal, as staking decides them, without the ledger.
  *
- * In the coordinator's database: tasks that are paid a second, on SQLite and PostgreSQL.
+ * In the coordinator's database: tasks that are paid a second, on SQLite and PostgreSQL; and what paying costs of the
+ * throughput of dispatch.
  *
- * In short: `--transfers 1000000 --delegators 10000 --settlements 20000`.
+ * In short: `--transfers 1000000 --delegators 10000 --settlements 20000
+ * --tasks 10000`.
  */
 import type { Benchmark } from './benchmark.ts';
+import { measureDispatchShare } from './ledger/dispatch-share.ts';
 import { measureMemory } from './ledger/memory.ts';
 import { measureRewards } from './ledger/rewards.ts';
 import { measureSettlement } from './ledger/settlement.ts';
@@ -24,11 +27,14 @@ export const ledger: Benchmark = {
     accounts: { default: 10_000, description: 'accounts among which they are' },
     delegators: { default: 1_000_000, description: 'delegators that an epoch of rewards pays; 0 leaves it out' },
     settlements: { default: 100_000, description: 'tasks that are paid in each database; 0 leaves it out' },
+    tasks: { default: 50_000, description: 'tasks that are dispatched with and without being paid; 0 leaves it out' },
   },
   async run(context) {
     const delegators = context.option('delegators');
     const notMeasured: Record<string, string> = {};
     const settled = context.option('settlements') === 0 ? null : await measureSettlement(context, notMeasured);
+    const tasks = context.option('tasks');
+    const share = tasks === 0 ? {} : await measureDispatchShare(context, tasks, notMeasured);
     const memory = measureMemory(context);
     return {
       settlementsPerSecond: settled && { sqlite: settled.sqlite?.perSecond, postgres: settled.postgres?.perSecond },
@@ -36,6 +42,7 @@ export const ledger: Benchmark = {
         sqlite: settled.sqlite?.microsecondsEach,
         postgres: settled.postgres?.microsecondsEach,
       },
+      ...share,
       notMeasured,
       transfersPerSecond: { memory: memory.transfersPerSecond, memoryTwoPhase: memory.twoPhasePerSecond },
       memory: memory.figures,
