@@ -9,11 +9,11 @@
  * This is a shell for simulations and benchmarks. Live balances have one home, the coordinator's database.
  */
 import { FogError } from '@fog/contract';
+import type { LoggedMachine } from '../machine.ts';
 import { storageFault, unknownOutcome } from './faults.ts';
 import { GroupBuffer } from './group-buffer.ts';
 import { LOG_LIMITS } from './limits.ts';
 import type { LogPosition } from './log-reader.ts';
-import type { LoggedMachine } from './logged-machine.ts';
 import { RECORD_HEADER_BYTES, recordBytes } from './record.ts';
 import { mend, type RecoveryReport, recover } from './recovery.ts';
 import { SEGMENT_DATA_AT } from './segment.ts';

@@ -3,10 +3,10 @@
  * snapshot is passed over only when an older one and the log, or the log alone, give the same state.
  */
 import { FogError } from '@fog/contract';
+import type { LoggedMachine } from '../machine.ts';
 import { damageError } from './faults.ts';
 import { LOG_LIMITS } from './limits.ts';
 import { LOG_BEGINNING, type LogEnd, type LogPosition, readLog, type TornTail } from './log-reader.ts';
-import type { LoggedMachine } from './logged-machine.ts';
 import { logFileName, SPARE_NAME, sequencesOf, UNFINISHED_SUFFIX } from './segment.ts';
 import { openSnapshot } from './snapshot-file.ts';
 import type { LogStorage } from './storage.ts';

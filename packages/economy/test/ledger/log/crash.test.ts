@@ -107,7 +107,11 @@ describe('a crash', () => {
     // The first bytes of a second record.
     content.set(content.slice(8192, 8192 + 40), 8192 + 4096);
     const again = await openLog(disk);
-    assert.deepEqual(again.recovery.torn, { file: '00000000000000000001.log', offset: 8192 + 144, bytes: 4096 - 144 + 26 });
+    assert.deepEqual(again.recovery.torn, {
+      file: '00000000000000000001.log',
+      offset: 8192 + 144,
+      bytes: 4096 - 144 + 26,
+    });
     assert.equal((disk.content('00000000000000000001.log') as Uint8Array).length, 8192 + 144);
     await again.submit(request(2));
     await again.close();

@@ -98,7 +98,12 @@ describe('damage of what was acknowledged', () => {
   it('is a segment that is not there, in the middle or at the end', () => {
     const missing = (name: string) => damageOf(withFile(storage, name, null));
     assert.equal(missing(logFileName(1n, 'log'))?.damage, 'segment-missing');
-    assert.deepEqual(missing(second), { damage: 'record-missing', file: logFileName(13n, 'log'), offset: 0, sequence: '7' });
+    assert.deepEqual(missing(second), {
+      damage: 'record-missing',
+      file: logFileName(13n, 'log'),
+      offset: 0,
+      sequence: '7',
+    });
   });
 
   it('is a record that was cut off, though the mark names it', () => {
@@ -106,7 +111,11 @@ describe('damage of what was acknowledged', () => {
     const content = (disk.content(last) as Uint8Array).slice(0, 3 * BLOCK);
     assert.equal(damageOf(withFile(storage, last, content))?.damage, 'record-missing');
     const none = damageOf(withFile(storage, last, content.slice(0, 100)));
-    assert.equal(none?.damage ?? 'nothing', 'nothing', 'without header, mark and records it is a segment not yet begun');
+    assert.equal(
+      none?.damage ?? 'nothing',
+      'nothing',
+      'without header, mark and records it is a segment not yet begun',
+    );
   });
 
   it('is a chain that does not fit, though every checksum does', async () => {

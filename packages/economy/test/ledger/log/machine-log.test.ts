@@ -144,7 +144,12 @@ describe('a log under a machine', () => {
     const log = await openLog(disk, { now: () => now });
     const outcomes: string[] = [];
     for (let number = 1; number <= 12; number += 1) {
-      outcomes.push(await log.submit(request(number)).then(() => 'done', (error) => error.code));
+      outcomes.push(
+        await log.submit(request(number)).then(
+          () => 'done',
+          (error) => error.code,
+        ),
+      );
     }
     // Two blocks of each segment are for records.
     assert.deepEqual(outcomes, [...Array(6).fill('done'), ...Array(6).fill('storage-full')]);
@@ -221,7 +226,12 @@ describe('snapshots', () => {
     await log.submit(request(1));
     await assert.rejects(log.snapshot(), isFogError('storage-full'));
     await log.submit(request(2));
-    assert.ok(!disk.mount().list().some((name) => name.includes('snapshot')));
+    assert.ok(
+      !disk
+        .mount()
+        .list()
+        .some((name) => name.includes('snapshot')),
+    );
     disk.roomBytes = Number.POSITIVE_INFINITY;
     const { bytes } = await log.snapshot();
     assert.ok(bytes > 3 << 20);
