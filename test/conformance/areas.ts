@@ -6,6 +6,7 @@
  */
 import { AUCTION_AREA } from './auction.ts';
 import { CRYPTO_AREA } from './crypto/area.ts';
+import { LEDGER_AREA } from './ledger/area.ts';
 import { MOO_AREA } from './moo/area.ts';
 import { NOISE_AREA } from './noise.ts';
 import { SCHEDULING_AREA } from './scheduling/area.ts';
@@ -58,6 +59,7 @@ export type Areas = ReadonlyMap<string, ConformanceArea>;
 export const AREAS: Areas = new Map([
   ['auction', AUCTION_AREA],
   ['crypto', CRYPTO_AREA],
+  ['ledger', LEDGER_AREA],
   ['moo', MOO_AREA],
   ['noise', NOISE_AREA],
   ['scheduling', SCHEDULING_AREA],

@@ -95,6 +95,7 @@ function restoreTransfers(state: LedgerState, reader: PartsReader, count: number
     let touched = 0;
     for (let event = 0; event < rows; event += 1) touched ^= transfers.touch(bodies, event * BODY_WORDS);
     reader.touched = touched;
+    transfers.expect(bodies, rows);
     for (let event = 0; event < rows; event += 1) {
       const at = event * BODY_WORDS;
       const hash = transfers.hash(bodies, at);
