@@ -4,23 +4,41 @@
  * In memory: transfers a second, in batches of 8,190 among 10,000 accounts that have limits, each checked in full: in one
  * phase, and in two (a pending transfer and its post); and what snapshot, restore and digest take with all of them held.
  *
- * In short: `--transfers 1000000`.
+ * Over its log on a disk: durable transfers a second with group commit, how long a commit takes at three loads, a snapshot
+ * made beside it, and the time in which all of it comes back from snapshot and log, and from the log alone.
+ *
+ * In short: `--transfers 1000000 --durable 1000000`.
  */
 import type { Benchmark } from './benchmark.ts';
+import { measureDurable } from './ledger/durable.ts';
 import { measureMemory } from './ledger/memory.ts';
 
 export const ledger: Benchmark = {
   name: 'ledger',
-  summary: 'the ledger in memory: transfers a second in one phase and two, snapshot, restore, digest',
+  summary: 'the ledger in memory, and over its log: transfers a second, commits, snapshots, recovery',
   options: {
-    transfers: { default: 10_000_000, description: 'transfers that the ledger holds in the end' },
+    transfers: {
+      default: 10_000_000,
+      description: 'transfers that the ledger in memory holds in the end; 0 leaves it out',
+    },
     accounts: { default: 10_000, description: 'accounts among which they are' },
+    durable: { default: 10_000_000, description: 'transfers of the log that is recovered; 0 leaves the log out' },
+    seconds: { default: 5, description: 'seconds of each load that commits are timed under' },
   },
   async run(context) {
-    const memory = measureMemory(context);
+    // In fresh memory: what comes second would meet the other's leftovers.
+    const transfers = context.option('durable');
+    const options = { transfers, seconds: context.option('seconds') };
+    const { perSecond, ...log } = transfers === 0 ? { perSecond: null } : await measureDurable(context, options);
+    const memory = context.option('transfers') === 0 ? null : measureMemory(context);
     return {
-      transfersPerSecond: { memory: memory.transfersPerSecond, memoryTwoPhase: memory.twoPhasePerSecond },
-      memory: memory.figures,
+      transfersPerSecond: {
+        memory: memory?.transfersPerSecond ?? null,
+        memoryTwoPhase: memory?.twoPhasePerSecond ?? null,
+        durable: perSecond,
+      },
+      ...log,
+      memory: memory?.figures ?? null,
     };
   },
 };
