@@ -4,7 +4,7 @@
  * In memory: transfers a second, in batches of 8,190 among 10,000 accounts that have limits, each checked in full: in one
  * phase, and in two (a pending transfer and its post); and what snapshot, restore and digest take with all of them held.
  *
- * Over its log on a disk: durable transfers a second with group commit, how long a commit takes at three loads, a snapshot
+ * Over its log on a disk: durable transfers a second with group commit, how long a commit takes at four loads, a snapshot
  * made beside it, and the time in which all of it comes back from snapshot and log, and from the log alone.
  *
  * In short: `--transfers 1000000 --durable 1000000`.

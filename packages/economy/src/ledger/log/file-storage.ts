@@ -69,11 +69,12 @@ function writable(name: string, handle: FileHandle): WritableFile {
     name,
     write,
     // Zeros that are written take their room now, and a later sync of what replaces them has no lengths to change.
-    async reserve(bytes) {
+    async reserve(bytes, pace) {
       const zeros = new Uint8Array(Math.min(bytes, LOG_LIMITS.reserveBytes));
       for (let offset = 0; offset < bytes; offset += zeros.length) {
         await write(offset, zeros.subarray(0, Math.min(zeros.length, bytes - offset)));
         await handle.datasync();
+        await pace();
       }
     },
     truncate: (bytes) => handle.truncate(bytes),

@@ -24,7 +24,9 @@ export const LOG_LIMITS = {
   /** One snapshot. Ten million transfers have a fiftieth of it. */
   snapshotBytes: 2 ** 36,
   /** Pieces in which a segment is reserved, each with its sync, for the same reason. */
-  reserveBytes: 2 << 20,
+  reserveBytes: 256 << 10,
+  /** Pause after each piece, as long as half of the present segment is free: commits meet an idle disk most of the time. */
+  reservePauseMilliseconds: 5,
   /** Pause before a segment is reserved again after the disk was full. */
   fullDiskMilliseconds: 1000,
 } as const;

@@ -4,6 +4,7 @@
  *     spare:   none -> making -> ready -> none (it has become the segment that is written)
  *                      making -> full -> making (after a pause) | failed
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isFullDisk } from './faults.ts';
 import { LOG_LIMITS } from './limits.ts';
 import type { LogPosition } from './log-reader.ts';
@@ -38,6 +39,7 @@ export class SegmentWriter {
   #rolls = false;
   #spare: Spare = { status: 'none' };
   #making: Promise<void> = Promise.resolve();
+  #isClosing = false;
 
   constructor(dependencies: SegmentWriterDependencies) {
     this.#dependencies = dependencies;
@@ -100,6 +102,7 @@ export class SegmentWriter {
   }
 
   async close(): Promise<void> {
+    this.#isClosing = true;
     await this.#making;
     await this.#current?.close();
     if (this.#spare.status === 'ready') await this.#spare.file.close();
@@ -120,12 +123,18 @@ export class SegmentWriter {
     await this.#current.write(0, encodeSegmentHeader({ first, previousHash: after.hash }));
   }
 
+  /** Nobody waits for the next segment as long as half of this one is free. */
+  async #pace(): Promise<void> {
+    const isUrgent = this.#isClosing || this.room < this.#dependencies.segmentBytes / 2;
+    if (!isUrgent) await sleep(LOG_LIMITS.reservePauseMilliseconds);
+  }
+
   async #reserve(): Promise<void> {
     const { storage, segmentBytes, now, onSpare } = this.#dependencies;
     let file: WritableFile | null = null;
     try {
       file = await storage.create(SPARE_NAME);
-      await file.reserve(segmentBytes);
+      await file.reserve(segmentBytes, () => this.#pace());
       await file.sync();
       this.#spare = { status: 'ready', file };
     } catch (error) {

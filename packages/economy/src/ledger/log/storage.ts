@@ -11,8 +11,8 @@ export interface ReadableFile {
 
 export interface WritableFile {
   readonly name: string;
-  /** Makes it so long, of zeros, with room on the disk for all of it. */
-  reserve(bytes: number): Promise<void>;
+  /** Makes it so long, of zeros, with room on the disk for all of it. Where that takes long, waits for `pace` in between. */
+  reserve(bytes: number, pace: () => Promise<void>): Promise<void>;
   write(offset: number, bytes: Uint8Array): Promise<void>;
   /** Cuts off what lies behind. */
   truncate(bytes: number): Promise<void>;
