@@ -24,9 +24,9 @@ export const LOG_LIMITS = {
   /** One snapshot. Ten million transfers have a fiftieth of it. */
   snapshotBytes: 2 ** 36,
   /** Pieces in which a segment is reserved, each with its sync, for the same reason. */
-  reserveBytes: 256 << 10,
+  reserveBytes: 1 << 20,
   /** Pause after each piece, as long as half of the present segment is free: commits meet an idle disk most of the time. */
-  reservePauseMilliseconds: 5,
+  reservePauseMilliseconds: 10,
   /** Pause before a segment is reserved again after the disk was full. */
   fullDiskMilliseconds: 1000,
 } as const;
