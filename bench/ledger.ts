@@ -7,15 +7,19 @@
  * Over its log on a disk: durable transfers a second with group commit, how long a commit takes at four loads, a snapshot
  * made beside it, and the time in which all of it comes back from snapshot and log, and from the log alone.
  *
- * In short: `--transfers 1000000 --durable 1000000`.
+ * Rewards: an epoch with a million delegators, and a withdrawal, as staking decides them, without the ledger.
+ *
+ * In short: `--transfers 1000000 --durable 1000000 --delegators 10000`.
  */
 import type { Benchmark } from './benchmark.ts';
 import { measureDurable } from './ledger/durable.ts';
 import { measureMemory } from './ledger/memory.ts';
+import { measureRewards } from './ledger/rewards.ts';
 
 export const ledger: Benchmark = {
   name: 'ledger',
-  summary: 'the ledger in memory, and over its log: transfers a second, commits, snapshots, recovery',
+  summary:
+    'the ledger in memory, and over its log: transfers a second, commits, snapshots, recovery; epochs of rewards',
   options: {
     transfers: {
       default: 10_000_000,
@@ -24,12 +28,14 @@ export const ledger: Benchmark = {
     accounts: { default: 10_000, description: 'accounts among which they are' },
     durable: { default: 10_000_000, description: 'transfers of the log that is recovered; 0 leaves the log out' },
     seconds: { default: 5, description: 'seconds of each load that commits are timed under' },
+    delegators: { default: 1_000_000, description: 'delegators that an epoch of rewards pays; 0 leaves it out' },
   },
   async run(context) {
     // In fresh memory: what comes second would meet the other's leftovers.
     const transfers = context.option('durable');
     const options = { transfers, seconds: context.option('seconds') };
     const { perSecond, ...log } = transfers === 0 ? { perSecond: null } : await measureDurable(context, options);
+    const delegators = context.option('delegators');
     const memory = context.option('transfers') === 0 ? null : measureMemory(context);
     return {
       transfersPerSecond: {
@@ -39,6 +45,7 @@ export const ledger: Benchmark = {
       },
       ...log,
       memory: memory?.figures ?? null,
+      ...(delegators === 0 ? {} : measureRewards(context, delegators)),
     };
   },
 };

@@ -5,7 +5,7 @@
  * reach with the same budget (from FOG_VECTORS). Placement: decisions a second, the first plan of a batch, and the time
  * until its front is as good as that of a long run, of several makes of batches; and small batches beside the exact optimum.
  *
- * In short: `--seeds 1 --placement 2 --others 1 --fresh 2 --optimum 2 --runs 3`.
+ * In short: `--seeds 1 --placement 2 --others 1 --fresh 2 --optimum 2 --shapes 0 --runs 3`.
  */
 import type { Benchmark, BenchmarkContext } from './benchmark.ts';
 import { measureEvaluations } from './scheduler/evaluations.ts';
@@ -28,6 +28,7 @@ export const scheduler: Benchmark = {
       default: 40,
       description: 'small instances beside their exact optimum, for each objective; 0 leaves it out',
     },
+    shapes: { default: 40, description: 'the same of instances of several shapes, so many of each' },
     peers: { default: 1, description: '0: without DEAP' },
   },
   async run(context) {
@@ -37,11 +38,15 @@ export const scheduler: Benchmark = {
       ...measureSorting(context),
       ...(await measureHypervolumes(context, notMeasured)),
       ...(context.option('placement') === 0 ? {} : await measurePlacement(context, placementOptions(context))),
-      ...(context.option('optimum') === 0 ? {} : await measureGaps(context, context.option('optimum'))),
+      ...(context.option('optimum') === 0 ? {} : await measureGaps(context, gapOptions(context))),
       notMeasured,
     };
   },
 };
+
+function gapOptions(context: BenchmarkContext) {
+  return { instances: context.option('optimum'), ofShapes: context.option('shapes') };
+}
 
 function placementOptions(context: BenchmarkContext): PlacementOptions {
   return {

@@ -6,6 +6,7 @@
  */
 import { AUCTION_AREA } from './auction.ts';
 import { CRYPTO_AREA } from './crypto/area.ts';
+import { ECONOMY_AREA } from './economy/area.ts';
 import { LEDGER_AREA } from './ledger/area.ts';
 import { MOO_AREA } from './moo/area.ts';
 import { NOISE_AREA } from './noise.ts';
@@ -59,6 +60,7 @@ export type Areas = ReadonlyMap<string, ConformanceArea>;
 export const AREAS: Areas = new Map([
   ['auction', AUCTION_AREA],
   ['crypto', CRYPTO_AREA],
+  ['economy', ECONOMY_AREA],
   ['ledger', LEDGER_AREA],
   ['moo', MOO_AREA],
   ['noise', NOISE_AREA],

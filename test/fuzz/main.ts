@@ -1,6 +1,6 @@
 /**
- * Fuzzing of all that reads what strangers send in the mix network: inputs from a seed, invariants, and counts of what
- * became of them.
+ * Fuzzing of all that reads what strangers send in the mix network, and of records of votes: inputs from a seed,
+ * invariants, and counts of what became of them.
  *
  *     npm run fuzz                                        a million inputs; slow targets get a part of them
  *     npm run fuzz -- --inputs 10000000                   ten million

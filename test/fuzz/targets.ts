@@ -1,5 +1,6 @@
 /** What `npm run fuzz` can run, by the names that people type. */
 import type { FuzzTarget } from './fuzz-target.ts';
+import { DAO_RECORDS } from './targets/dao-record.ts';
 import { AUTHORITY_MESSAGES, CONSENSUS, DIRECTORY_DOCUMENTS } from './targets/directory.ts';
 import { LINK_FRAMES, LINK_GREETINGS, LINK_RECORDS } from './targets/link.ts';
 import { NOISE_HANDSHAKE } from './targets/noise.ts';
@@ -21,4 +22,5 @@ export const TARGETS: ReadonlyMap<string, FuzzTarget> = new Map([
   ['directory-documents', DIRECTORY_DOCUMENTS],
   ['consensus', CONSENSUS],
   ['authority-messages', AUTHORITY_MESSAGES],
+  ['dao-records', DAO_RECORDS],
 ]);

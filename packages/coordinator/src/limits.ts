@@ -125,6 +125,8 @@ export const PLACEMENT_LIMITS = {
   planNodes: 500,
   /** Kinds of tasks in one plan: each is counted by a query. */
   planClasses: 64,
+  /** How long a thread that has just started looks for the best plan for nobody: until what does so is compiled. */
+  warmUpMilliseconds: 100,
   /** How long the optimiser looks for a plan for tasks that wait; the first is there after some 20 ms. */
   planMilliseconds: 150,
   /** How long tasks are held at most for a plan: less than the wait that the dearest tier promises. */

@@ -23,9 +23,9 @@ export const ACCOUNT_CODES = {
   wallet: 10,
   /** What may be spent on one job. */
   escrow: 11,
-  /** What a principal has at stake. */
+  /** What is at stake with a validator: its own and what others delegated to it. */
   bonded: 12,
-  /** What a principal has taken out of stake, and gets when its time has passed. */
+  /** What has left the stake of a validator, and is paid back when its time has passed. */
   unbonding: 13,
   /** Earned by stake, not yet withdrawn; one a validator. */
   rewards: 14,
@@ -59,9 +59,17 @@ export const TRANSFER_CODES = {
   slash: 24,
   /** Of a slashed bond to the buyer whose result was wrong. */
   compensation: 25,
+  /** Stake that moves from one validator to another. */
+  redelegate: 26,
+  /** Proposer to the deposit of a proposal. */
   deposit: 30,
+  /** Treasury to whom a vote gave it. */
   grant: 31,
   emission: 32,
+  /** Deposit back to the proposer. */
+  depositReturn: 33,
+  /** Deposit to the treasury: hardly anybody voted. */
+  depositForfeit: 34,
 } as const;
 export type TransferKind = keyof typeof TRANSFER_CODES;
 

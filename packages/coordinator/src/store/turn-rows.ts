@@ -49,7 +49,21 @@ const LOAD_TASKS: BulkStatement = {
  * States of rows when they were read. A row is saved only if it still is as it was read; otherwise another
  * coordinator was faster, and the transaction is run again. On SQLite, with its one writer, that cannot happen.
  */
-const read = new WeakMap<TurnTask | TurnAttempt, { state: string; logBytes: number }>();
+const AS_READ = Symbol('as read');
+
+interface AsRead {
+  state: string;
+  logBytes: number;
+}
+
+/** With the row itself: a table of weak references beside it would cost more than the rest of reading it. */
+interface ReadRow {
+  [AS_READ]: AsRead;
+}
+
+function asRead(row: TurnTask | TurnAttempt): AsRead | undefined {
+  return (row as Partial<ReadRow>)[AS_READ];
+}
 
 /** Tells the group commit to run the transaction again, like PostgreSQL's own serialisation failure. */
 export class StaleRows extends Error {
@@ -125,7 +139,7 @@ export async function insertJobBlobs(writer: Writer, blobs: readonly { job: stri
 export async function saveAttempts(writer: Writer, turn: Turn): Promise<void> {
   const { changedTasks, changedAttempts, blobs, suspensions } = turn;
   const [areSuspended, , , areCheckpointed] = await allOf([
-    saveSuspensions(writer, turn, (task) => read.get(task)?.state ?? ''),
+    saveSuspensions(writer, turn, (task) => asRead(task)?.state ?? ''),
     updateTasks(writer, changedTasks),
     updateAttempts(writer, changedAttempts),
     saveCheckpoints(writer, turn),
@@ -264,7 +278,7 @@ async function updateTasks(writer: Writer, tasks: ReadonlySet<TurnTask>): Promis
     task.job,
     task.partition,
     task.fence,
-    read.get(task)?.state ?? '',
+    asRead(task)?.state ?? '',
     task.state,
     task.parked ? 1 : 0,
     task.notBefore,
@@ -303,7 +317,7 @@ const UPDATE_ATTEMPTS: BulkStatement = {
 
 /** A task has one accepted result at a time: one that was found wrong goes before another takes its place. */
 async function updateAttempts(writer: Writer, attempts: ReadonlySet<TurnAttempt>): Promise<void> {
-  const isRefuted = (attempt: TurnAttempt) => read.get(attempt)?.state === 'valid';
+  const isRefuted = (attempt: TurnAttempt) => asRead(attempt)?.state === 'valid';
   const refuted = [...attempts].filter(isRefuted);
   const others = refuted.length === 0 ? [...attempts] : [...attempts].filter((attempt) => !isRefuted(attempt));
   await allOf([updateAttemptRows(writer, refuted), updateAttemptRows(writer, others)]);
@@ -314,8 +328,8 @@ async function updateAttemptRows(writer: Writer, attempts: readonly TurnAttempt[
     attempt.job,
     attempt.partition,
     attempt.fence,
-    read.get(attempt)?.state ?? '',
-    read.get(attempt)?.logBytes ?? 0,
+    asRead(attempt)?.state ?? '',
+    asRead(attempt)?.logBytes ?? 0,
     attempt.state,
     attempt.startedAt,
     attempt.endedAt,
@@ -374,7 +388,7 @@ interface JobColumns extends TaskCounts {
 }
 
 function toTask(row: TaskColumns): TurnTask {
-  const task: TurnTask = {
+  const task: TurnTask & ReadRow = {
     job: row.job_id,
     partition: row.partition,
     state: row.state as TaskState,
@@ -392,14 +406,14 @@ function toTask(row: TaskColumns): TurnTask {
     checkpoint: toCheckpoint(row),
     verification: row.verification === null ? null : readRecord(row.verification),
     reverifying: row.reverifying === 1,
+    [AS_READ]: { state: row.state, logBytes: 0 },
   };
-  read.set(task, { state: row.state, logBytes: 0 });
   if (row.verification !== null) rememberVerification(task, row.verification);
   return task;
 }
 
 function toAttempt(row: TaskColumns & AttemptColumns, fence: number): TurnAttempt {
-  const attempt: TurnAttempt = {
+  const attempt: TurnAttempt & ReadRow = {
     job: row.job_id,
     partition: row.partition,
     fence,
@@ -411,8 +425,8 @@ function toAttempt(row: TaskColumns & AttemptColumns, fence: number): TurnAttemp
     progress: row.progress,
     health: row.health,
     logBytes: row.log_bytes,
+    [AS_READ]: { state: row.attempt_state, logBytes: row.log_bytes },
   };
-  read.set(attempt, { state: row.attempt_state, logBytes: row.log_bytes });
   return attempt;
 }
 

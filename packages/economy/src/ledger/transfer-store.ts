@@ -111,8 +111,14 @@ export class TransferStore {
       const at = this.at(row);
       for (let word = 0; word < BODY_WORDS; word += 1) piece[at + word] = bodies[from + word] as number;
     }
-    this.count = row + 1;
     this.setStatus(row, status);
+    return this.adopt(hash);
+  }
+
+  /** Adds the body that lies in the next place already, and answers its row. Its id is new. */
+  adopt(hash: number): number {
+    const row = this.count;
+    this.count = row + 1;
     this.#index.insert(hash, row + 1);
     return row;
   }

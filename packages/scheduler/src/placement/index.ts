@@ -9,6 +9,7 @@ export {
   type BatchResult,
   type BatchStop,
   optimiseBatch,
+  planAtOnce,
 } from './batch/optimise-batch.ts';
 export {
   completionMilliseconds,

@@ -39,6 +39,10 @@ export const PLACEMENT_LIMITS = {
   firstPlanNodes: 8,
   /** Weightings whose best placements a batch begins with: evenly spread, and found in a fraction of a second. */
   batchWeightings: 100,
+  /** Times that a batch's best placements are taken apart and filled anew: on small batches later ones hardly find anything. */
+  rebuildings: 12_000,
+  /** Pairs and tasks that are looked at on the way, some 20 milliseconds: large batches are left to the optimiser. */
+  rebuildingSteps: 2_000_000,
   /** Nodes that the optimiser moves a task to: the best by each objective. Repair takes others where these are full. */
   shortlist: 24,
   /** A task without a node weighs as much as a deadline that is missed by this, some five weeks: it is the worst of all. */

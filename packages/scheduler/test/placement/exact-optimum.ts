@@ -1,64 +1,22 @@
-/** Small instances of placement, and their exact optimum, which an integer program finds. */
+/** The exact optimum of small instances of placement, which an integer program finds. */
 import highsModule from 'highs';
 import {
   completionMilliseconds,
   estimatePair,
-  type NodeOffer,
   type ObjectiveName,
   type TaskToPlace,
   wakingJoules,
   workingJoules,
 } from '../../src/placement/index.ts';
-import { RandomNumbers } from '../../src/random-numbers.ts';
-import { NOW, node, processors, task } from './small-fog.ts';
+import { NOW } from './small-fog.ts';
+import type { SmallInstance } from './small-instances.ts';
 
 // Its types describe the CommonJS build; what is imported is the function itself.
 const loadHighs = highsModule as unknown as typeof highsModule.default;
 const highs = await loadHighs();
 
-export interface SmallInstance {
-  tasks: TaskToPlace[];
-  nodes: NodeOffer[];
-}
-
-/** Tight: three quarters of all room are needed. */
-export function tightInstance(seed: number): SmallInstance {
-  const random = new RandomNumbers(seed);
-  const nodes = Array.from({ length: 6 }, (_, index) => {
-    const cores = 2 + random.below(5);
-    const speed = 0.5 + 2 * random.unit();
-    return node(`n${index}`, {
-      capacity: processors(cores),
-      owner: `o${random.below(4)}`,
-      prefix: `p${random.below(5)}`,
-      speed,
-      priceMicroFogPerSlice: 1 + Math.round(500 * speed * random.unit()),
-      idleWatts: 20 * random.unit() * cores,
-      busyWatts: (20 + 30 * random.unit()) * cores,
-      reputation: 0.7 + 0.3 * random.unit(),
-      staying: [{ milliseconds: 3_600_000, probability: random.unit() }],
-    });
-  });
-  const room = nodes.reduce((sum, { capacity }) => sum + capacity.milliCpu / 1000, 0);
-  const tasks: TaskToPlace[] = [];
-  for (let used = 0; used < 0.75 * room; ) {
-    const cores = 1 + random.below(2);
-    used += cores;
-    const run = 60_000 + 1_800_000 * random.unit();
-    tasks.push(
-      task(`t${tasks.length}`, {
-        needs: processors(cores),
-        expectedRunMilliseconds: run,
-        priority: random.below(101),
-        tenant: `x${random.below(3)}`,
-      }),
-    );
-  }
-  return { tasks, nodes };
-}
-
-/** The least value of the objective, in its unit. */
-export function exactOptimum(name: ObjectiveName, { tasks, nodes }: SmallInstance): number {
+/** The least value of the objective, in its unit; null where not all tasks find room. */
+export function exactOptimum(name: ObjectiveName, { tasks, nodes }: SmallInstance): number | null {
   const pairs = tasks.flatMap((wanted, t) => nodes.map((offer, n) => ({ t, n, wanted, offer, x: `x${t}_${n}` })));
   const weight = (wanted: TaskToPlace) => 1 + wanted.priority;
   const total = tasks.reduce((sum, wanted) => sum + weight(wanted), 0);
@@ -96,6 +54,7 @@ export function exactOptimum(name: ObjectiveName, { tasks, nodes }: SmallInstanc
   const binaries = [...pairs.map(({ x }) => x), ...nodes.map((_, n) => `y${n}`)];
   const text = ['Minimize', goal, 'Subject To', ...rows, 'Binary', binaries.join('\n'), 'End'].join('\n');
   const { Status, ObjectiveValue } = highs.solve(text);
+  if (Status === 'Infeasible') return null;
   if (Status !== 'Optimal') throw new Error(`the exact solver ended with "${Status}"`);
   return ObjectiveValue;
 }

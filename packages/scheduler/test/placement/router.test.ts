@@ -5,6 +5,8 @@ import { feasibility } from '../../src/placement/feasibility.ts';
 import {
   missingBytes,
   type NodeOffer,
+  PLACEMENT_LIMITS,
+  PlaceIndex,
   ROUTER_STRATEGIES,
   Router,
   type RouterStrategyName,
@@ -86,6 +88,38 @@ function assertLeast(strategy: RouterStrategyName, valueOn: (offer: NodeOffer, w
 
 test('router: least-loaded takes the node of which least is taken', () => {
   assertLeast('least-loaded', (offer) => estimateLoad(offer, ['milliCpu', 'memoryBytes', 'slots']));
+});
+
+test('router: balanced takes the least loaded node, one of less reputation counting as fuller', () => {
+  assertLeast('balanced', (offer) => {
+    const load = estimateLoad(offer, ['milliCpu', 'memoryBytes', 'slots']);
+    return load + PLACEMENT_LIMITS.doubtLoad * (1 - offer.reputation);
+  });
+});
+
+test('index: after any changes of room and willingness it answers as one that was made of the nodes as they are', () => {
+  const drawnChange = fc.record({ node: fc.nat(7), cores: fc.nat(6), takesWork: fc.boolean() });
+  fc.assert(
+    fc.property(drawnFog, fc.array(drawnChange, { maxLength: 20 }), ({ tasks, nodes }, changes) => {
+      const changed = new PlaceIndex(nodes, { seed: 1 });
+      for (const { node: at, cores, takesWork } of changes) changed.setFree(`n${at}`, processors(cores), takesWork);
+      const fresh = new PlaceIndex(changed.nodes(), { seed: 1 });
+      for (const strategy of ROUTER_STRATEGIES) {
+        for (const [index, wanted] of tasks.entries()) {
+          const all = () => true;
+          const question = {
+            task: { ...wanted, onlyNode: null },
+            strategy,
+            kind: `${index}`,
+            suits: all,
+            isWanted: all,
+          };
+          assert.deepEqual(changed.choose(question), fresh.choose(question), strategy);
+        }
+      }
+    }),
+    { numRuns: 200 },
+  );
 });
 
 test('router: proximity takes the node on which the task can start soonest', () => {

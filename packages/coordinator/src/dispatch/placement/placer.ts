@@ -54,6 +54,8 @@ export class Placer {
   readonly #indexes = new Map<RuntimeName, PlaceIndex>();
   /** Sessions of which the indexes may show something else than they say. */
   readonly #stale = new Set<AgentSession>();
+  /** What sessions have free by now that the indexes do not show yet: brought up to date when they are asked. */
+  readonly #changes = new Map<AgentSession, AgentSession['free']>();
   readonly #fleet: FleetFacts = { idleWatts: 0, busyWatts: 0 };
   /** Where the next comparison of many nodes begins. */
   #cursor = 0;
@@ -80,15 +82,16 @@ export class Placer {
   remove(session: AgentSession): void {
     for (const index of this.#indexes.values()) index.remove(session.nodeId);
     this.#stale.delete(session);
+    this.#changes.delete(session);
     session.onRoom = null;
   }
 
   /** What a turn reserves. */
   begin(): Reservations {
-    for (const session of this.#stale) this.#setFree(session, session.free);
+    for (const session of this.#stale) this.#changes.set(session, session.free);
     this.#stale.clear();
     return new Reservations((session, free) => {
-      this.#setFree(session, free);
+      this.#changes.set(session, free);
       this.#stale.add(session);
     });
   }
@@ -154,6 +157,7 @@ export class Placer {
     const question = { task, strategy, ...this.#kind(placement), isWanted: isOpen };
     const places: Place[] = [];
     while (places.length < most) {
+      this.#show();
       const node = index.choose(question);
       if (node === null) break;
       const session = this.#sessions.get(node.id) as AgentSession;
@@ -167,6 +171,7 @@ export class Placer {
   #ranked({ placement, most, now }: PlaceRequest, { task, isOpen, reserve }: HowToPlace): Place[] {
     const { runtime, objectives = {} } = placement.requirements;
     const question = { task, strategy: DEFAULT_STRATEGY, ...this.#kind(placement), isWanted: isOpen };
+    this.#show();
     const ready = this.#indexOf(runtime).ready(question, PLACEMENT_LIMITS.comparedNodes, this.#cursor);
     this.#cursor += ready.length < PLACEMENT_LIMITS.comparedNodes ? 0 : ready.length;
     const places: Place[] = [];
@@ -274,6 +279,11 @@ export class Placer {
     const facts = session.facts(this.runTimes.speedOf(session.nodeId));
     const offer = offerOf(facts, runtime, session.free, this.#fleet);
     return { ...offer, version: session.session, takesWork: session.takesWork() };
+  }
+
+  #show(): void {
+    for (const [session, free] of this.#changes) this.#setFree(session, free);
+    this.#changes.clear();
   }
 
   #setFree(session: AgentSession, free: AgentSession['free']): void {

@@ -1,6 +1,6 @@
 /**
  * Runs the optimiser in a thread of its own, so that nothing waits for it but who asked. The thread is started when it is
- * needed, and ends when it was not for a while: it takes some 40 MB.
+ * needed, or may be soon, and ends when it was not for a while: it takes some 40 MB.
  */
 import { Worker } from 'node:worker_threads';
 import { FogError, type ProblemDocument } from '@fog/contract';
@@ -45,6 +45,13 @@ export class PlanThread {
     }
   }
 
+  /** Plans may be asked for soon: the thread is started, so that it is ready by then. */
+  prepare(): void {
+    if (this.#worker !== null) return;
+    this.#start();
+    this.#restLater();
+  }
+
   async stop(): Promise<void> {
     clearTimeout(this.#idle);
     const worker = this.#worker;
@@ -85,8 +92,11 @@ export class PlanThread {
   #start(): Worker {
     const worker = new Worker(new URL('./plan-worker.ts', import.meta.url));
     worker.unref();
-    // What fails while nothing is asked of it is found by the next order.
+    // What fails while nothing is asked of it concerns nobody: the next order starts another.
     worker.on('error', () => undefined);
+    worker.on('exit', () => {
+      if (this.#worker === worker) this.#worker = null;
+    });
     this.#worker = worker;
     return worker;
   }

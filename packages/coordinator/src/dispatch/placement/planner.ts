@@ -38,7 +38,7 @@ export interface KeptFront {
 
 export interface PlannerDependencies {
   placer: Placer;
-  thread: Pick<PlanThread, 'run' | 'stop'>;
+  thread: Pick<PlanThread, 'prepare' | 'run' | 'stop'>;
   /** How many tasks of a class wait; counts to `most`. */
   countWaiting: (classId: string, most: number) => Promise<number>;
   now: () => number;
@@ -87,7 +87,12 @@ export class Planner {
       if (made !== null && now >= heldUntil + PLACEMENT_LIMITS.planEveryMilliseconds) this.#groups.delete(key);
     }
     for (const [key, classes] of Map.groupBy(waiting, keyOf)) {
-      if (key === '' || classes.length < 2 || this.#groups.has(key)) continue;
+      if (key === '' || this.#groups.has(key)) continue;
+      if (classes.length < 2) {
+        // Another may come that competes with it.
+        if (this.#dependencies.placer.isChoice()) this.#dependencies.thread.prepare();
+        continue;
+      }
       // Where one node has room, there is nothing to choose.
       if ((this.#notBefore.get(key) ?? 0) > now || !this.#dependencies.placer.isChoice()) continue;
       if (this.#notBefore.size >= PLACEMENT_LIMITS.planGroups) this.#notBefore.clear();

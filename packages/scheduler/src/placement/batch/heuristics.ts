@@ -2,8 +2,11 @@
  * Placements of a whole batch that are good at one thing, or at several by weights: what the optimiser begins with. Each
  * is made greedily and then improved, task by task, until no task gains by going elsewhere.
  */
+import type { RandomNumbers } from '../../random-numbers.ts';
+import { PLACEMENT_LIMITS } from '../limits.ts';
 import { type Batch, fitsInto, meetsReplica, NOWHERE, suitsNode, useRoom } from './batch.ts';
 import type { PairTable } from './pair-table.ts';
+import { rebuilt } from './rebuilding.ts';
 
 /** Rounds of improvement: later ones hardly find anything. */
 const ROUNDS = 4;
@@ -36,6 +39,21 @@ export class Heuristics {
     this.#weigh(weights);
     const order = byRegret ? this.#orderOf(regretOf) : this.#batch.order;
     return this.#place(order);
+  }
+
+  /** The cheapest by one objective that is found from these placements by filling nodes anew. */
+  byRebuilding(objective: number, placements: readonly Int32Array[], random: RandomNumbers): Int32Array {
+    this.#weigh(this.#batch.objectives.map((_, index) => (index === objective ? 1 : 0)));
+    const isWorstTenant = this.#batch.objectives[objective] === 'fairness';
+    const costs = { pairs: this.#costs, waking: this.#wakingCosts, isWorstTenant };
+    // Together the objectives take as long as one alone.
+    const shares = this.#batch.objectives.length * placements.length;
+    const budget = {
+      attempts: Math.ceil(PLACEMENT_LIMITS.rebuildings / shares),
+      steps: PLACEMENT_LIMITS.rebuildingSteps / shares,
+    };
+    const found = placements.map((placement) => rebuilt(this.#batch, costs, placement, budget, random));
+    return found.reduce((best, each) => (each.cost < best.cost ? each : best)).placement;
   }
 
   /** Each task where it ends first, the shortest first (min-min). */

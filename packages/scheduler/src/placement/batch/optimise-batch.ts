@@ -95,12 +95,8 @@ export async function optimiseBatch(request: BatchRequest, options: BatchOptions
       hint: 'give milliseconds or generations',
     });
   }
-  checkPick(request.pick, [...request.objectives]);
   checkBudget(options);
-  const whole = batchOf(request.tasks, request.nodes, request.objectives, request.now);
-  const admitted = admit(whole);
-  const left = leftOf(whole, admitted);
-  const batch = left.length === 0 ? whole : batchWithout(whole, admitted);
+  const { batch, first, left } = begin(request);
   const finish = (front: TradeOffs, rest: Pick<BatchResult, 'evaluations' | 'record' | 'stoppedBy'>): BatchResult => {
     const picked = front.points.length === 0 ? -1 : pickTradeOff(front, request.pick);
     return { plan: planOf(batch, front, picked, left), front, picked, ...rest };
@@ -111,11 +107,26 @@ export async function optimiseBatch(request: BatchRequest, options: BatchOptions
     options.onFirstPlan?.(result.plan);
     return result;
   }
-  const first = admitted.filter((node) => node !== NOWHERE);
   options.onFirstPlan?.(firstPlanOf(batch, first, left));
   const search = await Search.prepare(batch, first, options, () => clock() - startedAt);
   const { front, ...rest } = await search.run();
   return finish(front, rest);
+}
+
+/** The first plan alone, which `optimiseBatch` begins with; it throws the same. */
+export function planAtOnce(request: BatchRequest): PlacementPlan {
+  const { batch, first, left } = begin(request);
+  return firstPlanOf(batch, first, left);
+}
+
+/** The tasks that find a node, and the one that each has found; and the others. */
+function begin(request: BatchRequest): { batch: Batch; first: Int32Array; left: LeftTask[] } {
+  checkPick(request.pick, [...request.objectives]);
+  const whole = batchOf(request.tasks, request.nodes, request.objectives, request.now);
+  const admitted = admit(whole);
+  const left = leftOf(whole, admitted);
+  const batch = left.length === 0 ? whole : batchWithout(whole, admitted);
+  return { batch, first: admitted.filter((node) => node !== NOWHERE), left };
 }
 
 /** Before anything is computed: a number that is none would end the search at once, or never. */

@@ -5,6 +5,7 @@
  * whatever is better goes into the archive, from which the front is taken in the end.
  */
 import { hypervolume, optimise, type RunRecord } from '../../nsga2/index.ts';
+import { RandomNumbers } from '../../random-numbers.ts';
 import { PLACEMENT_LIMITS } from '../limits.ts';
 import type { TradeOffs } from '../trade-offs.ts';
 import { Archive } from './archive.ts';
@@ -56,7 +57,7 @@ export class Search {
   static async prepare(batch: Batch, first: Int32Array, options: BatchOptions, elapsed: () => number): Promise<Search> {
     const table = pairTableOf(batch);
     const heuristics = new Heuristics(batch, table);
-    const seeds = [first, ...extremes(batch, heuristics)];
+    const seeds = [first, ...extremes(batch, heuristics, first, options.seed)];
     const scales = rangesOf(batch, table, seeds);
     // Those of a single objective are there already.
     const all = weightings(batch.objectives.length, PLACEMENT_LIMITS.batchWeightings).filter(
@@ -150,11 +151,15 @@ export class Search {
   }
 }
 
-/** The best by each objective alone, in two orders, the shortest tasks first, and nodes filled one after the other. */
-function extremes(batch: Batch, heuristics: Heuristics): Int32Array[] {
+/** The best by each objective alone, in two orders and rebuilt, the shortest tasks first, and nodes filled one after the other. */
+function extremes(batch: Batch, heuristics: Heuristics, first: Int32Array, seed: number): Int32Array[] {
+  const random = new RandomNumbers(seed);
   const seeds = batch.objectives.flatMap((_, objective) => {
     const alone = batch.objectives.map((_name, index) => (index === objective ? 1 : 0));
-    return [heuristics.byWeights(alone, false), heuristics.byWeights(alone, true)];
+    const found = [heuristics.byWeights(alone, false), heuristics.byWeights(alone, true)];
+    // What leaves a task behind would look cheap.
+    const whole = found.filter((placement) => !placement.includes(NOWHERE));
+    return [...found, heuristics.byRebuilding(objective, whole.length === 0 ? [first] : whole, random)];
   });
   seeds.push(heuristics.bestFit());
   if (batch.objectives.includes('completionTime')) seeds.push(heuristics.minMin());

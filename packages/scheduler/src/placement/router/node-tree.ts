@@ -8,6 +8,7 @@
  */
 
 import { transferMilliseconds } from '../estimates.ts';
+import { PLACEMENT_LIMITS } from '../limits.ts';
 import { amountOf, type NodeOffer, privacyRank, type Resources } from '../model.ts';
 import { estimateLoad } from './load.ts';
 
@@ -15,6 +16,8 @@ import { estimateLoad } from './load.ts';
 export interface PlaceBounds {
   /** 0 for an empty node, 1 for one of whose scarcest resource nothing is left. */
   readonly leastLoad: Float64Array;
+  /** The same, a node of less reputation counting as fuller. */
+  readonly leastDoubtedLoad: Float64Array;
   /** Time to the start with so many missing bytes, one array for each of `START_BYTES`. */
   readonly leastStartMilliseconds: readonly Float64Array[];
   readonly leastPrivacy: Float64Array;
@@ -38,6 +41,9 @@ export class NodeTree {
   readonly bounds: PlaceBounds;
   /** Most that is free below each place: as many numbers as there are names. */
   readonly #mostFree: Float64Array;
+  /** Of the bounds, those that change with what is free, and the others. */
+  readonly #leastOfRoom: readonly Float64Array[];
+  readonly #leastOfNode: readonly Float64Array[];
   readonly #nodes: (NodeOffer | null)[];
   readonly #need: Float64Array;
   readonly #stack: Int32Array;
@@ -50,10 +56,13 @@ export class NodeTree {
     this.#mostFree = new Float64Array(places * names.length).fill(-1);
     this.bounds = {
       leastLoad: new Float64Array(places).fill(Infinity),
+      leastDoubtedLoad: new Float64Array(places).fill(Infinity),
       leastStartMilliseconds: START_BYTES.map(() => new Float64Array(places).fill(Infinity)),
       leastPrivacy: new Float64Array(places).fill(Infinity),
       mostReputation: new Float64Array(places).fill(-1),
     };
+    this.#leastOfRoom = [this.bounds.leastLoad, this.bounds.leastDoubtedLoad];
+    this.#leastOfNode = [this.bounds.leastPrivacy, ...this.bounds.leastStartMilliseconds];
     this.#nodes = nodes.map(() => null);
     this.#need = new Float64Array(names.length);
     this.#stack = new Int32Array(2 * Math.ceil(Math.log2(places)) + 2);
@@ -77,6 +86,18 @@ export class NodeTree {
   set(index: number, node: NodeOffer | null): void {
     this.#writeLeaf(index, node);
     for (let place = (this.leaves + index) >> 1; place >= 1; place >>= 1) this.#gather(place);
+  }
+
+  /** The same node with other room. Of what it is otherwise nothing has changed. */
+  setFree(index: number, free: Resources, takesWork: boolean): void {
+    const before = this.#nodes[index];
+    if (before == null) return;
+    const node = { ...before, free, takesWork };
+    if (takesWork !== before.takesWork) return this.set(index, node);
+    this.#nodes[index] = node;
+    if (!takesWork) return;
+    this.#writeRoom(this.leaves + index, node);
+    for (let place = (this.leaves + index) >> 1; place >= 1; place >>= 1) if (!this.#gatherRoom(place)) return;
   }
 
   /** Takes one node more in, and returns its index; -1 if the tree is full, and has to be made anew. O(log nodes). */
@@ -198,17 +219,14 @@ export class NodeTree {
 
   #writeLeaf(index: number, node: NodeOffer | null): void {
     const place = this.leaves + index;
-    const width = this.names.length;
     const isOpen = node?.takesWork === true;
     this.#nodes[index] = node;
-    this.names.forEach((name, at) => {
-      // Never more than its capacity: so what fits into what is free is not too large for the node either.
-      this.#mostFree[place * width + at] = isOpen
-        ? Math.min(amountOf(node.free, name), amountOf(node.capacity, name))
-        : -1;
-    });
+    if (isOpen) this.#writeRoom(place, node);
+    else {
+      this.#mostFree.fill(-1, place * this.names.length, (place + 1) * this.names.length);
+      for (const least of this.#leastOfRoom) least[place] = Infinity;
+    }
     const { bounds } = this;
-    bounds.leastLoad[place] = isOpen ? estimateLoad(node, this.names) : Infinity;
     START_BYTES.forEach((bytes, at) => {
       (bounds.leastStartMilliseconds[at] as Float64Array)[place] = isOpen ? startOf(node, bytes) : Infinity;
     });
@@ -216,20 +234,48 @@ export class NodeTree {
     bounds.mostReputation[place] = isOpen ? node.reputation : -1;
   }
 
-  #gather(place: number): void {
-    const width = this.names.length;
-    const left = 2 * place;
-    const right = left + 1;
-    const free = this.#mostFree;
-    for (let at = 0; at < width; at += 1) {
-      free[place * width + at] = Math.max(free[left * width + at] as number, free[right * width + at] as number);
+  #writeRoom(place: number, node: NodeOffer): void {
+    const { names, bounds } = this;
+    const from = place * names.length;
+    for (let at = 0; at < names.length; at += 1) {
+      const name = names[at] as string;
+      // Never more than its capacity: so what fits into what is free is not too large for the node either.
+      this.#mostFree[from + at] = Math.min(amountOf(node.free, name), amountOf(node.capacity, name));
     }
-    const { leastLoad, leastStartMilliseconds, leastPrivacy, mostReputation } = this.bounds;
-    for (const least of [leastLoad, leastPrivacy, ...leastStartMilliseconds]) {
-      least[place] = Math.min(least[left] as number, least[right] as number);
-    }
-    mostReputation[place] = Math.max(mostReputation[left] as number, mostReputation[right] as number);
+    const load = estimateLoad(node, names);
+    bounds.leastLoad[place] = load;
+    bounds.leastDoubtedLoad[place] = load + PLACEMENT_LIMITS.doubtLoad * (1 - node.reputation);
   }
+
+  #gather(place: number): void {
+    this.#gatherRoom(place);
+    for (const least of this.#leastOfNode) gatherLeast(least, place);
+    const { mostReputation } = this.bounds;
+    mostReputation[place] = Math.max(mostReputation[2 * place] as number, mostReputation[2 * place + 1] as number);
+  }
+
+  /** False if nothing has changed. */
+  #gatherRoom(place: number): boolean {
+    const width = this.names.length;
+    const free = this.#mostFree;
+    const left = 2 * place * width;
+    let isChanged = false;
+    for (let at = 0; at < width; at += 1) {
+      const most = Math.max(free[left + at] as number, free[left + width + at] as number);
+      isChanged ||= most !== free[place * width + at];
+      free[place * width + at] = most;
+    }
+    for (const least of this.#leastOfRoom) if (gatherLeast(least, place)) isChanged = true;
+    return isChanged;
+  }
+}
+
+/** False if nothing has changed. */
+function gatherLeast(least: Float64Array, place: number): boolean {
+  const lower = Math.min(least[2 * place] as number, least[2 * place + 1] as number);
+  const isChanged = lower !== least[place];
+  least[place] = lower;
+  return isChanged;
 }
 
 /** The highest place to the right of all that is below this one; 0 if there is none. */

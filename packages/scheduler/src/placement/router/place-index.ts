@@ -107,14 +107,13 @@ export class PlaceIndex {
     const index = this.#indices.get(id);
     const node = index === undefined ? null : this.#tree.node(index);
     if (index === undefined || node === null) return;
-    this.#tree.set(index, { ...node, free: changedResources(node.free, needs, sign) });
+    this.#tree.setFree(index, changedResources(node.free, needs, sign), node.takesWork);
   }
 
   /** What only changes the room of a known node; the kinds that it suits stay as they are. */
   setFree(id: string, free: Resources, takesWork: boolean): void {
     const index = this.#indices.get(id);
-    const node = index === undefined ? null : this.#tree.node(index);
-    if (index !== undefined && node !== null) this.#tree.set(index, { ...node, free, takesWork });
+    if (index !== undefined) this.#tree.setFree(index, free, takesWork);
   }
 
   /** Takes a new node in, or another state of a known one. Throws `invalid-request`. */

@@ -5,7 +5,6 @@
 import type { RouterStrategyName } from '@fog/contract';
 import type { RandomNumbers } from '../../random-numbers.ts';
 import { missingBytes } from '../estimates.ts';
-import { PLACEMENT_LIMITS } from '../limits.ts';
 import { type NodeOffer, privacyRank, type TaskToPlace } from '../model.ts';
 import { estimateLoad } from './load.ts';
 import { type Mask, type NodeTree, START_BYTES, startOf } from './node-tree.ts';
@@ -60,9 +59,8 @@ function balanced(): RouterStrategy {
   return {
     name: 'balanced',
     choose({ task, tree, mask, isWanted }) {
-      const { leastLoad, mostReputation } = tree.bounds;
-      const keyAt = (place: number) =>
-        (leastLoad[place] as number) + PLACEMENT_LIMITS.doubtLoad * (1 - (mostReputation[place] as number));
+      const { leastDoubtedLoad } = tree.bounds;
+      const keyAt = (place: number) => leastDoubtedLoad[place] as number;
       const best = tree.least(task.needs, mask, keyAt, (node, index) =>
         isWanted(node, index) ? keyAt(tree.leaves + index) : Infinity,
       );

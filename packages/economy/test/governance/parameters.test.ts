@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import {
+  changedParameters,
+  DEFAULT_PARAMETERS,
+  emissionFor,
+  PARAMETER_NAMES,
+  PARAMETER_UNITS,
+  PARAMETERS,
+  parametersFrom,
+} from '../../src/governance/index.ts';
+
+describe('parameters', () => {
+  test('each has a unit, a default within its range, and a meaning; those together are allowed', () => {
+    for (const name of PARAMETER_NAMES) {
+      const { least, most, default: preset, unit, meaning } = PARAMETERS[name];
+      assert.ok(least <= preset && preset <= most && least < most, name);
+      assert.ok(PARAMETER_UNITS.includes(unit) && meaning.length > 10, name);
+      if (unit === 'ppm' && !name.endsWith('PricePpm')) assert.ok(most <= 1_000_000n, name);
+    }
+    assert.deepEqual(parametersFrom({}), DEFAULT_PARAMETERS);
+    assert.equal(DEFAULT_PARAMETERS.emissionSwitch, 0n);
+  });
+
+  test('what guards governance has a floor above nothing', () => {
+    const guards = PARAMETER_NAMES.filter((name) => 'guards' in PARAMETERS[name]);
+    assert.ok(guards.includes('timelockMilliseconds') && guards.includes('quorumPpm'));
+    for (const name of guards) if (name !== 'lateQuorumMilliseconds') assert.ok(PARAMETERS[name].least > 0n, name);
+    assert.ok(PARAMETERS.approvalPpm.least >= 500_000n, 'never less than a majority');
+  });
+
+  test('property: what is applied is within its range, and nothing else changes', () => {
+    // From a little below the range to a little above it.
+    const change = fc
+      .record({ name: fc.constantFrom(...PARAMETER_NAMES), at: fc.bigInt({ min: -100n, max: 1100n }) })
+      .map(({ name, at }) => {
+        const { least, most } = PARAMETERS[name];
+        return { name, value: least + ((most - least) * at) / 1000n };
+      });
+    let applied = 0;
+    fc.assert(
+      fc.property(fc.array(change, { minLength: 1, maxLength: 3 }), (changes) => {
+        let after: ReturnType<typeof changedParameters>;
+        try {
+          after = changedParameters(DEFAULT_PARAMETERS, changes);
+        } catch (error) {
+          assert.equal((error as { code?: string }).code, 'invalid-request');
+          return;
+        }
+        applied += 1;
+        for (const name of PARAMETER_NAMES) {
+          const { least, most } = PARAMETERS[name];
+          const value = after.parameters[name];
+          assert.ok(value >= least && value <= most, name);
+          const wanted = changes.find((one) => one.name === name)?.value ?? DEFAULT_PARAMETERS[name];
+          assert.equal(value, wanted);
+        }
+      }),
+      { numRuns: 400 },
+    );
+    assert.ok(applied > 0);
+  });
+
+  test('unknown names, values of other types, doubles, and contradictions', () => {
+    for (const changes of [
+      [{ name: 'supply', value: 1n }],
+      [{ name: '__proto__', value: 1n }],
+      [{ name: 'feePpm', value: 5 }],
+      [{ name: 'feePpm', value: 200_001n }],
+      [
+        { name: 'feePpm', value: 1n },
+        { name: 'feePpm', value: 2n },
+      ],
+      [{ name: 'silverPricePpm', value: 6_000_000n }],
+      [{ name: 'lateQuorumMilliseconds', value: DEFAULT_PARAMETERS.votingPeriodMilliseconds + 1n }],
+    ]) {
+      assert.throws(() => changedParameters(DEFAULT_PARAMETERS, changes as never), { code: 'invalid-request' });
+    }
+    const both = [
+      { name: 'silverPricePpm', value: 6_000_000n },
+      { name: 'goldPricePpm', value: 6_000_000n },
+    ] as const;
+    assert.equal(changedParameters(DEFAULT_PARAMETERS, both).changes.length, 2);
+    assert.throws(() => parametersFrom({ feePpm: -1n }), { code: 'invalid-request' });
+  });
+});
+
+describe('emission', () => {
+  const ON = { ...DEFAULT_PARAMETERS, emissionSwitch: 1n, emissionMost: 1000n, emissionSharePpm: 500_000n };
+  const claims = [
+    { job: 'j1', provider: 'ann', burnedMicroFog: 101n },
+    { job: 'j1', provider: 'bo', burnedMicroFog: 7n },
+    { job: 'j2', provider: 'ann', burnedMicroFog: 0n },
+  ];
+
+  test('is off unless it was voted on', () => {
+    const { totalMicroFog, transfers, earned } = emissionFor(1, claims, DEFAULT_PARAMETERS);
+    assert.deepEqual([totalMicroFog, transfers.length, earned.length], [0n, 0, 3]);
+  });
+
+  test('gives a share of what burned, rounded down, and each job and provider once', () => {
+    const { totalMicroFog, transfers } = emissionFor(1, claims, ON);
+    assert.equal(totalMicroFog, 53n);
+    assert.deepEqual(
+      transfers.map(({ amount }) => amount),
+      [50n, 3n],
+    );
+    const later = emissionFor(2, claims, ON).transfers;
+    assert.deepEqual(
+      later.map(({ id }) => id),
+      transfers.map(({ id }) => id),
+      'the ledger refuses what it has paid before',
+    );
+    assert.throws(() => emissionFor(1, [...claims, ...claims], ON), { code: 'invalid-request' });
+    assert.throws(() => emissionFor(-1, claims, ON), { code: 'invalid-request' });
+    assert.throws(() => emissionFor(1, [{ job: 'j', provider: 'a', burnedMicroFog: -1n }], ON), {
+      code: 'invalid-request',
+    });
+  });
+
+  test('property: no epoch emits more than its cap, and no job earns more than the fees it burned', () => {
+    const burned = fc.array(fc.bigInt({ min: 0n, max: 10n ** 12n }), { maxLength: 30 });
+    fc.assert(
+      fc.property(
+        burned,
+        fc.bigInt({ min: 0n, max: 10n ** 12n }),
+        fc.bigInt({ min: 0n, max: 1_000_000n }),
+        (fees, cap, share) => {
+          const given = fees.map((burnedMicroFog, index) => ({
+            job: `j${index >> 1}`,
+            provider: `p${index}`,
+            burnedMicroFog,
+          }));
+          const { earned, totalMicroFog } = emissionFor(3, given, {
+            ...ON,
+            emissionMost: cap,
+            emissionSharePpm: share,
+          });
+          assert.ok(totalMicroFog <= cap);
+          assert.equal(
+            earned.reduce((sum, { emittedMicroFog }) => sum + emittedMicroFog, 0n),
+            totalMicroFog,
+          );
+          for (const { burnedMicroFog, emittedMicroFog } of earned) {
+            assert.ok(emittedMicroFog * 1_000_000n <= burnedMicroFog * share);
+          }
+        },
+      ),
+    );
+  });
+});
