@@ -24,7 +24,10 @@ export async function measureDispatchShare(
     return null;
   });
   let databases = 0;
-  const fresh = () => server?.createDatabase(`share${(databases += 1)}`);
+  const fresh = () => {
+    databases += 1;
+    return server?.createDatabase(`share${databases}`);
+  };
   const postgres = server === null ? null : await compare(context, 'postgres', tasks, fresh);
   return {
     dispatchShare: { sqlite: shareOf(sqlite), postgres: postgres === null ? null : shareOf(postgres) },
