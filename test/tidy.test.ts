@@ -23,7 +23,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   agent: BELOW_PROGRAMS,
   coordinator: BELOW_PROGRAMS,
   sdk: ['contract', 'scheduler'],
-  cli: ['contract', 'sdk', 'coordinator', 'agent', 'scheduler', 'betanet', 'sphinx', 'transport'],
+  cli: ['contract', 'sdk', 'coordinator', 'agent', 'scheduler', 'economy', 'betanet', 'sphinx', 'transport'],
   panel: ['contract', 'sdk'],
 };
 /** The one folder that may go round its package's layer: a whole fog inside the caller's process. */

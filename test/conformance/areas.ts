@@ -7,6 +7,7 @@
 import { AUCTION_AREA } from './auction.ts';
 import { CRYPTO_AREA } from './crypto/area.ts';
 import { ECONOMY_AREA } from './economy/area.ts';
+import { LEDGER_AREA } from './ledger/area.ts';
 import { MOO_AREA } from './moo/area.ts';
 import { NOISE_AREA } from './noise.ts';
 import { SCHEDULING_AREA } from './scheduling/area.ts';
@@ -60,6 +61,7 @@ export const AREAS: Areas = new Map([
   ['auction', AUCTION_AREA],
   ['crypto', CRYPTO_AREA],
   ['economy', ECONOMY_AREA],
+  ['ledger', LEDGER_AREA],
   ['moo', MOO_AREA],
   ['noise', NOISE_AREA],
   ['scheduling', SCHEDULING_AREA],

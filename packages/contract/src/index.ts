@@ -13,6 +13,7 @@ export * from './job-schema.ts';
 export * from './job-spec.ts';
 export * from './limits.ts';
 export * from './long-running.ts';
+export * from './money.ts';
 export * from './node-description.ts';
 export * from './placement-policy.ts';
 export * from './resources.ts';

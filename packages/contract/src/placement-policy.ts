@@ -119,6 +119,18 @@ export const placementReasonSchema = z.strictObject({
 });
 export type PlacementReason = z.infer<typeof placementReasonSchema>;
 
+/** What a slice costs in a region, in bronze; the price of the other tiers is a multiple of it. */
+export const marketPriceSchema = z.strictObject({
+  /** What the label `region` of its nodes says; empty for those without. */
+  region: z.string(),
+  microFog: z.int().min(0),
+  /** Slices at a time when the price last moved. */
+  usedSlices: z.int().nonnegative(),
+  offeredSlices: z.int().nonnegative(),
+  steppedAt: z.int(),
+});
+export type MarketPrice = z.infer<typeof marketPriceSchema>;
+
 /** What a node says of its price and power. */
 export const nodeOfferSchema = z.strictObject({
   /** Micro-FOG for a standard slice: one processor, 2 GiB, 5 minutes. */

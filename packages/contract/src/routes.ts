@@ -13,6 +13,7 @@ import {
 import { jobEventRecordSchema, logRecordSchema, nodeEventRecordSchema } from './events.ts';
 import { digestSchema, jobIdSchema, nameSchema, nodeIdSchema, tokenIdSchema } from './identifiers.ts';
 import { LIMITS } from './limits.ts';
+import { MONEY_ROUTES } from './money-routes.ts';
 import { page, pageQuery } from './pages.ts';
 import { QUEUE_ROUTES } from './queue-routes.ts';
 import {
@@ -389,6 +390,7 @@ export const ROUTES = {
     response: tokenSchema,
   },
   ...QUEUE_ROUTES,
+  ...MONEY_ROUTES,
   setSecret: {
     method: 'PUT',
     path: '/v1/secrets/:name',

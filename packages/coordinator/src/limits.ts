@@ -316,6 +316,44 @@ export const DISPATCH_LIMITS = {
   classConfirmedMilliseconds: 3_600_000,
 } as const;
 
+/** Money for work. */
+export const SETTLEMENT_LIMITS = {
+  /** Of a slice of bronze, before anything is known of a region: an hour of a processor is 0.012 FOG then. */
+  firstPriceMicroFog: 1_000,
+  /** Prices move by an eighth at most: in ten minutes at full load to a thousandfold, in one to twice as much. */
+  priceStepMilliseconds: 10_000,
+  /** A job without a budget pays no more than this many times the posted price: its cover is reckoned by it. */
+  dearestMultiple: 2,
+  /** What is kept running is paid for in periods of so long. */
+  periodMilliseconds: 3_600_000,
+  /** What one submit may be given by the faucet, 10^9 FOG: more than all tasks of a job can cost at usual prices. */
+  faucetMicroFog: 10n ** 15n,
+  /** Escrows closed in one transaction. */
+  closedEscrows: 200,
+  /** How often a coordinator looks whether a price is due, and reads those that others have moved. */
+  priceLookMilliseconds: 2_000,
+  /** Regions with a price of their own: nodes name them. */
+  regions: 256,
+} as const;
+
+/** The ledger in the database. */
+export const LEDGER_HOME_LIMITS = {
+  /** Pending transfers that one transaction releases: it holds the ledger for some 20 ms. */
+  expiriesPerBatch: 1_000,
+  /** Rows are sealed within this time, as long as a coordinator runs: what is younger could be changed unnoticed. */
+  sealedWithinMilliseconds: 1_000,
+  /** How often is looked for what is to be sealed; two looks are within the time above, with the sealing itself. */
+  sealMilliseconds: 400,
+  /** Rows that are read and sealed at a time: some 20 MB. One batch may be larger. */
+  sealedRows: 20_000,
+  /** A coordinator that has sealed does it for so long; then another takes over. */
+  sealerMilliseconds: 5_000,
+  /** How often pending transfers are looked for whose time is over. */
+  expiryMilliseconds: 1_000,
+  /** Rows, or balances, of one page. */
+  pageRows: 1_000,
+} as const;
+
 /** Published ports of services. */
 export const PROXY_LIMITS = {
   /** Connections to ports in all; with their buffers each may hold some 256 KiB where nobody reads. */

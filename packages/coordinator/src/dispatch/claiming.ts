@@ -2,6 +2,7 @@
 import { attemptKey } from '@fog/contract';
 import { readBlobSizes } from '../blobs/blob-rows.ts';
 import { DISPATCH_LIMITS, PLACEMENT_LIMITS } from '../limits.ts';
+import { tierPrice } from '../settlement/job-terms.ts';
 import { type ClaimedTask, claimTasks, queueHead } from '../store/claim.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { saveAttempts } from '../store/turn-rows.ts';
@@ -306,7 +307,9 @@ export class Claiming {
         return;
       }
       const isVerified = replica === 'verified';
-      claims.leases.push({ name, session, suitable, reason, job: jobs.get(job), checkpoint, isVerified });
+      const known = jobs.get(job);
+      const price = known.payment === null ? null : tierPrice(sessions.placer.priceOn(session), known.payment.terms);
+      claims.leases.push({ name, session, suitable, reason, price, job: known, checkpoint, isVerified });
       if (holds.size > 0) claims.filled.push({ classId: placement.id, node: session.nodeId });
       if (replica === undefined) turn.leased(name, { id: session.nodeId, name: session.description.name });
     });

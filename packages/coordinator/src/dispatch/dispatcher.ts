@@ -12,10 +12,12 @@ import { randomBytes } from 'node:crypto';
 import { type AttemptName, attemptKey, FogError } from '@fog/contract';
 import type { Bus, Hint } from '../bus.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
+import type { Settlement } from '../settlement/settlement.ts';
 import { allOf } from '../store/bulk.ts';
 import type { Database, Writer } from '../store/database.ts';
+import { insertLeases } from '../store/lease-rows.ts';
 import { waitingTasks } from '../store/spot-rows.ts';
-import { insertLeases, loadAttempts, saveAttempts, saveJobs } from '../store/turn-rows.ts';
+import { loadAttempts, saveAttempts, saveJobs } from '../store/turn-rows.ts';
 import { saveVerification } from '../store/verification-rows.ts';
 import { chooseClasses, roomsForMoves } from './chosen-classes.ts';
 import { Claiming } from './claiming.ts';
@@ -53,6 +55,8 @@ export interface DispatcherDependencies extends Queueing {
   welcome: { coordinatorVersion: string; heartbeatMilliseconds: number; blobBytes: number };
   logLimitBytes: number;
   listening: Pick<Listening, 'since'>;
+  /** Null where nobody pays. */
+  settlement: Pick<Settlement, 'settle'> | null;
   now: () => number;
   random: () => number;
   /** Values of a submitter's secrets. Throws `not-found` for a name that is gone. */
@@ -262,10 +266,14 @@ export class Dispatcher {
     await saveAttempts(writer, turn);
     const verdicts = await saveVerification(writer, turn.verification, classes, at);
     const claims = await this.#claiming.claim(writer, turn, at);
-    const given = claims.leases.map(({ session, ...lease }) => ({ ...lease, node: session.nodeId }));
+    const given = claims.leases.map(({ session, ...lease }) => {
+      return { ...lease, node: session.nodeId, payee: session.identity.owner };
+    });
     const [, streams] = await allOf([insertLeases(writer, given, at), saveJobs(writer, turn.counts, turn.entries, at)]);
     const expired = await expiredWaits(writer, turn, live, { jobs, classes, sessions: this.sessions, now: at });
     const rooms = await roomsForMoves(writer, classes, turn);
+    // The ledger comes last: whoever holds it keeps all others from it until the commit.
+    await this.#dependencies.settlement?.settle(writer, turn, [...claims.waits, ...expired]);
     return { turn, at, live, heard, hellos, claims, expired, streams, verdicts, rooms };
   }
 

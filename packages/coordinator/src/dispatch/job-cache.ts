@@ -1,7 +1,9 @@
 /** Specifications of jobs, parsed once. They never change, so the cache is never wrong; it only forgets. */
 import { isLongRunning, type JobSpec, parseDuration, type VerificationPolicy } from '@fog/contract';
+import type { Escrow } from '@fog/economy/escrow';
 import { SPOT_CHECK_POLICY } from '@fog/verification';
 import { DISPATCH_LIMITS } from '../limits.ts';
+import { storedTerms } from '../settlement/job-terms.ts';
 import { type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Reader } from '../store/database.ts';
 import { type Needs, type Requirements, requirementsOf } from './requirements.ts';
@@ -39,6 +41,8 @@ export interface CachedJob {
   /** Not a user's: in no list. */
   isHidden: boolean;
   terms: LeaseTerms;
+  /** Who pays for it, on which terms; null where nobody does. */
+  payment: Escrow | null;
 }
 
 /** Secrets that a specification refers to, and where. */
@@ -70,10 +74,11 @@ interface JobColumns {
   spec: string;
   purpose: string;
   lease_terms: string | null;
+  payment_terms: string | null;
 }
 
 const LOAD_JOBS: BulkStatement = {
-  text: 'SELECT j.id, j.submitter, j.submitted_at, j.task_count, j.class_id, j.spec, j.purpose, j.lease_terms FROM ROWS AS k CROSS JOIN jobs j WHERE j.id = k.id',
+  text: 'SELECT j.id, j.submitter, j.submitted_at, j.task_count, j.class_id, j.spec, j.purpose, j.lease_terms, j.payment_terms FROM ROWS AS k CROSS JOIN jobs j WHERE j.id = k.id',
   columns: { id: 'text' },
 };
 
@@ -88,16 +93,22 @@ type Derived =
   | 'isSpot'
   | 'isCheck'
   | 'isHidden'
-  | 'terms';
-type StoredJob = Omit<CachedJob, Derived> & { purpose?: string; leaseTerms?: string | null };
+  | 'terms'
+  | 'payment';
+type StoredJob = Omit<CachedJob, Derived> & {
+  purpose?: string;
+  leaseTerms?: string | null;
+  paymentTerms?: string | null;
+};
 
 export class JobCache {
   readonly #jobs = new Map<string, CachedJob>();
 
-  add({ purpose, leaseTerms, ...job }: StoredJob): CachedJob {
+  add({ purpose, leaseTerms, paymentTerms, ...job }: StoredJob): CachedJob {
     const spec = JSON.parse(job.specText) as JobSpec;
     const { verification } = spec.spec;
     const isCheck = purpose === 'check';
+    const paid = storedTerms(paymentTerms ?? null);
     const cached: CachedJob = {
       ...job,
       spec,
@@ -111,6 +122,7 @@ export class JobCache {
       isCheck,
       isHidden: purpose !== undefined && purpose !== 'user',
       terms: leaseTerms == null ? { seed: null, partitions: job.taskCount } : (JSON.parse(leaseTerms) as LeaseTerms),
+      payment: paid === null ? null : { job: job.id, buyer: job.submitter, terms: paid },
     };
     const oldest = this.#jobs.keys().next();
     if (this.#jobs.size >= DISPATCH_LIMITS.cachedJobs && !oldest.done) this.#jobs.delete(oldest.value);
@@ -157,6 +169,7 @@ export class JobCache {
         specText: row.spec,
         purpose: row.purpose,
         leaseTerms: row.lease_terms,
+        paymentTerms: row.payment_terms,
       });
     }
   }

@@ -15,6 +15,7 @@ import { sql } from 'kysely';
 import { renewBlobs } from '../blobs/blob-rows.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import type { Caller } from '../service.ts';
+import type { PreparedPayment, Settlement } from '../settlement/settlement.ts';
 import type { Database, Reader, Writer } from '../store/database.ts';
 import { disguiseJob, insertJob, insertTasks } from '../store/insert-job.ts';
 import { insertEvents, rowLock, saveJobs } from '../store/turn-rows.ts';
@@ -37,6 +38,8 @@ export interface JobsDependencies {
   /** How many more tasks may be queued. */
   queueRoom: () => number;
   quotas: Pick<Quotas, 'admit'>;
+  /** Null where nobody pays. */
+  settlement: Pick<Settlement, 'prepare'> | null;
   /** Why nothing more can be stored, or null. */
   storageFault: () => FogError | null;
   /** Names of the secrets that this principal has. */
@@ -233,6 +236,8 @@ export class Jobs {
     const needed = spec.spec.dependsOn ?? [];
     const fault = await dependencyFault(writer, submitter, needed);
     if (fault !== null) return { fault };
+    const payment = await this.#payment(writer, submission);
+    if (payment !== null && 'fault' in payment) return payment;
     const placements = await classes.store(writer, requirementsFor(submission), submittedAt);
     const specText = JSON.stringify(spec);
     const taskCount = taskCountOf(submission);
@@ -249,13 +254,29 @@ export class Jobs {
       blobs: blobsOf(spec),
       deployment: submission.deployment,
       needed,
+      payment,
     });
     if (!inserted) return (await this.#earlier(writer, spec, submitter, key)) ?? { jobId: id };
+    await payment?.carryOut();
     const { leaseTerms } = submission;
     if (leaseTerms !== null) await disguiseJob(writer, id, { purpose: 'user', leaseTerms });
     const classId = pinned === null ? (classIds[0] as string) : null;
-    jobs.add({ id, submitter, submittedAt, taskCount, classId, specText, leaseTerms });
+    const paymentTerms = payment?.paymentTerms ?? null;
+    jobs.add({ id, submitter, submittedAt, taskCount, classId, specText, leaseTerms, paymentTerms });
     return { jobId: id };
+  }
+
+  /** What pays for it, or why nothing does. What is kept running has no price yet. */
+  async #payment(writer: Writer, submission: Submission): Promise<PreparedPayment | { fault: FogError } | null> {
+    const { settlement } = this.#dependencies;
+    if (settlement === null || submission.deployment !== null) return null;
+    const { id: job, spec, submitter: buyer } = submission;
+    try {
+      return await settlement.prepare(writer, { job, spec, buyer, tasks: taskCountOf(submission) });
+    } catch (error) {
+      if (error instanceof FogError && error.code !== 'internal') return { fault: error };
+      throw error;
+    }
   }
 
   /** The job that this key was used for: the same specification answers it, another one is a fault. */

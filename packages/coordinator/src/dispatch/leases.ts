@@ -10,6 +10,8 @@ export interface Lease {
   suitable: number;
   /** Why this one. */
   reason: PlacementReason;
+  /** Micro-FOG for a slice, in the tier of the job; null where nobody pays. */
+  price: number | null;
   job: CachedJob;
   /** Manifest of the checkpoint from which the attempt goes on. */
   checkpoint: string | null;

@@ -56,6 +56,8 @@ export interface SweepsDependencies {
   readBlob: ReadBlob;
   /** Removes blobs that nothing refers to. */
   collectBlobs: () => Promise<void>;
+  /** Those of other parts. */
+  others: readonly Sweep[];
   /** Whether other coordinators share the database. */
   onPeers: (peers: number) => void;
   now: () => number;
@@ -72,7 +74,7 @@ const SEE_NODES: BulkStatement = {
   columns: { node: 'text', session: 'bigint', at: 'bigint' },
 };
 
-interface Sweep {
+export interface Sweep {
   name: string;
   everyMilliseconds: number;
   run: () => Promise<void>;
@@ -158,6 +160,7 @@ export class Sweeps {
       { name: 'retention', everyMilliseconds: 60_000, run: () => removeOld(this.#dependencies) },
       { name: 'deployment history', everyMilliseconds: 60_000, run: () => cutHistory(this.#dependencies.database) },
       { name: 'blobs', everyMilliseconds: 600_000, run: () => this.#dependencies.collectBlobs() },
+      ...this.#dependencies.others,
     ];
   }
 

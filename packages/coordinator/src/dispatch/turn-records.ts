@@ -48,6 +48,9 @@ export interface TurnAttempt extends AttemptName {
   /** JSON of HealthReport. */
   health: string | null;
   logBytes: number;
+  /** Micro-FOG for a slice, and who gets it; null where nobody pays. */
+  price: number | null;
+  payee: string | null;
 }
 
 /** Why a task failed or ended early. */
@@ -65,6 +68,9 @@ export interface OutcomeRecord extends Partial<FailureRecord> {
   outputs?: TaskOutput[];
   digest?: string;
 }
+
+/** What is kept of a result that counts. */
+export type Accepted = Required<Pick<OutcomeRecord, 'outputs' | 'engine' | 'usage'>>;
 
 /** Of a stored outcome (JSON of OutcomeRecord) why its attempt failed, for people; null where it tells no failure. */
 export function failureText(outcome: string | null): string | null {

@@ -1,5 +1,13 @@
 /** What the parts of a turn do to its tasks and attempts. Each step follows the transition tables. */
-import type { AttemptEvent, AttemptName, FailureReason, JobEventData, TaskEvent, Usage } from '@fog/contract';
+import type {
+  AttemptEvent,
+  AttemptName,
+  FailureReason,
+  JobEventData,
+  ResultVerdict,
+  TaskEvent,
+  Usage,
+} from '@fog/contract';
 import type { FailureRecord, OutcomeRecord, TurnAttempt, TurnTask } from './turn-records.ts';
 import type { TurnRows } from './turn-rows.ts';
 
@@ -22,6 +30,8 @@ export interface TurnSteps {
   accepted(task: TurnTask, attempt: TurnAttempt): void;
   afterFailure(task: TurnTask, reason: FailureReason, message: string, exitCode: number | null): void;
   failTask(task: TurnTask, reason: FailureReason, message: string): void;
+  /** What is now known of a result. */
+  judge(task: TurnTask, fence: number, verdict: ResultVerdict): void;
   /** Its row is to be saved. */
   changed(task: TurnTask): void;
   /** It can be claimed at once. */

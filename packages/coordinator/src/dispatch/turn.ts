@@ -30,7 +30,9 @@ import { takesLog } from './log-room.ts';
 import { afterReplicaFailure, reconcileOf } from './replica-failure.ts';
 import { afterFailure } from './retry.ts';
 import { attemptName, FORGOTTEN, failureText, onAttempt, outcomeText, PLACED } from './turn-names.ts';
+import { TurnPayments } from './turn-payments.ts';
 import type {
+  Accepted,
   CountChanges,
   FailureRecord,
   OutcomeRecord,
@@ -57,12 +59,11 @@ export class Turn {
   readonly suspensions: TurnSuspensions;
   /** Digests that a job's accepted results name. */
   readonly blobs: { job: string; digest: string }[] = [];
-  /** Tasks that can be claimed again at once. */
   readonly requeued: TurnTask[] = [];
-  /** Decides on the tasks whose results are verified. */
   readonly verification: TurnVerification;
   /** Replicas that are placed again, and the nodes that they failed on. */
   readonly avoiding: { task: TurnTask; node: string }[] = [];
+  readonly payments = new TurnPayments();
   readonly #released = new Set<TurnAttempt>();
   readonly #context: TurnContext;
 
@@ -209,6 +210,7 @@ export class Turn {
     else this.event(task.job, { type: 'task.cancelled', partition });
     for (const attempt of this.rows.attemptsOf(name)) {
       if (!this.#move(attempt, 'cancel')) continue;
+      if (why === 'cancelled') this.payments.interrupted(task, attempt);
       this.#released.add(attempt);
       attempt.endedAt = this.#context.now;
       attempt.outcome = failureText(failure);
@@ -271,6 +273,7 @@ export class Turn {
   /** A task that has succeeded before is corrected. */
   #accepted(task: TurnTask, attempt: TurnAttempt, { outputs, engine, usage }: Accepted): void {
     const isFirst = this.#moveTask(task, 'succeed');
+    this.payments.judge(task, attempt.fence, 'alone');
     task.acceptedFence = attempt.fence;
     task.outputs = outputs.length === 0 ? null : JSON.stringify(outputs);
     this.changedTasks.add(task);
@@ -436,6 +439,7 @@ export class Turn {
       accepted: (task, attempt) => this.#accepted(task, attempt, JSON.parse(attempt.outcome ?? '{}') as Accepted),
       afterFailure: (task, reason, message, exitCode) => this.#afterFailure(task, reason, message, exitCode),
       failTask: (task, reason, message) => this.#failTask(task, reason, message, null),
+      judge: (task, fence, verdict) => this.payments.judge(task, fence, verdict),
       changed: (task) => void this.changedTasks.add(task),
       requeued: (task) => void this.requeued.push(task),
       requeue: (task, delayMilliseconds) => this.#requeue(task, delayMilliseconds),
@@ -444,6 +448,3 @@ export class Turn {
     };
   }
 }
-
-/** What is kept of a result that counts. */
-type Accepted = Required<Pick<OutcomeRecord, 'outputs' | 'engine' | 'usage'>>;

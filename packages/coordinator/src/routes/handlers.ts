@@ -6,7 +6,9 @@ import type { TokenStore } from '../access/tokens.ts';
 import type { DeploymentService } from '../deployments/deployment-service.ts';
 import type { QuotaService } from '../dispatch/queueing/quota-service.ts';
 import type { Caller, CoordinatorService, StreamPage, StreamRequest } from '../service.ts';
+import type { Wallets } from '../settlement/wallets.ts';
 import { deploymentHandlers } from './deployment-handlers.ts';
+import { moneyHandlers } from './money-handlers.ts';
 
 type Routes = typeof ROUTES;
 type Part<Route, Key extends string> = Route extends { [K in Key]: infer Schema extends z.ZodType }
@@ -44,9 +46,12 @@ export interface HandlerDependencies {
   quotas: Pick<QuotaService, 'set' | 'list' | 'remove' | 'serviceLevels'>;
   tokens: Pick<TokenStore, 'create' | 'list' | 'revoke'>;
   secrets: Pick<SecretStore, 'set' | 'list' | 'delete'>;
+  /** Null in a fog that asks for no money. */
+  wallets: Wallets | null;
 }
 
-export function plainHandlers({ service, deployments, quotas, tokens, secrets }: HandlerDependencies): PlainHandlers {
+export function plainHandlers(dependencies: HandlerDependencies): PlainHandlers {
+  const { service, deployments, quotas, tokens, secrets } = dependencies;
   return {
     status: () => service.status(),
     submitJob: ({ caller, body }) => service.submitJob(caller, body),
@@ -83,6 +88,7 @@ export function plainHandlers({ service, deployments, quotas, tokens, secrets }:
     listQuotas: ({ caller, query }) => quotas.list(caller, query),
     removeQuota: ({ params }) => quotas.remove(params.principal).then(() => undefined),
     listServiceLevels: ({ caller, query }) => quotas.serviceLevels(caller, query),
+    ...moneyHandlers(dependencies.wallets),
     setSecret: ({ caller, params, body }) => secrets.set(caller.principal, params.name, body.value),
     listSecrets: ({ caller, query }) => secrets.list(caller.principal, query),
     deleteSecret: ({ caller, params }) => secrets.delete(caller.principal, params.name).then(() => undefined),

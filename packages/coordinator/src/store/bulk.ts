@@ -12,7 +12,7 @@
 import { CompiledQuery, PostgresAdapter } from 'kysely';
 import type { Reader } from './database.ts';
 
-export type ColumnKind = 'text' | 'bigint' | 'integer';
+export type ColumnKind = 'text' | 'bigint' | 'integer' | 'bytea';
 
 export interface BulkStatement {
   /** SQL around the rows, e.g. `UPDATE t SET a = d.a FROM ROWS AS d WHERE t.id = d.id`. */
@@ -22,7 +22,7 @@ export interface BulkStatement {
   lock?: 'FOR UPDATE OF t' | 'FOR SHARE OF t';
 }
 
-export type BulkValue = string | number | null;
+export type BulkValue = string | number | Uint8Array | null;
 
 /** SQLite takes 32,766 parameters a statement. */
 const MOST_PARAMETERS = 32_000;

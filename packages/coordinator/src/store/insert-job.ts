@@ -27,6 +27,8 @@ export interface NewJob {
   deployment: string | null;
   /** Jobs that it waits for; it begins without tasks. */
   needed?: readonly string[] | undefined;
+  /** What pays for it; null where nobody does. */
+  payment?: { paymentTerms: string; escrow: string } | null;
 }
 
 /** The last moment that a Date can tell: what is kept running does not expire. */
@@ -35,9 +37,10 @@ const NEVER = 8_640_000_000_000_000;
 const INSERT_JOBS: BulkStatement = {
   text: `INSERT INTO jobs (id, name, state, submitter, spec, rank, class_id, task_count, expanded, queued, scheduled,
       running, succeeded, failed, cancelled, expired, next_sequence, submitted_at, expires_at, idempotency_key,
-      deployment)
+      deployment, payment_terms, escrow, escrow_open)
     SELECT id, name, state, submitter, spec, rank, class_id, task_count, expanded, expanded, 0, 0, 0, 0, 0, 0,
-      next_sequence, submitted_at, expires_at, idempotency_key, deployment FROM ROWS AS d WHERE true
+      next_sequence, submitted_at, expires_at, idempotency_key, deployment, payment_terms, escrow,
+      CASE WHEN escrow IS NULL THEN 0 ELSE 1 END FROM ROWS AS d WHERE true
     ON CONFLICT DO NOTHING RETURNING id`,
   columns: {
     id: 'text',
@@ -54,6 +57,8 @@ const INSERT_JOBS: BulkStatement = {
     expires_at: 'bigint',
     idempotency_key: 'text',
     deployment: 'text',
+    payment_terms: 'text',
+    escrow: 'text',
   },
 };
 
@@ -83,8 +88,9 @@ export async function insertJob(writer: Writer, job: NewJob): Promise<boolean> {
     job.taskCount,
     expanded,
   ];
+  const payment = [job.payment?.paymentTerms ?? null, job.payment?.escrow ?? null];
   const inserted = await runBulk(writer, INSERT_JOBS, [
-    [...row, events.length + 1, job.submittedAt, expiresAt, job.idempotencyKey, job.deployment],
+    [...row, events.length + 1, job.submittedAt, expiresAt, job.idempotencyKey, job.deployment, ...payment],
   ]);
   if (inserted.length === 0) return false;
   const deadline = since + parseDuration(spec.timeouts.queue);

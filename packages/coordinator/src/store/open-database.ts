@@ -18,6 +18,8 @@ import * as checkpoints from './migrations/0008-checkpoints.ts';
 import * as placement from './migrations/0009-placement.ts';
 import * as queueing from './migrations/0010-queueing.ts';
 import * as dependencies from './migrations/0011-dependencies.ts';
+import * as ledger from './migrations/0012-ledger.ts';
+import * as settlement from './migrations/0013-settlement.ts';
 import { PreparingClient } from './postgres-client.ts';
 import { openSqlite } from './sqlite-connection.ts';
 import type { Tables } from './tables.ts';
@@ -41,6 +43,8 @@ const MIGRATIONS: Record<string, Migration> = {
   '0009-placement': placement,
   '0010-queueing': queueing,
   '0011-dependencies': dependencies,
+  '0012-ledger': ledger,
+  '0013-settlement': settlement,
 };
 /** One connection writes, the others answer reads and streams. */
 const POSTGRES_CONNECTIONS = 8;
@@ -70,7 +74,7 @@ async function openPostgres(url: string): Promise<Database> {
     connectionString: url,
     max: POSTGRES_CONNECTIONS,
     connectionTimeoutMillis: CONNECT_MILLISECONDS,
-    types: { getTypeParser },
+    types: { getTypeParser: postgresTypeParser },
     Client: PreparingClient,
   });
   // An idle connection that breaks is replaced; the next statement reports what is wrong.
@@ -113,13 +117,14 @@ async function migrate(database: Kysely<Tables>): Promise<void> {
 }
 
 /** BIGINT and COUNT arrive as numbers: all of ours fit into 53 bits. */
-function getTypeParser(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
+export function postgresTypeParser(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
   const int8 = 20;
   const numeric = 1700;
   if (oid === int8 || oid === numeric) return Number;
   return pg.types.getTypeParser(oid, format as 'text');
 }
 
-function withoutPassword(url: string): string {
+/** An address as it may be shown. */
+export function withoutPassword(url: string): string {
   return url.replace(/\/\/([^:@/]*):[^@/]*@/, '//$1:…@');
 }

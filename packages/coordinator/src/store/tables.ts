@@ -3,8 +3,9 @@
  * booleans as 0 and 1. migrations/ creates them.
  */
 import type { Generated, Insertable, Selectable, Updateable } from 'kysely';
+import type { MoneyTables } from './money-tables.ts';
 
-export interface Tables {
+export interface Tables extends MoneyTables {
   jobs: JobsTable;
   tasks: TasksTable;
   attempts: AttemptsTable;
@@ -81,6 +82,12 @@ export interface JobsTable {
   purpose: Generated<string>;
   /** JSON of LeaseTerms: what its leases say in place of its own; null for jobs that are not verified. */
   lease_terms: Generated<string | null>;
+  /** JSON of the terms on which it is paid for, as they were at the submit; null where nobody pays. */
+  payment_terms: Generated<string | null>;
+  /** JSON of EscrowRecord: what has become of its cover. Null where nobody pays. */
+  escrow: Generated<string | null>;
+  /** 1 while money of it may lie in escrow. */
+  escrow_open: Generated<number>;
 }
 
 export interface TasksTable {
@@ -114,6 +121,8 @@ export interface TasksTable {
   verification: Generated<string | null>;
   /** When time alone changes something in it; of a decided task: it is to be verified again. */
   verification_due: Generated<number | null>;
+  /** JSON of TaskSettlement: which of its results were paid, where several may be. */
+  settlement: Generated<string | null>;
   /** 1 while a decided task wants another replica. */
   reverifying: Generated<number>;
 }
@@ -128,6 +137,10 @@ export interface AttemptsTable {
   suitable: number | null;
   /** JSON of PlacementReason; null in old rows, and where nothing was chosen. */
   placement: string | null;
+  /** Micro-FOG for a slice, fixed at the lease; null where nobody pays. */
+  price: Generated<number | null>;
+  /** Principal whose node it was at the lease: who is paid. */
+  payee: Generated<string | null>;
   leased_at: number;
   started_at: number | null;
   ended_at: number | null;

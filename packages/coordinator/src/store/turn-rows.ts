@@ -5,7 +5,6 @@ import {
   type FailureReason,
   type JobEventData,
   type JobState,
-  type PlacementReason,
   TASK_STATES,
   type TaskCounts,
   type TaskState,
@@ -38,7 +37,7 @@ const LOAD_TASKS: BulkStatement = {
   text: `SELECT t.job_id, t.partition, t.state, t.class_id, t.rank, t.fence, t.parked, t.not_before, t.job_failures,
       t.node_failures, t.failure, t.accepted_fence, t.outputs, t.verification, t.reverifying, ${CHECKPOINT_COLUMNS},
       a.fence AS attempt_fence, a.state AS attempt_state, a.node_id, a.started_at, a.ended_at, a.outcome, a.progress,
-      a.health, a.log_bytes
+      a.health, a.log_bytes, a.price, a.payee
     FROM ROWS AS k CROSS JOIN tasks t LEFT JOIN attempts a
       ON a.job_id = t.job_id AND a.partition = t.partition AND a.state IN ${OPEN_STATES}
     WHERE t.job_id = k.job_id AND t.partition = k.partition`,
@@ -87,35 +86,6 @@ export async function loadAttempts(
     if (row.attempt_fence !== null) attempts.push(toAttempt(row, row.attempt_fence));
   }
   return { tasks: [...tasks.values()], attempts };
-}
-
-const INSERT_LEASES: BulkStatement = {
-  text: `INSERT INTO attempts (job_id, partition, fence, state, node_id, suitable, placement, leased_at, log_bytes)
-    SELECT job_id, partition, fence, 'leased', node_id, suitable, placement, leased_at, 0 FROM ROWS AS d`,
-  columns: {
-    job_id: 'text',
-    partition: 'integer',
-    fence: 'integer',
-    node_id: 'text',
-    suitable: 'integer',
-    placement: 'text',
-    leased_at: 'bigint',
-  },
-};
-
-/** Inserts the attempts of fresh leases. */
-export async function insertLeases(
-  writer: Writer,
-  leases: readonly { name: AttemptName; node: string; suitable: number; reason: PlacementReason }[],
-  now: number,
-): Promise<void> {
-  // Leases of one choice share one reason.
-  const texts = new Map<PlacementReason, string>();
-  const textOf = (reason: PlacementReason) => texts.getOrInsertComputed(reason, () => JSON.stringify(reason));
-  const rows = leases.map(({ name, node, suitable, reason }) => {
-    return [name.job, name.partition, name.fence, node, suitable, textOf(reason), now];
-  });
-  await runBulk(writer, INSERT_LEASES, rows);
 }
 
 const INSERT_BLOBS: BulkStatement = {
@@ -371,6 +341,8 @@ interface AttemptColumns {
   progress: string | null;
   health: string | null;
   log_bytes: number;
+  price: number | null;
+  payee: string | null;
 }
 
 interface JobColumns extends TaskCounts {
@@ -425,6 +397,8 @@ function toAttempt(row: TaskColumns & AttemptColumns, fence: number): TurnAttemp
     progress: row.progress,
     health: row.health,
     logBytes: row.log_bytes,
+    price: row.price,
+    payee: row.payee,
     [AS_READ]: { state: row.attempt_state, logBytes: row.log_bytes },
   };
   return attempt;

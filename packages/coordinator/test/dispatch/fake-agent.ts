@@ -55,6 +55,7 @@ export class FakeAgent {
   readonly frames: CoordinatorFrame[] = [];
   /** Attempts that it was told to suspend. */
   readonly suspended = new Set<string>();
+  #outcome = OUTCOME;
   readonly stopped: { attempt: AttemptName; reason: FailureReason }[] = [];
   closed: string | null = null;
   /** Called with every attempt that is leased to it; `verified`: it has to commit to its result. */
@@ -185,9 +186,14 @@ export class FakeAgent {
     this.#bootId = randomUUID();
   }
 
+  /** What follows took so long, by its own clock. */
+  ran(wallMilliseconds: number): void {
+    this.#outcome = { ...OUTCOME, usage: { ...OUTCOME.usage, wallMilliseconds } };
+  }
+
   succeed(name: AttemptName, outputs: Extract<AttemptReport, { event: 'succeed' }>['outputs'] = []): void {
     this.held.delete(attemptKey(name));
-    this.report(name, { event: 'succeed', outputs, ...OUTCOME });
+    this.report(name, { event: 'succeed', outputs, ...this.#outcome });
   }
 
   /** Has run: commits to a result that is this digest of the output `result`. */
@@ -206,7 +212,7 @@ export class FakeAgent {
     const claim = { job, partition, fence, nodeId: this.id, digest };
     const signature = sign(null, resultSigningInput(claim), this.#key.privateKey).toString('base64url');
     this.held.delete(attemptKey(name));
-    this.report(name, { event: 'succeed', outputs, result: { digest, nonce, signature, ...change }, ...OUTCOME });
+    this.report(name, { event: 'succeed', outputs, result: { digest, nonce, signature, ...change }, ...this.#outcome });
   }
 
   /** What the node is bound to when the file `result` of its attempt has this digest. */

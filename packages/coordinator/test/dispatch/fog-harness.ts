@@ -2,7 +2,7 @@
  * A coordinator's core without HTTP in one process: the real database, dispatcher, jobs, nodes and sweeps, with a
  * clock that stands until it is moved, seeded randomness, and agents that are objects.
  */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { access, constants, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,6 +25,8 @@ import type { Quotas } from '../../src/dispatch/queueing/quotas.ts';
 import { Samples } from '../../src/dispatch/samples.ts';
 import { Suspensions } from '../../src/dispatch/suspensions.ts';
 import { Sweeps } from '../../src/dispatch/sweeps.ts';
+import { assembleEconomy, type Economy } from '../../src/settlement/assemble.ts';
+import { MoneyMoves } from '../../src/settlement/money-moves.ts';
 import { readPlacementNodes } from '../../src/store/node-queries.ts';
 import { openDatabase } from '../../src/store/open-database.ts';
 import { type CrashableDatabase, crashable } from './crashable-database.ts';
@@ -52,6 +54,9 @@ export interface FogOptions {
   folders?: ReadonlyMap<string, { digest: string }[]>;
   /** What can be read of outputs. */
   blobs?: ReadonlyMap<string, Uint8Array>;
+  /** Off, unless it says otherwise. */
+  economy?: 'on' | 'off';
+  faucet?: 'on' | 'off';
 }
 
 export interface SpecChange {
@@ -83,6 +88,8 @@ export function jobSpec(change: SpecChange = {}): JobSpecInput {
   };
 }
 
+const WELCOME = { coordinatorVersion: 'test', heartbeatMilliseconds: HEARTBEAT_MILLISECONDS, blobBytes: 1 << 30 };
+
 const UNMEASURED = {
   leases: () => undefined,
   turn: () => undefined,
@@ -106,6 +113,7 @@ export class Fog implements AsyncDisposable {
   readonly sweeps: Sweeps;
   readonly quotas: Quotas;
   readonly quotaService: QuotaService;
+  readonly economy: Economy | null;
   readonly agents: FakeAgent[] = [];
   readonly storage: Storage;
   readonly #options: FogOptions;
@@ -129,14 +137,17 @@ export class Fog implements AsyncDisposable {
     const basis = { database, coordinatorId, now };
     const queueing = openQueueing(basis, options.agingBound ?? '10m', () => undefined);
     this.quotas = queueing.quotas;
+    this.economy = economyOf({ ...basis, jobs: jobCache }, options);
+    const settlement = this.economy?.settlement ?? null;
     this.dispatcher = new Dispatcher({
       ...queueing,
+      settlement,
       database,
       bus,
       jobs: jobCache,
       classes,
       coordinatorId,
-      welcome: { coordinatorVersion: 'test', heartbeatMilliseconds: HEARTBEAT_MILLISECONDS, blobBytes: 1 << 30 },
+      welcome: WELCOME,
       logLimitBytes: 1 << 20,
       listening,
       now,
@@ -145,6 +156,7 @@ export class Fog implements AsyncDisposable {
       metrics: UNMEASURED,
       warn,
     });
+    this.economy?.tellPrices(this.dispatcher.sessions.placer);
     this.nodes = new Nodes({ database, dispatcher: this.dispatcher, bus, coordinatorId, now });
     const queueRoom = () => (options.queuedTasks ?? 5_000_000) - this.sweeps.queuedTasks;
     const allNodes = () => readPlacementNodes(database.read);
@@ -156,6 +168,7 @@ export class Fog implements AsyncDisposable {
       now,
       randomBytes: (count) => randomBytes(count),
       queueRoom,
+      settlement,
       quotas: this.quotas,
       storageFault: () => options.storageFault?.() ?? null,
       secretNames: async () => new Set(Object.keys(options.secrets ?? {})),
@@ -185,6 +198,7 @@ export class Fog implements AsyncDisposable {
       keepJobs: options.keepJobs ?? '30d',
       readBlob: async (digest) => options.blobs?.get(digest) ?? null,
       collectBlobs: async () => undefined,
+      others: this.economy?.sweeps ?? [],
       onPeers: (peers) => bus.setPeers(peers),
     });
   }
@@ -208,6 +222,17 @@ export class Fog implements AsyncDisposable {
   async submit(change: SpecChange = {}, request: { by?: string; key?: string } = {}): Promise<string> {
     const caller = { scope: 'submit' as const, principal: request.by ?? 'alice' };
     return await this.jobs.submit(caller, { spec: jobSpec(change), idempotencyKey: request.key });
+  }
+
+  /** New FOG, out of nothing. */
+  async endow(principal: string, microFog: bigint): Promise<void> {
+    const { economy, clock } = this;
+    if (economy === null) throw new Error('this fog has no money');
+    await this.database.write(async (writer) => {
+      const moves = new MoneyMoves('fog');
+      moves.issue('wallet', principal, microFog, BigInt(randomInt(1, 2 ** 40)));
+      await moves.carryOut(writer, economy.ledger, clock.now);
+    });
   }
 
   agent(options: FakeAgentOptions = {}): FakeAgent {
@@ -259,6 +284,13 @@ export class Fog implements AsyncDisposable {
     await this.bus.close();
     await this.database.close();
   }
+}
+
+function economyOf(
+  parts: Pick<Parameters<typeof assembleEconomy>[0], 'database' | 'jobs' | 'coordinatorId' | 'now'>,
+  { economy = 'off', faucet = 'on' }: FogOptions,
+): Economy | null {
+  return assembleEconomy({ ...parts, settings: { economy, faucet, firstSupply: '0' }, isAlone: true, registry: null });
 }
 
 /** A folder for SQLite, gone at the end of the test. */

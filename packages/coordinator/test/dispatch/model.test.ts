@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import type { AttemptName, Checkpoint, JobSpecInput } from '@fog/contract';
 import fc from 'fast-check';
 import { ALICE, service } from '../deployments/deployment-scene.ts';
+import { assertMoney } from '../settlement/money-invariants.ts';
 import type { FakeAgent } from './fake-agent.ts';
 import { CHECKPOINTED, Fog, temporaryStorage } from './fog-harness.ts';
 import { assertAgreement, assertConsistent, assertObedience, assertPlaces } from './invariants.ts';
@@ -188,6 +189,7 @@ class Model {
   async check(): Promise<void> {
     await this.fog.settle();
     await assertConsistent(this.fog.database);
+    await assertMoney(this.fog.database);
     await assertPlaces(this.fog);
     assertAgreement(this.fog);
     await assertObedience(this.fog);
@@ -256,14 +258,17 @@ test('any sequence of events keeps the invariants, and all jobs end', async () =
   const seed = process.env.FOG_MODEL_SEED === undefined ? Date.now() % 2 ** 31 : Number(process.env.FOG_MODEL_SEED);
   const property = fc.asyncProperty(
     fc.array(command, { minLength: 5, maxLength: COMMANDS, size: 'max' }),
-    async (steps) => {
+    fc.constantFrom('on' as const, 'off' as const),
+    async (steps, economy) => {
       await using folder = await temporaryStorage();
-      const model = new Model(await Fog.open(folder.storage));
+      const model = new Model(await Fog.open(folder.storage, { economy }));
       try {
         for (const step of steps) await model.run(step);
         await model.check();
         await model.finish();
         await model.check();
+        await model.fog.advance(1000);
+        assert.equal(await assertMoney(model.fog.database), 0, 'every escrow closes');
       } finally {
         await model.fog[Symbol.asyncDispose]();
       }

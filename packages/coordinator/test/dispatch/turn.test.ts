@@ -53,6 +53,8 @@ function attemptOf(part: Partial<TurnAttempt>): TurnAttempt {
     progress: null,
     health: null,
     logBytes: 0,
+    price: null,
+    payee: null,
     ...part,
   };
 }

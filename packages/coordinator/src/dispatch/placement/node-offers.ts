@@ -34,12 +34,28 @@ export interface NodeFacts {
   speed: number;
 }
 
-/** What stands in for what a node does not say. */
+/** What stands in for what a node does not say, and what slices cost. */
 export interface FleetFacts {
+  prices: Prices;
   /** Of the hungriest node that says it: power that is not told is not taken for little. */
   idleWatts: number;
   busyWatts: number;
 }
+
+type PricedNode = Pick<NodeDescription, 'labels' | 'offer'>;
+
+export interface Prices {
+  /** Micro-FOG for a slice of bronze. */
+  priceOn(node: PricedNode): number;
+  /** Whether it asks so much that only jobs that name a budget may be given to it. */
+  isTooDear(node: PricedNode): boolean;
+}
+
+/** Where there is no market, it is what the node asks. */
+export const ASKED_PRICES: Prices = {
+  priceOn: ({ offer }) => offer?.pricePerSlice ?? 0,
+  isTooDear: () => false,
+};
 
 /** 1 for a trusted node: its results are taken as they are. */
 export function reputationIn(runtime: RuntimeName, { trusted, trust }: Pick<NodeFacts, 'trusted' | 'trust'>): number {
@@ -48,7 +64,7 @@ export function reputationIn(runtime: RuntimeName, { trusted, trust }: Pick<Node
 
 export function offerOf(node: NodeFacts, runtime: RuntimeName, free: Capacity, fleet: FleetFacts): NodeOffer {
   const { description, trusted } = node;
-  const { pricePerSlice = 0, idleWatts = fleet.idleWatts, busyWatts = fleet.busyWatts } = description.offer ?? {};
+  const { idleWatts = fleet.idleWatts, busyWatts = fleet.busyWatts } = description.offer ?? {};
   return nodeOffer({
     id: node.id,
     owner: node.owner,
@@ -56,7 +72,7 @@ export function offerOf(node: NodeFacts, runtime: RuntimeName, free: Capacity, f
     capacity: resourcesOf(description.capacity),
     free: resourcesOf(free),
     speed: node.speed,
-    priceMicroFogPerSlice: pricePerSlice,
+    priceMicroFogPerSlice: fleet.prices.priceOn(description),
     idleWatts,
     busyWatts,
     reputation: reputationIn(runtime, node),

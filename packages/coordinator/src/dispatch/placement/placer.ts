@@ -14,11 +14,13 @@ import { type Hurdle, hasBegun, hurdleOf, type PlacementClass } from '../require
 import { type AgentSession, Reservations } from '../sessions.ts';
 import { BlobPlaces } from './blob-places.ts';
 import {
+  ASKED_PRICES,
   expectedOf,
   type FleetFacts,
   hasTerms,
   offerOf,
   offerOfNode,
+  type Prices,
   reputationIn,
   resourcesOf,
   rounded,
@@ -44,6 +46,8 @@ export interface PlaceRequest {
   kinds: readonly string[];
 }
 
+const TOO_DEAR: Hurdle = { constraint: 'price', hint: 'it asks far more than the posted price: give the job a budget' };
+
 /** What a job gets that asks for nothing. */
 const DEFAULT_STRATEGY: RouterStrategyName = 'balanced';
 
@@ -56,7 +60,7 @@ export class Placer {
   readonly #stale = new Set<AgentSession>();
   /** What sessions have free by now that the indexes do not show yet: brought up to date when they are asked. */
   readonly #changes = new Map<AgentSession, AgentSession['free']>();
-  readonly #fleet: FleetFacts = { idleWatts: 0, busyWatts: 0 };
+  readonly #fleet: FleetFacts = { idleWatts: 0, busyWatts: 0, prices: ASKED_PRICES };
   /** Where the next comparison of many nodes begins. */
   #cursor = 0;
 
@@ -72,11 +76,25 @@ export class Placer {
     this.#fleet.idleWatts = Math.max(this.#fleet.idleWatts, idleWatts);
     this.#fleet.busyWatts = Math.max(this.#fleet.busyWatts, busyWatts);
     // It stands in for all that do not say theirs.
-    const changed = isHungriest ? this.#sessions.values() : [session];
-    for (const each of changed) {
-      for (const [runtime, index] of this.#indexes) index.set(this.#offer(each, runtime));
-    }
+    this.#offerAgain(isHungriest ? this.#sessions.values() : [session]);
     session.onRoom = () => this.#stale.add(session);
+  }
+
+  /** Slices cost something else from now on. */
+  setPrices(prices: Prices): void {
+    this.#fleet.prices = prices;
+    this.#offerAgain(this.#sessions.values());
+  }
+
+  /** Micro-FOG for a slice of bronze on this node. */
+  priceOn({ description }: AgentSession): number {
+    return this.#fleet.prices.priceOn(description);
+  }
+
+  #offerAgain(sessions: Iterable<AgentSession>): void {
+    for (const session of sessions) {
+      for (const [runtime, index] of this.#indexes) index.set(this.#offer(session, runtime));
+    }
   }
 
   remove(session: AgentSession): void {
@@ -120,7 +138,8 @@ export class Placer {
     return [...this.#sessions.values()].filter((session) => {
       if (!session.takesWork() || session.nodeId === avoid || (node !== null && session.nodeId !== node)) return false;
       return (
-        suits(placement, session) && (task === null || termsHurdle(task, this.#offer(session, runtime), now) === null)
+        this.#suits(placement, session) &&
+        (task === null || termsHurdle(task, this.#offer(session, runtime), now) === null)
       );
     });
   }
@@ -195,7 +214,7 @@ export class Placer {
   #placesOn(node: string, request: PlaceRequest): Place[] {
     const { placement, most, taken, now } = request;
     const session = this.#sessions.get(node);
-    if (session === undefined || !suits(placement, session)) return [];
+    if (session === undefined || !this.#suits(placement, session)) return [];
     const { runtime } = placement.requirements;
     if (hasTerms(placement)) {
       const offer = this.#offer(session, runtime);
@@ -218,8 +237,9 @@ export class Placer {
   /** What in the terms of a class keeps it off the node at this moment. Of a node that is not connected here less is known. */
   hurdleOn(node: Node, request: Omit<PlaceRequest, 'most' | 'taken'>): Hurdle | null {
     const { placement, now } = request;
+    const { runtime, budget } = placement.requirements;
+    if (budget === undefined && this.#fleet.prices.isTooDear(node.description)) return TOO_DEAR;
     if (!hasTerms(placement)) return null;
-    const { runtime } = placement.requirements;
     const session = this.#sessions.get(node.id);
     const offer = session === undefined ? offerOfNode(node, runtime, this.#fleet) : this.#offer(session, runtime);
     return termsHurdle(this.task(request), offer, now);
@@ -231,7 +251,7 @@ export class Placer {
     if (first === undefined) return [];
     return [...this.#sessions.values()].flatMap((session) => {
       if (!session.takesWork()) return [];
-      const features = placements.filter((placement) => suits(placement, session)).map(({ id }) => id);
+      const features = placements.filter((placement) => this.#suits(placement, session)).map(({ id }) => id);
       return features.length === 0 ? [] : [{ ...this.#offer(session, first.requirements.runtime), features }];
     });
   }
@@ -253,7 +273,7 @@ export class Placer {
     taken: Reservations,
   ): { session: AgentSession; reputation: number } | null {
     const session = this.#sessions.get(node);
-    if (session === undefined || !suits(placement, session)) return null;
+    if (session === undefined || !this.#suits(placement, session)) return null;
     if (!taken.reserve(session, placement.requirements)) return null;
     return { session, reputation: rounded(reputationIn(placement.requirements.runtime, session.facts(1))) };
   }
@@ -261,9 +281,16 @@ export class Placer {
   #kind(placement: PlacementClass): { kind: string; suits: (node: NodeOffer) => boolean } {
     const isSuitable = (node: NodeOffer) => {
       const session = this.#sessions.get(node.id);
-      return session !== undefined && suits(placement, session);
+      return session !== undefined && this.#suits(placement, session);
     };
     return { kind: placement.id, suits: isSuitable };
+  }
+
+  #suits(placement: PlacementClass, session: AgentSession): boolean {
+    const { nodeId: id, description, identity } = session;
+    const isDear = placement.requirements.budget === undefined && this.#fleet.prices.isTooDear(description);
+    if (isDear) return false;
+    return hurdleOf(placement, { ...identity, id, description, state: 'connected', cordoned: false }) === null;
   }
 
   #indexOf(runtime: RuntimeName): PlaceIndex {
@@ -298,11 +325,6 @@ interface HowToPlace {
   isOpen: (node: NodeOffer) => boolean;
   /** Takes a place there if there is one. */
   reserve: (session: AgentSession) => boolean;
-}
-
-function suits(placement: PlacementClass, session: AgentSession): boolean {
-  const { nodeId: id, description, identity } = session;
-  return hurdleOf(placement, { ...identity, id, description, state: 'connected', cordoned: false }) === null;
 }
 
 /** Why a task goes to this very node. */

@@ -22,6 +22,7 @@ import { tierOf } from './claim-order.ts';
 
 /** So many tasks of a tenant that waited so long. */
 export interface LeaseWait {
+  job: string;
   tenant: string;
   tier: ServiceTier;
   /** When they could have been placed. */
@@ -47,7 +48,7 @@ export function firstWaitsOf(
     const { isHidden, queueMilliseconds, submitter } = jobs.get(job);
     if (isHidden) continue;
     const since = Math.min(now, queueDeadline - queueMilliseconds);
-    const wait = { tenant: submitter, tier: tierOf(requirements), since, count: 1 };
+    const wait: LeaseWait = { job, tenant: submitter, tier: tierOf(requirements), since, count: 1 };
     waits.push(wait);
     last = { job, deadline: queueDeadline, wait };
   }
@@ -73,7 +74,7 @@ export async function expiredWaits(
     .filter(({ classId }) => suited.has(classId))
     .map(({ job }) => {
       const { queueMilliseconds, spec, submitter } = jobs.get(job);
-      return { tenant: submitter, tier: tierOf(spec.spec), since: now - queueMilliseconds, count: 1 };
+      return { job, tenant: submitter, tier: tierOf(spec.spec), since: now - queueMilliseconds, count: 1 };
     });
 }
 

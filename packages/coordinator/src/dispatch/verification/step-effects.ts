@@ -62,6 +62,7 @@ export class StepEffects {
       const known = verdict as ResultVerdict;
       const { job, partition } = task;
       this.judged.push({ node: nodeId, runtime, verdict: known, task: { job, partition } });
+      this.#steps.judge(task, fence, known);
       this.#steps.event(job, { type: 'attempt.judged', partition, fence, node: nodeId, verdict: known });
       const attempt = this.#attempt(task, fence);
       if (attempt === undefined || fence === acceptedFence) continue;

@@ -1,0 +1,99 @@
+/** What a job costs: its terms, frozen at the submit, and the prices that follow from them. Pure. */
+import type { JobSpec } from '@fog/contract';
+import { isLongRunning, parseDuration } from '@fog/contract';
+import { WHOLE_PPM } from '@fog/economy/amounts';
+import type { Currency } from '@fog/economy/chart';
+import { type LeasePrice, leasePrice, maximumPriceOf, readTerms, type Terms } from '@fog/economy/escrow';
+import { STANDARD_SLICE, slicesFor } from '@fog/scheduler/market';
+import { CREDIT_SCHEDULE, SERVICE_LEVELS } from '@fog/scheduler/queueing';
+import { type Needs, requirementsOf } from '../dispatch/requirements.ts';
+import { SETTLEMENT_LIMITS } from '../limits.ts';
+
+/** What members may vote on, as it is at the submit. */
+export type PaymentParameters = Pick<
+  Terms,
+  'feePpm' | 'feeBurnPpm' | 'premiumPpm' | 'cancelPpm' | 'oversightPpm' | 'slash'
+>;
+
+export interface TermsRequest {
+  spec: JobSpec;
+  submitter: string;
+  tasks: number;
+  currency: Currency;
+  /** The highest that is posted, in micro-FOG for a slice of bronze. */
+  postedMicroFog: number;
+  parameters: PaymentParameters;
+}
+
+/** Throws `invalid-request` where a result could cost more than can be paid. */
+export function termsOf({ spec, submitter, tasks, currency, postedMicroFog, parameters }: TermsRequest): Terms {
+  const { tier = 'bronze', budget, verification, timeouts } = spec.spec;
+  const { pricePermille, p95WaitMilliseconds } = SERVICE_LEVELS[tier];
+  const pricePpm = ppmOf(pricePermille);
+  const isReplicated = verification !== undefined && verification.mode !== 'none';
+  const longest = isLongRunning(spec) ? SETTLEMENT_LIMITS.periodMilliseconds : parseDuration(timeouts.attempt);
+  const { milliCpu, memoryBytes } = requirementsOf(spec, submitter);
+  return {
+    version: 1,
+    currency,
+    maximumPrice: maximumPriceOf({
+      budgetMicroFog: budget?.perTask ?? null,
+      slices: slicesFor({ virtualCpus: milliCpu / 1000, memoryBytes, milliseconds: longest }),
+      slicePriceMicroFog: postedMicroFog * SETTLEMENT_LIMITS.dearestMultiple,
+      pricePpm,
+    }),
+    mostResults: isReplicated ? verification.maxReplicas : 1,
+    tasks,
+    periodMilliseconds: isLongRunning(spec) ? SETTLEMENT_LIMITS.periodMilliseconds : null,
+    tier,
+    pricePpm,
+    promisedWaitMilliseconds: p95WaitMilliseconds,
+    credits: CREDIT_SCHEDULE.map(({ abovePermille, creditPermille }) => ({
+      abovePermille,
+      creditPpm: ppmOf(creditPermille),
+    })),
+    meter: null,
+    priceRule: 'lowest-report',
+    ...parameters,
+  };
+}
+
+/** Terms as they were stored; null where nobody pays. */
+export function storedTerms(text: string | null): Terms | null {
+  return text === null ? null : readTerms(text);
+}
+
+/** Micro-FOG for a slice in the tier, rounded up for the provider. */
+export function tierPrice(bronzeMicroFog: number, { pricePpm }: Pick<Terms, 'pricePpm'>): number {
+  return Number((BigInt(bronzeMicroFog) * pricePpm + WHOLE_PPM - 1n) / WHOLE_PPM);
+}
+
+function ppmOf(permille: number): bigint {
+  return BigInt(permille) * 1000n;
+}
+
+const SLICE_PARTS = 1_000_000;
+
+/**
+ * What these resources cost for so long, at a price for a slice: the scarcer of processors and memory counts, to the
+ * millisecond. Rounded up for the provider.
+ */
+export function costOf(price: number, { milliCpu, memoryBytes }: Needs, milliseconds: number): bigint {
+  const share = Math.max(
+    Math.ceil((milliCpu * SLICE_PARTS) / (1000 * STANDARD_SLICE.virtualCpus)),
+    Math.ceil((memoryBytes * SLICE_PARTS) / STANDARD_SLICE.memoryBytes),
+  );
+  const whole = BigInt(SLICE_PARTS) * BigInt(STANDARD_SLICE.milliseconds);
+  return (BigInt(price) * BigInt(share) * BigInt(Math.ceil(milliseconds)) + whole - 1n) / whole;
+}
+
+/** The most that the result of an attempt costs: what it would if it ran as long as it may. */
+export function quoteOf(
+  price: number,
+  { needs, attemptMilliseconds }: { needs: Needs; attemptMilliseconds: number },
+  terms: Terms,
+): LeasePrice {
+  const isEndless = attemptMilliseconds === Number.POSITIVE_INFINITY;
+  const longest = isEndless ? SETTLEMENT_LIMITS.periodMilliseconds : attemptMilliseconds;
+  return leasePrice(Number(costOf(price, needs, longest)), null, terms);
+}

@@ -1,0 +1,93 @@
+/** Accounts and transfers that one transaction asks of the ledger, together. */
+import { FogError } from '@fog/contract';
+import { ACCOUNT_CODES, accountId, CURRENCIES, type Currency, TRANSFER_CODES } from '@fog/economy/chart';
+import type { EscrowAccount } from '@fog/economy/escrow';
+import type { NewAccount, NewTransfer } from '@fog/economy/ledger';
+import type { Writer } from '../store/database.ts';
+import { insertWalletNames } from '../store/settlement-rows.ts';
+import { numberOfJob } from './job-numbers.ts';
+import type { SqlLedger } from './sql-ledger.ts';
+
+/** A wallet never gives what it does not have. */
+const DEBITS_MUST_NOT_EXCEED_CREDITS = 2;
+
+export class MoneyMoves {
+  readonly #currency: Currency;
+  readonly #accounts = new Map<bigint, NewAccount>();
+  readonly #transfers: NewTransfer[] = [];
+  /** Whose wallets these are. */
+  readonly #names = new Map<bigint, string>();
+  readonly #principals = new Set<string>();
+
+  constructor(currency: Currency) {
+    this.#currency = currency;
+    this.#open('issuance', '', 0);
+    this.#open('treasury', '', DEBITS_MUST_NOT_EXCEED_CREDITS);
+  }
+
+  get isEmpty(): boolean {
+    return this.#transfers.length === 0;
+  }
+
+  openWallet(principal: string): void {
+    if (this.#principals.has(principal)) return;
+    this.#principals.add(principal);
+    this.#names.set(accountId(this.#currency, 'wallet', principal), principal);
+    this.#open('wallet', principal, DEBITS_MUST_NOT_EXCEED_CREDITS);
+  }
+
+  add({ transfers }: { transfers: readonly NewTransfer[] }): void {
+    this.#transfers.push(...transfers);
+  }
+
+  /** Accounts of the escrow of a job. */
+  openEscrow(job: string, accounts: readonly EscrowAccount[]): void {
+    for (const account of accounts) this.#accounts.set(account.id, { ...account, userData128: numberOfJob(job) });
+  }
+
+  /** Makes new money; none is made of an amount of 0. */
+  issue(kind: 'treasury' | 'wallet', name: string, amount: bigint, id: bigint): void {
+    if (kind === 'wallet') this.openWallet(name);
+    if (amount === 0n) return;
+    this.#transfers.push({
+      id,
+      debitAccount: accountId(this.#currency, 'issuance'),
+      creditAccount: accountId(this.#currency, kind, name),
+      amount,
+      ledger: CURRENCIES[this.#currency],
+      code: TRANSFER_CODES[this.#currency === 'faucet' ? 'faucet' : 'issue'],
+    });
+  }
+
+  /**
+   * What was done before is no fault. Throws `internal` when the ledger refuses anything else: then a record and its
+   * account disagree, and nothing of the transaction may stand.
+   */
+  async carryOut(writer: Writer, ledger: SqlLedger, now: number): Promise<void> {
+    if (this.isEmpty) return;
+    const accounts = [...this.#accounts.values()];
+    const outcome = await ledger.apply(writer, { accounts, transfers: this.#transfers }, now);
+    const opened = accounts.filter((_, index) => outcome.accounts[index]?.status === 'created').map(({ id }) => id);
+    await insertWalletNames(writer, named(this.#names, opened));
+    const refused = outcome.transfers.findIndex(({ status }) => status !== 'created' && status !== 'exists');
+    if (refused === -1) return;
+    const { status } = outcome.transfers[refused] as { status: string };
+    const transfer = this.#transfers[refused] as NewTransfer;
+    throw new FogError('internal', `the ledger refuses transfer ${transfer.id.toString(16)}: ${status}`, {
+      details: { status, code: transfer.code, amount: String(transfer.amount) },
+    });
+  }
+
+  #open(kind: 'issuance' | 'treasury' | 'wallet', name: string, flags: number): void {
+    const id = accountId(this.#currency, kind, name);
+    if (this.#accounts.has(id)) return;
+    this.#accounts.set(id, { id, ledger: CURRENCIES[this.#currency], code: ACCOUNT_CODES[kind], flags });
+  }
+}
+
+function named(names: ReadonlyMap<bigint, string>, ids: readonly bigint[]): [id: bigint, principal: string][] {
+  return ids.flatMap((id) => {
+    const name = names.get(id);
+    return name === undefined ? [] : [[id, name]];
+  });
+}

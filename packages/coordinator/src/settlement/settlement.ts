@@ -1,0 +1,178 @@
+/**
+ * Money for work, in the transactions that the work is accepted in.
+ *
+ *     submit -> open(): terms and cover     turn -> settle(): payouts of what it accepted     ended -> closeEnded(): the rest
+ *
+ * What is paid to whom is decided by `@fog/economy/escrow`; here it is read, carried out by the ledger, and saved. The rows
+ * of the jobs are locked before the ledger, by everybody.
+ */
+import type { JobSpec, ResultVerdict } from '@fog/contract';
+import { accountId, type Currency, transferId } from '@fog/economy/chart';
+import {
+  assertCovered,
+  closeEscrow,
+  coverOf,
+  type Escrow,
+  type EscrowRecord,
+  NOTHING_PAID,
+  noteWaits,
+  openEscrow,
+  writeRecord,
+  writeTerms,
+} from '@fog/economy/escrow';
+import type { JobCache } from '../dispatch/job-cache.ts';
+import type { LeaseWait } from '../dispatch/queueing/service-waits.ts';
+import type { Turn } from '../dispatch/turn.ts';
+import { SETTLEMENT_LIMITS } from '../limits.ts';
+import type { Database, Writer } from '../store/database.ts';
+import { loadEscrows, loadSettlements, lockEndedJobs, saveEscrows, saveSettlements } from '../store/settlement-rows.ts';
+import { type PaymentParameters, termsOf } from './job-terms.ts';
+import { readLedgerAccount } from './ledger-queries.ts';
+import type { Market } from './market.ts';
+import { MoneyMoves } from './money-moves.ts';
+import type { SqlLedger } from './sql-ledger.ts';
+import { settleTurnTask } from './turn-settlement.ts';
+import { spendable } from './wallets.ts';
+
+export interface SettlementDependencies {
+  database: Database;
+  ledger: SqlLedger;
+  market: Market;
+  jobs: JobCache;
+  currency: Currency;
+  /** What the faucet gives, it gives at a submit, as much as is missing. */
+  hasFaucet: boolean;
+  parameters: () => PaymentParameters;
+  now: () => number;
+}
+
+/** What is stored with a job that is paid for. */
+export interface PreparedPayment {
+  paymentTerms: string;
+  escrow: string;
+  /** Moves the money, when the job is stored. */
+  carryOut(): Promise<void>;
+}
+
+export class Settlement {
+  readonly #dependencies: SettlementDependencies;
+
+  constructor(dependencies: SettlementDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /**
+   * What covers a job that is about to be stored in this transaction: nothing is written yet. Throws `insufficient-funds`
+   * with the amount that is missing, and `invalid-request` where a result could cost more than can be paid.
+   */
+  async prepare(
+    writer: Writer,
+    { job, spec, buyer, tasks }: { job: string; spec: JobSpec; buyer: string; tasks: number },
+  ): Promise<PreparedPayment> {
+    const { ledger, market, currency, hasFaucet, parameters, now } = this.#dependencies;
+    const terms = termsOf({
+      spec,
+      submitter: buyer,
+      tasks,
+      currency,
+      postedMicroFog: market.highest(),
+      parameters: parameters(),
+    });
+    const needed = coverOf(terms);
+    const moves = new MoneyMoves(currency);
+    moves.openWallet(buyer);
+    let available = spendable(await readLedgerAccount(writer, accountId(currency, 'wallet', buyer)));
+    if (hasFaucet && available < needed) {
+      const given = needed - available;
+      assertCovered(given, SETTLEMENT_LIMITS.faucetMicroFog);
+      moves.issue('wallet', buyer, given, transferId('faucet', job));
+      available = needed;
+    }
+    const opened = openEscrow({ job, buyer, terms }, available);
+    moves.openEscrow(job, opened.accounts);
+    moves.add(opened);
+    return {
+      paymentTerms: writeTerms(terms),
+      escrow: writeRecord(opened.record),
+      carryOut: () => moves.carryOut(writer, ledger, now()),
+    };
+  }
+
+  /**
+   * Pays for what a turn has accepted and for what ran when its job was cancelled, and counts how long tasks waited for
+   * their first node. Its jobs and tasks are saved: their rows are locked.
+   */
+  async settle(
+    writer: Writer,
+    { payments, rows }: Pick<Turn, 'payments' | 'rows'>,
+    waits: readonly LeaseWait[],
+  ): Promise<void> {
+    const { jobs, ledger, currency, now } = this.#dependencies;
+    const paid = [...new Set([...payments.judged.keys(), ...payments.cancelled.keys()])].filter(
+      ({ job }) => jobs.get(job).payment !== null,
+    );
+    const waited = waits.filter(({ job }) => jobs.get(job).payment !== null);
+    if (paid.length === 0 && waited.length === 0) return;
+    const records = await loadEscrows(writer, [...new Set([...paid, ...waited].map(({ job }) => job))]);
+    // Others have one result, which is accepted once.
+    const several = paid.filter(({ job }) => jobs.get(job).verification !== null);
+    const settlements = await loadSettlements(writer, several);
+    const at = now();
+    for (const { job, since, count } of waited) {
+      const record = records.get(job);
+      const { terms } = jobs.get(job).payment as Escrow;
+      if (record === undefined) continue;
+      records.set(job, noteWaits(record, terms, { waitMilliseconds: Math.max(0, at - since), tasks: count }));
+    }
+    const moves = new MoneyMoves(currency);
+    for (const task of paid) {
+      const job = jobs.get(task.job);
+      const record = records.get(task.job);
+      if (record === undefined) continue;
+      const attempts = rows.attemptsOf(task);
+      const step = settleTurnTask(job.payment as Escrow, record, settlements.get(task) ?? NOTHING_PAID, {
+        task,
+        job,
+        verdicts: payments.judged.get(task) ?? NO_VERDICTS,
+        cancelled: payments.cancelled.get(task) ?? [],
+        attempts,
+        now: at,
+      });
+      records.set(task.job, step.record);
+      if (job.verification !== null) settlements.set(task, step.settlement);
+      for (const { payee } of attempts) if (payee !== null) moves.openWallet(payee);
+      moves.add(step);
+    }
+    await saveSettlements(writer, settlements);
+    await saveEscrows(writer, records);
+    await moves.carryOut(writer, ledger, at);
+  }
+
+  /** Gives back what is left of jobs that have ended. Answers how many; there may be more. */
+  async closeEnded(): Promise<number> {
+    const { database, jobs, ledger, currency, now } = this.#dependencies;
+    return await database.write(async (writer) => {
+      const ended = await lockEndedJobs(writer, database.engine);
+      if (ended.length === 0) return 0;
+      const ids = ended.map(({ id }) => id);
+      await jobs.load(writer, ids);
+      const records = await loadEscrows(writer, ids);
+      const closed = new Map<string, EscrowRecord>();
+      const moves = new MoneyMoves(currency);
+      for (const { id, liveLeases, reopenedTasks } of ended) {
+        const record = records.get(id);
+        const { payment } = jobs.get(id);
+        if (record === undefined || payment === null) continue;
+        const step = closeEscrow(payment, record, { hasEnded: true, liveLeases, reopenedTasks });
+        if (step === null) continue;
+        closed.set(id, step.record);
+        moves.add(step);
+      }
+      await saveEscrows(writer, closed);
+      await moves.carryOut(writer, ledger, now());
+      return closed.size;
+    });
+  }
+}
+
+const NO_VERDICTS: ReadonlyMap<number, ResultVerdict> = new Map();

@@ -1,0 +1,89 @@
+/** What a turn has found out of one task, as `@fog/economy/escrow` wants it told. Pure. */
+import type { ResultVerdict } from '@fog/contract';
+import {
+  type CancelledLease,
+  type Escrow,
+  type EscrowRecord,
+  type JudgedResult,
+  type LeasePrice,
+  type SettlementStep,
+  settleCancelled,
+  settleTask,
+  type TaskSettlement,
+  type Terms,
+} from '@fog/economy/escrow';
+import type { CachedJob } from '../dispatch/job-cache.ts';
+import type { OutcomeRecord, TurnAttempt, TurnTask } from '../dispatch/turn-records.ts';
+import { costOf, quoteOf } from './job-terms.ts';
+
+export interface TurnTaskPayments {
+  task: TurnTask;
+  job: CachedJob;
+  verdicts: ReadonlyMap<number, ResultVerdict>;
+  cancelled: readonly TurnAttempt[];
+  /** All that the turn knows of the task. */
+  attempts: readonly TurnAttempt[];
+  now: number;
+}
+
+/** Attempts whose lease named no price, from before the fog asked for money, are not paid. */
+export function settleTurnTask(
+  escrow: Escrow,
+  record: EscrowRecord,
+  settlement: TaskSettlement,
+  payments: TurnTaskPayments,
+): SettlementStep {
+  const { task, job, verdicts, cancelled, attempts, now } = payments;
+  const { partition } = task;
+  const results = attempts.flatMap((attempt) => {
+    const verdict = verdicts.get(attempt.fence);
+    return verdict === undefined || !isPriced(attempt) ? [] : [judgedResult(escrow, job, attempt, verdict)];
+  });
+  const step = settleTask(escrow, record, settlement, { partition, results });
+  const leases = cancelled.filter(isPriced).map((attempt) => cancelledLease(escrow, job, attempt, now));
+  if (leases.length === 0) return step;
+  const after = settleCancelled(escrow, step.record, step.settlement, { partition, leases });
+  return { ...after, transfers: [...step.transfers, ...after.transfers], leases: [...step.leases, ...after.leases] };
+}
+
+type PricedAttempt = TurnAttempt & { price: number; payee: string };
+
+function isPriced(attempt: TurnAttempt): attempt is PricedAttempt {
+  return attempt.price !== null && attempt.payee !== null;
+}
+
+/** The last one of each job: most of its attempts have the same. */
+const quotes = new WeakMap<CachedJob, { price: number; quote: LeasePrice }>();
+
+function keptQuote(price: number, job: CachedJob, terms: Terms): LeasePrice {
+  const known = quotes.get(job);
+  if (known?.price === price) return known.quote;
+  const quote = quoteOf(price, job, terms);
+  quotes.set(job, { price, quote });
+  return quote;
+}
+
+function judgedResult(escrow: Escrow, job: CachedJob, attempt: PricedAttempt, verdict: ResultVerdict): JudgedResult {
+  const { fence, price, payee, outcome } = attempt;
+  const { usage } = JSON.parse(outcome ?? '{}') as OutcomeRecord;
+  return {
+    fence,
+    provider: payee,
+    isTrusted: false,
+    price: keptQuote(price, job, escrow.terms),
+    fuel: null,
+    costMicroFog: usage === undefined ? null : costOf(price, job.needs, usage.wallMilliseconds),
+    verdict,
+  };
+}
+
+function cancelledLease(escrow: Escrow, job: CachedJob, attempt: PricedAttempt, now: number): CancelledLease {
+  const { fence, payee, price, startedAt } = attempt;
+  return {
+    fence,
+    provider: payee,
+    price: keptQuote(price, job, escrow.terms),
+    ranMilliseconds: Math.max(0, Math.round(now - (startedAt ?? now))),
+    expectedMilliseconds: Math.max(1, Math.round(job.attemptMilliseconds)),
+  };
+}

@@ -1,0 +1,203 @@
+/** Wallets as the routes ask for them. */
+import {
+  type CurrencyName,
+  FogError,
+  type JobPayment,
+  type MarketPrice,
+  type Wallet,
+  type WalletEntry,
+} from '@fog/contract';
+import { ACCOUNT_CODES, accountId, CURRENCIES, TRANSFER_CODES, transferId } from '@fog/economy/chart';
+import { assertCovered, readRecord, readTerms } from '@fog/economy/escrow';
+import type { Account, NewTransfer, Transfer } from '@fog/economy/ledger';
+import { decodeCursor, encodeCursor } from '../access/page-cursor.ts';
+import type { Caller, Page, PageRequest } from '../service.ts';
+import type { Database, Reader } from '../store/database.ts';
+import { readOpenEscrows, readWalletNames } from '../store/settlement-rows.ts';
+import { jobOfNumber } from './job-numbers.ts';
+import { readLedgerAccount, readLedgerAccounts, readLedgerTransfer, transfersOfAccount } from './ledger-queries.ts';
+import type { Market } from './market.ts';
+import { MoneyMoves } from './money-moves.ts';
+import type { SqlLedger } from './sql-ledger.ts';
+
+const CURRENCY_NAMES = Object.keys(CURRENCIES) as CurrencyName[];
+const NANOSECONDS_PER_MILLISECOND = 1_000_000n;
+
+export interface WalletsDependencies {
+  database: Database;
+  ledger: SqlLedger;
+  market: Market;
+  now: () => number;
+}
+
+export class Wallets {
+  readonly #dependencies: WalletsDependencies;
+
+  constructor(dependencies: WalletsDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** Throws `forbidden` where the caller asks for another's. */
+  async get(caller: Caller, named: string | undefined): Promise<Wallet> {
+    const { read } = this.#dependencies.database;
+    const principal = ownerOf(caller, named);
+    const accounts = await readLedgerAccounts(
+      read,
+      CURRENCY_NAMES.map((currency) => accountId(currency, 'wallet', principal)),
+    );
+    const escrows = await readOpenEscrows(read, principal);
+    const balances = CURRENCY_NAMES.map((currency) => {
+      const account = accounts.get(accountId(currency, 'wallet', principal));
+      const inEscrow = escrows.get(currency) ?? 0n;
+      return { currency, available: String(spendable(account)), inEscrow: String(inEscrow) };
+    });
+    // Real money first; the faucet's only where there is any.
+    return {
+      principal,
+      balances: balances.filter(({ currency }) => currency === 'fog' || isUsed(accounts, principal)),
+    };
+  }
+
+  /** Newest first, those of both currencies after each other. */
+  async entries(
+    caller: Caller,
+    { principal: named, cursor, limit }: PageRequest & { principal?: string | undefined },
+  ): Promise<Page<WalletEntry>> {
+    const { read } = this.#dependencies.database;
+    const principal = ownerOf(caller, named);
+    const key = decodeCursor(cursor, /^(fog|faucet) \d{1,16}$/);
+    const [at, before] = key?.split(' ') ?? [];
+    const items: WalletEntry[] = [];
+    for (const currency of CURRENCY_NAMES.slice(at === 'faucet' ? 1 : 0)) {
+      const id = accountId(currency, 'wallet', principal);
+      const page = { before: at === currency ? Number(before) : undefined, limit: limit - items.length };
+      const { entries, next } = await transfersOfAccount(read, id, page);
+      const transfers = entries.filter(({ kind }) => kind === 'transfer').map(({ transfer }) => transfer);
+      items.push(...(await this.#told(read, id, currency, transfers)));
+      if (next !== null) return { items, next: encodeCursor(`${currency} ${next}`) };
+      if (items.length === limit) break;
+    }
+    return { items, next: null };
+  }
+
+  /** Sends FOG. Throws `insufficient-funds` with what is missing, and `conflict` for a key that sent something else. */
+  async send(caller: Caller, { to, amount, key }: { to: string; amount: string; key: string }): Promise<WalletEntry> {
+    const { database, ledger, now } = this.#dependencies;
+    const from = accountId('fog', 'wallet', caller.principal);
+    const transfer: NewTransfer = {
+      id: transferId('send', caller.principal, key),
+      debitAccount: from,
+      creditAccount: accountId('fog', 'wallet', to),
+      amount: BigInt(amount),
+      ledger: CURRENCIES.fog,
+      code: TRANSFER_CODES.send,
+    };
+    if (to === caller.principal || transfer.amount === 0n) {
+      throw new FogError('invalid-request', 'nothing is sent: an amount above 0 goes to somebody else', {
+        hint: 'fog wallet send PRINCIPAL FOG',
+      });
+    }
+    await database.write(async (writer) => {
+      const before = await readLedgerTransfer(writer, transfer.id);
+      if (before !== null) return assertSame(before.transfer, transfer);
+      assertCovered(transfer.amount, spendable(await readLedgerAccount(writer, from)));
+      const moves = new MoneyMoves('fog');
+      moves.openWallet(caller.principal);
+      moves.openWallet(to);
+      moves.add({ transfers: [transfer] });
+      await moves.carryOut(writer, ledger, now());
+    });
+    const stored = await readLedgerTransfer(database.read, transfer.id);
+    if (stored === null) throw new FogError('internal', 'what was sent is not in the ledger');
+    const [entry] = await this.#told(database.read, from, 'fog', [stored.transfer]);
+    return entry as WalletEntry;
+  }
+
+  /** Throws `not-found` for a job that is none of the caller's, or that nobody pays for. */
+  async jobPayment(caller: Caller, job: string): Promise<JobPayment> {
+    const row = await this.#dependencies.database.read
+      .selectFrom('jobs')
+      .select(['submitter', 'purpose', 'payment_terms', 'escrow'])
+      .where('id', '=', job)
+      .executeTakeFirst();
+    const isTheirs = row?.submitter === caller.principal || caller.scope !== 'submit';
+    if (row === undefined || row.purpose !== 'user' || !isTheirs) {
+      throw new FogError('not-found', `there is no job ${job}`, { hint: 'fog job ls' });
+    }
+    const terms = row.payment_terms === null ? null : readTerms(row.payment_terms);
+    if (row.escrow === null || terms === null || terms.currency === null) {
+      throw new FogError('not-found', `nobody pays for job ${job}`);
+    }
+    const { phase, deposited, paid, fees, credits, refunded } = readRecord(row.escrow);
+    const { currency, maximumPrice } = terms;
+    const amounts = { maximumPrice, deposited, paid, fees, credits, refunded };
+    return { job, currency, phase, ...(texts(amounts) as Record<keyof typeof amounts, string>) };
+  }
+
+  prices(): MarketPrice[] {
+    return this.#dependencies.market.prices();
+  }
+
+  async #told(
+    reader: Reader,
+    own: bigint,
+    currency: CurrencyName,
+    transfers: readonly Transfer[],
+  ): Promise<WalletEntry[]> {
+    const otherOf = ({ debitAccount, creditAccount }: Transfer) =>
+      debitAccount === own ? creditAccount : debitAccount;
+    const others = transfers.map(otherOf);
+    const accounts = await readLedgerAccounts(reader, others);
+    const names = await readWalletNames(reader, others);
+    return transfers.map((transfer) => {
+      const { id, amount, code, timestamp, debitAccount } = transfer;
+      return {
+        id: id.toString(16).padStart(32, '0'),
+        at: Number(timestamp / NANOSECONDS_PER_MILLISECOND),
+        currency,
+        kind: nameOf(TRANSFER_CODES, code),
+        direction: debitAccount === own ? 'out' : 'in',
+        amount: String(amount),
+        other: partyOf(accounts.get(otherOf(transfer)), names),
+      };
+    });
+  }
+}
+
+/** What can be taken out of it. */
+export function spendable(account: Account | null | undefined): bigint {
+  return account == null ? 0n : account.creditsPosted - account.debitsPosted - account.debitsPending;
+}
+
+function isUsed(accounts: ReadonlyMap<bigint, Account>, principal: string): boolean {
+  return accounts.has(accountId('faucet', 'wallet', principal));
+}
+
+function ownerOf({ scope, principal }: Caller, named: string | undefined): string {
+  if (named === undefined || named === principal || scope === 'admin' || scope === 'read') return named ?? principal;
+  throw new FogError('forbidden', `the wallet of ${named} is for ${named} and the operator alone`, {
+    hint: 'leave --principal out for your own',
+  });
+}
+
+function assertSame(before: Transfer, wanted: NewTransfer): void {
+  if (before.creditAccount === wanted.creditAccount && before.amount === wanted.amount) return;
+  throw new FogError('conflict', 'this key has sent another amount, or to somebody else', {
+    hint: 'use a new key for a new payment',
+  });
+}
+
+function partyOf(account: Account | undefined, names: ReadonlyMap<bigint, string>): WalletEntry['other'] {
+  if (account === undefined) return { kind: 'unknown', name: '' };
+  const kind = nameOf(ACCOUNT_CODES, account.code);
+  const name = kind === 'escrow' ? jobOfNumber(account.userData128) : (names.get(account.id) ?? '');
+  return { kind, name };
+}
+
+function nameOf(codes: Readonly<Record<string, number>>, code: number): string {
+  return Object.entries(codes).find(([, known]) => known === code)?.[0] ?? 'unknown';
+}
+
+function texts(amounts: Readonly<Record<string, bigint>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(amounts).map(([name, amount]) => [name, String(amount)]));
+}
