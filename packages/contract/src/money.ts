@@ -63,6 +63,8 @@ export const jobPaymentSchema = z.strictObject({
   paid: microFogTextSchema,
   /** To the treasury. */
   fees: microFogTextSchema,
+  /** Of the fees, what burned instead. */
+  burned: microFogTextSchema,
   /** Back to the buyer: for missed service levels, and what was not spent. */
   credits: microFogTextSchema,
   refunded: microFogTextSchema,

@@ -8,7 +8,7 @@
  * the same coordinator or by another, moves money once.
  */
 import { FogError } from '@fog/contract';
-import { assertAmount, formatFog } from '../amounts.ts';
+import { assertAmount, formatFog, portionOf } from '../amounts.ts';
 import { type Currency, transferId } from '../chart.ts';
 import { assertName, assertNumber } from './checks.ts';
 import { creditPermille } from './credits.ts';
@@ -21,8 +21,8 @@ import {
   escrowAccount,
   escrowOf,
   FLAGS,
+  feesOf,
   linked,
-  TREASURY,
   transferOf,
   walletOf,
 } from './transfers.ts';
@@ -118,25 +118,25 @@ export function closeEscrow({ job, buyer, terms }: Escrow, record: EscrowRecord,
   const closed: EscrowRecord = { ...record, phase: 'closed' };
   if (terms.currency === null) return { record: closed, transfers: [] };
   const unspent = spendable(record);
-  const left = record.retained - record.oversight - record.fees;
+  const left = record.retained - record.oversight - record.fees - record.burned;
   const charged = record.paid + record.retained;
   // What the share loses by rounding stays with the treasury.
   const promised = (charged * BigInt(creditPermille(terms, record.waits))) / 1000n;
   const credits = promised < left ? promised : left;
-  const fees = left - credits;
+  const burned = portionOf(left - credits, terms.feeBurnPpm);
+  const fees = left - credits - burned;
   return {
-    record: { ...closed, fees: record.fees + fees, credits, refunded: unspent },
-    transfers: closing(terms.currency, { job, buyer }, { fees, credits, unspent }),
+    record: { ...closed, fees: record.fees + fees, burned: record.burned + burned, credits, refunded: unspent },
+    transfers: closing(terms.currency, { job, buyer }, { fees, burned, credits, unspent }),
   };
 }
 
 function closing(
   currency: Currency,
   { job, buyer }: { job: string; buyer: string },
-  { fees, credits, unspent }: { fees: bigint; credits: bigint; unspent: bigint },
+  { fees, burned, credits, unspent }: { fees: bigint; burned: bigint; credits: bigint; unspent: bigint },
 ): EscrowTransfer[] {
   const from = escrowOf(job);
-  const fee = transferOf(currency, 'fee', { id: transferId('fee', job), from, to: TREASURY, amount: fees });
   const credit = transferOf(currency, 'credit', {
     id: transferId('credit', job),
     from,
@@ -150,5 +150,5 @@ function closing(
     amount: ALL_THERE_IS,
     flags: FLAGS.balancingDebit,
   });
-  return linked([...(fees > 0n ? [fee] : []), ...(credits > 0n ? [credit] : []), ...(unspent > 0n ? [refund] : [])]);
+  return linked([...feesOf(currency, [job], { fees, burned }), ...(credits > 0n ? [credit] : []), ...(unspent > 0n ? [refund] : [])]);
 }

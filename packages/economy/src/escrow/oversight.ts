@@ -30,7 +30,7 @@ export interface OversightStep extends EscrowStep {
 
 /** What may still be spent on oversight because of this job. */
 export function oversightLeft({ terms }: Pick<Escrow, 'terms'>, record: EscrowRecord): bigint {
-  const share = portionOf(record.retained - record.credits, terms.oversightPpm);
+  const share = portionOf(record.retained - record.credits - record.burned, terms.oversightPpm);
   const left = share - record.oversight - record.lateOversight;
   return left > 0n ? left : 0n;
 }

@@ -16,8 +16,8 @@ export interface Escrow {
 }
 
 /**
- * Of one job; amounts in micro-FOG. What lies in the account is deposited - paid - oversight - fees - credits - refunded.
- * At the end that is 0.
+ * Of one job; amounts in micro-FOG. What lies in the account is deposited - paid - oversight - fees - burned - credits -
+ * refunded. At the end that is 0.
  */
 export interface EscrowRecord {
   version: 1;
@@ -35,6 +35,8 @@ export interface EscrowRecord {
   lateOversight: bigint;
   /** To the treasury. */
   fees: bigint;
+  /** Of the fees, what burned instead. */
+  burned: bigint;
   /** To the buyer, for missed service levels. */
   credits: bigint;
   /** To the buyer, at the end. */
@@ -69,6 +71,7 @@ const AMOUNTS = [
   'oversight',
   'lateOversight',
   'fees',
+  'burned',
   'credits',
   'refunded',
 ] as const satisfies readonly (keyof EscrowRecord)[];
@@ -85,6 +88,7 @@ export function newRecord({ credits }: Terms): EscrowRecord {
     oversight: 0n,
     lateOversight: 0n,
     fees: 0n,
+    burned: 0n,
     credits: 0n,
     refunded: 0n,
     waits: [0, ...credits.map(() => 0)],
@@ -98,8 +102,8 @@ export function spendable({ deposited, paid, retained }: EscrowRecord): bigint {
 }
 
 /** What lies in the account, if the ledger did all that it was asked. */
-export function balanceOf({ deposited, paid, oversight, fees, credits, refunded }: EscrowRecord): bigint {
-  return deposited - paid - oversight - fees - credits - refunded;
+export function balanceOf({ deposited, paid, oversight, fees, burned, credits, refunded }: EscrowRecord): bigint {
+  return deposited - paid - oversight - fees - burned - credits - refunded;
 }
 
 /** What the buyer has been charged for the task: no compensation for a wrong result of it is higher. */

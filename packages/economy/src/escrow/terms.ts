@@ -53,6 +53,8 @@ export interface Terms {
   priceRule: PriceRule;
   /** Of what a provider earns: to the treasury. */
   feePpm: bigint;
+  /** Of the fees: burns instead. */
+  feeBurnPpm: bigint;
   /** Of the premium: to the provider; the rest to the treasury, which gives credits out of it. */
   premiumPpm: bigint;
   /** Of the price of the part that a lease had run: paid when the buyer cancels. */
@@ -76,12 +78,13 @@ const FIELDS = [
   'meter',
   'priceRule',
   'feePpm',
+  'feeBurnPpm',
   'premiumPpm',
   'cancelPpm',
   'oversightPpm',
   'slash',
 ] as const satisfies readonly (keyof Terms)[];
-const PARTS = ['feePpm', 'premiumPpm', 'cancelPpm', 'oversightPpm'] as const;
+const PARTS = ['feePpm', 'feeBurnPpm', 'premiumPpm', 'cancelPpm', 'oversightPpm'] as const;
 const SLASH_PARTS = ['bondPpm', 'insurancePpm'] as const;
 
 /** Throws `invalid-request` for the first field that is out of its range, and for one too many or too few. */

@@ -1,5 +1,13 @@
 /** The accounts and transfers of escrow, in the shape that the ledger takes. */
-import { ACCOUNT_CODES, type AccountKind, accountId, CURRENCIES, type Currency, TRANSFER_CODES } from '../chart.ts';
+import {
+  ACCOUNT_CODES,
+  type AccountKind,
+  accountId,
+  CURRENCIES,
+  type Currency,
+  TRANSFER_CODES,
+  transferId,
+} from '../chart.ts';
 
 /** Bits of `flags` in the ledger, as far as escrow sets them. */
 export const FLAGS = { linked: 1, balancingDebit: 16, debitsMustNotExceedCredits: 2 } as const;
@@ -28,11 +36,13 @@ export interface EscrowTransfer {
   userData64?: bigint;
 }
 
-type EscrowTransferKind = 'cover' | 'payout' | 'fee' | 'credit' | 'refund';
+type EscrowTransferKind = 'cover' | 'payout' | 'fee' | 'burn' | 'credit' | 'refund';
 /** An account by what it is for and whose it is; a text names none. */
 type Party = readonly [kind: AccountKind, name: string];
 
 export const TREASURY: Party = ['treasury', ''];
+/** Where money comes from, and where what burns goes. */
+export const ISSUANCE: Party = ['issuance', ''];
 export const escrowOf = (job: string): Party => ['escrow', job];
 export const walletOf = (principal: string): Party => ['wallet', principal];
 
@@ -69,6 +79,18 @@ export function transferOf(
     code: TRANSFER_CODES[kind],
     ...more,
   };
+}
+
+/** Fees as they leave an escrow: what burns loses by rounding stays with the treasury. Nothing for what is 0. */
+export function feesOf(
+  currency: Currency,
+  cause: readonly [job: string, ...more: number[]],
+  { fees, burned }: { fees: bigint; burned: bigint },
+): EscrowTransfer[] {
+  const from = escrowOf(cause[0]);
+  const fee = transferOf(currency, 'fee', { id: transferId('fee', ...cause), from, to: TREASURY, amount: fees });
+  const burn = transferOf(currency, 'burn', { id: transferId('burn', ...cause), from, to: ISSUANCE, amount: burned });
+  return [...(fees > 0n ? [fee] : []), ...(burned > 0n ? [burn] : [])];
 }
 
 /** Makes them succeed or fail as one. */

@@ -129,12 +129,12 @@ function play({ escrow, tellings, repeated, waits, cancelled, checks }: History)
   return { balances, record, leases, settlements };
 }
 
-test('property: paid + oversight + fees + credits + refund = deposited, to the last unit, also in the ledger', () => {
+test('property: paid + oversight + fees + burned + credits + refund = deposited, to the last unit, also in the ledger', () => {
   fc.assert(
     fc.property(history, (story) => {
       const { balances, record } = play(story);
-      const { deposited, paid, oversight, fees, credits, refunded, lateOversight } = record;
-      assert.equal(paid + oversight + fees + credits + refunded, deposited);
+      const { deposited, paid, oversight, fees, burned, credits, refunded, lateOversight } = record;
+      assert.equal(paid + oversight + fees + burned + credits + refunded, deposited);
       assert.equal(balances.total(), 0n);
       const currency = story.escrow.terms.currency ?? 'fog';
       assert.equal(balances.balance(accountId(currency, 'treasury')), fees - lateOversight);
