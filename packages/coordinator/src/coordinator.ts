@@ -41,6 +41,7 @@ import { QuotaService } from './dispatch/queueing/quota-service.ts';
 import { Samples } from './dispatch/samples.ts';
 import { Suspensions } from './dispatch/suspensions.ts';
 import { Sweeps } from './dispatch/sweeps.ts';
+import { registerDaoGauges } from './governance/metrics.ts';
 import { DISPATCH_LIMITS } from './limits.ts';
 import { serveAgent } from './link/agent-link.ts';
 import { serveUpgrades } from './link/upgrades.ts';
@@ -123,7 +124,8 @@ async function assemble(
     service: core.service,
     deployments: core.deployments.service,
     quotas: core.quotas,
-    wallets: core.wallets,
+    wallets: core.economy?.wallets ?? null,
+    dao: core.economy?.governance.dao ?? null,
     tokens: stores.tokens,
     secrets: stores.secrets,
     blobs: stores.blobs,
@@ -256,7 +258,7 @@ async function assembleCore({
   const listening = new Listening(startedAt);
   const basis = { database, bus, jobs: new JobCache(), classes: new PlacementClasses(), coordinatorId, now, warn };
   const isAlone = isLoopback(splitListen(settings.listen).host);
-  const economy = assembleEconomy({ database, jobs: basis.jobs, now, settings, isAlone });
+  const economy = assembleEconomy({ database, jobs: basis.jobs, now, settings, isAlone, warn });
   const settlement = economy?.settlement ?? null;
   const queueing = openQueueing(basis, settings.agingBound, createQueueWaits(httpMetrics.registry));
   const { quotas } = queueing;
@@ -275,6 +277,7 @@ async function assembleCore({
     const { market } = economy;
     market.onPrices = () => dispatcher.sessions.placer.setPrices(market);
     market.onPrices();
+    registerDaoGauges(httpMetrics.registry, database);
   }
   const nodes = new Nodes({ ...basis, dispatcher });
   const allNodes = () => readPlacementNodes(database.read);
@@ -332,8 +335,7 @@ async function assembleCore({
     blobTotals: () => blobs.totals(),
     space,
   });
-  const wallets = economy?.wallets ?? null;
-  const outside = { service, deployments, economy, wallets, quotas: new QuotaService({ ...basis, dispatcher, quotas }) };
+  const outside = { service, deployments, economy, quotas: new QuotaService({ ...basis, dispatcher, quotas }) };
   return { bus, dispatcher, nodes, samples, space, sweeps, ...outside, httpMetrics, coordinatorId, warn };
 }
 

@@ -1,15 +1,19 @@
 /** What a job costs: its terms, frozen at the submit, and the prices that follow from them. Pure. */
-import type { JobSpec } from '@fog/contract';
+import type { JobSpec, ServiceTier } from '@fog/contract';
 import { isLongRunning, parseDuration } from '@fog/contract';
 import type { Currency } from '@fog/economy/chart';
 import { type LeasePrice, leasePrice, maximumPriceOf, readTerms, type Terms } from '@fog/economy/escrow';
 import { slicesFor, STANDARD_SLICE } from '@fog/scheduler/market';
-import { CREDIT_SCHEDULE, SERVICE_LEVELS } from '@fog/scheduler/queueing';
+import { SERVICE_LEVELS } from '@fog/scheduler/queueing';
 import { type Needs, requirementsOf } from '../dispatch/requirements.ts';
 import { SETTLEMENT_LIMITS } from '../limits.ts';
 
 /** What members may vote on, as it is at the submit. */
-export type PaymentParameters = Pick<Terms, 'feePpm' | 'premiumPpm' | 'cancelPpm' | 'oversightPpm' | 'slash'>;
+export interface PaymentParameters
+  extends Pick<Terms, 'feePpm' | 'feeBurnPpm' | 'premiumPpm' | 'cancelPpm' | 'oversightPpm' | 'slash' | 'credits'> {
+  /** Of the price of bronze, in thousandths. */
+  tierPermille: Readonly<Record<ServiceTier, number>>;
+}
 
 export interface TermsRequest {
   spec: JobSpec;
@@ -24,7 +28,8 @@ export interface TermsRequest {
 /** Throws `invalid-request` where a result could cost more than can be paid. */
 export function termsOf({ spec, submitter, tasks, currency, postedMicroFog, parameters }: TermsRequest): Terms {
   const { tier = 'bronze', budget, verification, timeouts } = spec.spec;
-  const { pricePermille, p95WaitMilliseconds } = SERVICE_LEVELS[tier];
+  const { tierPermille, ...voted } = parameters;
+  const pricePermille = tierPermille[tier];
   const isReplicated = verification !== undefined && verification.mode !== 'none';
   const longest = isLongRunning(spec) ? SETTLEMENT_LIMITS.periodMilliseconds : parseDuration(timeouts.attempt);
   const { milliCpu, memoryBytes } = requirementsOf(spec, submitter);
@@ -42,11 +47,10 @@ export function termsOf({ spec, submitter, tasks, currency, postedMicroFog, para
     periodMilliseconds: isLongRunning(spec) ? SETTLEMENT_LIMITS.periodMilliseconds : null,
     tier,
     pricePermille,
-    promisedWaitMilliseconds: p95WaitMilliseconds,
-    credits: CREDIT_SCHEDULE,
+    promisedWaitMilliseconds: SERVICE_LEVELS[tier].p95WaitMilliseconds,
     meter: null,
     priceRule: 'lowest-report',
-    ...parameters,
+    ...voted,
   };
 }
 

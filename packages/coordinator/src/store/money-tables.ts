@@ -1,6 +1,7 @@
 /** The tables of money; see tables.ts. */
+import type { DaoTables } from './dao-tables.ts';
 
-export interface MoneyTables {
+export interface MoneyTables extends DaoTables {
   market_prices: MarketPricesTable;
   ledger_clock: LedgerClockTable;
   ledger_accounts: LedgerRowsTable;

@@ -67,6 +67,16 @@ const TABLES: readonly (keyof Tables)[] = [
   'service_settlements',
   'market_prices',
   'wallet_names',
+  'dao_network',
+  'dao_parameters',
+  'dao_audit',
+  'dao_proposals',
+  'dao_ballots',
+  'dao_snapshots',
+  'dao_snapshot_voters',
+  'dao_stakes',
+  'dao_powers',
+  'dao_voting_keys',
   'ledger_accounts',
   'ledger_transfers',
   'ledger_expiries',
@@ -88,6 +98,9 @@ async function emptyTables(url: string): Promise<void> {
     // The ledger's rows are guarded by triggers.
     await sql.raw('SET LOCAL session_replication_role = replica').execute(writer);
     await sql.raw(`DO $$ BEGIN ${statements} END $$`).execute(writer);
+    const never = Buffer.alloc(8);
+    const clock = { sequence: 0, batch: 0, timestamp: never, expired_until: never, expired_sequence: 0 };
+    await writer.updateTable('ledger_clock').set(clock).execute();
   });
   await database.close();
 }

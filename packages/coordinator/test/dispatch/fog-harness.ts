@@ -136,7 +136,7 @@ export class Fog implements AsyncDisposable {
     const queueing = openQueueing(basis, options.agingBound ?? '10m', () => undefined);
     this.quotas = queueing.quotas;
     const { economy = 'off', faucet = 'on' } = options;
-    this.economy = assembleEconomy({ database, jobs: jobCache, now, settings: { economy, faucet, firstSupply: '0' }, isAlone: true });
+    this.economy = assembleEconomy({ database, jobs: jobCache, now, settings: { economy, faucet, firstSupply: '0' }, isAlone: true, warn });
     const settlement = this.economy?.settlement ?? null;
     this.dispatcher = new Dispatcher({
       ...queueing,
@@ -214,6 +214,7 @@ export class Fog implements AsyncDisposable {
         .onConflict((conflict) => conflict.doNothing())
         .execute(),
     );
+    await fog.economy?.governance.begin();
     await fog.sweeps.takeStock();
     return fog;
   }
