@@ -25,7 +25,9 @@ const MEMBERS = ['submit', 'node'] as const;
 const ofPrincipal = { principal: nameSchema.optional() };
 const params = z.strictObject({
   /** The id of a proposal, or how it begins. */
-  proposal: z.string().regex(/^[0-9a-f]{8,64}$/, 'must be an id of 64 lower-case hex digits, or 8 of its first at least'),
+  proposal: z
+    .string()
+    .regex(/^[0-9a-f]{8,64}$/, 'must be an id of 64 lower-case hex digits, or 8 of its first at least'),
 });
 
 export const DAO_ROUTES = {

@@ -154,7 +154,12 @@ export class Dao {
     const { id, network } = await this.#find(given);
     const after = Number(decodeCursor(cursor, /^\d{1,10}$/) ?? 0);
     const rows = await readBallots(read, id, { after, limit: limit + 1 });
-    return pageOf(rows, limit, ({ number }) => String(number), (row) => ballotDocument(ballotOf(row, network)));
+    return pageOf(
+      rows,
+      limit,
+      ({ number }) => String(number),
+      (row) => ballotDocument(ballotOf(row, network)),
+    );
   }
 
   async snapshot(given: string): Promise<SnapshotHeadDocument> {

@@ -6,9 +6,9 @@ import {
   advance,
   type OpeningPower,
   openingOf,
-  powerSnapshot,
   type PowerSnapshot,
   type Proposal,
+  powerSnapshot,
 } from '@fog/economy/governance';
 import type { SqlLedger } from '../settlement/sql-ledger.ts';
 import { insertSnapshot, lockProposal, readStoredProposal, saveProposal } from '../store/dao-rows.ts';

@@ -10,9 +10,9 @@ import { assertCovered } from '@fog/economy/escrow';
 import {
   advance,
   type Ballot,
+  type Clock,
   cancel,
   castBallot,
-  type Clock,
   execute,
   faultOf,
   openingOf,

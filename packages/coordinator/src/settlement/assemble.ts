@@ -1,9 +1,9 @@
 /** Puts together what moves money, where the fog asks for any. */
 import type { CoordinatorSettings } from '@fog/contract';
-import { assembleGovernance, type Governance } from '../governance/assemble.ts';
-import { paymentParametersOf } from '../governance/payment-parameters.ts';
 import type { JobCache } from '../dispatch/job-cache.ts';
 import type { Sweep } from '../dispatch/sweeps.ts';
+import { assembleGovernance, type Governance } from '../governance/assemble.ts';
+import { paymentParametersOf } from '../governance/payment-parameters.ts';
 import { SETTLEMENT_LIMITS } from '../limits.ts';
 import type { Database } from '../store/database.ts';
 import { makeFirstMoney } from './genesis.ts';
@@ -59,7 +59,11 @@ export function assembleEconomy({
     { name: 'prices', everyMilliseconds: SETTLEMENT_LIMITS.priceLookMilliseconds, run: () => market.step() },
     { name: 'escrows', everyMilliseconds: 1000, run: () => closeAll(settlement) },
     ...governance.sweeps,
-    { name: 'pending transfers', everyMilliseconds: 1000, run: async () => void (await ledger.sweepExpired(database, now())) },
+    {
+      name: 'pending transfers',
+      everyMilliseconds: 1000,
+      run: async () => void (await ledger.sweepExpired(database, now())),
+    },
   ];
   const begin = async () => {
     await makeFirstMoney({ database, ledger, now }, settings.firstSupply);

@@ -3,7 +3,7 @@ import type { JobSpec, ServiceTier } from '@fog/contract';
 import { isLongRunning, parseDuration } from '@fog/contract';
 import type { Currency } from '@fog/economy/chart';
 import { type LeasePrice, leasePrice, maximumPriceOf, readTerms, type Terms } from '@fog/economy/escrow';
-import { slicesFor, STANDARD_SLICE } from '@fog/scheduler/market';
+import { STANDARD_SLICE, slicesFor } from '@fog/scheduler/market';
 import { SERVICE_LEVELS } from '@fog/scheduler/queueing';
 import { type Needs, requirementsOf } from '../dispatch/requirements.ts';
 import { SETTLEMENT_LIMITS } from '../limits.ts';
@@ -89,4 +89,3 @@ export function quoteOf(
   const longest = isEndless ? SETTLEMENT_LIMITS.periodMilliseconds : attemptMilliseconds;
   return leasePrice(Number(costOf(price, needs, longest)), null, terms);
 }
-

@@ -125,11 +125,7 @@ export async function putOff(writer: Writer, id: string, until: number): Promise
 }
 
 /** Locked until the end of the transaction; take the ledger's clock after it. */
-export async function lockProposal(
-  writer: Writer,
-  engine: Database['engine'],
-  id: string,
-): Promise<Proposal | null> {
+export async function lockProposal(writer: Writer, engine: Database['engine'], id: string): Promise<Proposal | null> {
   const { rows } = await sql<{ body: string }>`SELECT body FROM dao_proposals WHERE id = ${id}
     ${rowLock(engine, 'FOR UPDATE')}`.execute(writer);
   const [row] = rows;
@@ -207,11 +203,22 @@ export async function countProposals(reader: Reader): Promise<Map<string, number
 }
 
 export async function insertBallot(writer: Writer, ballot: Ballot, number: number): Promise<void> {
-  const { proposal, voter, choice, nonce, signature, publicKey, powerMicroFog, castSequence, castAtMilliseconds } = ballot;
+  const { proposal, voter, choice, nonce, signature, publicKey, powerMicroFog, castSequence, castAtMilliseconds } =
+    ballot;
   const cast = { cast_sequence: castSequence, cast_at: castAtMilliseconds };
   await writer
     .insertInto('dao_ballots')
-    .values({ proposal, voter, number, choice, nonce, signature, public_key: publicKey, power: String(powerMicroFog), ...cast })
+    .values({
+      proposal,
+      voter,
+      number,
+      choice,
+      nonce,
+      signature,
+      public_key: publicKey,
+      power: String(powerMicroFog),
+      ...cast,
+    })
     .execute();
 }
 

@@ -38,11 +38,7 @@ interface PowerRow {
 }
 
 /** What held of a voter, or of the supply, at a tick; by default what holds now. */
-export async function readPower(
-  reader: Reader,
-  of: string | null,
-  sequence = ALWAYS,
-): Promise<PowerCheckpoint | null> {
+export async function readPower(reader: Reader, of: string | null, sequence = ALWAYS): Promise<PowerCheckpoint | null> {
   const { rows } = await sql<PowerRow>`SELECT voter, sequence, power FROM dao_powers
     WHERE voter = ${of ?? SUPPLY} AND sequence <= ${sequence} ORDER BY sequence DESC LIMIT 1`.execute(reader);
   const [row] = rows;

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { accountId } from '@fog/economy/chart';
 import { parseDaoRecord, powerSnapshot, recount, votingKeyOf } from '@fog/economy/governance';
 import { readLedgerBalance } from '../../src/settlement/ledger-queries.ts';
-import { localBus } from '../../src/bus.ts';
 import { onBothDatabases } from '../dispatch/both-databases.ts';
 import type { Fog } from '../dispatch/fog-harness.ts';
 import { assertMoney, treasuryOf, walletOf } from '../settlement/money-invariants.ts';
@@ -15,7 +14,6 @@ import {
   daoOf,
   economyOf,
   FOG,
-  HOUR,
   join,
   parametersOf,
   pass,
@@ -115,13 +113,20 @@ await onBothDatabases('governance', {
     agent.succeed({ job, partition: 0, fence: 1 });
     await fog.settle();
     await pass(fog, 1000);
-    const { deposited, paid, fees, burned, credits: credit, refunded } = await economyOf(fog).wallets.jobPayment(
-      caller('alice'),
-      job,
-    );
+    const {
+      deposited,
+      paid,
+      fees,
+      burned,
+      credits: credit,
+      refunded,
+    } = await economyOf(fog).wallets.jobPayment(caller('alice'), job);
     assert.equal(BigInt(burned), (BigInt(fees) + BigInt(burned)) / 2n);
     assert.ok(BigInt(burned) > 0n);
-    assert.equal([paid, fees, burned, credit, refunded].map(BigInt).reduce((a, b) => a + b, 0n), BigInt(deposited));
+    assert.equal(
+      [paid, fees, burned, credit, refunded].map(BigInt).reduce((a, b) => a + b, 0n),
+      BigInt(deposited),
+    );
     const after = -((await readLedgerBalance(fog.database.read, accountId('faucet', 'issuance'))) ?? 0n);
     assert.equal(after, supply + BigInt(deposited) - BigInt(burned));
     assert.equal(await assertMoney(fog.database), 0);
@@ -131,7 +136,10 @@ await onBothDatabases('governance', {
     const fog = await open(PAID);
     await threeMembers(fog);
     const proposal = await proposeBy(fog, 'ann');
-    await assert.rejects(vote(fog, proposal, 'bo'), { code: 'conflict', details: { fault: 'unexpected-state', state: 'pending' } });
+    await assert.rejects(vote(fog, proposal, 'bo'), {
+      code: 'conflict',
+      details: { fault: 'unexpected-state', state: 'pending' },
+    });
     await pass(fog, DAY + 1);
     await vote(fog, proposal, 'bo', 'against');
     await assert.rejects(vote(fog, proposal, 'bo', 'for'), { code: 'conflict', details: { fault: 'already-voted' } });
@@ -144,7 +152,10 @@ await onBothDatabases('governance', {
     assert.deepEqual([tally, ballots], [{ for: String(1300n * FOG), against: String(700n * FOG), abstain: '0' }, 3]);
     await pass(fog, 2);
     await join(fog, 'dee', 5000n * FOG);
-    await assert.rejects(vote(fog, proposal, 'dee'), { code: 'conflict', details: { fault: 'unexpected-state', state: 'queued' } });
+    await assert.rejects(vote(fog, proposal, 'dee'), {
+      code: 'conflict',
+      details: { fault: 'unexpected-state', state: 'queued' },
+    });
   },
 
   async 'stake that comes after the proposal has no say, nor what was delegated since'({ open }) {
@@ -172,7 +183,8 @@ await onBothDatabases('governance', {
     await daoOf(fog).setVotingKey(caller('ann'), votingKeyOf(newer));
     await pass(fog, DAY + 1);
     await daoOf(fog).setVotingKey(caller('bo'), votingKeyOf(newer));
-    const cast = (name: string, secret: Uint8Array) => daoOf(fog).cast(proposal.id, signed(proposal, name, 'for', secret));
+    const cast = (name: string, secret: Uint8Array) =>
+      daoOf(fog).cast(proposal.id, signed(proposal, name, 'for', secret));
     await assert.rejects(cast('ann', secretOf('ann')), { code: 'forbidden', details: { fault: 'bad-signature' } });
     await assert.rejects(cast('bo', newer), { code: 'forbidden', details: { fault: 'bad-signature' } });
     await cast('ann', newer);
@@ -196,7 +208,10 @@ await onBothDatabases('governance', {
     const fog = await open(PAID);
     await join(fog, 'ann', 1000n * FOG);
     await join(fog, 'poor', 99n * FOG);
-    await assert.rejects(proposeBy(fog, 'poor'), { code: 'forbidden', details: { fault: 'insufficient-proposer-votes' } });
+    await assert.rejects(proposeBy(fog, 'poor'), {
+      code: 'forbidden',
+      details: { fault: 'insufficient-proposer-votes' },
+    });
     await assert.rejects(proposeBy(fog, 'nobody'), { code: 'forbidden' });
     const before = await walletOf(fog.database, 'ann', 'fog');
     const { id } = await proposeBy(fog, 'ann');
@@ -206,7 +221,10 @@ await onBothDatabases('governance', {
     assert.equal((await daoOf(fog).cancel(caller('ann'), id)).state, 'cancelled');
     assert.equal(await walletOf(fog.database, 'ann', 'fog'), before);
     await economyOf(fog).wallets.send(caller('ann'), { to: 'bo', amount: String(before - 1n), key: 'all' });
-    await assert.rejects(proposeBy(fog, 'ann'), { code: 'insufficient-funds', details: { needed: String(100n * FOG), available: '1', missing: String(100n * FOG - 1n) } });
+    await assert.rejects(proposeBy(fog, 'ann'), {
+      code: 'insufficient-funds',
+      details: { needed: String(100n * FOG), available: '1', missing: String(100n * FOG - 1n) },
+    });
   },
 
   async 'the deposit of what nobody cares for goes to the treasury'({ open }) {
@@ -223,7 +241,10 @@ await onBothDatabases('governance', {
     const fog = await open(PAID);
     const { id } = await passed(fog);
     await assert.rejects(daoOf(fog).veto(caller('admin'), id, 'no'), { code: 'forbidden' });
-    assert.equal((await daoOf(fog).veto(ADMIN, id, 'it would harm the network')).vetoReason, 'it would harm the network');
+    assert.equal(
+      (await daoOf(fog).veto(ADMIN, id, 'it would harm the network')).vetoReason,
+      'it would harm the network',
+    );
     await pass(fog, 3 * DAY);
     await assert.rejects(daoOf(fog).execute(caller('ann'), id), { code: 'conflict' });
     assert.equal(parametersOf(fog).feePpm, 50_000n);
@@ -241,12 +262,18 @@ await onBothDatabases('governance', {
     await pass(fog, 7 * DAY + 1);
     await pass(fog, 60_000);
     assert.equal((await daoOf(fog).get(id)).state, 'executed');
-    assert.deepEqual([await walletOf(fog.database, 'dora', 'fog'), await treasuryOf(fog.database, 'fog')], [50n * FOG, 50n * FOG]);
+    assert.deepEqual(
+      [await walletOf(fog.database, 'dora', 'fog'), await treasuryOf(fog.database, 'fog')],
+      [50n * FOG, 50n * FOG],
+    );
     await assert.rejects(daoOf(fog).execute(caller('ann'), id), { code: 'conflict' });
     await pass(fog, 60_000);
     assert.equal(await walletOf(fog.database, 'dora', 'fog'), 50n * FOG);
     const { items } = await daoOf(fog).audit({ limit: 10 });
-    assert.deepEqual(items.map(({ kind, subject, after }) => [kind, subject, after]), [['grant', 'dora', String(50n * FOG)]]);
+    assert.deepEqual(
+      items.map(({ kind, subject, after }) => [kind, subject, after]),
+      [['grant', 'dora', String(50n * FOG)]],
+    );
   },
 
   async 'not before the timelock has run, and not after the window'({ open }) {
@@ -320,7 +347,13 @@ await onBothDatabases('governance', {
     );
     assert.equal(snapshot.root, root);
     const { items } = await dao.ballots(id, { limit: 10 });
-    const ballots = items.map((ballot) => ({ ...ballot, index: 0, proof: [], ...snapshot.placeOf(ballot.voter), power: undefined }));
+    const ballots = items.map((ballot) => ({
+      ...ballot,
+      index: 0,
+      proof: [],
+      ...snapshot.placeOf(ballot.voter),
+      power: undefined,
+    }));
     const { placeOf: ___, ...published } = snapshot;
     const file = JSON.stringify(
       { format: 'fog-dao-record', version: 1, proposal: await dao.get(id), snapshot: published, ballots },

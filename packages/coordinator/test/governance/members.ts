@@ -1,9 +1,9 @@
 /** Members of a network: their stake, their keys, and what they sign. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import type { ProposalActionDocument, ProposalDocument } from '@fog/contract';
 import { ACCOUNT_CODES, accountId, CURRENCIES, TRANSFER_CODES } from '@fog/economy/chart';
 import { type Choice, type Parameters, signBallot, votingKeyOf } from '@fog/economy/governance';
-import type { ProposalActionDocument, ProposalDocument } from '@fog/contract';
 import type { Dao } from '../../src/governance/dao.ts';
 import type { Fog } from '../dispatch/fog-harness.ts';
 

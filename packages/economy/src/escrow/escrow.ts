@@ -150,5 +150,9 @@ function closing(
     amount: ALL_THERE_IS,
     flags: FLAGS.balancingDebit,
   });
-  return linked([...feesOf(currency, [job], { fees, burned }), ...(credits > 0n ? [credit] : []), ...(unspent > 0n ? [refund] : [])]);
+  return linked([
+    ...feesOf(currency, [job], { fees, burned }),
+    ...(credits > 0n ? [credit] : []),
+    ...(unspent > 0n ? [refund] : []),
+  ]);
 }

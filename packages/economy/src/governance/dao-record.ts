@@ -153,7 +153,10 @@ export function proposalFrom(document: unknown): Proposal {
   const parsed = proposal.safeParse(document);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw governanceFault('malformed', `no proposal: ${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? ''}`);
+  throw governanceFault(
+    'malformed',
+    `no proposal: ${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? ''}`,
+  );
 }
 
 function textOf(document: object): string {
