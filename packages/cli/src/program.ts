@@ -9,6 +9,7 @@ import { addDaoCommands } from './commands/dao.ts';
 import { addDeployCommands } from './commands/deploy.ts';
 import { addForwardCommand } from './commands/forward.ts';
 import { addJobCommands } from './commands/job.ts';
+import { addLedgerCommands } from './commands/ledger.ts';
 import { addMixCommands } from './commands/mix.ts';
 import { addNodeCommands } from './commands/node.ts';
 import { addPlanCommand } from './commands/plan.ts';
@@ -54,6 +55,7 @@ export function buildProgram(terminal: Terminal): Command {
   addRolloutCommands(program, terminal);
   addForwardCommand(program, terminal);
   addNodeCommands(program, terminal);
+  addLedgerCommands(program, terminal);
   addMixCommands(program, terminal);
   addSimCommand(program, terminal);
   addBlobCommands(program, terminal);

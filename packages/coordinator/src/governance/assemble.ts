@@ -1,11 +1,13 @@
 /** Puts governance together. */
 import { randomBytes } from 'node:crypto';
+import type { Registry } from 'prom-client';
 import type { Sweep } from '../dispatch/sweeps.ts';
 import { DAO_LIMITS } from '../limits.ts';
 import type { SqlLedger } from '../settlement/sql-ledger.ts';
 import { storeNetwork } from '../store/dao-rows.ts';
 import type { Database } from '../store/database.ts';
 import { Dao } from './dao.ts';
+import { registerDaoGauges } from './metrics.ts';
 import { Proposals } from './proposals.ts';
 import { RunningParameters } from './running-parameters.ts';
 import { VotingPower } from './voting-power.ts';
@@ -25,8 +27,11 @@ export function assembleGovernance(given: {
   ledger: SqlLedger;
   now: () => number;
   warn: (message: string, data: Record<string, unknown>) => void;
+  /** Of metrics; null where nobody looks at them. */
+  registry: Registry | null;
 }): Governance {
-  const { database } = given;
+  const { database, registry } = given;
+  if (registry !== null) registerDaoGauges(registry, database);
   const parameters = new RunningParameters(database);
   const power = new VotingPower(given);
   const proposals = new Proposals({ ...given, parameters });

@@ -1,6 +1,7 @@
 /** What a job costs: its terms, frozen at the submit, and the prices that follow from them. Pure. */
 import type { JobSpec, ServiceTier } from '@fog/contract';
 import { isLongRunning, parseDuration } from '@fog/contract';
+import { WHOLE_PPM } from '@fog/economy/amounts';
 import type { Currency } from '@fog/economy/chart';
 import { type LeasePrice, leasePrice, maximumPriceOf, readTerms, type Terms } from '@fog/economy/escrow';
 import { STANDARD_SLICE, slicesFor } from '@fog/scheduler/market';
@@ -11,8 +12,8 @@ import { SETTLEMENT_LIMITS } from '../limits.ts';
 /** What members may vote on, as it is at the submit. */
 export interface PaymentParameters
   extends Pick<Terms, 'feePpm' | 'feeBurnPpm' | 'premiumPpm' | 'cancelPpm' | 'oversightPpm' | 'slash' | 'credits'> {
-  /** Of the price of bronze, in thousandths. */
-  tierPermille: Readonly<Record<ServiceTier, number>>;
+  /** Of the price of bronze. */
+  tierPpm: Readonly<Record<ServiceTier, bigint>>;
 }
 
 export interface TermsRequest {
@@ -28,8 +29,8 @@ export interface TermsRequest {
 /** Throws `invalid-request` where a result could cost more than can be paid. */
 export function termsOf({ spec, submitter, tasks, currency, postedMicroFog, parameters }: TermsRequest): Terms {
   const { tier = 'bronze', budget, verification, timeouts } = spec.spec;
-  const { tierPermille, ...voted } = parameters;
-  const pricePermille = tierPermille[tier];
+  const { tierPpm, ...voted } = parameters;
+  const pricePpm = tierPpm[tier];
   const isReplicated = verification !== undefined && verification.mode !== 'none';
   const longest = isLongRunning(spec) ? SETTLEMENT_LIMITS.periodMilliseconds : parseDuration(timeouts.attempt);
   const { milliCpu, memoryBytes } = requirementsOf(spec, submitter);
@@ -40,13 +41,13 @@ export function termsOf({ spec, submitter, tasks, currency, postedMicroFog, para
       budgetMicroFog: budget?.perTask ?? null,
       slices: slicesFor({ virtualCpus: milliCpu / 1000, memoryBytes, milliseconds: longest }),
       slicePriceMicroFog: postedMicroFog * SETTLEMENT_LIMITS.dearestMultiple,
-      pricePermille,
+      pricePpm,
     }),
     mostResults: isReplicated ? verification.maxReplicas : 1,
     tasks,
     periodMilliseconds: isLongRunning(spec) ? SETTLEMENT_LIMITS.periodMilliseconds : null,
     tier,
-    pricePermille,
+    pricePpm,
     promisedWaitMilliseconds: SERVICE_LEVELS[tier].p95WaitMilliseconds,
     meter: null,
     priceRule: 'lowest-report',
@@ -60,8 +61,8 @@ export function storedTerms(text: string | null): Terms | null {
 }
 
 /** Micro-FOG for a slice in the tier, rounded up for the provider. */
-export function tierPrice(bronzeMicroFog: number, { pricePermille }: Pick<Terms, 'pricePermille'>): number {
-  return Math.ceil((bronzeMicroFog * pricePermille) / 1000);
+export function tierPrice(bronzeMicroFog: number, { pricePpm }: Pick<Terms, 'pricePpm'>): number {
+  return Number((BigInt(bronzeMicroFog) * pricePpm + WHOLE_PPM - 1n) / WHOLE_PPM);
 }
 
 const SLICE_PARTS = 1_000_000;

@@ -25,16 +25,10 @@ import type { LeaseWait } from '../dispatch/queueing/service-waits.ts';
 import type { Turn } from '../dispatch/turn.ts';
 import { SETTLEMENT_LIMITS } from '../limits.ts';
 import type { Database, Writer } from '../store/database.ts';
-import {
-  loadEscrows,
-  loadSettlements,
-  lockEndedJobs,
-  saveEscrows,
-  saveSettlements,
-} from '../store/settlement-rows.ts';
+import { loadEscrows, loadSettlements, lockEndedJobs, saveEscrows, saveSettlements } from '../store/settlement-rows.ts';
 import { type PaymentParameters, termsOf } from './job-terms.ts';
-import type { Market } from './market.ts';
 import { readLedgerAccount } from './ledger-queries.ts';
+import type { Market } from './market.ts';
 import { MoneyMoves } from './money-moves.ts';
 import type { SqlLedger } from './sql-ledger.ts';
 import { settleTurnTask } from './turn-settlement.ts';
@@ -108,7 +102,11 @@ export class Settlement {
    * Pays for what a turn has accepted and for what ran when its job was cancelled, and counts how long tasks waited for
    * their first node. Its jobs and tasks are saved: their rows are locked.
    */
-  async settle(writer: Writer, { payments, rows }: Pick<Turn, 'payments' | 'rows'>, waits: readonly LeaseWait[]): Promise<void> {
+  async settle(
+    writer: Writer,
+    { payments, rows }: Pick<Turn, 'payments' | 'rows'>,
+    waits: readonly LeaseWait[],
+  ): Promise<void> {
     const { jobs, ledger, currency, now } = this.#dependencies;
     const paid = [...new Set([...payments.judged.keys(), ...payments.cancelled.keys()])].filter(
       ({ job }) => jobs.get(job).payment !== null,
@@ -131,17 +129,18 @@ export class Settlement {
       const job = jobs.get(task.job);
       const record = records.get(task.job);
       if (record === undefined) continue;
+      const attempts = rows.attemptsOf(task);
       const step = settleTurnTask(job.payment as Escrow, record, settlements.get(task) ?? NOTHING_PAID, {
         task,
         job,
         verdicts: payments.judged.get(task) ?? NO_VERDICTS,
         cancelled: payments.cancelled.get(task) ?? [],
-        attempts: rows.attemptsOf(task),
+        attempts,
         now: at,
       });
       records.set(task.job, step.record);
       if (job.verification !== null) settlements.set(task, step.settlement);
-      for (const attempt of rows.attemptsOf(task)) if (attempt.payee !== null) moves.openWallet(attempt.payee);
+      for (const { payee } of attempts) if (payee !== null) moves.openWallet(payee);
       moves.add(step);
     }
     await saveSettlements(writer, settlements);

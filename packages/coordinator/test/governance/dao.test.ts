@@ -107,8 +107,8 @@ await onBothDatabases('governance', {
       .select('payment_terms')
       .where('id', '=', job)
       .executeTakeFirstOrThrow();
-    const { pricePermille, credits } = JSON.parse(terms ?? '{}');
-    assert.deepEqual([pricePermille, credits[0].creditPermille], [10_000, 50]);
+    const { pricePpm, credits } = JSON.parse(terms ?? '{}');
+    assert.deepEqual([pricePpm, credits[0].creditPpm], ['10000000', '50999']);
     agent.ran(300_000);
     agent.succeed({ job, partition: 0, fence: 1 });
     await fog.settle();

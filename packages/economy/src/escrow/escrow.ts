@@ -11,7 +11,7 @@ import { FogError } from '@fog/contract';
 import { assertAmount, formatFog, portionOf } from '../amounts.ts';
 import { type Currency, transferId } from '../chart.ts';
 import { assertName, assertNumber } from './checks.ts';
-import { creditPermille } from './credits.ts';
+import { creditPpm } from './credits.ts';
 import { type Escrow, type EscrowRecord, newRecord, spendable } from './records.ts';
 import { assertTerms, coverOf } from './terms.ts';
 import {
@@ -21,7 +21,7 @@ import {
   escrowAccount,
   escrowOf,
   FLAGS,
-  feesOf,
+  feeTransfers,
   linked,
   transferOf,
   walletOf,
@@ -118,41 +118,35 @@ export function closeEscrow({ job, buyer, terms }: Escrow, record: EscrowRecord,
   const closed: EscrowRecord = { ...record, phase: 'closed' };
   if (terms.currency === null) return { record: closed, transfers: [] };
   const unspent = spendable(record);
-  const left = record.retained - record.oversight - record.fees - record.burned;
+  const left = record.retained - record.oversight - record.fees;
   const charged = record.paid + record.retained;
   // What the share loses by rounding stays with the treasury.
-  const promised = (charged * BigInt(creditPermille(terms, record.waits))) / 1000n;
+  const promised = portionOf(charged, creditPpm(terms, record.waits));
   const credits = promised < left ? promised : left;
-  const burned = portionOf(left - credits, terms.feeBurnPpm);
-  const fees = left - credits - burned;
+  const fees = left - credits;
+  const burned = portionOf(fees, terms.feeBurnPpm);
   return {
     record: { ...closed, fees: record.fees + fees, burned: record.burned + burned, credits, refunded: unspent },
-    transfers: closing(terms.currency, { job, buyer }, { fees, burned, credits, unspent }),
+    transfers: linked([
+      ...feeTransfers(terms.currency, job, [], { fees, burned }),
+      ...returns(terms.currency, { job, buyer }, { credits, unspent }),
+    ]),
   };
 }
 
-function closing(
+function returns(
   currency: Currency,
   { job, buyer }: { job: string; buyer: string },
-  { fees, burned, credits, unspent }: { fees: bigint; burned: bigint; credits: bigint; unspent: bigint },
+  { credits, unspent }: { credits: bigint; unspent: bigint },
 ): EscrowTransfer[] {
-  const from = escrowOf(job);
-  const credit = transferOf(currency, 'credit', {
-    id: transferId('credit', job),
-    from,
-    to: walletOf(buyer),
-    amount: credits,
-  });
+  const [from, to] = [escrowOf(job), walletOf(buyer)];
+  const credit = transferOf(currency, 'credit', { id: transferId('credit', job), from, to, amount: credits });
   const refund = transferOf(currency, 'refund', {
     id: transferId('refund', job),
     from,
-    to: walletOf(buyer),
+    to,
     amount: ALL_THERE_IS,
     flags: FLAGS.balancingDebit,
   });
-  return linked([
-    ...feesOf(currency, [job], { fees, burned }),
-    ...(credits > 0n ? [credit] : []),
-    ...(unspent > 0n ? [refund] : []),
-  ]);
+  return [...(credits > 0n ? [credit] : []), ...(unspent > 0n ? [refund] : [])];
 }

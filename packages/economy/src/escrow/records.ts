@@ -16,8 +16,8 @@ export interface Escrow {
 }
 
 /**
- * Of one job; amounts in micro-FOG. What lies in the account is deposited - paid - oversight - fees - burned - credits -
- * refunded. At the end that is 0.
+ * Of one job; amounts in micro-FOG. What lies in the account is deposited - paid - oversight - fees - credits - refunded.
+ * At the end that is 0.
  */
 export interface EscrowRecord {
   version: 1;
@@ -33,9 +33,9 @@ export interface EscrowRecord {
   oversight: bigint;
   /** The same after the end: out of the treasury. */
   lateOversight: bigint;
-  /** To the treasury. */
+  /** Out of escrow in the end: to the treasury, but for what burns. */
   fees: bigint;
-  /** Of the fees, what burned instead. */
+  /** Of the fees. */
   burned: bigint;
   /** To the buyer, for missed service levels. */
   credits: bigint;
@@ -102,8 +102,8 @@ export function spendable({ deposited, paid, retained }: EscrowRecord): bigint {
 }
 
 /** What lies in the account, if the ledger did all that it was asked. */
-export function balanceOf({ deposited, paid, oversight, fees, burned, credits, refunded }: EscrowRecord): bigint {
-  return deposited - paid - oversight - fees - burned - credits - refunded;
+export function balanceOf({ deposited, paid, oversight, fees, credits, refunded }: EscrowRecord): bigint {
+  return deposited - paid - oversight - fees - credits - refunded;
 }
 
 /** What the buyer has been charged for the task: no compensation for a wrong result of it is higher. */

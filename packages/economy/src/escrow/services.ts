@@ -18,7 +18,7 @@ import { dividePrice } from './prices.ts';
 import { type Escrow, type EscrowRecord, spendable } from './records.ts';
 import { settleStream } from './streams.ts';
 import type { Terms } from './terms.ts';
-import { type EscrowTransfer, escrowOf, feesOf, transferOf, walletOf } from './transfers.ts';
+import { type EscrowTransfer, escrowOf, feeTransfers, transferOf, walletOf } from './transfers.ts';
 
 export interface ServiceLease {
   partition: number;
@@ -103,10 +103,16 @@ export function settlePeriod(
     transfers.push(transferOf(terms.currency, 'payout', { id, from, to, amount, userData128, userData64: price }));
   }
   const burned = portionOf(retained, terms.feeBurnPpm);
-  transfers.push(...feesOf(terms.currency, [job, period], { fees: retained - burned, burned }));
-  const kept = { fees: record.fees + retained - burned, burned: record.burned + burned };
-  const settled = { paid: record.paid + paid, retained: record.retained + retained, ...kept };
-  return { record: { ...record, ...settled, periods: period }, transfers };
+  transfers.push(...feeTransfers(terms.currency, job, [period], { fees: retained, burned }));
+  const settled: EscrowRecord = {
+    ...record,
+    periods: period,
+    paid: record.paid + paid,
+    retained: record.retained + retained,
+    fees: record.fees + retained,
+    burned: record.burned + burned,
+  };
+  return { record: settled, transfers };
 }
 
 /** What a top-up has to be so that all leases go on for so many periods from now on; 0 when there is enough. */

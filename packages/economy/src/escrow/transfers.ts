@@ -41,8 +41,7 @@ type EscrowTransferKind = 'cover' | 'payout' | 'fee' | 'burn' | 'credit' | 'refu
 type Party = readonly [kind: AccountKind, name: string];
 
 export const TREASURY: Party = ['treasury', ''];
-/** Where money comes from, and where what burns goes. */
-export const ISSUANCE: Party = ['issuance', ''];
+const ISSUANCE: Party = ['issuance', ''];
 export const escrowOf = (job: string): Party => ['escrow', job];
 export const walletOf = (principal: string): Party => ['wallet', principal];
 
@@ -81,16 +80,18 @@ export function transferOf(
   };
 }
 
-/** Fees as they leave an escrow: what burns loses by rounding stays with the treasury. Nothing for what is 0. */
-export function feesOf(
+/** Of what is kept back of a job, what burns, and the rest to the treasury. `cause`: what tells it from other fees of it. */
+export function feeTransfers(
   currency: Currency,
-  cause: readonly [job: string, ...more: number[]],
+  job: string,
+  cause: readonly number[],
   { fees, burned }: { fees: bigint; burned: bigint },
 ): EscrowTransfer[] {
-  const from = escrowOf(cause[0]);
-  const fee = transferOf(currency, 'fee', { id: transferId('fee', ...cause), from, to: TREASURY, amount: fees });
-  const burn = transferOf(currency, 'burn', { id: transferId('burn', ...cause), from, to: ISSUANCE, amount: burned });
-  return [...(fees > 0n ? [fee] : []), ...(burned > 0n ? [burn] : [])];
+  const from = escrowOf(job);
+  const [feeId, burnId] = [transferId('fee', job, ...cause), transferId('burn', job, ...cause)];
+  const fee = transferOf(currency, 'fee', { id: feeId, from, to: TREASURY, amount: fees - burned });
+  const burn = transferOf(currency, 'burn', { id: burnId, from, to: ISSUANCE, amount: burned });
+  return [fee, burn].filter(({ amount }) => amount > 0n);
 }
 
 /** Makes them succeed or fail as one. */

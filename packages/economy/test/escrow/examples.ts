@@ -10,11 +10,11 @@ export const TERMS: Terms = {
   tasks: 2,
   periodMilliseconds: null,
   tier: 'bronze',
-  pricePermille: 1000,
+  pricePpm: 1_000_000n,
   promisedWaitMilliseconds: 2500,
   credits: [
-    { abovePermille: 1000, creditPermille: 100 },
-    { abovePermille: 4000, creditPermille: 1000 },
+    { abovePermille: 1000, creditPpm: 100_000n },
+    { abovePermille: 4000, creditPpm: 1_000_000n },
   ],
   meter: null,
   priceRule: 'quote',
@@ -23,7 +23,7 @@ export const TERMS: Terms = {
   premiumPpm: 0n,
   cancelPpm: 500_000n,
   oversightPpm: 500_000n,
-  slash: { bondPpm: 50_000n, insurancePpm: 500_000n },
+  slash: { slashPpm: 50_000n, insurancePpm: 500_000n },
 };
 
 export function escrowWith(changes: Partial<Terms> = {}): Escrow {
@@ -58,7 +58,7 @@ export const termsArbitrary: fc.Arbitrary<Terms> = fc.record(
     tasks: fc.integer({ min: 1, max: 4 }),
     periodMilliseconds: fc.constant(null),
     tier: fc.constantFrom('bronze' as const, 'silver' as const, 'gold' as const),
-    pricePermille: fc.constantFrom(1000, 2500, 5000, 3333),
+    pricePpm: fc.constantFrom(1_000_000n, 2_500_000n, 5_000_000n, 3_333_333n),
     promisedWaitMilliseconds: fc.integer({ min: 0, max: 5000 }),
     credits: fc.constantFrom(TERMS.credits, []),
     meter: fc.constantFrom('fuel' as const, null),
@@ -68,7 +68,7 @@ export const termsArbitrary: fc.Arbitrary<Terms> = fc.record(
     premiumPpm: ppm,
     cancelPpm: ppm,
     oversightPpm: ppm,
-    slash: fc.record({ bondPpm: ppm, insurancePpm: ppm }, PLAIN),
+    slash: fc.record({ slashPpm: ppm, insurancePpm: ppm }, PLAIN),
   },
   PLAIN,
 );
