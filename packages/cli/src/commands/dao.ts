@@ -42,15 +42,17 @@ Examples:
 const ID = '<id>';
 
 export function addDaoCommands(program: Command, terminal: Terminal): void {
-  const dao = program.command('dao').description('vote on parameters, on the treasury, and on words');
-  withConnection(dao)
-    .addHelpText('after', HELP)
-    .action(async (options: CommonOptions) => {
-      const { client } = await connect(terminal, options);
-      const membership = await client.call('getMembership', { query: {} });
-      if (options.json) await writeJson(terminal, membership);
-      else await writeLine(terminal, membershipTable(membership, terminal));
-    });
+  const dao = program
+    .command('dao')
+    .description('vote on parameters, on the treasury, and on words')
+    .addHelpText('after', HELP);
+  const power = dao.command('power', { isDefault: true }).description('tell what you have to vote with');
+  withConnection(power).action(async (options: CommonOptions) => {
+    const { client } = await connect(terminal, options);
+    const membership = await client.call('getMembership', { query: {} });
+    if (options.json) await writeJson(terminal, membership);
+    else await writeLine(terminal, membershipTable(membership, terminal));
+  });
   addMembership(dao, terminal);
   addPropose(dao, terminal);
   addReading(dao, terminal);
