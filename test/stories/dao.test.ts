@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { coordinatorSettingsSchema } from '@fog/contract';
-import { startCoordinator } from '@fog/coordinator';
+import { type RunningCoordinator, startCoordinator } from '@fog/coordinator';
 import { fog as command } from '../../packages/cli/test/test-terminal.ts';
 import { VotingPower } from '../../packages/coordinator/src/governance/voting-power.ts';
 import { SqlLedger } from '../../packages/coordinator/src/settlement/sql-ledger.ts';
@@ -29,6 +29,47 @@ async function bonded(dataDirectory: string, stakes: Record<string, bigint>, now
   await database.close();
 }
 
+/** Three who run commands, each with a token and settings of their own. */
+async function membersOf(coordinator: RunningCoordinator, data: string) {
+  const tokenOf = async (principal: string) => (await coordinator.createToken({ scope: 'submit', principal })).token;
+  const tokens = { admin: coordinator.adminToken, alice: await tokenOf('alice'), bob: await tokenOf('bob') };
+  const run = (who: keyof typeof tokens, ...args: string[]) => {
+    const environment = {
+      FOG_URL: coordinator.url,
+      FOG_TOKEN: tokens[who],
+      XDG_CONFIG_HOME: join(data, `of-${who}`),
+    };
+    return command(args, { environment, workingDirectory: data });
+  };
+  const json = async (who: keyof typeof tokens, ...args: string[]) => {
+    const { code, stdout, stderr } = await run(who, ...args, '--json');
+    assert.equal(code, 0, stderr);
+    return JSON.parse(stdout);
+  };
+  const refused = async (who: keyof typeof tokens, ...args: string[]) => {
+    const { code, stderr } = await run(who, ...args);
+    assert.equal(code, 2);
+    return stderr;
+  };
+  return { run, json, refused };
+}
+
+/** Without a coordinator: the record holds, and a forged one does not. */
+async function countAgain(data: string): Promise<void> {
+  const counted = await command(['dao', 'recount', 'vote.json', '--json'], { workingDirectory: data });
+  assert.equal(counted.code, 0, counted.stderr);
+  const { isCarried, countedBallots, tally } = JSON.parse(counted.stdout);
+  assert.deepEqual(
+    [isCarried, countedBallots, tally.for, tally.against],
+    [true, 2, String(1000n * FOG), String(500n * FOG)],
+  );
+  const forged = readFileSync(join(data, 'vote.json'), 'utf8').replace(/"choice":"against"/, '"choice":"for"');
+  writeFileSync(join(data, 'forged.json'), forged);
+  const found = await command(['dao', 'recount', 'forged.json'], { workingDirectory: data });
+  assert.equal(found.code, 1);
+  assert.match(found.stdout, /signature, ballot 1/);
+}
+
 test('a vote changes the fee of a running fog, and anyone can count it again', async () => {
   const data = temporaryFolder('dao');
   const clock = { ahead: 0 };
@@ -37,27 +78,7 @@ test('a vote changes the fee of a running fog, and anyone can count it again', a
   const settings = coordinatorSettingsSchema.parse({ listen: '127.0.0.1:0', economy: 'on' });
   const coordinator = await startCoordinator({ dataDirectory: data, settings, now });
   try {
-    const tokenOf = async (principal: string) => (await coordinator.createToken({ scope: 'submit', principal })).token;
-    const tokens = { admin: coordinator.adminToken, alice: await tokenOf('alice'), bob: await tokenOf('bob') };
-    const run = (who: keyof typeof tokens, ...args: string[]) => {
-      const environment = {
-        FOG_URL: coordinator.url,
-        FOG_TOKEN: tokens[who],
-        XDG_CONFIG_HOME: join(data, `of-${who}`),
-      };
-      return command(args, { environment, workingDirectory: data });
-    };
-    const json = async (who: keyof typeof tokens, ...args: string[]) => {
-      const { code, stdout, stderr } = await run(who, ...args, '--json');
-      assert.equal(code, 0, stderr);
-      return JSON.parse(stdout);
-    };
-    const refused = async (who: keyof typeof tokens, ...args: string[]) => {
-      const { code, stderr } = await run(who, ...args);
-      assert.equal(code, 2);
-      return stderr;
-    };
-
+    const { run, json, refused } = await membersOf(coordinator, data);
     const { file, votingKey } = await json('alice', 'dao', 'key');
     assert.equal(statSync(file).mode & 0o777, 0o600);
     assert.equal((await json('alice', 'dao', 'key')).votingKey, votingKey);
@@ -110,18 +131,7 @@ test('a vote changes the fee of a running fog, and anyone can count it again', a
     assert.match((await run('bob', 'dao', 'ls', '--state', 'executed')).stdout, /feePpm to 8%/);
 
     await json('bob', 'dao', 'record', id, 'vote.json');
-    const counted = await command(['dao', 'recount', 'vote.json', '--json'], { workingDirectory: data });
-    assert.equal(counted.code, 0, counted.stderr);
-    const { isCarried, countedBallots, tally } = JSON.parse(counted.stdout);
-    assert.deepEqual(
-      [isCarried, countedBallots, tally.for, tally.against],
-      [true, 2, String(1000n * FOG), String(500n * FOG)],
-    );
-    const forged = readFileSync(join(data, 'vote.json'), 'utf8').replace(/"choice":"against"/, '"choice":"for"');
-    writeFileSync(join(data, 'forged.json'), forged);
-    const found = await command(['dao', 'recount', 'forged.json'], { workingDirectory: data });
-    assert.equal(found.code, 1);
-    assert.match(found.stdout, /signature, ballot 1/);
+    await countAgain(data);
   } finally {
     await coordinator.close();
   }

@@ -121,7 +121,12 @@ export async function saveProposal(writer: Writer, proposal: Proposal): Promise<
 
 /** Nobody looks at it before. */
 export async function putOff(writer: Writer, id: string, until: number): Promise<void> {
-  await writer.updateTable('dao_proposals').set({ due_at: until }).where('id', '=', id).where('is_live', '=', 1).execute();
+  await writer
+    .updateTable('dao_proposals')
+    .set({ due_at: until })
+    .where('id', '=', id)
+    .where('is_live', '=', 1)
+    .execute();
 }
 
 /** Locked until the end of the transaction; take the ledger's clock after it. */
