@@ -23,18 +23,20 @@ import {
 import type { JobCache } from '../dispatch/job-cache.ts';
 import type { LeaseWait } from '../dispatch/queueing/service-waits.ts';
 import type { Turn } from '../dispatch/turn.ts';
+import type { TurnTask } from '../dispatch/turn-records.ts';
 import { SETTLEMENT_LIMITS } from '../limits.ts';
 import type { Database, Writer } from '../store/database.ts';
 import {
   loadEscrows,
   loadSettlements,
   lockEndedJobs,
+  readTrusted,
   saveEscrows,
   saveSettlements,
 } from '../store/settlement-rows.ts';
 import { type PaymentParameters, termsOf } from './job-terms.ts';
-import type { Market } from './market.ts';
 import { readLedgerAccount } from './ledger-queries.ts';
+import type { Market } from './market.ts';
 import { MoneyMoves } from './money-moves.ts';
 import type { SqlLedger } from './sql-ledger.ts';
 import { settleTurnTask } from './turn-settlement.ts';
@@ -108,7 +110,11 @@ export class Settlement {
    * Pays for what a turn has accepted and for what ran when its job was cancelled, and counts how long tasks waited for
    * their first node. Its jobs and tasks are saved: their rows are locked.
    */
-  async settle(writer: Writer, { payments, rows }: Pick<Turn, 'payments' | 'rows'>, waits: readonly LeaseWait[]): Promise<void> {
+  async settle(
+    writer: Writer,
+    { payments, rows }: Pick<Turn, 'payments' | 'rows'>,
+    waits: readonly LeaseWait[],
+  ): Promise<void> {
     const { jobs, ledger, currency, now } = this.#dependencies;
     const paid = [...new Set([...payments.judged.keys(), ...payments.cancelled.keys()])].filter(
       ({ job }) => jobs.get(job).payment !== null,
@@ -119,6 +125,7 @@ export class Settlement {
     // Others have one result, which is accepted once.
     const several = paid.filter(({ job }) => jobs.get(job).verification !== null);
     const settlements = await loadSettlements(writer, several);
+    const trusted = await readTrusted(writer, paid.filter(({ job }) => isMetered(jobs, job)).flatMap(nodesOf(rows)));
     const at = now();
     for (const { job, since, count } of waited) {
       const record = records.get(job);
@@ -137,6 +144,7 @@ export class Settlement {
         verdicts: payments.judged.get(task) ?? NO_VERDICTS,
         cancelled: payments.cancelled.get(task) ?? [],
         attempts: rows.attemptsOf(task),
+        trusted,
         now: at,
       });
       records.set(task.job, step.record);
@@ -174,6 +182,14 @@ export class Settlement {
       return closed.size;
     });
   }
+}
+
+function isMetered(jobs: JobCache, job: string): boolean {
+  return jobs.get(job).payment?.terms.meter === 'fuel';
+}
+
+function nodesOf(rows: Turn['rows']): (task: TurnTask) => string[] {
+  return (task) => rows.attemptsOf(task).map(({ node }) => node);
 }
 
 const NO_VERDICTS: ReadonlyMap<number, ResultVerdict> = new Map();
