@@ -13,7 +13,8 @@ export function placementFaults(spec: Record<string, unknown> | null): RuleFault
   if (spec.type === 'ops' && spec.dependsOn !== undefined) {
     faults.push({ path: ['dependsOn'], message: 'cannot be set for type: ops, whose nodes are chosen at the submit' });
   }
-  if (recordIn(spec, 'budget')?.meter === 'fuel' && recordIn(spec, 'task')?.runtime !== 'wasm') {
+  const runtime = recordIn(spec, 'task')?.runtime;
+  if (recordIn(spec, 'budget')?.meter === 'fuel' && typeof runtime === 'string' && runtime !== 'wasm') {
     faults.push({ path: ['budget', 'meter'], message: 'fuel is counted in the runtime wasm only: leave it out' });
   }
   if (spec.type !== 'service' && spec.type !== 'daemon') return faults;

@@ -4,6 +4,7 @@ import { WASM_LIMITS } from '../limits.ts';
 import { ModuleError } from './binary-reader.ts';
 import { collectOutputs, sendOutputs } from './child-outputs.ts';
 import { engine, PAGE_BYTES, type WasmInstance, type WasmMemory } from './engine.ts';
+import { totalFuel } from './fuel.ts';
 import type { CompiledModule, ModuleCache } from './module-cache.ts';
 import { MEMORY_IMPORT } from './module-rewrite.ts';
 import { type ChildRequest, type ChildResult, type EndMessage, FROM_CHILD, type RanMessage } from './protocol.ts';
@@ -157,12 +158,6 @@ function callExport({ exports }: WasmInstance, name: string): void {
   // Checked when the module was prepared.
   if (typeof run !== 'function') throw new TypeError(`${name} is no function`);
   run();
-}
-
-/** An exact number, also in JSON. */
-function totalFuel(ofModule: bigint, ofHost: number): number {
-  const total = BigInt.asUintN(64, ofModule) + BigInt(ofHost);
-  return total > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(total);
 }
 
 function guestFailure(thrown: unknown): ChildResult | null {

@@ -13,3 +13,9 @@ export const FUEL = {
   /** Of random bytes that are drawn: 8 nanoseconds. */
   randomByte: 100,
 } as const;
+
+/** An exact number, also in JSON: 2^53 - 1 stands for that or more. */
+export function totalFuel(ofModule: bigint, ofHost: number): number {
+  const total = BigInt.asUintN(64, ofModule) + BigInt(ofHost);
+  return total > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(total);
+}
