@@ -134,11 +134,18 @@ async function measure(runtime: TaskRuntime, program: (meter: boolean) => Attemp
   return {
     seconds: rounded(seconds),
     meteredSeconds: rounded(meteredSeconds),
+    fastestAndSlowest: [spread(plain), spread(metered)],
     overhead: rounded(meteredSeconds / seconds - 1),
     fuel: count,
     fuelPerSecond: Math.round(count / seconds),
     meteredFuelPerSecond: Math.round(count / meteredSeconds),
   };
+}
+
+/** V8 does not compile the same each time: a long program has a fast and a slow form. */
+function spread(runs: readonly Run[]): number[] {
+  const seconds = runs.map((run) => run.seconds);
+  return [rounded(Math.min(...seconds)), rounded(Math.max(...seconds))];
 }
 
 async function once(runtime: TaskRuntime, request: AttemptRequest): Promise<Run> {
