@@ -10,6 +10,7 @@ import type { Benchmark } from './benchmark.ts';
 import { dispatch } from './dispatch.ts';
 import { docker } from './docker.ts';
 import { fuel } from './fuel.ts';
+import { ledger } from './ledger.ts';
 import { describeCommit, describeMachine } from './machine.ts';
 import { map } from './map.ts';
 import { mixnode } from './mixnode.ts';
@@ -29,6 +30,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   verification,
   mixnode,
   scheduler,
+  ledger,
 ];
 const EXIT_USAGE = 2;
 const EXIT_INTERRUPTED = 130;

@@ -65,6 +65,9 @@ describe('metered jobs', { skip: hasIPv6 ? false : 'no ::1 here' }, () => {
     for (const { usage } of task?.attempts ?? []) assert.equal(usage?.fuel, undefined);
     const script = { runtime: 'javascript', javascript: { script: 'a.js' } };
     const wrong = fog.run({ task: script, budget: { meter: 'fuel' } }, { 'a.js': 'export default () => 1;' });
-    await assert.rejects(wrong, { code: 'invalid-spec', message: /spec\.budget\.meter: fuel is counted in the runtime wasm/ });
+    await assert.rejects(wrong, {
+      code: 'invalid-spec',
+      message: /spec\.budget\.meter: fuel is counted in the runtime wasm/,
+    });
   });
 });

@@ -1,7 +1,6 @@
 /** Verified jobs from their document to their result, with real agents that nobody trusts, of two owners and networks. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { skipProcess } from '../../packages/runtimes/test/process/programs.ts';
 import { tarArchive } from '../support/tar-archive.ts';

@@ -47,7 +47,12 @@ export class VerifyingFog implements AsyncDisposable {
       dataDirectory: join(this.#data, owner),
       url: this.#urlAt(host),
       token,
-      settings: agentSettingsSchema.parse({ name: owner, slots: 1, runtimes, ...(memory === undefined ? {} : { memory }) }),
+      settings: agentSettingsSchema.parse({
+        name: owner,
+        slots: 1,
+        runtimes,
+        ...(memory === undefined ? {} : { memory }),
+      }),
     });
     this.#stack.defer(() => agent.stop());
     await agent.connected();

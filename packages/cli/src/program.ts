@@ -8,6 +8,7 @@ import { addConfigCommand } from './commands/config.ts';
 import { addDeployCommands } from './commands/deploy.ts';
 import { addForwardCommand } from './commands/forward.ts';
 import { addJobCommands } from './commands/job.ts';
+import { addLedgerCommands } from './commands/ledger.ts';
 import { addMixCommands } from './commands/mix.ts';
 import { addNodeCommands } from './commands/node.ts';
 import { addPlanCommand } from './commands/plan.ts';
@@ -53,6 +54,7 @@ export function buildProgram(terminal: Terminal): Command {
   addRolloutCommands(program, terminal);
   addForwardCommand(program, terminal);
   addNodeCommands(program, terminal);
+  addLedgerCommands(program, terminal);
   addMixCommands(program, terminal);
   addSimCommand(program, terminal);
   addBlobCommands(program, terminal);

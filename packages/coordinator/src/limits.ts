@@ -324,10 +324,7 @@ export const SETTLEMENT_LIMITS = {
   priceStepMilliseconds: 10_000,
   /** A job without a budget pays no more than this many times the posted price: its cover is reckoned by it. */
   dearestMultiple: 2,
-  /**
-   * Fuel that the reference processor does in the time of a slice, 5 minutes: CPython at 13.3 * 10^9 units a second,
-   * metered (`npm run bench -- fuel`). A processor that is twice as fast earns twice as much in an hour.
-   */
+  /** Fuel of five minutes of the reference processor: CPython at 13.3 * 10^9 units a second (`npm run bench -- fuel`). */
   sliceFuel: 4_000_000_000_000,
   /** What is kept running is paid for in periods of so long. */
   periodMilliseconds: 3_600_000,

@@ -1,11 +1,11 @@
 /** Programs for the runtime wasm, as strangers submit them: damaged modules, and metered ones that are not damaged. */
 import assert from 'node:assert/strict';
-import { moduleOf, randomProgram, workOf } from '../../../packages/runtimes/test/wasm/fuel-programs.ts';
-import * as programs from '../../../packages/runtimes/test/wasm/programs.ts';
 import { ModuleError } from '../../../packages/runtimes/src/wasm/binary-reader.ts';
 import { engine, type WasmGlobal } from '../../../packages/runtimes/src/wasm/engine.ts';
 import { prepareModule } from '../../../packages/runtimes/src/wasm/module-rewrite.ts';
 import { PREVIEW1_MODULE, PREVIEW1_SIGNATURES } from '../../../packages/runtimes/src/wasm/wasi/abi.ts';
+import { moduleOf, randomProgram, workOf } from '../../../packages/runtimes/test/wasm/fuel-programs.ts';
+import * as programs from '../../../packages/runtimes/test/wasm/programs.ts';
 import type { FuzzRandom } from '../fuzz-random.ts';
 import { oneByOne } from '../fuzz-target.ts';
 
@@ -13,7 +13,15 @@ const OFFERED = { module: PREVIEW1_MODULE, functions: PREVIEW1_SIGNATURES };
 
 function sources(): Uint8Array[] {
   const { chanceModule, echoModule, folderModule, hogModule, inspectModule, litterModule, logsModule } = programs;
-  return [chanceModule(), echoModule(), folderModule(['a/b']), hogModule(), inspectModule(), litterModule(), logsModule()];
+  return [
+    chanceModule(),
+    echoModule(),
+    folderModule(['a/b']),
+    hogModule(),
+    inspectModule(),
+    litterModule(),
+    logsModule(),
+  ];
 }
 
 /**

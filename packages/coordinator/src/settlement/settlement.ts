@@ -138,18 +138,19 @@ export class Settlement {
       const job = jobs.get(task.job);
       const record = records.get(task.job);
       if (record === undefined) continue;
+      const attempts = rows.attemptsOf(task);
       const step = settleTurnTask(job.payment as Escrow, record, settlements.get(task) ?? NOTHING_PAID, {
         task,
         job,
         verdicts: payments.judged.get(task) ?? NO_VERDICTS,
         cancelled: payments.cancelled.get(task) ?? [],
-        attempts: rows.attemptsOf(task),
+        attempts,
         trusted,
         now: at,
       });
       records.set(task.job, step.record);
       if (job.verification !== null) settlements.set(task, step.settlement);
-      for (const attempt of rows.attemptsOf(task)) if (attempt.payee !== null) moves.openWallet(attempt.payee);
+      for (const { payee } of attempts) if (payee !== null) moves.openWallet(payee);
       moves.add(step);
     }
     await saveSettlements(writer, settlements);

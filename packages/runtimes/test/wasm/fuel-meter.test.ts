@@ -8,7 +8,7 @@ import { FUEL, totalFuel } from '../../src/wasm/fuel.ts';
 import { createWasmRuntime } from '../../src/wasm/index.ts';
 import { MEMORY_IMPORT, prepareModule } from '../../src/wasm/module-rewrite.ts';
 import { PREVIEW1_MODULE, PREVIEW1_SIGNATURES } from '../../src/wasm/wasi/abi.ts';
-import { assertFailed, assertSucceeded, createStage, HostRecord, runAttempt, type TestStage } from '../runtime-stage.ts';
+import { assertFailed, createStage, HostRecord, runAttempt, type TestStage } from '../runtime-stage.ts';
 import {
   Assembler,
   type Code,
@@ -71,26 +71,33 @@ function fuelOf(code: Code, maximum?: number): number {
 describe('fuel of a module', () => {
   it('property: is the work that follows from how it is built, run after run', () => {
     fc.assert(
-      fc.property(fc.array(fc.nat(), { minLength: 200, maxLength: 400 }), fc.constantFrom('legacy' as const, 'table' as const, null), (numbers, exceptions) => {
-        let at = 0;
-        const below = (bound: number) => {
-          at += 1;
-          return (numbers[at % numbers.length] ?? 0) % bound;
-        };
-        const program = randomProgram(below, exceptions);
-        const work = workOf(program);
-        const run = metered(moduleOf(program));
-        start(run);
-        assert.equal(run.fuel(), work);
-        start(run);
-        assert.equal(run.fuel(), 2 * work);
-      }),
+      fc.property(
+        fc.array(fc.nat(), { minLength: 200, maxLength: 400 }),
+        fc.constantFrom('legacy' as const, 'table' as const, null),
+        (numbers, exceptions) => {
+          let at = 0;
+          const below = (bound: number) => {
+            at += 1;
+            return (numbers[at % numbers.length] ?? 0) % bound;
+          };
+          const program = randomProgram(below, exceptions);
+          const work = workOf(program);
+          const run = metered(moduleOf(program));
+          start(run);
+          assert.equal(run.fuel(), work);
+          start(run);
+          assert.equal(run.fuel(), 2 * work);
+        },
+      ),
       { numRuns: 1000 },
     );
   });
 
   it('is the same before and after the engine has compiled a function anew', () => {
-    const program = moduleOf([[{ kind: 'loop', rounds: 3, body: [{ kind: 'call', callee: 1 }] }], [{ kind: 'plain', constants: 9 }]]);
+    const program = moduleOf([
+      [{ kind: 'loop', rounds: 3, body: [{ kind: 'call', callee: 1 }] }],
+      [{ kind: 'plain', constants: 9 }],
+    ]);
     const run = metered(program);
     start(run);
     const first = run.fuel();
@@ -153,9 +160,22 @@ describe('fuel of a module', () => {
       ...MAGIC,
       ...section(1, vector([[0x60, 0, 0]])),
       ...section(3, vector([[0], [0]])),
-      ...section(7, vector([[...name('_start'), 0, 0], [...name('fog:start'), 0, 0], [...name('fog:fuel'), 0, 1]])),
+      ...section(
+        7,
+        vector([
+          [...name('_start'), 0, 0],
+          [...name('fog:start'), 0, 0],
+          [...name('fog:fuel'), 0, 1],
+        ]),
+      ),
       ...section(8, [1]),
-      ...section(10, vector([[2, 0, 0x0b], [own.length, ...own]])),
+      ...section(
+        10,
+        vector([
+          [2, 0, 0x0b],
+          [own.length, ...own],
+        ]),
+      ),
     ]);
     const prepared = prepareModule(module, offered, { isMetered: true });
     assert.deepEqual([prepared.startExport, prepared.fuelExport], ["fog:start'", "fog:fuel'"]);

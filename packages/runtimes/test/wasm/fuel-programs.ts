@@ -2,7 +2,7 @@
  * Small programs whose work is known from how they are built, without running them: sequences, conditions, loops of a known
  * number of rounds, branches, calls, exceptions.
  */
-import { call, type Code, drop, getLocal, i32, MAGIC, name, section, setLocal, u32, vector } from './assembler.ts';
+import { call, drop, getLocal, i32, MAGIC, name, section, setLocal, u32, vector } from './assembler.ts';
 
 export type Step =
   /** So many constants that are dropped. */
@@ -57,7 +57,15 @@ export function moduleOf(program: Program): Uint8Array {
     ...MAGIC,
     ...section(1, vector([[0x60, 0, 0]])),
     ...section(3, vector(bodies.map(() => [0]))),
-    ...(usesTags ? section(13, vector([[0, 0], [0, 0]])) : []),
+    ...(usesTags
+      ? section(
+          13,
+          vector([
+            [0, 0],
+            [0, 0],
+          ]),
+        )
+      : []),
     ...section(7, vector([[...name('_start'), 0, 0]])),
     ...section(10, vector(entries.map((entry) => [...u32(entry.length), ...entry]))),
   ]);
@@ -243,4 +251,3 @@ function randomStep(
       };
   }
 }
-
