@@ -3,7 +3,7 @@ import type { JobSpec, ServiceTier } from '@fog/contract';
 import { isLongRunning, parseDuration } from '@fog/contract';
 import { WHOLE_PPM } from '@fog/economy/amounts';
 import type { Currency } from '@fog/economy/chart';
-import { type LeasePrice, leasePrice, maximumPriceOf, readTerms, type Terms } from '@fog/economy/escrow';
+import { ESCROW_LIMITS, type LeasePrice, leasePrice, maximumPriceOf, readTerms, type Terms } from '@fog/economy/escrow';
 import { STANDARD_SLICE, slicesFor } from '@fog/scheduler/market';
 import { SERVICE_LEVELS } from '@fog/scheduler/queueing';
 import { type Needs, requirementsOf } from '../dispatch/requirements.ts';
@@ -49,7 +49,7 @@ export function termsOf({ spec, submitter, tasks, currency, postedMicroFog, para
     tier,
     pricePpm,
     promisedWaitMilliseconds: SERVICE_LEVELS[tier].p95WaitMilliseconds,
-    meter: null,
+    meter: budget?.meter === 'fuel' ? 'fuel' : null,
     priceRule: 'lowest-report',
     ...voted,
   };
@@ -72,12 +72,30 @@ const SLICE_PARTS = 1_000_000;
  * millisecond. Rounded up for the provider.
  */
 export function costOf(price: number, { milliCpu, memoryBytes }: Needs, milliseconds: number): bigint {
+  const whole = BigInt(SLICE_PARTS) * BigInt(STANDARD_SLICE.milliseconds);
+  return (BigInt(price) * partsOf({ milliCpu, memoryBytes }) * BigInt(Math.ceil(milliseconds)) + whole - 1n) / whole;
+}
+
+/** Of a slice, rounded up. */
+function partsOf({ milliCpu, memoryBytes }: Pick<Needs, 'milliCpu' | 'memoryBytes'>): bigint {
   const share = Math.max(
     Math.ceil((milliCpu * SLICE_PARTS) / (1000 * STANDARD_SLICE.virtualCpus)),
     Math.ceil((memoryBytes * SLICE_PARTS) / STANDARD_SLICE.memoryBytes),
   );
-  const whole = BigInt(SLICE_PARTS) * BigInt(STANDARD_SLICE.milliseconds);
-  return (BigInt(price) * BigInt(share) * BigInt(Math.ceil(milliseconds)) + whole - 1n) / whole;
+  return BigInt(share);
+}
+
+const PETA = 10n ** 15n;
+
+/**
+ * What 10^15 units of fuel cost at a price for a slice: as much as the time that the reference processor needs for them.
+ * Rounded up for the provider.
+ */
+export function fuelPriceOf(price: number, needs: Needs): bigint {
+  const whole = BigInt(SLICE_PARTS) * BigInt(SETTLEMENT_LIMITS.sliceFuel);
+  const asked = (BigInt(price) * partsOf(needs) * PETA + whole - 1n) / whole;
+  const most = ESCROW_LIMITS.priceMicroFog;
+  return asked < most ? asked : most;
 }
 
 /** The most that the result of an attempt costs: what it would if it ran as long as it may. */
@@ -88,5 +106,6 @@ export function quoteOf(
 ): LeasePrice {
   const isEndless = attemptMilliseconds === Number.POSITIVE_INFINITY;
   const longest = isEndless ? SETTLEMENT_LIMITS.periodMilliseconds : attemptMilliseconds;
-  return leasePrice(Number(costOf(price, needs, longest)), null, terms);
+  const perPetaFuel = terms.meter === 'fuel' ? fuelPriceOf(price, needs) : null;
+  return leasePrice(Number(costOf(price, needs, longest)), perPetaFuel, terms);
 }

@@ -23,9 +23,17 @@ import {
 import type { JobCache } from '../dispatch/job-cache.ts';
 import type { LeaseWait } from '../dispatch/queueing/service-waits.ts';
 import type { Turn } from '../dispatch/turn.ts';
+import type { TurnTask } from '../dispatch/turn-records.ts';
 import { SETTLEMENT_LIMITS } from '../limits.ts';
 import type { Database, Writer } from '../store/database.ts';
-import { loadEscrows, loadSettlements, lockEndedJobs, saveEscrows, saveSettlements } from '../store/settlement-rows.ts';
+import {
+  loadEscrows,
+  loadSettlements,
+  lockEndedJobs,
+  readTrusted,
+  saveEscrows,
+  saveSettlements,
+} from '../store/settlement-rows.ts';
 import { type PaymentParameters, termsOf } from './job-terms.ts';
 import { readLedgerAccount } from './ledger-queries.ts';
 import type { Market } from './market.ts';
@@ -117,6 +125,7 @@ export class Settlement {
     // Others have one result, which is accepted once.
     const several = paid.filter(({ job }) => jobs.get(job).verification !== null);
     const settlements = await loadSettlements(writer, several);
+    const trusted = await readTrusted(writer, paid.filter(({ job }) => isMetered(jobs, job)).flatMap(nodesOf(rows)));
     const at = now();
     for (const { job, since, count } of waited) {
       const record = records.get(job);
@@ -136,6 +145,7 @@ export class Settlement {
         verdicts: payments.judged.get(task) ?? NO_VERDICTS,
         cancelled: payments.cancelled.get(task) ?? [],
         attempts,
+        trusted,
         now: at,
       });
       records.set(task.job, step.record);
@@ -173,6 +183,14 @@ export class Settlement {
       return closed.size;
     });
   }
+}
+
+function isMetered(jobs: JobCache, job: string): boolean {
+  return jobs.get(job).payment?.terms.meter === 'fuel';
+}
+
+function nodesOf(rows: Turn['rows']): (task: TurnTask) => string[] {
+  return (task) => rows.attemptsOf(task).map(({ node }) => node);
 }
 
 const NO_VERDICTS: ReadonlyMap<number, ResultVerdict> = new Map();
