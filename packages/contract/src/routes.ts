@@ -32,6 +32,7 @@ import {
   taskWithAttemptsSchema,
   tokenSchema,
 } from './resources.ts';
+import { STAKE_ROUTES } from './stake-routes.ts';
 import { jobStateSchema, taskStateSchema } from './states.ts';
 import { DURATION_PATTERN } from './units.ts';
 
@@ -391,6 +392,7 @@ export const ROUTES = {
   },
   ...QUEUE_ROUTES,
   ...MONEY_ROUTES,
+  ...STAKE_ROUTES,
   setSecret: {
     method: 'PUT',
     path: '/v1/secrets/:name',

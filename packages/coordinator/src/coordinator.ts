@@ -123,7 +123,8 @@ async function assemble(
     service: core.service,
     deployments: core.deployments.service,
     quotas: core.quotas,
-    wallets: core.wallets,
+    wallets: core.economy?.wallets ?? null,
+    staking: core.economy?.staking ?? null,
     tokens: stores.tokens,
     secrets: stores.secrets,
     blobs: stores.blobs,
@@ -332,8 +333,7 @@ async function assembleCore({
     blobTotals: () => blobs.totals(),
     space,
   });
-  const wallets = economy?.wallets ?? null;
-  const outside = { service, deployments, economy, wallets, quotas: new QuotaService({ ...basis, dispatcher, quotas }) };
+  const outside = { service, deployments, economy, quotas: new QuotaService({ ...basis, dispatcher, quotas }) };
   return { bus, dispatcher, nodes, samples, space, sweeps, ...outside, httpMetrics, coordinatorId, warn };
 }
 

@@ -67,6 +67,8 @@ export interface OutcomeRecord extends Partial<FailureRecord> {
   /** Of a verified task: what its node has shown. */
   outputs?: TaskOutput[];
   digest?: string;
+  /** Of its node over the digest. */
+  signature?: string;
 }
 
 /** Of a stored outcome (JSON of OutcomeRecord) why its attempt failed, for people; null where it tells no failure. */

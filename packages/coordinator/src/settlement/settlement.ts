@@ -25,6 +25,7 @@ import type { LeaseWait } from '../dispatch/queueing/service-waits.ts';
 import type { Turn } from '../dispatch/turn.ts';
 import { SETTLEMENT_LIMITS } from '../limits.ts';
 import type { Database, Writer } from '../store/database.ts';
+import { insertFaults, type NewFault } from '../store/fault-rows.ts';
 import {
   loadEscrows,
   loadSettlements,
@@ -37,6 +38,9 @@ import type { Market } from './market.ts';
 import { readLedgerAccount } from './ledger-queries.ts';
 import { MoneyMoves } from './money-moves.ts';
 import type { SqlLedger } from './sql-ledger.ts';
+import { faultsOfTask } from './stake/faults.ts';
+import { type Earning, earningsOf, holdBack } from './stake/held-back.ts';
+import type { StakeStore } from './stake/stake-store.ts';
 import { settleTurnTask } from './turn-settlement.ts';
 import { spendable } from './wallets.ts';
 
@@ -48,6 +52,7 @@ export interface SettlementDependencies {
   currency: Currency;
   /** What the faucet gives, it gives at a submit, as much as is missing. */
   hasFaucet: boolean;
+  stake: StakeStore;
   parameters: () => PaymentParameters;
   now: () => number;
 }
@@ -57,7 +62,7 @@ export interface PreparedPayment {
   paymentTerms: string;
   escrow: string;
   /** Moves the money, when the job is stored. */
-  carryOut(): Promise<void>;
+  carryOut(): Promise<unknown>;
 }
 
 export class Settlement {
@@ -109,7 +114,7 @@ export class Settlement {
    * their first node. Its jobs and tasks are saved: their rows are locked.
    */
   async settle(writer: Writer, { payments, rows }: Pick<Turn, 'payments' | 'rows'>, waits: readonly LeaseWait[]): Promise<void> {
-    const { jobs, ledger, currency, now } = this.#dependencies;
+    const { jobs, ledger, currency, stake, now } = this.#dependencies;
     const paid = [...new Set([...payments.judged.keys(), ...payments.cancelled.keys()])].filter(
       ({ job }) => jobs.get(job).payment !== null,
     );
@@ -127,26 +132,35 @@ export class Settlement {
       records.set(job, noteWaits(record, terms, { waitMilliseconds: Math.max(0, at - since), tasks: count }));
     }
     const moves = new MoneyMoves(currency);
+    const earnings: Earning[] = [];
+    const faults: NewFault[] = [];
     for (const task of paid) {
       const job = jobs.get(task.job);
       const record = records.get(task.job);
       if (record === undefined) continue;
+      const verdicts = payments.judged.get(task) ?? NO_VERDICTS;
+      const attempts = rows.attemptsOf(task);
       const step = settleTurnTask(job.payment as Escrow, record, settlements.get(task) ?? NOTHING_PAID, {
         task,
         job,
-        verdicts: payments.judged.get(task) ?? NO_VERDICTS,
+        verdicts,
         cancelled: payments.cancelled.get(task) ?? [],
-        attempts: rows.attemptsOf(task),
+        attempts,
         now: at,
       });
       records.set(task.job, step.record);
       if (job.verification !== null) settlements.set(task, step.settlement);
-      for (const attempt of rows.attemptsOf(task)) if (attempt.payee !== null) moves.openWallet(attempt.payee);
+      for (const attempt of attempts) if (attempt.payee !== null) moves.openWallet(attempt.payee);
       moves.add(step);
+      earnings.push(...earningsOf(task, step.leases, { attempts, verdicts, terms: (job.payment as Escrow).terms }));
+      faults.push(...faultsOfTask(task, job, { verdicts, settlement: settlements.get(task), now: at }));
     }
     await saveSettlements(writer, settlements);
     await saveEscrows(writer, records);
-    await moves.carryOut(writer, ledger, at);
+    await insertFaults(writer, faults);
+    const held = await holdBack(stake, earnings, { writer, moves, now: at });
+    const sequence = await moves.carryOut(writer, ledger, at);
+    if (held !== null) await stake.tell(held, sequence);
   }
 
   /** Gives back what is left of jobs that have ended. Answers how many; there may be more. */

@@ -1,6 +1,7 @@
 /** The tables of money; see tables.ts. */
+import type { StakeTables } from './stake-tables.ts';
 
-export interface MoneyTables {
+export interface MoneyTables extends StakeTables {
   market_prices: MarketPricesTable;
   ledger_clock: LedgerClockTable;
   ledger_accounts: LedgerRowsTable;

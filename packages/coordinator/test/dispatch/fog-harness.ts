@@ -27,6 +27,7 @@ import { Suspensions } from '../../src/dispatch/suspensions.ts';
 import { Sweeps } from '../../src/dispatch/sweeps.ts';
 import { assembleEconomy, type Economy } from '../../src/settlement/assemble.ts';
 import { MoneyMoves } from '../../src/settlement/money-moves.ts';
+import { FIRST_STAKE_PARAMETERS, type StakeParameters } from '../../src/settlement/stake/parameters.ts';
 import { readPlacementNodes } from '../../src/store/node-queries.ts';
 import { openDatabase } from '../../src/store/open-database.ts';
 import { type CrashableDatabase, crashable } from './crashable-database.ts';
@@ -112,6 +113,8 @@ export class Fog implements AsyncDisposable {
   readonly quotas: Quotas;
   readonly quotaService: QuotaService;
   readonly economy: Economy | null;
+  /** Those of stake that are others than the first ones. */
+  stakeParameters: Partial<StakeParameters> = {};
   readonly agents: FakeAgent[] = [];
   readonly storage: Storage;
   readonly #options: FogOptions;
@@ -136,7 +139,9 @@ export class Fog implements AsyncDisposable {
     const queueing = openQueueing(basis, options.agingBound ?? '10m', () => undefined);
     this.quotas = queueing.quotas;
     const { economy = 'off', faucet = 'on' } = options;
-    this.economy = assembleEconomy({ database, jobs: jobCache, now, settings: { economy, faucet, firstSupply: '0' }, isAlone: true });
+    const settings = { economy, faucet, firstSupply: '0' };
+    const stakeParameters = () => ({ ...FIRST_STAKE_PARAMETERS, ...this.stakeParameters });
+    this.economy = assembleEconomy({ database, jobs: jobCache, now, settings, isAlone: true, stakeParameters });
     const settlement = this.economy?.settlement ?? null;
     this.dispatcher = new Dispatcher({
       ...queueing,
@@ -230,6 +235,17 @@ export class Fog implements AsyncDisposable {
     await this.database.write(async (writer) => {
       const moves = new MoneyMoves('fog');
       moves.issue('wallet', principal, microFog, BigInt(randomInt(1, 2 ** 40)));
+      await moves.carryOut(writer, economy.ledger, clock.now);
+    });
+  }
+
+  /** New FOG for the treasury. */
+  async fillTreasury(microFog: bigint): Promise<void> {
+    const { economy, clock } = this;
+    if (economy === null) throw new Error('this fog has no money');
+    await this.database.write(async (writer) => {
+      const moves = new MoneyMoves('fog');
+      moves.issue('treasury', '', microFog, BigInt(randomInt(1, 2 ** 40)));
       await moves.carryOut(writer, economy.ledger, clock.now);
     });
   }
