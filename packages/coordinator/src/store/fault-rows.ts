@@ -115,10 +115,10 @@ export async function removeVoidFaults(writer: Writer, foundBefore: number): Pro
 }
 
 /**
- * The newest row of the ledger that was written by then, 0 before the first. Batches are numbered without gaps as they
+ * The newest row of the ledger that was written before a time, 0 before the first. Batches are numbered without gaps as they
  * come, so the place is found by halves.
  */
-export async function ledgerSequenceAt(reader: Reader, at: number): Promise<number> {
+export async function ledgerSequenceBefore(reader: Reader, at: number): Promise<number> {
   const { rows } = await sql<{ batch: number }>`SELECT batch FROM ledger_clock WHERE id = 1`.execute(reader);
   let [low, high] = [0, rows[0]?.batch ?? 0];
   let sequence = 0;
@@ -129,8 +129,8 @@ export async function ledgerSequenceAt(reader: Reader, at: number): Promise<numb
       .select(['written_at', 'last_sequence'])
       .where('number', '=', middle)
       .executeTakeFirst();
-    if (row === undefined || row.written_at > at) high = middle - 1;
-    else [low, sequence] = [middle, row.last_sequence];
+    if (row !== undefined && row.written_at >= at) high = middle - 1;
+    else [low, sequence] = [middle, row?.last_sequence ?? 0];
   }
   return sequence;
 }

@@ -15,7 +15,7 @@ import type { TurnTask } from '../../dispatch/turn-records.ts';
 import type { Database, Reader } from '../../store/database.ts';
 import {
   changeFault,
-  ledgerSequenceAt,
+  ledgerSequenceBefore,
   type NewFault,
   readFault,
   readWaitingFaults,
@@ -71,11 +71,19 @@ export function faultsOfTask(
   });
 }
 
-/** What was at stake with a validator at a time, by the history of the ledger: nobody can change it afterwards. */
-export async function stakeAt(reader: Reader, validator: string, at: number): Promise<bigint> {
-  const sequence = await ledgerSequenceAt(reader, at);
-  const balance = await balanceAt(reader, accountId('fog', 'bonded', validator), sequence);
-  return balance === null ? 0n : balance.creditsPosted - balance.debitsPosted - balance.debitsPending;
+/**
+ * What was at stake with a validator before a lease, by the history of the ledger: nobody can change it afterwards. Clocks
+ * of coordinators may differ, so the greater counts of what it was then and a little earlier: whoever is told of a lease
+ * and takes its stake out at another coordinator has had it.
+ */
+export async function stakeBefore(reader: Reader, validator: string, leasedAt: number): Promise<bigint> {
+  const account = accountId('fog', 'bonded', validator);
+  const amounts: bigint[] = [];
+  for (const at of [leasedAt, leasedAt - STAKE_HOME_LIMITS.clockDifferenceMilliseconds]) {
+    const balance = await balanceAt(reader, account, await ledgerSequenceBefore(reader, at));
+    amounts.push(balance === null ? 0n : balance.creditsPosted - balance.debitsPosted - balance.debitsPending);
+  }
+  return amounts.reduce((most, amount) => (amount > most ? amount : most), 0n);
 }
 
 /** Proves what waits. Answers how many were looked at. */
@@ -108,7 +116,7 @@ async function proveFault(stake: StakeStore, fault: string): Promise<void> {
 /** Null when it is held; what speaks against it otherwise. */
 async function proveRow(work: StakeWork, row: StakeFaultsTable): Promise<FogError | null> {
   const { job_id: job, partition, fence, validator, buyer, claimed_digest: claimedDigest, digest } = row;
-  const stakeAtLease = await stakeAt(work.writer, validator, row.leased_at);
+  const stakeAtLease = await stakeBefore(work.writer, validator, row.leased_at);
   const attempt = { job, partition, fence, validator, buyer, claimedDigest, isDeterministic: true };
   // What was at stake at the lease answers for the result: who left since has left since the fault.
   const evidence = { kind: 'coordinator-run', attempt: { ...attempt, deliveredAt: row.leased_at }, digest } as const;

@@ -35,9 +35,10 @@ export function stakeSweeps(dependencies: StakeSweepsDependencies): Sweep[] {
   const due = (name: string, run: () => Promise<void>): Sweep => ({ name, everyMilliseconds: dueMilliseconds, run });
   return [
     { name: 'faults', everyMilliseconds: faultMilliseconds, run: () => proveAll(dependencies) },
+    // First: what a held slash keeps may be free behind it.
+    due('slashes', () => endSlashes(dependencies)),
     due('stake that left', () => releaseDue(dependencies)),
     due('stake that moved', () => unlockDue(dependencies)),
-    due('slashes', () => endSlashes(dependencies)),
     due('liveness of validators', () => countSlots(dependencies)),
     due('rewards of stake', () => divideRewards(dependencies)),
   ];
