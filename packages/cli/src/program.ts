@@ -44,6 +44,7 @@ export function buildProgram(terminal: Terminal): Command {
     .description('A fog of idle computers that runs your jobs.')
     .version(packageDescription.version, '-V, --version', 'print the version')
     .addHelpText('after', HELP)
+    .enablePositionalOptions()
     .showSuggestionAfterError();
   addUpCommand(program, terminal);
   addRunCommand(program, terminal);

@@ -3,14 +3,7 @@ import { z } from 'zod';
 import { nameSchema } from './identifiers.ts';
 import { page, pageQuery } from './pages.ts';
 import type { RouteDefinition } from './routes.ts';
-import {
-  appealSchema,
-  decisionSchema,
-  slashSchema,
-  stakeChangeSchema,
-  stakeSchema,
-  validatorSchema,
-} from './stake.ts';
+import { appealSchema, decisionSchema, slashSchema, stakeChangeSchema, stakeSchema, validatorSchema } from './stake.ts';
 
 export const STAKE_ROUTES = {
   getStake: {

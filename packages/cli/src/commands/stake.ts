@@ -30,6 +30,8 @@ interface KeyOptions extends CommonOptions {
 
 export function addStakeCommands(program: Command, terminal: Terminal): void {
   const stake = program.command('stake').description('tell what you have at stake; bond, delegate, unbond');
+  // Options behind a subcommand are that one's.
+  stake.enablePositionalOptions();
   withConnection(stake)
     .option('--principal <name>', 'of somebody else; for the operator')
     .addHelpText('after', HELP)
@@ -71,7 +73,10 @@ function addJoining(stake: Command, terminal: Terminal): void {
     .option('--commission <percent>', 'with the first bond: what you keep of rewards of those who delegate to you', '0')
     .option('--currency <name>', 'fog', 'fog');
   withKey(bond).action(
-    async (amount: string, { key, commission, currency, ...options }: KeyOptions & Joining & { commission: string }) => {
+    async (
+      amount: string,
+      { key, commission, currency, ...options }: KeyOptions & Joining & { commission: string },
+    ) => {
       const wanted = { kind: 'bond', amount: microFog(amount), currency, key: key ?? randomUUID() } as const;
       await change(terminal, options, { ...wanted, commissionPpm: ppmOf(commission) }, `${amount} FOG bonded`);
     },
@@ -83,7 +88,12 @@ function addJoining(stake: Command, terminal: Terminal): void {
   withKey(delegate).action(
     async (validator: string, amount: string, { key, currency, ...options }: KeyOptions & Joining) => {
       const wanted = { kind: 'delegate', validator, amount: microFog(amount), currency } as const;
-      await change(terminal, options, { ...wanted, key: key ?? randomUUID() }, `${amount} FOG delegated to ${validator}`);
+      await change(
+        terminal,
+        options,
+        { ...wanted, key: key ?? randomUUID() },
+        `${amount} FOG delegated to ${validator}`,
+      );
     },
   );
 }
@@ -210,14 +220,13 @@ function stakeText(stake: Stake, terminal: Terminal): string {
   if (validator !== null) {
     const { status, stake: whole, commissionPpm, commission, slots, missedSlots, faults } = validator;
     const rows = [
-      ['validator', validator.validator],
       ['state', status === 'jailed' ? `jailed until ${momentText(validator.jailedUntil, now)}` : status],
       ['at stake in all', fog(whole)],
       ['commission', `${commissionPpm / 10_000} %, ${fog(commission)} earned`],
       ['slots missed', `${missedSlots} of ${slots}`],
       ['slashes', `${faults}, and ${validator.heldSlashes} held`],
     ];
-    parts.unshift(renderTable(['', ''], rows, colours));
+    parts.unshift(renderTable(['as a validator', ''], rows, colours));
   }
   if (unbonding.length > 0) {
     const rows = unbonding.map(({ validator: from, amount, releasesAt, isHeld }) => [

@@ -31,6 +31,8 @@ interface WhoseOptions extends CommonOptions {
 
 export function addWalletCommands(program: Command, terminal: Terminal): void {
   const wallet = program.command('wallet').description('tell what you can spend, and what came in and went out');
+  // Options behind a subcommand are that one's.
+  wallet.enablePositionalOptions();
   withConnection(whose(wallet))
     .addHelpText('after', HELP)
     .action(async ({ principal, ...options }: WhoseOptions) => {

@@ -5,13 +5,7 @@ import type { Wallets } from '../settlement/wallets.ts';
 import type { PlainHandlers } from './handlers.ts';
 
 type MoneyRouteName = 'getWallet' | 'listWalletEntries' | 'sendMoney' | 'getJobPayment' | 'listPrices';
-type StakeRouteName =
-  | 'getStake'
-  | 'changeStake'
-  | 'listValidators'
-  | 'listSlashes'
-  | 'appealSlash'
-  | 'decideSlash';
+type StakeRouteName = 'getStake' | 'changeStake' | 'listValidators' | 'listSlashes' | 'appealSlash' | 'decideSlash';
 
 /** Throws `unsupported` in a fog that asks for no money. */
 function present<Part>(part: Part | null): Part {

@@ -107,11 +107,7 @@ export async function changeFault(
 
 /** Those without a slash that nobody can prove any more. */
 export async function removeVoidFaults(writer: Writer, foundBefore: number): Promise<void> {
-  await writer
-    .deleteFrom('stake_faults')
-    .where('state', '=', 'void')
-    .where('found_at', '<', foundBefore)
-    .execute();
+  await writer.deleteFrom('stake_faults').where('state', '=', 'void').where('found_at', '<', foundBefore).execute();
 }
 
 /**

@@ -68,7 +68,7 @@ export async function readUnbondingOf(
     WHERE e.delegator = ${delegator} AND c.validator = e.validator AND c.left_at = e.left_at
     ORDER BY c.releases_at, c.validator LIMIT ${limit}`.execute(reader);
   return rows.map((row) => ({
-    entry: stakeRowOf('entries', { ...row, shares: row['own_shares'] as string }),
+    entry: stakeRowOf('entries', { ...row, shares: row.own_shares as string }),
     cohort: stakeRowOf('cohorts', row),
   }));
 }

@@ -133,6 +133,8 @@ function keyValues(table: TableName, validator: string, key: string): BulkValue[
   const parts = fields.length === 0 ? [] : key.split('\n');
   return [
     validator,
-    ...parts.map((part, index) => (columnKind(kinds[fields[index] as string] as FieldKind) === 'bigint' ? Number(part) : part)),
+    ...parts.map((part, index) =>
+      columnKind(kinds[fields[index] as string] as FieldKind) === 'bigint' ? Number(part) : part,
+    ),
   ];
 }

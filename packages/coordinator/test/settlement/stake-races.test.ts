@@ -38,7 +38,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 await onBothDatabases('stake in any order', {
   async 'rows and accounts agree after any requests, on two coordinators, and no FOG is made or lost'({ open }) {
     const first = await open(REAL);
-    const second = first.storage !== undefined && 'url' in first.storage ? await open({ ...REAL, clock: first.clock }) : first;
+    const second =
+      first.storage !== undefined && 'url' in first.storage ? await open({ ...REAL, clock: first.clock }) : first;
     for (const name of OWNERS) await first.endow(name, 100n * FOG);
     await first.fillTreasury(1000n * FOG);
     for (const fog of [first, second]) fog.stakeParameters = { epochTreasuryPpm: 10_000n };

@@ -58,8 +58,14 @@ await onBothDatabases('stake', {
     const fog = await open(REAL);
     await fog.endow('vera', 5n);
     const bond = { kind: 'bond', amount: '6', key: 'a' } as const;
-    await assert.rejects(change(fog, 'vera', bond), { code: 'insufficient-funds', details: { needed: '6', available: '5', missing: '1' } });
-    await assert.rejects(change(fog, 'vera', { ...bond, currency: 'faucet' }), { code: 'forbidden', message: /faucet/ });
+    await assert.rejects(change(fog, 'vera', bond), {
+      code: 'insufficient-funds',
+      details: { needed: '6', available: '5', missing: '1' },
+    });
+    await assert.rejects(change(fog, 'vera', { ...bond, currency: 'faucet' }), {
+      code: 'forbidden',
+      message: /faucet/,
+    });
     const stranger = { kind: 'delegate', validator: 'nobody', amount: '5', key: 'b' } as const;
     await assert.rejects(change(fog, 'vera', stranger), { code: 'invalid-request' });
     await assert.rejects(change(fog, 'vera', { kind: 'unbond', amount: null, key: 'c' }), { code: 'not-found' });
@@ -88,7 +94,10 @@ await onBothDatabases('stake', {
     await staked(fog);
     const left = await change(fog, 'dora', { kind: 'unbond', validator: 'vera', amount: String(20n * FOG), key: 'u' });
     await change(fog, 'dora', { kind: 'unbond', validator: 'vera', amount: String(20n * FOG), key: 'u' });
-    assert.deepEqual(left.unbonding.map(({ amount }) => amount), [String(20n * FOG)]);
+    assert.deepEqual(
+      left.unbonding.map(({ amount }) => amount),
+      [String(20n * FOG)],
+    );
     assert.deepEqual(amountsOf(left), [['vera', 30n * FOG]]);
     await days(fog, 13);
     assert.equal(await walletOf(fog.database, 'dora', 'fog'), 30n * FOG);
@@ -107,7 +116,10 @@ await onBothDatabases('stake', {
     await change(fog, 'vito', { kind: 'bond', amount: String(10n * FOG), key: 'a' });
     const moved = await change(fog, 'dora', { kind: 'redelegate', from: 'vera', to: 'vito', amount: null, key: 'm' });
     await change(fog, 'dora', { kind: 'redelegate', from: 'vera', to: 'vito', amount: null, key: 'm' });
-    assert.deepEqual(moved.moved.map(({ from, to }) => [from, to]), [['vera', 'vito']]);
+    assert.deepEqual(
+      moved.moved.map(({ from, to }) => [from, to]),
+      [['vera', 'vito']],
+    );
     assert.equal(moved.delegations[0]?.locked, String(50n * FOG));
     const leave = { kind: 'unbond', validator: 'vito', amount: null, key: 'u' } as const;
     await assert.rejects(change(fog, 'dora', leave), { code: 'insufficient-funds' });
@@ -135,14 +147,20 @@ await onBothDatabases('stake', {
     // 100 FOG, of which 2 % stay in the treasury; of the rest Vera has 2 % commission, and 2 of 3 shares.
     const rest = (100n * FOG * 98n) / 100n;
     const commission = (rest * 2n) / 100n;
-    const [vera, dora] = [await stakingOf(fog).get(by('vera'), undefined), await stakingOf(fog).get(by('dora'), undefined)];
+    const [vera, dora] = [
+      await stakingOf(fog).get(by('vera'), undefined),
+      await stakingOf(fog).get(by('dora'), undefined),
+    ];
     assert.equal(vera.validator?.commission, String(commission));
     assert.equal(dora.delegations[0]?.rewards, String((rest - commission) / 3n));
     await change(fog, 'dora', { kind: 'withdraw' });
     await change(fog, 'dora', { kind: 'withdraw' });
     assert.equal(await walletOf(fog.database, 'dora', 'fog'), 30n * FOG + (rest - commission) / 3n);
     await change(fog, 'vera', { kind: 'withdraw' });
-    assert.equal(await walletOf(fog.database, 'vera', 'fog'), 100n * FOG + commission + ((rest - commission) * 2n) / 3n);
+    assert.equal(
+      await walletOf(fog.database, 'vera', 'fog'),
+      100n * FOG + commission + ((rest - commission) * 2n) / 3n,
+    );
     await assertStake(fog.database);
     assert.equal(await supplyOf(fog.database, 'fog'), 1280n * FOG);
   },
@@ -155,7 +173,10 @@ await onBothDatabases('stake', {
     const slots = async (count: number) => {
       for (let slot = 0; slot < count; slot += 1) {
         fog.clock.now += 900_000;
-        if (isThere) await fog.database.write((writer) => writer.updateTable('nodes').set({ last_seen_at: fog.clock.now, state: 'connected' }).execute());
+        if (isThere)
+          await fog.database.write((writer) =>
+            writer.updateTable('nodes').set({ last_seen_at: fog.clock.now, state: 'connected' }).execute(),
+          );
         for (const { name, run } of fog.economy?.sweeps ?? []) if (name === 'liveness of validators') await run();
       }
     };
@@ -195,7 +216,8 @@ await onBothDatabases('stake', {
     const listener: StakeListener = {
       moved: async (_writer, moves, sequence) => {
         if (fails) throw new Error('no');
-        for (const { owner, before, after } of moves) told.push(`${owner} ${before / FOG} ${after / FOG} ${sequence > 0}`);
+        for (const { owner, before, after } of moves)
+          told.push(`${owner} ${before / FOG} ${after / FOG} ${sequence > 0}`);
       },
       lockedUntil: async () => until,
     };
@@ -226,7 +248,10 @@ await onBothDatabases('stake', {
     const fog = await open(REAL);
     await fog.endow('alice', 1000n * FOG);
     const agent = await fog.connected({ owner: 'olga' });
-    const hour = { task: { resources: { cpu: '1', memory: '1Gi', disk: '1Mi' } }, spec: { timeouts: { attempt: '1h' } } };
+    const hour = {
+      task: { resources: { cpu: '1', memory: '1Gi', disk: '1Mi' } },
+      spec: { timeouts: { attempt: '1h' } },
+    };
     const earn = async () => {
       const job = await fog.submit(hour);
       await fog.settle();
@@ -254,7 +279,10 @@ await onBothDatabases('stake', {
     }
     const first = await stakingOf(fog).validators({ limit: 2 });
     const second = await stakingOf(fog).validators({ limit: 2, cursor: first.next ?? undefined });
-    assert.deepEqual([...first.items, ...second.items].map(({ validator }) => validator), ['a', 'b', 'c']);
+    assert.deepEqual(
+      [...first.items, ...second.items].map(({ validator }) => validator),
+      ['a', 'b', 'c'],
+    );
     assert.equal(second.next, null);
     assert.deepEqual(await stakingOf(fog).slashes({ limit: 2 }), { items: [], next: null });
   },

@@ -44,7 +44,11 @@ export function isDeterministic(spec: JobSpec): boolean {
 export function faultsOfTask(
   { job: id, partition, verification }: TurnTask,
   job: CachedJob,
-  { verdicts, settlement, now }: {
+  {
+    verdicts,
+    settlement,
+    now,
+  }: {
     verdicts: ReadonlyMap<number, ResultVerdict>;
     settlement: TaskSettlement | undefined;
     now: number;

@@ -27,7 +27,11 @@ export interface Earning {
 export function earningsOf(
   { job, partition }: TurnTask,
   leases: readonly SettledLease[],
-  { attempts, verdicts, terms }: {
+  {
+    attempts,
+    verdicts,
+    terms,
+  }: {
     attempts: readonly TurnAttempt[];
     verdicts: ReadonlyMap<number, ResultVerdict>;
     terms: Terms;
@@ -39,7 +43,15 @@ export function earningsOf(
     // The operator's own nodes answer to nobody else.
     if (outcome !== 'paid' || amount === 0n || owner === null || owner === OPERATOR) return [];
     const isReplicated = verdicts.get(fence) !== 'alone';
-    return [{ owner, amount, valueMicroFog: terms.maximumPrice, isReplicated, cause: `held-back/${job}/${partition}/${fence}` }];
+    return [
+      {
+        owner,
+        amount,
+        valueMicroFog: terms.maximumPrice,
+        isReplicated,
+        cause: `held-back/${job}/${partition}/${fence}`,
+      },
+    ];
   });
 }
 
@@ -57,7 +69,11 @@ export async function holdBack(
     .map((earning) => ({ ...earning, wanted: bondFor({ ...earning, bondPpm }) }))
     .filter(({ wanted, amount }) => wanted > 0n && (amount * sharePpm) / 1_000_000n > 0n);
   const owners = [...new Set(bonded.map(({ owner }) => owner))];
-  const known = await loadStakeRows(writer, 'validators', owners.map((validator) => ({ validator, key: '' })));
+  const known = await loadStakeRows(
+    writer,
+    'validators',
+    owners.map((validator) => ({ validator, key: '' })),
+  );
   const tokens = new Map(known.map((row) => [row.validator, row.tokens]));
   const wanting = bonded.filter(({ owner, wanted }) => (tokens.get(owner) ?? 0n) < wanted);
   if (wanting.length === 0) return null;

@@ -8,8 +8,8 @@ export const STAKE_HOME_LIMITS = {
   faultMilliseconds: 5_000,
   /** A proof that cannot be taken yet, since too many slashes are held, is tried again after so long. */
   faultRetryMilliseconds: 600_000,
-  /** By how much clocks of coordinators may differ, for what was at stake at a lease; time servers keep them closer. */
-  clockDifferenceMilliseconds: 5_000,
+  /** By how much clocks of coordinators may differ, for what was at stake at a lease: as far as they are let. */
+  clockDifferenceMilliseconds: 30_000,
   /** A slot of liveness: with 100 of them in a window, whoever is away for half a day of one is not jailed. */
   slotMilliseconds: 900_000,
   /** A node that was not seen for so long is gone, and expected no more. */

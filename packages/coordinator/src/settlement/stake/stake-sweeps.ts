@@ -17,10 +17,10 @@ import {
   saveMark,
 } from '../../store/stake-queries.ts';
 import { readLedgerAccount } from '../ledger-queries.ts';
+import { spendable } from '../wallets.ts';
 import { proveFaults } from './faults.ts';
 import { STAKE_HOME_LIMITS } from './limits.ts';
 import type { StakeRequest, StakeStore } from './stake-store.ts';
-import { spendable } from '../wallets.ts';
 
 export interface StakeSweepsDependencies {
   database: Database;

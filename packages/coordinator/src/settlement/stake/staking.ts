@@ -102,7 +102,8 @@ export class Staking {
   async #slash(fault: string): Promise<SlashRecord> {
     const { read } = this.#dependencies.database;
     const row = await readFault(read, fault);
-    const found = row === undefined ? [] : await readSlashes(read, { validator: row.validator, exactly: fault, limit: 1 });
+    const found =
+      row === undefined ? [] : await readSlashes(read, { validator: row.validator, exactly: fault, limit: 1 });
     const [slash] = found;
     if (slash === undefined) throw noSlash(fault);
     return slashRecordOf(slash);
@@ -133,11 +134,7 @@ function requestOf(principal: string, change: Unkeyed): StakeRequest {
   return { kind: 'set-commission', validator: principal, commissionPpm: BigInt(change.commissionPpm) };
 }
 
-function keyedRequestOf(
-  delegator: string,
-  change: Keyed,
-  cause: string,
-): StakeRequest {
+function keyedRequestOf(delegator: string, change: Keyed, cause: string): StakeRequest {
   const amount = change.amount === null ? null : BigInt(change.amount);
   switch (change.kind) {
     case 'bond':
@@ -163,7 +160,8 @@ const TRANSFERS = { bond: 'bond', delegate: 'bond', unbond: 'unbond', redelegate
 
 function assertSame(known: { amount: bigint; creditAccount: bigint }, principal: string, change: Keyed): void {
   const isAmount = change.amount === null || BigInt(change.amount) === known.amount;
-  const to = change.kind === 'redelegate' ? change.to : 'validator' in change ? (change.validator ?? principal) : principal;
+  const to =
+    change.kind === 'redelegate' ? change.to : 'validator' in change ? (change.validator ?? principal) : principal;
   const account = accountId('fog', change.kind === 'unbond' ? 'unbonding' : 'bonded', to);
   // Of what left, the rest of a small delegation may have gone with it.
   if (account === known.creditAccount && (isAmount || change.kind === 'unbond' || change.kind === 'redelegate')) return;
@@ -173,7 +171,11 @@ function assertSame(known: { amount: bigint; creditAccount: bigint }, principal:
 }
 
 /** Rewards of one delegation, or of all, and the commission of the caller's own validator. */
-async function withdrawAll({ writer, now, step }: StakeWork, principal: string, named: string | undefined): Promise<void> {
+async function withdrawAll(
+  { writer, now, step }: StakeWork,
+  principal: string,
+  named: string | undefined,
+): Promise<void> {
   // What a second one pays has been earned since.
   const cause = createHash('sha256').update(`withdraw\n${principal}\n${now}`).digest('hex');
   const own = (await readValidators(writer, { exactly: principal, limit: 1 })).length > 0;
@@ -181,7 +183,10 @@ async function withdrawAll({ writer, now, step }: StakeWork, principal: string, 
   const delegations = await readDelegationsOf(writer, principal, STAKE_HOME_LIMITS.shownParts);
   const wanted = delegations.filter(({ validator }) => named === undefined || validator === named);
   if (wanted.length === 0 && !isOwn) {
-    throw new FogError('not-found', `${principal} has nothing staked ${named === undefined ? '' : `with ${named}`}`.trim());
+    throw new FogError(
+      'not-found',
+      `${principal} has nothing staked ${named === undefined ? '' : `with ${named}`}`.trim(),
+    );
   }
   for (const { validator, delegator } of wanted) await step({ kind: 'withdraw', validator, delegator, cause });
   if (isOwn) await step({ kind: 'withdraw-commission', validator: principal, cause: `${cause}/commission` });
