@@ -7,6 +7,8 @@ export interface CoordinatorProcessOptions {
   dataDirectory: string;
   /** PostgreSQL; without it SQLite in the data folder. */
   databaseUrl?: string | undefined;
+  /** Whether tasks are paid for. */
+  economy?: 'on' | 'off';
 }
 
 export interface CoordinatorUsage {
@@ -48,10 +50,10 @@ export class CoordinatorProcess implements AsyncDisposable {
 
 if (import.meta.main) {
   let running: RunningCoordinator | undefined;
-  const start = async ({ dataDirectory, databaseUrl }: CoordinatorProcessOptions) => {
+  const start = async ({ dataDirectory, databaseUrl, economy }: CoordinatorProcessOptions) => {
     const { settings } = loadSettings('coordinator', {
       environment: {},
-      flags: { listen: '127.0.0.1:0', databaseUrl },
+      flags: { listen: '127.0.0.1:0', databaseUrl, economy },
     });
     spareMemory();
     running = await startCoordinator({

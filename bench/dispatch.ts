@@ -8,19 +8,12 @@
  * Peers: the same number of jobs, from the start of the workers until the last completion is on disk, at concurrency
  * 100 with the batching that their documentation offers. Queueing them is measured too, and stated apart.
  */
-import { FogClient } from '../packages/contract/src/index.ts';
-import { httpFetch } from '../packages/contract/src/node/index.ts';
 import type { Benchmark, BenchmarkContext } from './benchmark.ts';
-import { clockMilliseconds } from './clock.ts';
-import { CoordinatorProcess } from './coordinator-process.ts';
-import { noOpJob, uploadNoOp } from './no-op-job.ts';
-import { measureSubmits } from './paced-submits.ts';
+import { type DispatchRun, runDispatch } from './dispatch-run.ts';
 import { peerVersions, reasonOf, runPeer } from './peers.ts';
 import { type PostgresServer, startPostgres } from './postgres.ts';
 import { type RedisServer, startRedis } from './redis.ts';
-import { SimulatedAgents } from './simulated-agents.ts';
 import { medianOrNull, percentile, rounded, roundedOrNull } from './statistics.ts';
-import { TemporaryFolder } from './temporary-folder.ts';
 
 const CONCURRENCY = 100;
 
@@ -28,12 +21,6 @@ interface PeerResult {
   enqueueMilliseconds: number;
   processMilliseconds: number;
 }
-interface OwnResult {
-  tasksPerSecond: number;
-  coordinatorCpuMilliseconds: number;
-  submitToStart: number[];
-}
-
 export const dispatch: Benchmark = {
   name: 'dispatch',
   summary: 'no-op tasks a second from submit to the last durable completion, and latency from submit to start',
@@ -48,13 +35,20 @@ export const dispatch: Benchmark = {
   },
   async run(context) {
     const servers = await startServers(context);
-    const sqlite: OwnResult[] = [];
-    const postgres: OwnResult[] = [];
+    const load = {
+      tasks: context.option('tasks'),
+      agents: context.option('agents'),
+      slots: context.option('slots'),
+      pace: { submitsPerSecond: context.option('rate'), seconds: context.option('seconds') },
+    };
+    const sqlite: DispatchRun[] = [];
+    const postgres: DispatchRun[] = [];
     const peers: Record<string, (PeerResult | null)[]> = { 'graphile-worker': [], 'pg-boss': [], bullmq: [] };
     for (let run = 1; run <= context.option('runs'); run += 1) {
-      sqlite.push(await measureOwn(context, `sqlite, run ${run}`, undefined));
+      sqlite.push(await runDispatch(context, `sqlite, run ${run}`, load));
       if (servers.postgres !== null) {
-        postgres.push(await measureOwn(context, `postgres, run ${run}`, servers.postgres.createDatabase(`fog${run}`)));
+        const databaseUrl = servers.postgres.createDatabase(`fog${run}`);
+        postgres.push(await runDispatch(context, `postgres, run ${run}`, { ...load, databaseUrl }));
       }
       if (context.option('peers') === 0) continue;
       for (const [name, results] of Object.entries(peers)) results.push(await measurePeer(context, servers, name, run));
@@ -81,55 +75,6 @@ async function startServers(context: BenchmarkContext): Promise<Servers> {
   return { postgres, redis: context.option('peers') === 0 ? null : await start('Redis', startRedis(context.cleanup)) };
 }
 
-async function measureOwn(
-  context: BenchmarkContext,
-  title: string,
-  databaseUrl: string | undefined,
-): Promise<OwnResult> {
-  const tasks = context.option('tasks');
-  using folder = context.cleanup.use(new TemporaryFolder());
-  await using coordinator = await CoordinatorProcess.start({ dataDirectory: folder.path, databaseUrl }, context);
-  const { url, adminToken } = coordinator;
-  await using agents = await SimulatedAgents.start(
-    { url, joinToken: adminToken, count: context.option('agents'), slots: context.option('slots'), processes: 1 },
-    context.cleanup,
-  );
-  const client = new FogClient({ url, token: adminToken, fetch: httpFetch() });
-  await uploadNoOp(client);
-  await agents.reset();
-  const before = await coordinator.usage();
-  const sentAt = clockMilliseconds();
-  const { id } = await client.call('submitJob', { body: { spec: noOpJob(tasks) } });
-  const milliseconds = (await agents.acknowledged(tasks)) - sentAt;
-  const after = await coordinator.usage();
-  await verify(client, id, tasks);
-  const coordinatorCpuMilliseconds = after.cpuMilliseconds - before.cpuMilliseconds;
-  const tasksPerSecond = (tasks / milliseconds) * 1000;
-  context.progress(
-    `${title}: ${Math.round(tasksPerSecond)} tasks/s, coordinator's CPU ${Math.round(coordinatorCpuMilliseconds)} ms`,
-  );
-  const pace = { submitsPerSecond: context.option('rate'), seconds: context.option('seconds') };
-  const submitToStart = pace.seconds === 0 ? [] : await measureSubmits(client, agents, pace);
-  if (submitToStart.length > 0) {
-    const [p50, p99] = [percentile(submitToStart, 0.5), percentile(submitToStart, 0.99)];
-    context.progress(`${title}: submit to start p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms`);
-  }
-  return { tasksPerSecond, coordinatorCpuMilliseconds, submitToStart };
-}
-
-/** All tasks succeeded, and their events are there. */
-async function verify(client: FogClient, job: string, tasks: number): Promise<void> {
-  const { state, tasks: counts } = await client.call('getJob', { params: { job } });
-  if (state !== 'completed' || counts.succeeded !== tasks)
-    throw new Error(`job ${job} is ${state}: ${JSON.stringify(counts)}`);
-  // job.submitted, job.queued, job.started, job.completed, and two for each task.
-  const last = 4 + 2 * tasks;
-  const { items } = await client.call('jobEvents', { params: { job }, query: { after: last - 1 } });
-  if (items.length !== 1 || items[0]?.sequence !== last || items[0].data.type !== 'job.completed') {
-    throw new Error(`the events of job ${job} do not end with the ${last}th, job.completed: ${JSON.stringify(items)}`);
-  }
-}
-
 async function measurePeer(
   context: BenchmarkContext,
   servers: Servers,
@@ -153,17 +98,17 @@ async function measurePeer(
 function report(
   context: BenchmarkContext,
   servers: Servers,
-  results: { sqlite: OwnResult[]; postgres: OwnResult[]; peers: Record<string, (PeerResult | null)[]> },
+  results: { sqlite: DispatchRun[]; postgres: DispatchRun[]; peers: Record<string, (PeerResult | null)[]> },
 ): Record<string, unknown> {
   const tasks = context.option('tasks');
-  const own = (list: OwnResult[]) => roundedOrNull(medianOrNull(list.map((result) => result.tasksPerSecond)));
+  const own = (list: DispatchRun[]) => roundedOrNull(medianOrNull(list.map((result) => result.tasksPerSecond)));
   const peer = (name: string, milliseconds: (result: PeerResult) => number) =>
     roundedOrNull(
       medianOrNull((results.peers[name] ?? []).map((result) => result && (tasks / milliseconds(result)) * 1000)),
     );
   const processing = (result: PeerResult) => result.processMilliseconds;
   const whole = (result: PeerResult) => result.enqueueMilliseconds + result.processMilliseconds;
-  const latency = (list: OwnResult[], share: number) => {
+  const latency = (list: DispatchRun[], share: number) => {
     const shares = list.flatMap(({ submitToStart }) =>
       submitToStart.length === 0 ? [] : [percentile(submitToStart, share)],
     );
@@ -200,7 +145,7 @@ function report(
   };
 }
 
-function cpuPerTask(results: OwnResult[], tasks: number): number | null {
+function cpuPerTask(results: DispatchRun[], tasks: number): number | null {
   const value = medianOrNull(results.map((result) => result.coordinatorCpuMilliseconds));
   return value === null ? null : rounded((value * 1000) / tasks);
 }

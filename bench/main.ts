@@ -9,6 +9,7 @@ import { agents } from './agents.ts';
 import type { Benchmark } from './benchmark.ts';
 import { dispatch } from './dispatch.ts';
 import { docker } from './docker.ts';
+import { ledger } from './ledger.ts';
 import { describeCommit, describeMachine } from './machine.ts';
 import { map } from './map.ts';
 import { mixnode } from './mixnode.ts';
@@ -17,7 +18,18 @@ import { scheduler } from './scheduler.ts';
 import { verification } from './verification.ts';
 import { wasm } from './wasm.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [dispatch, agents, queue, wasm, map, docker, verification, mixnode, scheduler];
+const BENCHMARKS: readonly Benchmark[] = [
+  dispatch,
+  agents,
+  queue,
+  wasm,
+  map,
+  docker,
+  verification,
+  mixnode,
+  scheduler,
+  ledger,
+];
 const EXIT_USAGE = 2;
 const EXIT_INTERRUPTED = 130;
 

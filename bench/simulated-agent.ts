@@ -51,7 +51,7 @@ interface Entry {
 }
 
 const REPORT =
-  '{"event":"succeed","outputs":[],"usage":{"wallMilliseconds":0,"cpuMilliseconds":0,"peakMemoryBytes":null},' +
+  '{"event":"succeed","outputs":[],"usage":{"wallMilliseconds":1,"cpuMilliseconds":0,"peakMemoryBytes":null},' +
   '"engine":"none","logBytes":0}';
 
 export class SimulatedAgent {

@@ -26,6 +26,7 @@ const SHARED: readonly (readonly [folder: string, processes: number])[] = [
   ['packages/betanet/test/mixing/', 1],
   ['packages/scheduler/test/', 2],
   ['packages/contract/test/', 1],
+  ['packages/economy/test/ledger/log/', 1],
   ['packages/transport/test/', 1],
   ['packages/verification/test/', 1],
 ];

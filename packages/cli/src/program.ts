@@ -8,6 +8,7 @@ import { addConfigCommand } from './commands/config.ts';
 import { addDeployCommands } from './commands/deploy.ts';
 import { addForwardCommand } from './commands/forward.ts';
 import { addJobCommands } from './commands/job.ts';
+import { addLedgerCommands } from './commands/ledger.ts';
 import { addMixCommands } from './commands/mix.ts';
 import { addNodeCommands } from './commands/node.ts';
 import { addPlanCommand } from './commands/plan.ts';
@@ -44,7 +45,6 @@ export function buildProgram(terminal: Terminal): Command {
     .description('A fog of idle computers that runs your jobs.')
     .version(packageDescription.version, '-V, --version', 'print the version')
     .addHelpText('after', HELP)
-    .enablePositionalOptions()
     .showSuggestionAfterError();
   addUpCommand(program, terminal);
   addRunCommand(program, terminal);
@@ -55,6 +55,7 @@ export function buildProgram(terminal: Terminal): Command {
   addRolloutCommands(program, terminal);
   addForwardCommand(program, terminal);
   addNodeCommands(program, terminal);
+  addLedgerCommands(program, terminal);
   addMixCommands(program, terminal);
   addSimCommand(program, terminal);
   addBlobCommands(program, terminal);

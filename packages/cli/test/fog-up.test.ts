@@ -86,6 +86,7 @@ before(async () => {
     `kind: Job\nspec:\n  count: ${count}\n${rest}  task: { runtime: javascript, javascript: { script: main.js }, args: [${args}] }\n`;
   await writeFile(join(folder, 'good.yaml'), spec(3, 'a'));
   await writeFile(join(folder, 'fail.yaml'), spec(2, 'fail'));
+  await writeFile(join(folder, 'choice.yaml'), spec(2, 'a', '  objectives: { completionTime: 1, cost: 3 }\n'));
   await writeFile(join(folder, 'nowhere.yaml'), spec(1, 'a', '  placement: { constraints: [os == plan9] }\n'));
   await writeFile(join(folder, 'endless.js'), 'export default () => { for (;;); }');
 });
@@ -211,6 +212,32 @@ describe('commands', () => {
       assert.deepEqual([code, /has no task 9/.test(stderr)], [2, true], command);
     }
     assert.match((await inFog(['status'])).stdout, /nodes +2 connected[\s\S]*database +sqlite/);
+  });
+
+  test('the trade-offs of a job: a table, a picture, and the newest again', async () => {
+    const jobs = (await json(['job', 'ls'])).items.length;
+    const none = await inFog(['plan', '--front']);
+    assert.deepEqual([none.code, /keeps no front 0/.test(none.stderr)], [2, true], none.stderr);
+    const svg = ['--svg', 'front.svg', '--axes', 'completionTime,cost'];
+    const front = await json(['plan', 'choice.yaml', '--front', '--time', '300ms', ...svg]);
+    assert.deepEqual([front.tasks, front.objectives], [2, ['completionTime', 'cost']]);
+    const picked = front.points[front.picked];
+    assert.equal(picked.values.length, 2);
+    assert.equal(
+      picked.nodes.reduce((sum: number, { tasks }: { tasks: number }) => sum + tasks, 0),
+      2,
+    );
+    assert.ok(picked.nodes.every(({ id }: { id: string }) => ready.nodes.some((node) => node.id === id)));
+    assert.match(await readFile(join(folder, 'front.svg'), 'utf8'), /^<svg [\s\S]*completion[\s\S]*<\/svg>\n?$/);
+    assert.deepEqual(await json(['plan', '--front']), front);
+    const shown = (await inFog(['plan', '--front'])).stdout;
+    assert.match(shown, /^\d+ placements? of 2 tasks; \* is what the weights pick:\n +COMPLETION +COST, MICRO-FOG/);
+    assert.match(shown, /\n\* +[\d.]+m?s/);
+    const nowhere = await inFog(['plan', 'nowhere.yaml', '--front', '--time', '100ms']);
+    assert.deepEqual([nowhere.code, /no connected node can take any/.test(nowhere.stderr)], [125, true]);
+    const axes = await inFog(['plan', 'choice.yaml', '--front', '--axes', 'cost,beauty']);
+    assert.deepEqual([axes.code, /"cost,beauty" does not name two objectives/.test(axes.stderr)], [2, true]);
+    assert.equal((await json(['job', 'ls'])).items.length, jobs, 'nothing was submitted');
   });
 
   test('Ctrl-C on fog run cancels the job and exits 130', async () => {

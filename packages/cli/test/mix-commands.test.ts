@@ -87,6 +87,10 @@ describe('usage', () => {
     const node = ['mix', 'node', '--genesis', file, '--role', 'mix', '--operator', 'x', '--data', join(folder, 'node')];
     const unreachable = await fog([...node, '--listen', '0.0.0.0:0']);
     assert.deepEqual([unreachable.code, /with --address host:port/.test(unreachable.stderr)], [2, true]);
+    const named = await fog([...node, '--address', 'mix.example.org:4000']);
+    assert.deepEqual([named.code, /mix\.example\.org is no IP address/.test(named.stderr)], [2, true]);
+    const long = await fog([...node, '--address', '192.0.2.7:4000', '--address', '[2A00:0::1]:4000']);
+    assert.deepEqual([long.code, /2A00:0::1 is no IP address in its shortest/.test(long.stderr)], [2, true]);
     const nobodys = await fog(['mix', 'node', '--genesis', file, '--role', 'mix', '--data', join(folder, 'node')]);
     assert.deepEqual([nobodys.code, /--operator or by --operator-key/.test(nobodys.stderr)], [2, true]);
     const own = ['mix', 'authority', '--data', join(folder, 'authority')];

@@ -47,13 +47,16 @@ export const coordinatorSettingsSchema = z.strictObject({
     description: 'Tasks that wait so long go before all of their priority, if their submitter got nothing as long',
   }),
   economy: z.enum(['on', 'off']).default('off').meta({
-    description: 'on: jobs are covered at the submit, and nodes paid for results that count; off: nobody is asked for money',
+    description:
+      'on: jobs are covered at the submit, and nodes paid for results that count; off: nobody is asked for money',
   }),
   firstSupply: z
     .string()
     .regex(/^\d{1,15}$/, 'must be a whole number of FOG')
     .default('1000000')
-    .meta({ description: 'FOG that is made at the first start with economy on: 15 % to the treasury, the rest to admin' }),
+    .meta({
+      description: 'FOG that is made at the first start with economy on: 15 % to the treasury, the rest to admin',
+    }),
   faucet: z.enum(['auto', 'on', 'off']).default('auto').meta({
     description: 'Gives at each submit what is missing, in money that can be spent on jobs alone; auto: on loopback',
   }),

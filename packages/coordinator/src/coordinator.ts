@@ -14,6 +14,7 @@ import {
   parseBytes,
   parseDuration,
   type Scope,
+  type Status,
 } from '@fog/contract';
 import { isLoopback, lockFolder } from '@fog/contract/node';
 import type { FastifyInstance } from 'fastify';
@@ -120,11 +121,7 @@ async function assemble(
   });
   const { tunnels, ports } = openPorts(core, database, authenticate);
   const server = await buildServer({
-    service: core.service,
-    deployments: core.deployments.service,
-    quotas: core.quotas,
-    wallets: core.economy?.wallets ?? null,
-    staking: core.economy?.staking ?? null,
+    ...core.outside,
     tokens: stores.tokens,
     secrets: stores.secrets,
     blobs: stores.blobs,
@@ -238,29 +235,27 @@ function warnBy(logger: Logger): (message: string, data: Record<string, unknown>
   return (message, data) => logger.warn(data, message);
 }
 
-/** The dispatcher with everything around it, and the service in front. */
-async function assembleCore({
+/** The dispatcher with what it works on. `status`: of the whole, once that is there. */
+async function assembleDispatch({
   options,
   database,
-  logger,
   now,
+  logger,
   stores,
-  url,
-}: Basis & { stores: Stores; url: () => string }) {
+  status,
+}: Basis & { stores: Stores; status: () => Promise<Status> }) {
   const { settings } = options;
-  const { blobs, secrets, collector } = stores;
   const startedAt = now();
   const coordinatorId = `c${randomBytes(8).toString('hex')}`;
-  const warn = warnBy(logger);
   const bus = await openBus(settings.databaseUrl, coordinatorId);
-  const httpMetrics = createHttpMetrics({ blobTotals: () => blobs.totals() });
+  const httpMetrics = createHttpMetrics({ blobTotals: () => stores.blobs.totals() });
   const listening = new Listening(startedAt);
+  const warn = warnBy(logger);
   const basis = { database, bus, jobs: new JobCache(), classes: new PlacementClasses(), coordinatorId, now, warn };
   const isAlone = isLoopback(splitListen(settings.listen).host);
-  const economy = assembleEconomy({ database, jobs: basis.jobs, now, settings, isAlone });
+  const economy = assembleEconomy({ ...basis, settings, isAlone, registry: httpMetrics.registry });
   const settlement = economy?.settlement ?? null;
   const queueing = openQueueing(basis, settings.agingBound, createQueueWaits(httpMetrics.registry));
-  const { quotas } = queueing;
   const dispatcher = new Dispatcher({
     ...basis,
     ...queueing,
@@ -269,31 +264,29 @@ async function assembleCore({
     listening,
     logLimitBytes: parseBytes(settings.logBytes),
     random: unforeseeable,
-    resolveSecrets: (principal, names) => secrets.resolve(principal, names),
-    metrics: createDispatcherMetrics(httpMetrics.registry, () => service.status()),
+    resolveSecrets: (principal, names) => stores.secrets.resolve(principal, names),
+    metrics: createDispatcherMetrics(httpMetrics.registry, status),
   });
-  if (economy !== null) {
-    const { market } = economy;
-    market.onPrices = () => dispatcher.sessions.placer.setPrices(market);
-    market.onPrices();
-  }
+  economy?.tellPrices(dispatcher.sessions.placer);
+  const space = await openSpace(database, options, httpMetrics.registry);
+  return { basis, startedAt, httpMetrics, listening, economy, settlement, queueing, dispatcher, space };
+}
+
+/** The dispatcher with everything around it, and the service in front. */
+async function assembleCore({ url, ...given }: Basis & { stores: Stores; url: () => string }) {
+  const { options, database, now, stores } = given;
+  const { settings } = options;
+  const { blobs, collector } = stores;
+  const dispatch = await assembleDispatch({ ...given, status: () => service.status() });
+  const { basis, startedAt, httpMetrics, listening, economy, settlement, queueing, dispatcher, space } = dispatch;
+  const { bus, jobs: jobCache, coordinatorId, warn } = basis;
+  const { quotas } = queueing;
   const nodes = new Nodes({ ...basis, dispatcher });
   const allNodes = () => readPlacementNodes(database.read);
   const samples = new Samples(database, now);
-  const space = await openSpace(database, options, httpMetrics.registry);
   const queueRoom = () => settings.queuedTasks - sweeps.queuedTasks;
-  const { jobs, dependencies } = openJobs({
-    ...basis,
-    dispatcher,
-    settlement,
-    queueRoom,
-    quotas,
-    space,
-    stores,
-    allNodes,
-    httpMetrics,
-  });
-  const jobCache = basis.jobs;
+  const parts = { ...basis, dispatcher, settlement, queueRoom, quotas, space, stores, allNodes, httpMetrics };
+  const { jobs, dependencies } = openJobs(parts);
   const suspensions = new Suspensions({ ...basis, dispatcher, jobCache });
   const deployments = assembleDeployments({ ...basis, dispatcher, jobs, jobCache, allNodes, queueRoom, randomBytes });
   registerDeploymentGauges(httpMetrics.registry, database);
@@ -333,8 +326,14 @@ async function assembleCore({
     blobTotals: () => blobs.totals(),
     space,
   });
-  const outside = { service, deployments, economy, quotas: new QuotaService({ ...basis, dispatcher, quotas }) };
-  return { bus, dispatcher, nodes, samples, space, sweeps, ...outside, httpMetrics, coordinatorId, warn };
+  const outside = {
+    service,
+    deployments: deployments.service,
+    wallets: economy?.wallets ?? null,
+    staking: economy?.staking ?? null,
+    quotas: new QuotaService({ ...basis, dispatcher, quotas }),
+  };
+  return { bus, dispatcher, nodes, samples, space, sweeps, economy, outside, httpMetrics, coordinatorId, warn };
 }
 
 /** In [0, 1). Nodes must not be able to foresee whether they run a task alone. */

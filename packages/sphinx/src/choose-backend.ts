@@ -18,12 +18,12 @@ const LOADERS: Readonly<Record<BackendName, () => LoadedBackend>> = {
 
 /**
  * The fastest backend of this machine: native, then sodium, then TypeScript. With `prefer` that one and no other; throws
- * a `FogError` (`unavailable`) when it cannot run here.
+ * a `FogError` (`unavailable`) when it cannot run here. `loaders`: for tests.
  */
-export function chooseBackend({ prefer }: { prefer?: BackendName } = {}): ChosenBackend {
+export function chooseBackend({ prefer }: { prefer?: BackendName } = {}, loaders = LOADERS): ChosenBackend {
   const reasons: string[] = [];
   for (const name of prefer === undefined ? BACKEND_NAMES : [prefer]) {
-    const loaded = LOADERS[name]();
+    const loaded = loaders[name]();
     if (loaded.available) return { backend: loaded.backend, reasons };
     reasons.push(loaded.reason);
   }

@@ -9,8 +9,8 @@ import { aezDecrypt, aezEncrypt, hkdfExpand, nodePrimitives, PURE_PRIMITIVES } f
 import { createNativeBackend, type NativeBackend } from '../src/backends/native.ts';
 import {
   assertSameBytes,
+  BATCH,
   below,
-  EDGES,
   FUZZ_RUNS,
   LOW_ORDER,
   opensslX25519,
@@ -19,70 +19,35 @@ import {
   SYMMETRIC_FORMS,
   seededStream,
   X25519_FORMS,
+  x25519Inputs,
 } from './native-tiers.ts';
+import { BASE, RFC_7748_ITERATED, RFC_7748_VECTORS } from './rfc-7748.ts';
 
-const hex = (text: string) => Uint8Array.from(Buffer.from(text, 'hex'));
+const repeated = (bytes: Uint8Array, times: number) =>
+  Uint8Array.from({ length: times * bytes.length }, (_, at) => bytes[at % bytes.length] as number);
 const LABEL = new TextEncoder().encode('katzenpost-kdf-v0-hkdf-sha256');
-const [BATCH, BYTES] = [64, 32];
+const BYTES = 32;
 
 describe('the vectors of RFC 7748', { skip: SKIP }, () => {
-  const vectors = [
-    [
-      'a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4',
-      'e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c',
-      'c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552',
-    ],
-    [
-      '4b66e9d4d1b4673c5ad22691957d6af5c11b6421e0ea01d42ca4169e7918ba0d',
-      'e5210f12786811d3f4b7959d0538ae2c31dbe7106fc03c3efc4cd549c715a493',
-      '95cbde9476e8907d7aade45cb4b873f88b595a68799fa152e6f8f7647aac7957',
-    ],
-  ];
-
   for (const tier of X25519_FORMS) {
     it(`section 5.2 and its 1,000 iterations: ${tier.description}`, () => {
-      for (const [scalar = '', element = '', product = ''] of vectors) {
-        assert.deepEqual(tier.x25519(hex(scalar), hex(element)), hex(product));
-        const lanes = tier.x25519Batch(hex(scalar.repeat(9)), hex(element.repeat(9)), 9);
-        assert.deepEqual(lanes, hex(product.repeat(9)), 'in every lane');
+      for (const { scalar, element, product } of RFC_7748_VECTORS) {
+        assert.deepEqual(tier.x25519(scalar, element), product);
+        const lanes = tier.x25519Batch(repeated(scalar, 9), repeated(element, 9), 9);
+        assert.deepEqual(lanes, repeated(product, 9), 'in every lane');
       }
       const lanes = 8;
-      let scalars = hex(`09${'00'.repeat(31)}`.repeat(lanes));
+      let scalars = repeated(BASE, lanes);
       let elements = scalars;
       for (let iteration = 1; iteration <= 1_000; iteration += 1) {
         const products = tier.x25519Batch(scalars, elements, lanes) as Uint8Array<ArrayBuffer>;
         [elements, scalars] = [scalars, products];
-        if (iteration === 1) {
-          const once = '422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079';
-          assert.deepEqual(scalars, hex(once.repeat(lanes)));
-        }
+        if (iteration === 1) assert.deepEqual(scalars, repeated(RFC_7748_ITERATED.once, lanes));
       }
-      const thousandTimes = '684cf59ba83309552800ef566f2f4d3c1c3887c49360e3875f2eb94d99532c51';
-      assert.deepEqual(scalars, hex(thousandTimes.repeat(lanes)));
+      assert.deepEqual(scalars, repeated(RFC_7748_ITERATED.thousandTimes, lanes));
     });
   }
 });
-
-/** Scalars and elements of a batch. Most lanes are random; between them stand those that go wrong easily. */
-function x25519Inputs(stream: (length: number) => Uint8Array): { scalars: Uint8Array; elements: Uint8Array } {
-  const scalars = stream(BATCH * BYTES);
-  const elements = stream(BATCH * BYTES);
-  for (let lane = 0; lane < BATCH; lane += 1) {
-    const element = elements.subarray(lane * BYTES, (lane + 1) * BYTES);
-    const scalar = scalars.subarray(lane * BYTES, (lane + 1) * BYTES);
-    const kind = below(stream, 16);
-    const special = kind < 2 ? LOW_ORDER : kind < 4 ? EDGES : [];
-    if (special.length > 0) {
-      element.set(special[below(stream, special.length)] as Uint8Array);
-      if (below(stream, 2) === 1) element[31] = (element[31] as number) | 0x80;
-    }
-    // Long runs of equal bits make limbs that are full or empty.
-    if (kind === 4) for (let at = 0; at < BYTES; at += 1) element[at] = below(stream, 2) * 0xff;
-    if (kind === 5) scalar.fill(below(stream, 2) * 0xff);
-    if (kind === 6) for (let at = 0; at < BYTES; at += 1) scalar[at] = below(stream, 2) * 0xff;
-  }
-  return { scalars, elements };
-}
 
 describe(`X25519 in every form (seed ${SEED})`, { skip: SKIP }, () => {
   it('is that of OpenSSL, whatever stands in the other lanes', () => {

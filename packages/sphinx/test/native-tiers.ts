@@ -99,3 +99,28 @@ export function assertSameBytes(found: Uint8Array, expected: Uint8Array, message
   const at = expected.findIndex((byte, index) => byte !== found[index]);
   assert.fail(`${message}: byte ${at} is ${found[at]}, and should be ${expected[at]}`);
 }
+
+/** Products in one call of the addon. */
+export const BATCH = 64;
+const BYTES = 32;
+
+/** Scalars and elements of a batch. Most lanes are random; between them stand those that go wrong easily. */
+export function x25519Inputs(stream: (length: number) => Uint8Array): { scalars: Uint8Array; elements: Uint8Array } {
+  const scalars = stream(BATCH * BYTES);
+  const elements = stream(BATCH * BYTES);
+  for (let lane = 0; lane < BATCH; lane += 1) {
+    const element = elements.subarray(lane * BYTES, (lane + 1) * BYTES);
+    const scalar = scalars.subarray(lane * BYTES, (lane + 1) * BYTES);
+    const kind = below(stream, 16);
+    const special = kind < 2 ? LOW_ORDER : kind < 4 ? EDGES : [];
+    if (special.length > 0) {
+      element.set(special[below(stream, special.length)] as Uint8Array);
+      if (below(stream, 2) === 1) element[31] = (element[31] as number) | 0x80;
+    }
+    // Long runs of equal bits make limbs that are full or empty.
+    if (kind === 4) for (let at = 0; at < BYTES; at += 1) element[at] = below(stream, 2) * 0xff;
+    if (kind === 5) scalar.fill(below(stream, 2) * 0xff);
+    if (kind === 6) for (let at = 0; at < BYTES; at += 1) scalar[at] = below(stream, 2) * 0xff;
+  }
+  return { scalars, elements };
+}

@@ -13,7 +13,8 @@ import {
   writeOutcome,
   x25519PublicKey,
 } from '@fog/sphinx';
-import { seededBytes } from './small-network.ts';
+import { unwrap } from '../src/unwrap.ts';
+import { seededBytes, testPath } from './small-network.ts';
 
 const isWiped = (bytes: Uint8Array) => bytes.every((byte) => byte === 0);
 
@@ -63,6 +64,45 @@ test('of the products that a packet is made of, only group elements are left', (
     elements.map((element) => Buffer.from(element).toString('hex')),
   );
   assert.equal(left.length, 4);
+});
+
+test('of a packet that a node opens or refuses no secret is left', () => {
+  const geometry = geometryOf({ hops: 3, userPayloadBytes: 40 });
+  const path = testPath(1, 3);
+  const [node] = path;
+  assert.ok(node);
+  const tagKey = seededBytes(1, 'tag key', 32);
+  const payload = new Uint8Array(geometry.payloadBytes);
+  const whole = createPacket({ geometry, path, recipient: new Uint8Array(32), payload });
+  const damaged = Uint8Array.from(whole);
+  damaged[geometry.headerBytes - 1] = (damaged[geometry.headerBytes - 1] as number) ^ 1;
+  for (const [packet, status] of [
+    [whole, 'forward'],
+    [damaged, 'badMac'],
+  ] as const) {
+    const secrets = new Set<Uint8Array>();
+    const products: Uint8Array[] = [];
+    const keep = (bytes: Uint8Array) => {
+      secrets.add(bytes);
+      return bytes;
+    };
+    const primitives: Primitives = {
+      x25519: (scalar, element) => {
+        const product = PURE_PRIMITIVES.x25519(scalar, element);
+        products.push(product);
+        return product;
+      },
+      hmacSha256: (key, parts) => PURE_PRIMITIVES.hmacSha256(keep(key), parts),
+      aes256CtrStream: (key, counter, length) => PURE_PRIMITIVES.aes256CtrStream(keep(key), counter, length),
+      chacha20Stream: (key, length) => keep(PURE_PRIMITIVES.chacha20Stream(keep(key), length)),
+    };
+    const opened = unwrap({ geometry, privateKey: node.privateKey, tagKey, primitives }, packet);
+    assert.equal(opened.status, status);
+    secrets.delete(tagKey);
+    assert.ok(secrets.size >= 4, 'those of the MAC, of the next element, and what all come from');
+    assert.ok([...secrets].every(isWiped), status);
+    assert.ok(isWiped(products[0] as Uint8Array), `${status}: the shared secret`);
+  }
 });
 
 test('whether a header was authentic follows from the status, even where its tag is zero', () => {

@@ -30,6 +30,7 @@ function watchedClient(view: NetworkView = VIEW) {
   const random = new SeededRandom(5);
   const made: MadePacket[] = [];
   const blocks: (readonly PathHop[])[] = [];
+  const replyIds: string[] = [];
   const core = new MixClientCore({
     packets: {
       ...SIZES,
@@ -37,8 +38,9 @@ function watchedClient(view: NetworkView = VIEW) {
         made.push(packet);
         return new Uint8Array(1);
       },
-      createReplyBlock: ({ path }) => {
+      createReplyBlock: ({ path, replyId }) => {
         blocks.push(path);
+        replyIds.push(Buffer.from(replyId).toString('hex'));
         return { block: new Uint8Array(SIZES.request.replyBlockBytes), keys: new Uint8Array(8).fill(1) };
       },
       packetFromReplyBlock: () => new Uint8Array(1),
@@ -52,7 +54,7 @@ function watchedClient(view: NetworkView = VIEW) {
     recipient: idOf('me'),
     coverLevel: 'confidential',
   });
-  return { core, made, blocks };
+  return { core, made, blocks, replyIds };
 }
 
 const ids = (path: readonly PathHop[]) => path.map(({ id }) => Buffer.from(id).toString('hex'));
@@ -104,16 +106,20 @@ test('a reply block leads back through the mixes to the gateway; service node an
   );
 });
 
-test('a retransmission is a new packet with a reply block of its own, and leaves only in a slot', () => {
-  const { core, made, blocks } = watchedClient();
+test('a retransmission is a new packet on a path of its own, with a new reply block, and leaves only in a slot', () => {
+  const { core, made, blocks, replyIds } = watchedClient();
   core.send({ destination: ECHO, bytes: new Uint8Array(5) }, NOW);
   core.slot(NOW);
   const due = core.nextDueAt();
   core.tick(due);
   assert.equal(made.length, 1, 'nothing leaves by itself');
   assert.equal(core.slot(due).carries, 'payload');
-  assert.equal(made.length, 2);
-  assert.equal(blocks.length, 2);
+  const [first, again] = made as [MadePacket, MadePacket];
+  assert.deepEqual([made.length, blocks.length], [2, 2]);
+  assert.notDeepEqual(ids(again.path), ids(first.path), 'there');
+  assert.notDeepEqual(ids(blocks[1] ?? []), ids(blocks[0] ?? []), 'and back');
+  assert.notEqual(replyIds[1], replyIds[0]);
+  assert.ok(again.replyBlock !== null && again.replyBlock !== first.replyBlock);
   assert.ok(due > NOW && due < NOW + 5000);
 });
 
@@ -233,9 +239,14 @@ test('after a long silence a client takes a new pseudonym, and on a test network
 });
 
 test('replies that are unknown, damaged or come twice are counted, and follow to nothing', () => {
-  const { core } = watchedClient();
+  const { core, replyIds } = watchedClient();
   core.send({ destination: ECHO, bytes: new Uint8Array(1) }, NOW);
   core.slot(NOW);
   assert.deepEqual(core.receive(new Uint8Array(16), new Uint8Array(10), NOW), []);
-  assert.equal(core.counters.unknownReplies, 1);
+  assert.deepEqual([core.counters.unknownReplies, core.counters.damagedReplies], [1, 0]);
+  const awaited = Buffer.from(replyIds[0] ?? '', 'hex');
+  assert.deepEqual(core.receive(awaited, new Uint8Array(10), NOW), []);
+  assert.deepEqual([core.counters.unknownReplies, core.counters.damagedReplies], [1, 1]);
+  assert.deepEqual(core.receive(awaited, new Uint8Array(10), NOW), [], 'its keys are used up');
+  assert.deepEqual([core.counters.unknownReplies, core.counters.damagedReplies], [2, 1]);
 });

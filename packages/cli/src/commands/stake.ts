@@ -29,18 +29,20 @@ interface KeyOptions extends CommonOptions {
 }
 
 export function addStakeCommands(program: Command, terminal: Terminal): void {
-  const stake = program.command('stake').description('tell what you have at stake; bond, delegate, unbond');
-  // Options behind a subcommand are that one's.
-  stake.enablePositionalOptions();
-  withConnection(stake)
-    .option('--principal <name>', 'of somebody else; for the operator')
-    .addHelpText('after', HELP)
-    .action(async ({ principal, ...options }: CommonOptions & { principal?: string }) => {
-      const { client } = await connect(terminal, options);
-      const found = await client.call('getStake', { query: principal === undefined ? {} : { principal } });
-      if (options.json) await writeJson(terminal, found);
-      else await writeLine(terminal, stakeText(found, terminal));
-    });
+  const stake = program
+    .command('stake')
+    .description('tell what you have at stake; bond, delegate, unbond')
+    .addHelpText('after', HELP);
+  const show = stake
+    .command('show', { isDefault: true })
+    .description('tell what is at stake, what has left, and what it has earned')
+    .option('--principal <name>', 'of somebody else; for the operator');
+  withConnection(show).action(async ({ principal, ...options }: CommonOptions & { principal?: string }) => {
+    const { client } = await connect(terminal, options);
+    const found = await client.call('getStake', { query: principal === undefined ? {} : { principal } });
+    if (options.json) await writeJson(terminal, found);
+    else await writeLine(terminal, stakeText(found, terminal));
+  });
   addValidators(stake, terminal);
   addJoining(stake, terminal);
   addLeaving(stake, terminal);

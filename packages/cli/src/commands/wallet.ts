@@ -30,17 +30,17 @@ interface WhoseOptions extends CommonOptions {
 }
 
 export function addWalletCommands(program: Command, terminal: Terminal): void {
-  const wallet = program.command('wallet').description('tell what you can spend, and what came in and went out');
-  // Options behind a subcommand are that one's.
-  wallet.enablePositionalOptions();
-  withConnection(whose(wallet))
-    .addHelpText('after', HELP)
-    .action(async ({ principal, ...options }: WhoseOptions) => {
-      const { client } = await connect(terminal, options);
-      const found = await client.call('getWallet', { query: principal === undefined ? {} : { principal } });
-      if (options.json) await writeJson(terminal, found);
-      else await writeLine(terminal, walletTable(found, terminal));
-    });
+  const wallet = program
+    .command('wallet')
+    .description('tell what you can spend, and what came in and went out')
+    .addHelpText('after', HELP);
+  const show = wallet.command('show', { isDefault: true }).description('tell what can be spent');
+  withConnection(whose(show)).action(async ({ principal, ...options }: WhoseOptions) => {
+    const { client } = await connect(terminal, options);
+    const found = await client.call('getWallet', { query: principal === undefined ? {} : { principal } });
+    if (options.json) await writeJson(terminal, found);
+    else await writeLine(terminal, walletTable(found, terminal));
+  });
   addHistory(wallet, terminal);
   addSend(wallet, terminal);
   const job = wallet.command('job <job>').description('tell what a job was covered with, and what it has cost');
@@ -72,19 +72,17 @@ function addHistory(wallet: Command, terminal: Terminal): void {
     .command('history')
     .description('tell what came into a wallet and left it, newest first')
     .option('--limit <n>', 'so many entries', wholeNumber(1), 50);
-  withConnection(whose(history)).action(
-    async ({ principal, limit, ...options }: WhoseOptions & { limit: number }) => {
-      const { client } = await connect(terminal, options);
-      const named = principal === undefined ? {} : { principal };
-      const items: WalletEntry[] = [];
-      const pages = allPages((cursor) =>
-        client.call('listWalletEntries', { query: { ...named, ...(cursor === undefined ? {} : { cursor }) } }),
-      );
-      for await (const item of pages) if (items.push(item) === limit) break;
-      if (options.json) await writeJson(terminal, { items });
-      else await writeLine(terminal, historyTable(items, terminal));
-    },
-  );
+  withConnection(whose(history)).action(async ({ principal, limit, ...options }: WhoseOptions & { limit: number }) => {
+    const { client } = await connect(terminal, options);
+    const named = principal === undefined ? {} : { principal };
+    const items: WalletEntry[] = [];
+    const pages = allPages((cursor) =>
+      client.call('listWalletEntries', { query: { ...named, ...(cursor === undefined ? {} : { cursor }) } }),
+    );
+    for await (const item of pages) if (items.push(item) === limit) break;
+    if (options.json) await writeJson(terminal, { items });
+    else await writeLine(terminal, historyTable(items, terminal));
+  });
 }
 
 function addSend(wallet: Command, terminal: Terminal): void {

@@ -11,7 +11,7 @@ import { makeFolder } from './make-folder.ts';
 
 const SQLITE_BUSY = 5;
 
-export type LockedBy = 'coordinator' | 'agent' | 'mix-network' | 'mix-node' | 'mix-authority';
+export type LockedBy = 'coordinator' | 'agent' | 'mix-network' | 'mix-node' | 'mix-authority' | 'ledger';
 
 /**
  * Makes the folder (0700) and holds `FOLDER/WHO.lock` until it is disposed of.

@@ -2,6 +2,7 @@
 import { attemptKey } from '@fog/contract';
 import { readBlobSizes } from '../blobs/blob-rows.ts';
 import { DISPATCH_LIMITS, PLACEMENT_LIMITS } from '../limits.ts';
+import { tierPrice } from '../settlement/job-terms.ts';
 import { type ClaimedTask, claimTasks, queueHead } from '../store/claim.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { saveAttempts } from '../store/turn-rows.ts';
@@ -18,7 +19,6 @@ import { type BlockedHeads, KeptNodes, longestRun } from './queueing/kept-nodes.
 import type { KeptNode, PlacedUntil } from './queueing/kept-places.ts';
 import { fairPortions, nextPortion, type PlaceFinder, type Portion, type Shares } from './queueing/portions.ts';
 import type { OwnUse, QuotaGate, Quotas } from './queueing/quotas.ts';
-import { tierPrice } from '../settlement/job-terms.ts';
 import { firstWaitsOf, type LeaseWait, type ServiceWaits } from './queueing/service-waits.ts';
 import { TurnUses } from './queueing/tenant-uses.ts';
 import type { Requirements } from './requirements.ts';

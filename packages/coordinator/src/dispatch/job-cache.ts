@@ -3,8 +3,8 @@ import { isLongRunning, type JobSpec, parseDuration, type VerificationPolicy } f
 import type { Escrow } from '@fog/economy/escrow';
 import { SPOT_CHECK_POLICY } from '@fog/verification';
 import { DISPATCH_LIMITS } from '../limits.ts';
-import { type BulkStatement, runBulk } from '../store/bulk.ts';
 import { storedTerms } from '../settlement/job-terms.ts';
+import { type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Reader } from '../store/database.ts';
 import { type Needs, type Requirements, requirementsOf } from './requirements.ts';
 

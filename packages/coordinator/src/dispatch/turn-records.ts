@@ -71,6 +71,9 @@ export interface OutcomeRecord extends Partial<FailureRecord> {
   signature?: string;
 }
 
+/** What is kept of a result that counts. */
+export type Accepted = Required<Pick<OutcomeRecord, 'outputs' | 'engine' | 'usage'>>;
+
 /** Of a stored outcome (JSON of OutcomeRecord) why its attempt failed, for people; null where it tells no failure. */
 export function failureText(outcome: string | null): string | null {
   if (outcome === null) return null;

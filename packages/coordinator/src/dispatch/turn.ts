@@ -30,7 +30,9 @@ import { takesLog } from './log-room.ts';
 import { afterReplicaFailure, reconcileOf } from './replica-failure.ts';
 import { afterFailure } from './retry.ts';
 import { attemptName, FORGOTTEN, failureText, onAttempt, outcomeText, PLACED } from './turn-names.ts';
+import { TurnPayments } from './turn-payments.ts';
 import type {
+  Accepted,
   CountChanges,
   FailureRecord,
   OutcomeRecord,
@@ -41,7 +43,6 @@ import type {
   TurnLog,
   TurnTask,
 } from './turn-records.ts';
-import { TurnPayments } from './turn-payments.ts';
 import { TurnRows } from './turn-rows.ts';
 import type { TurnSteps } from './turn-steps.ts';
 import { TurnSuspensions } from './turn-suspensions.ts';
@@ -58,9 +59,7 @@ export class Turn {
   readonly suspensions: TurnSuspensions;
   /** Digests that a job's accepted results name. */
   readonly blobs: { job: string; digest: string }[] = [];
-  /** Tasks that can be claimed again at once. */
   readonly requeued: TurnTask[] = [];
-  /** Decides on the tasks whose results are verified. */
   readonly verification: TurnVerification;
   /** Replicas that are placed again, and the nodes that they failed on. */
   readonly avoiding: { task: TurnTask; node: string }[] = [];
@@ -449,6 +448,3 @@ export class Turn {
     };
   }
 }
-
-/** What is kept of a result that counts. */
-type Accepted = Required<Pick<OutcomeRecord, 'outputs' | 'engine' | 'usage'>>;

@@ -1,14 +1,19 @@
 /** Puts together what moves money, where the fog asks for any. */
 import type { CoordinatorSettings } from '@fog/contract';
+import type { Registry } from 'prom-client';
 import type { JobCache } from '../dispatch/job-cache.ts';
+import type { Placer } from '../dispatch/placement/placer.ts';
 import type { Sweep } from '../dispatch/sweeps.ts';
-import { SETTLEMENT_LIMITS } from '../limits.ts';
+import { LEDGER_HOME_LIMITS, SETTLEMENT_LIMITS } from '../limits.ts';
 import type { Database } from '../store/database.ts';
 import { makeFirstMoney } from './genesis.ts';
 import { Market } from './market.ts';
+import { registerLedgerGauges } from './metrics.ts';
 import { FIRST_PARAMETERS } from './parameters.ts';
+import { Sealer } from './sealing.ts';
 import { Settlement } from './settlement.ts';
 import { SqlLedger } from './sql-ledger.ts';
+import { registerStakeGauges } from './stake/metrics.ts';
 import { FIRST_STAKE_PARAMETERS, type StakeParameters } from './stake/parameters.ts';
 import { StakeStore } from './stake/stake-store.ts';
 import { stakeSweeps } from './stake/stake-sweeps.ts';
@@ -25,27 +30,36 @@ export interface Economy {
   sweeps: Sweep[];
   /** Before anything is asked of it. */
   begin(): Promise<void>;
+  /** Tells what slices cost, now and whenever that changes. */
+  tellPrices(placer: Pick<Placer, 'setPrices'>): void;
 }
 
 /** Null in a fog that asks for no money. */
 export function assembleEconomy({
   database,
   jobs,
+  coordinatorId,
   now,
   settings,
   isAlone,
+  registry,
   stakeParameters = () => FIRST_STAKE_PARAMETERS,
 }: {
   database: Database;
   jobs: JobCache;
+  coordinatorId: string;
   now: () => number;
   settings: Pick<CoordinatorSettings, 'economy' | 'faucet' | 'firstSupply'>;
   /** Only programs on this machine can reach it. */
   isAlone: boolean;
+  /** Of metrics; null where nobody looks at them. */
+  registry: Registry | null;
   stakeParameters?: () => StakeParameters;
 }): Economy | null {
   if (settings.economy === 'off') return null;
   const ledger = new SqlLedger(database.engine);
+  const sealer = new Sealer({ database, coordinatorId, now });
+  if (registry !== null) registerGauges(registry, database, now);
   const market = new Market({ database, jobs, now });
   const hasFaucet = settings.faucet === 'on' || (settings.faucet === 'auto' && isAlone);
   const stake = new StakeStore({ database, ledger, parameters: stakeParameters, now });
@@ -64,15 +78,33 @@ export function assembleEconomy({
     { name: 'prices', everyMilliseconds: SETTLEMENT_LIMITS.priceLookMilliseconds, run: () => market.step() },
     { name: 'escrows', everyMilliseconds: 1000, run: () => closeAll(settlement) },
     ...stakeSweeps({ database, stake, now }),
-    { name: 'pending transfers', everyMilliseconds: 1000, run: async () => void (await ledger.sweepExpired(database, now())) },
+    {
+      name: 'pending transfers',
+      everyMilliseconds: LEDGER_HOME_LIMITS.expiryMilliseconds,
+      run: async () => void (await ledger.sweepExpired(database, now())),
+    },
+    {
+      name: 'seals',
+      everyMilliseconds: LEDGER_HOME_LIMITS.sealMilliseconds,
+      run: async () => void (await sealer.seal()),
+    },
   ];
+  const tellPrices: Economy['tellPrices'] = (placer) => {
+    market.onPrices = () => placer.setPrices(market);
+    market.onPrices();
+  };
   const begin = async () => {
     await makeFirstMoney({ database, ledger, now }, settings.firstSupply);
     await market.step();
   };
   const wallets = new Wallets({ database, ledger, market, now });
   const staking = new Staking({ database, stake, now });
-  return { ledger, market, settlement, stake, wallets, staking, sweeps, begin };
+  return { ledger, market, settlement, stake, wallets, staking, sweeps, begin, tellPrices };
+}
+
+function registerGauges(registry: Registry, database: Database, now: () => number): void {
+  registerLedgerGauges(registry, database, now);
+  registerStakeGauges(registry, database);
 }
 
 async function closeAll(settlement: Settlement): Promise<void> {

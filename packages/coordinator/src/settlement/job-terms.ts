@@ -1,15 +1,19 @@
 /** What a job costs: its terms, frozen at the submit, and the prices that follow from them. Pure. */
 import type { JobSpec } from '@fog/contract';
 import { isLongRunning, parseDuration } from '@fog/contract';
+import { WHOLE_PPM } from '@fog/economy/amounts';
 import type { Currency } from '@fog/economy/chart';
 import { type LeasePrice, leasePrice, maximumPriceOf, readTerms, type Terms } from '@fog/economy/escrow';
-import { slicesFor, STANDARD_SLICE } from '@fog/scheduler/market';
+import { STANDARD_SLICE, slicesFor } from '@fog/scheduler/market';
 import { CREDIT_SCHEDULE, SERVICE_LEVELS } from '@fog/scheduler/queueing';
 import { type Needs, requirementsOf } from '../dispatch/requirements.ts';
 import { SETTLEMENT_LIMITS } from '../limits.ts';
 
 /** What members may vote on, as it is at the submit. */
-export type PaymentParameters = Pick<Terms, 'feePpm' | 'premiumPpm' | 'cancelPpm' | 'oversightPpm' | 'slash'>;
+export type PaymentParameters = Pick<
+  Terms,
+  'feePpm' | 'feeBurnPpm' | 'premiumPpm' | 'cancelPpm' | 'oversightPpm' | 'slash'
+>;
 
 export interface TermsRequest {
   spec: JobSpec;
@@ -25,6 +29,7 @@ export interface TermsRequest {
 export function termsOf({ spec, submitter, tasks, currency, postedMicroFog, parameters }: TermsRequest): Terms {
   const { tier = 'bronze', budget, verification, timeouts } = spec.spec;
   const { pricePermille, p95WaitMilliseconds } = SERVICE_LEVELS[tier];
+  const pricePpm = ppmOf(pricePermille);
   const isReplicated = verification !== undefined && verification.mode !== 'none';
   const longest = isLongRunning(spec) ? SETTLEMENT_LIMITS.periodMilliseconds : parseDuration(timeouts.attempt);
   const { milliCpu, memoryBytes } = requirementsOf(spec, submitter);
@@ -35,15 +40,18 @@ export function termsOf({ spec, submitter, tasks, currency, postedMicroFog, para
       budgetMicroFog: budget?.perTask ?? null,
       slices: slicesFor({ virtualCpus: milliCpu / 1000, memoryBytes, milliseconds: longest }),
       slicePriceMicroFog: postedMicroFog * SETTLEMENT_LIMITS.dearestMultiple,
-      pricePermille,
+      pricePpm,
     }),
     mostResults: isReplicated ? verification.maxReplicas : 1,
     tasks,
     periodMilliseconds: isLongRunning(spec) ? SETTLEMENT_LIMITS.periodMilliseconds : null,
     tier,
-    pricePermille,
+    pricePpm,
     promisedWaitMilliseconds: p95WaitMilliseconds,
-    credits: CREDIT_SCHEDULE,
+    credits: CREDIT_SCHEDULE.map(({ abovePermille, creditPermille }) => ({
+      abovePermille,
+      creditPpm: ppmOf(creditPermille),
+    })),
     meter: null,
     priceRule: 'lowest-report',
     ...parameters,
@@ -56,8 +64,12 @@ export function storedTerms(text: string | null): Terms | null {
 }
 
 /** Micro-FOG for a slice in the tier, rounded up for the provider. */
-export function tierPrice(bronzeMicroFog: number, { pricePermille }: Pick<Terms, 'pricePermille'>): number {
-  return Math.ceil((bronzeMicroFog * pricePermille) / 1000);
+export function tierPrice(bronzeMicroFog: number, { pricePpm }: Pick<Terms, 'pricePpm'>): number {
+  return Number((BigInt(bronzeMicroFog) * pricePpm + WHOLE_PPM - 1n) / WHOLE_PPM);
+}
+
+function ppmOf(permille: number): bigint {
+  return BigInt(permille) * 1000n;
 }
 
 const SLICE_PARTS = 1_000_000;
@@ -85,4 +97,3 @@ export function quoteOf(
   const longest = isEndless ? SETTLEMENT_LIMITS.periodMilliseconds : attemptMilliseconds;
   return leasePrice(Number(costOf(price, needs, longest)), null, terms);
 }
-

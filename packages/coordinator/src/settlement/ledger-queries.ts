@@ -84,7 +84,11 @@ export async function transfersOfAccount(
       ? balanceRowsTouching(reader, id, before, limit + 1)
       : balanceRows(reader, id, { before: from, limit: limit + 1 }));
     for (const row of rows) {
-      sequences.push(...readEntries(row.sequence, row.entries).reverse().filter((sequence) => sequence < before));
+      sequences.push(
+        ...readEntries(row.sequence, row.entries)
+          .reverse()
+          .filter((sequence) => sequence < before),
+      );
     }
     from = rows.at(-1)?.sequence;
     isMore = rows.length > limit;

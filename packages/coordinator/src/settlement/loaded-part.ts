@@ -2,7 +2,15 @@
  * The part of the ledger that one batch names, loaded into the state machine that decides, and what came out of it as
  * rows. One of them is used for one batch after the other.
  */
-import { ACCOUNT_FLAGS, type Account, Ledger, type NewAccount, type PendingStatus, TRANSFER_FLAGS, type Transfer } from '@fog/economy/ledger';
+import {
+  ACCOUNT_FLAGS,
+  type Account,
+  Ledger,
+  type NewAccount,
+  type PendingStatus,
+  TRANSFER_FLAGS,
+  type Transfer,
+} from '@fog/economy/ledger';
 import type { BulkValue } from '../store/bulk.ts';
 import type { LoadedAccount, LoadedTransfer, NewLedgerRows } from '../store/ledger-rows.ts';
 import {

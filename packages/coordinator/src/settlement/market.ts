@@ -6,8 +6,8 @@
  */
 import type { Capacity, MarketPrice, NodeDescription } from '@fog/contract';
 import { MARKET_LIMITS, nextPostedPrice, STANDARD_SLICE } from '@fog/scheduler/market';
-import { SETTLEMENT_LIMITS } from '../limits.ts';
 import type { JobCache } from '../dispatch/job-cache.ts';
+import { SETTLEMENT_LIMITS } from '../limits.ts';
 import type { Database } from '../store/database.ts';
 import { insertMarketPrice, moveMarketPrice, readMarketPrices, readUseOfNodes } from '../store/market-rows.ts';
 
@@ -95,7 +95,7 @@ export class Market {
 
 /** A region is what the label `region` of a node says. */
 export function regionOf(labels: NodeDescription['labels']): string {
-  return labels['region'] ?? NO_REGION;
+  return labels.region ?? NO_REGION;
 }
 
 /**
@@ -119,7 +119,10 @@ export function usesByRegion(
   return new Map(
     [...sums].map(([region, { used, offered }]) => {
       const most = MARKET_LIMITS.requestSlices;
-      return [region, { usedSlices: Math.min(most, Math.ceil(used)), offeredSlices: Math.min(most, Math.ceil(offered)) }];
+      return [
+        region,
+        { usedSlices: Math.min(most, Math.ceil(used)), offeredSlices: Math.min(most, Math.ceil(offered)) },
+      ];
     }),
   );
 }

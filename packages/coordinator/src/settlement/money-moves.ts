@@ -17,6 +17,7 @@ export class MoneyMoves {
   readonly #transfers: NewTransfer[] = [];
   /** Whose wallets these are. */
   readonly #names = new Map<bigint, string>();
+  readonly #principals = new Set<string>();
 
   constructor(currency: Currency) {
     this.#currency = currency;
@@ -29,6 +30,8 @@ export class MoneyMoves {
   }
 
   openWallet(principal: string): void {
+    if (this.#principals.has(principal)) return;
+    this.#principals.add(principal);
     this.#names.set(accountId(this.#currency, 'wallet', principal), principal);
     this.#open('wallet', principal, DEBITS_MUST_NOT_EXCEED_CREDITS);
   }

@@ -65,16 +65,10 @@ export function recordBytes({ kind, sequence, id, body }: LedgerRecord): Buffer 
 
 const LOW_64 = (1n << 64n) - 1n;
 
-function write128(bytes: Buffer, value: bigint, offset: number): void {
-  bytes.writeBigUInt64BE(value >> 64n, offset);
-  bytes.writeBigUInt64BE(value & LOW_64, offset + 8);
-}
-
-/** Up to 2^64 - 1 without the detour over a wider one: most amounts are that small. */
-function writeAmount(bytes: Buffer, value: bigint, offset: number): void {
-  if (value > LOW_64) return write128(bytes, value, offset);
-  bytes.fill(0, offset, offset + 8);
-  bytes.writeBigUInt64BE(value, offset + 8);
+function write128(view: DataView, value: bigint, offset: number): void {
+  // Most amounts are small, and need no wider number on the way.
+  view.setBigUint64(offset, value > LOW_64 ? value >> 64n : 0n);
+  view.setBigUint64(offset + 8, value > LOW_64 ? value & LOW_64 : value);
 }
 
 function read128(view: DataView, offset: number): bigint {
@@ -90,7 +84,7 @@ function viewOf(bytes: Uint8Array): DataView {
 /** 16 bytes of an id from 0 to 2^128 - 1. */
 export function idBytes(id: bigint): Buffer {
   const bytes = Buffer.allocUnsafe(16);
-  write128(bytes, id, 0);
+  write128(viewOf(bytes), id, 0);
   return bytes;
 }
 
@@ -111,13 +105,14 @@ export function readTime(bytes: Uint8Array): bigint {
 
 export function accountBody(account: Account): Buffer {
   const bytes = Buffer.allocUnsafe(BODY_BYTES.account);
-  writeAmount(bytes, account.userData128, 0);
-  bytes.writeBigUInt64BE(account.userData64, 16);
-  bytes.writeUInt32BE(account.userData32, 24);
-  bytes.writeUInt32BE(account.ledger, 28);
-  bytes.writeUInt16BE(account.code, 32);
-  bytes.writeUInt16BE(account.flags, 34);
-  bytes.writeBigUInt64BE(account.timestamp, 36);
+  const view = viewOf(bytes);
+  write128(view, account.userData128, 0);
+  view.setBigUint64(16, account.userData64);
+  view.setUint32(24, account.userData32);
+  view.setUint32(28, account.ledger);
+  view.setUint16(32, account.code);
+  view.setUint16(34, account.flags);
+  view.setBigUint64(36, account.timestamp);
   return bytes;
 }
 
@@ -142,18 +137,19 @@ export function readAccount(id: bigint, body: Uint8Array): Account {
 
 export function transferBody(transfer: Transfer): Buffer {
   const bytes = Buffer.allocUnsafe(BODY_BYTES.transfer);
-  write128(bytes, transfer.debitAccount, 0);
-  write128(bytes, transfer.creditAccount, 16);
-  writeAmount(bytes, transfer.amount, 32);
-  writeAmount(bytes, transfer.pendingId, 48);
-  writeAmount(bytes, transfer.userData128, 64);
-  bytes.writeBigUInt64BE(transfer.userData64, 80);
-  bytes.writeUInt32BE(transfer.userData32, 88);
-  bytes.writeUInt32BE(transfer.timeoutSeconds, 92);
-  bytes.writeUInt32BE(transfer.ledger, 96);
-  bytes.writeUInt16BE(transfer.code, 100);
-  bytes.writeUInt16BE(transfer.flags, 102);
-  bytes.writeBigUInt64BE(transfer.timestamp, 104);
+  const view = viewOf(bytes);
+  write128(view, transfer.debitAccount, 0);
+  write128(view, transfer.creditAccount, 16);
+  write128(view, transfer.amount, 32);
+  write128(view, transfer.pendingId, 48);
+  write128(view, transfer.userData128, 64);
+  view.setBigUint64(80, transfer.userData64);
+  view.setUint32(88, transfer.userData32);
+  view.setUint32(92, transfer.timeoutSeconds);
+  view.setUint32(96, transfer.ledger);
+  view.setUint16(100, transfer.code);
+  view.setUint16(102, transfer.flags);
+  view.setBigUint64(104, transfer.timestamp);
   return bytes;
 }
 
@@ -178,10 +174,11 @@ export function readTransfer(id: bigint, body: Uint8Array): Transfer {
 
 export function balanceBody(counters: Counters, isClosed: boolean): Buffer {
   const bytes = Buffer.allocUnsafe(BALANCE_BYTES);
-  writeAmount(bytes, counters.debitsPending, 0);
-  writeAmount(bytes, counters.debitsPosted, 16);
-  writeAmount(bytes, counters.creditsPending, 32);
-  writeAmount(bytes, counters.creditsPosted, 48);
+  const view = viewOf(bytes);
+  write128(view, counters.debitsPending, 0);
+  write128(view, counters.debitsPosted, 16);
+  write128(view, counters.creditsPending, 32);
+  write128(view, counters.creditsPosted, 48);
   bytes[64] = isClosed ? 1 : 0;
   return bytes;
 }

@@ -127,8 +127,7 @@ function sealRows(
 
 /** What is not whole is not sealed: a seal would vouch for it. */
 function assertWhole(header: StoredBatch, number: number, records: readonly StoredRecord[]): void {
-  const isWhole =
-    header.number === number && records.every(({ sequence }, index) => sequence === header.first + index);
+  const isWhole = header.number === number && records.every(({ sequence }, index) => sequence === header.first + index);
   if (isWhole && records.length === header.last - header.first + 1) return;
   throw new FogError('internal', `batch ${number} of the ledger is not whole, and is not sealed`, {
     hint: 'run "fog ledger verify": rows are missing or were changed',

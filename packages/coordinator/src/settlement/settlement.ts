@@ -26,16 +26,10 @@ import type { Turn } from '../dispatch/turn.ts';
 import { SETTLEMENT_LIMITS } from '../limits.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { insertFaults, type NewFault } from '../store/fault-rows.ts';
-import {
-  loadEscrows,
-  loadSettlements,
-  lockEndedJobs,
-  saveEscrows,
-  saveSettlements,
-} from '../store/settlement-rows.ts';
+import { loadEscrows, loadSettlements, lockEndedJobs, saveEscrows, saveSettlements } from '../store/settlement-rows.ts';
 import { type PaymentParameters, termsOf } from './job-terms.ts';
-import type { Market } from './market.ts';
 import { readLedgerAccount } from './ledger-queries.ts';
+import type { Market } from './market.ts';
 import { MoneyMoves } from './money-moves.ts';
 import type { SqlLedger } from './sql-ledger.ts';
 import { faultsOfTask } from './stake/faults.ts';
@@ -113,7 +107,11 @@ export class Settlement {
    * Pays for what a turn has accepted and for what ran when its job was cancelled, and counts how long tasks waited for
    * their first node. Its jobs and tasks are saved: their rows are locked.
    */
-  async settle(writer: Writer, { payments, rows }: Pick<Turn, 'payments' | 'rows'>, waits: readonly LeaseWait[]): Promise<void> {
+  async settle(
+    writer: Writer,
+    { payments, rows }: Pick<Turn, 'payments' | 'rows'>,
+    waits: readonly LeaseWait[],
+  ): Promise<void> {
     const { jobs, ledger, currency, stake, now } = this.#dependencies;
     const paid = [...new Set([...payments.judged.keys(), ...payments.cancelled.keys()])].filter(
       ({ job }) => jobs.get(job).payment !== null,
@@ -150,7 +148,7 @@ export class Settlement {
       });
       records.set(task.job, step.record);
       if (job.verification !== null) settlements.set(task, step.settlement);
-      for (const attempt of attempts) if (attempt.payee !== null) moves.openWallet(attempt.payee);
+      for (const { payee } of attempts) if (payee !== null) moves.openWallet(payee);
       moves.add(step);
       earnings.push(...earningsOf(task, step.leases, { attempts, verdicts, terms: (job.payment as Escrow).terms }));
       faults.push(...faultsOfTask(task, job, { verdicts, settlement: settlements.get(task), now: at }));

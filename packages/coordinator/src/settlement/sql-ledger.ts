@@ -27,8 +27,7 @@ import {
   type LoadedTransfer,
   loadAccounts,
   loadDue,
-  loadFailures,
-  loadTransfers,
+  loadKnownIds,
   lockClock,
   type NewLedgerRows,
   saveClock,
@@ -69,7 +68,7 @@ export class SqlLedger {
     const { accounts = [], transfers = [] } = request;
     const transferIds = namesOf(transfers.flatMap(({ id, pendingId }) => [id, pendingId]));
     const clock = await lockClock(writer, this.#engine);
-    const [known, spent] = await allOf([loadTransfers(writer, transferIds), loadFailures(writer, transferIds)]);
+    const { transfers: known, failures: spent } = await loadKnownIds(writer, transferIds);
     const rows = await loadAccounts(writer, accountsOf({ accounts, transfers }, known));
     const before = later(readTime(clock.timestamp), now);
     const opened = before + BigInt(accounts.length);
@@ -134,10 +133,7 @@ export class SqlLedger {
 
 async function write(writer: Writer, rows: NewLedgerRows, clock: ClockRow): Promise<void> {
   const { number, last } = rows.batch;
-  await allOf([
-    ...insertLedgerRows(writer, rows),
-    saveClock(writer, { ...clock, batch: number, sequence: last }),
-  ]);
+  await allOf([...insertLedgerRows(writer, rows), saveClock(writer, { ...clock, batch: number, sequence: last })]);
 }
 
 /** The later of the ledger's time and a clock's, in nanoseconds. */

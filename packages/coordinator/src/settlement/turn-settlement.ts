@@ -5,10 +5,12 @@ import {
   type Escrow,
   type EscrowRecord,
   type JudgedResult,
+  type LeasePrice,
   type SettlementStep,
   settleCancelled,
   settleTask,
   type TaskSettlement,
+  type Terms,
 } from '@fog/economy/escrow';
 import type { CachedJob } from '../dispatch/job-cache.ts';
 import type { OutcomeRecord, TurnAttempt, TurnTask } from '../dispatch/turn-records.ts';
@@ -50,15 +52,25 @@ function isPriced(attempt: TurnAttempt): attempt is PricedAttempt {
   return attempt.price !== null && attempt.payee !== null;
 }
 
+/** The last one of each job: most of its attempts have the same. */
+const quotes = new WeakMap<CachedJob, { price: number; quote: LeasePrice }>();
+
+function keptQuote(price: number, job: CachedJob, terms: Terms): LeasePrice {
+  const known = quotes.get(job);
+  if (known?.price === price) return known.quote;
+  const quote = quoteOf(price, job, terms);
+  quotes.set(job, { price, quote });
+  return quote;
+}
+
 function judgedResult(escrow: Escrow, job: CachedJob, attempt: PricedAttempt, verdict: ResultVerdict): JudgedResult {
   const { fence, price, payee, outcome } = attempt;
   const { usage } = JSON.parse(outcome ?? '{}') as OutcomeRecord;
-  const quote = quoteOf(price, job, escrow.terms);
   return {
     fence,
     provider: payee,
     isTrusted: false,
-    price: quote,
+    price: keptQuote(price, job, escrow.terms),
     fuel: null,
     costMicroFog: usage === undefined ? null : costOf(price, job.needs, usage.wallMilliseconds),
     verdict,
@@ -70,7 +82,7 @@ function cancelledLease(escrow: Escrow, job: CachedJob, attempt: PricedAttempt, 
   return {
     fence,
     provider: payee,
-    price: quoteOf(price, job, escrow.terms),
+    price: keptQuote(price, job, escrow.terms),
     ranMilliseconds: Math.max(0, Math.round(now - (startedAt ?? now))),
     expectedMilliseconds: Math.max(1, Math.round(job.attemptMilliseconds)),
   };

@@ -14,9 +14,9 @@ import { decodeCursor, encodeCursor } from '../access/page-cursor.ts';
 import type { Caller, Page, PageRequest } from '../service.ts';
 import type { Database, Reader } from '../store/database.ts';
 import { readOpenEscrows, readWalletNames } from '../store/settlement-rows.ts';
+import { jobOfNumber } from './job-numbers.ts';
 import { readLedgerAccount, readLedgerAccounts, readLedgerTransfer, transfersOfAccount } from './ledger-queries.ts';
 import type { Market } from './market.ts';
-import { jobOfNumber } from './job-numbers.ts';
 import { MoneyMoves } from './money-moves.ts';
 import type { SqlLedger } from './sql-ledger.ts';
 
@@ -52,7 +52,10 @@ export class Wallets {
       return { currency, available: String(spendable(account)), inEscrow: String(inEscrow) };
     });
     // Real money first; the faucet's only where there is any.
-    return { principal, balances: balances.filter(({ currency }) => currency === 'fog' || isUsed(accounts, principal)) };
+    return {
+      principal,
+      balances: balances.filter(({ currency }) => currency === 'fog' || isUsed(accounts, principal)),
+    };
   }
 
   /** Newest first, those of both currencies after each other. */
@@ -135,8 +138,14 @@ export class Wallets {
     return this.#dependencies.market.prices();
   }
 
-  async #told(reader: Reader, own: bigint, currency: CurrencyName, transfers: readonly Transfer[]): Promise<WalletEntry[]> {
-    const otherOf = ({ debitAccount, creditAccount }: Transfer) => (debitAccount === own ? creditAccount : debitAccount);
+  async #told(
+    reader: Reader,
+    own: bigint,
+    currency: CurrencyName,
+    transfers: readonly Transfer[],
+  ): Promise<WalletEntry[]> {
+    const otherOf = ({ debitAccount, creditAccount }: Transfer) =>
+      debitAccount === own ? creditAccount : debitAccount;
     const others = transfers.map(otherOf);
     const accounts = await readLedgerAccounts(reader, others);
     const names = await readWalletNames(reader, others);

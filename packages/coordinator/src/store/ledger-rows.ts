@@ -36,10 +36,9 @@ export interface LoadedAccount {
 }
 
 const LOAD_ACCOUNTS: BulkStatement = {
-  text: `SELECT t.sequence AS number, t.id, t.body, b.body AS balance
-    FROM ROWS AS k CROSS JOIN ledger_accounts t LEFT JOIN ledger_balances b ON b.account = t.sequence
-      AND b.sequence = (SELECT MAX(n.sequence) FROM ledger_balances n WHERE n.account = t.sequence)
-    WHERE t.id = k.id`,
+  text: `SELECT t.sequence AS number, t.id, t.body,
+      (SELECT b.body FROM ledger_balances b WHERE b.account = t.sequence ORDER BY b.sequence DESC LIMIT 1) AS balance
+    FROM ROWS AS k CROSS JOIN ledger_accounts t WHERE t.id = k.id`,
   columns: { id: 'bytea' },
 };
 
@@ -57,12 +56,13 @@ export interface LoadedTransfer {
   expired: number | null;
 }
 
-const LOADED_TRANSFER = 't.sequence, t.id, t.body, r.body AS resolution, e.sequence AS expired';
-const RESOLVED_BY = `LEFT JOIN ledger_transfers r ON r.pending_id = t.id AND r.pending_id IS NOT NULL
-      LEFT JOIN ledger_expiries e ON e.id = t.id`;
+/** Looked up one by one: few are found, and a join would have PostgreSQL read the whole table. */
+const LOADED_TRANSFER = `t.sequence, t.id, t.body,
+      (SELECT r.body FROM ledger_transfers r WHERE r.pending_id = t.id AND r.pending_id IS NOT NULL) AS resolution,
+      (SELECT e.sequence FROM ledger_expiries e WHERE e.id = t.id) AS expired`;
 
 const LOAD_TRANSFERS: BulkStatement = {
-  text: `SELECT ${LOADED_TRANSFER} FROM ROWS AS k CROSS JOIN ledger_transfers t ${RESOLVED_BY} WHERE t.id = k.id`,
+  text: `SELECT ${LOADED_TRANSFER} FROM ROWS AS k CROSS JOIN ledger_transfers t WHERE t.id = k.id`,
   columns: { id: 'bytea' },
 };
 
@@ -71,14 +71,29 @@ export function loadTransfers(reader: Reader, ids: readonly Uint8Array[]): Promi
   return runBulk<LoadedTransfer>(reader, LOAD_TRANSFERS, keysOf(ids));
 }
 
-const LOAD_FAILURES: BulkStatement = {
-  text: 'SELECT t.id FROM ROWS AS k CROSS JOIN ledger_failures t WHERE t.id = k.id',
+const FIND_IDS: BulkStatement = {
+  text: `SELECT f.id, f.made, f.failed FROM (SELECT k.id,
+      (SELECT t.sequence FROM ledger_transfers t WHERE t.id = k.id) AS made,
+      (SELECT x.sequence FROM ledger_failures x WHERE x.id = k.id) AS failed FROM ROWS AS k) AS f
+    WHERE f.made IS NOT NULL OR f.failed IS NOT NULL`,
   columns: { id: 'bytea' },
 };
 
-/** Those of the ids that are spent. */
-export function loadFailures(reader: Reader, ids: readonly Uint8Array[]): Promise<{ id: Uint8Array }[]> {
-  return runBulk<{ id: Uint8Array }>(reader, LOAD_FAILURES, keysOf(ids));
+/**
+ * Those of the ids that are there as transfers, and those that are spent. Most of them are new: they are looked up one by
+ * one, since PostgreSQL would join hundreds of them by reading the whole table.
+ */
+export async function loadKnownIds(
+  reader: Reader,
+  ids: readonly Uint8Array[],
+): Promise<{ transfers: LoadedTransfer[]; failures: { id: Uint8Array }[] }> {
+  const found = await runBulk<{ id: Uint8Array; made: number | null; failed: number | null }>(
+    reader,
+    FIND_IDS,
+    keysOf(ids),
+  );
+  const made = found.filter((row) => row.made !== null).map(({ id }) => id);
+  return { transfers: await loadTransfers(reader, made), failures: found.filter((row) => row.failed !== null) };
 }
 
 /** Pending transfers that are due behind the place up to which that was seen to, in order of time and sequence. */
@@ -88,7 +103,7 @@ export async function loadDue(
   { until, limit }: { until: Uint8Array; limit: number },
 ): Promise<(LoadedTransfer & { expires_at: Uint8Array })[]> {
   const { rows } = await sql<LoadedTransfer & { expires_at: Uint8Array }>`
-    SELECT ${sql.raw(LOADED_TRANSFER)}, t.expires_at FROM ledger_transfers t ${sql.raw(RESOLVED_BY)}
+    SELECT ${sql.raw(LOADED_TRANSFER)}, t.expires_at FROM ledger_transfers t
     WHERE t.expires_at IS NOT NULL AND t.expires_at <= ${until}
       AND (t.expires_at, t.sequence) > (${after.expired_until}, ${after.expired_sequence})
     ORDER BY t.expires_at, t.sequence LIMIT ${limit}`.execute(reader);

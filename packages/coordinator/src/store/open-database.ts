@@ -76,7 +76,7 @@ async function openPostgres(url: string): Promise<Database> {
     connectionString: url,
     max: POSTGRES_CONNECTIONS,
     connectionTimeoutMillis: CONNECT_MILLISECONDS,
-    types: { getTypeParser },
+    types: { getTypeParser: postgresTypeParser },
     Client: PreparingClient,
   });
   // An idle connection that breaks is replaced; the next statement reports what is wrong.
@@ -119,13 +119,14 @@ async function migrate(database: Kysely<Tables>): Promise<void> {
 }
 
 /** BIGINT and COUNT arrive as numbers: all of ours fit into 53 bits. */
-function getTypeParser(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
+export function postgresTypeParser(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
   const int8 = 20;
   const numeric = 1700;
   if (oid === int8 || oid === numeric) return Number;
   return pg.types.getTypeParser(oid, format as 'text');
 }
 
-function withoutPassword(url: string): string {
+/** An address as it may be shown. */
+export function withoutPassword(url: string): string {
   return url.replace(/\/\/([^:@/]*):[^@/]*@/, '//$1:…@');
 }

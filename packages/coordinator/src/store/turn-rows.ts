@@ -5,7 +5,6 @@ import {
   type FailureReason,
   type JobEventData,
   type JobState,
-  type PlacementReason,
   TASK_STATES,
   type TaskCounts,
   type TaskState,
@@ -87,49 +86,6 @@ export async function loadAttempts(
     if (row.attempt_fence !== null) attempts.push(toAttempt(row, row.attempt_fence));
   }
   return { tasks: [...tasks.values()], attempts };
-}
-
-const INSERT_LEASES: BulkStatement = {
-  text: `INSERT INTO attempts (job_id, partition, fence, state, node_id, suitable, placement, price, payee,
-      leased_at, log_bytes)
-    SELECT job_id, partition, fence, 'leased', node_id, suitable, placement, price, payee, leased_at, 0 FROM ROWS AS d`,
-  columns: {
-    job_id: 'text',
-    partition: 'integer',
-    fence: 'integer',
-    node_id: 'text',
-    suitable: 'integer',
-    placement: 'text',
-    price: 'bigint',
-    payee: 'text',
-    leased_at: 'bigint',
-  },
-};
-
-export interface NewLease {
-  name: AttemptName;
-  node: string;
-  suitable: number;
-  reason: PlacementReason;
-  /** Micro-FOG for a slice; null where nobody pays. */
-  price: number | null;
-  /** Whose node it is. */
-  payee: string;
-}
-
-/** Inserts the attempts of fresh leases. */
-export async function insertLeases(
-  writer: Writer,
-  leases: readonly NewLease[],
-  now: number,
-): Promise<void> {
-  // Leases of one choice share one reason.
-  const texts = new Map<PlacementReason, string>();
-  const textOf = (reason: PlacementReason) => texts.getOrInsertComputed(reason, () => JSON.stringify(reason));
-  const rows = leases.map(({ name, node, suitable, reason, price, payee }) => {
-    return [name.job, name.partition, name.fence, node, suitable, textOf(reason), price, payee, now];
-  });
-  await runBulk(writer, INSERT_LEASES, rows);
 }
 
 const INSERT_BLOBS: BulkStatement = {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type PlacementReason, parseJobSpec } from '@fog/contract';
+import { keptFront } from '../../src/dispatch/placement/fronts.ts';
 import { placementClass, requirementsOf } from '../../src/dispatch/requirements.ts';
 import type { FakeAgent } from './fake-agent.ts';
 import { Fog, jobSpec, temporaryStorage } from './fog-harness.ts';
@@ -52,6 +53,16 @@ test('tasks that compete are held, planned and placed by the plan', async () => 
   const [kept] = fog.dispatcher.planner.fronts;
   assert.ok(kept !== undefined && kept.front.points.length > 1, 'the front is kept');
   assert.deepEqual([...kept.tenants], ['alice']);
+  const front = keptFront(fog.dispatcher, { scope: 'submit', principal: 'alice' }, 0);
+  assert.deepEqual([front.tasks, front.picked, front.points.length], [6, kept.picked, kept.front.points.length]);
+  assert.ok(front.points.every(({ nodes }) => nodes.every(({ name }) => ['cheap', 'frugal'].includes(name))));
+  assert.deepEqual(keptFront(fog.dispatcher, { scope: 'admin', principal: 'root' }, 0), front);
+  for (const [principal, index] of [
+    ['bob', 0],
+    ['alice', 1],
+  ] as const) {
+    assert.throws(() => keptFront(fog.dispatcher, { scope: 'submit', principal }, index), { code: 'not-found' });
+  }
   await assertConsistent(fog.database);
   await assertPlaces(fog);
 });

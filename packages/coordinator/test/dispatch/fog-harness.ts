@@ -89,6 +89,8 @@ export function jobSpec(change: SpecChange = {}): JobSpecInput {
   };
 }
 
+const WELCOME = { coordinatorVersion: 'test', heartbeatMilliseconds: HEARTBEAT_MILLISECONDS, blobBytes: 1 << 30 };
+
 const UNMEASURED = {
   leases: () => undefined,
   turn: () => undefined,
@@ -138,10 +140,8 @@ export class Fog implements AsyncDisposable {
     const basis = { database, coordinatorId, now };
     const queueing = openQueueing(basis, options.agingBound ?? '10m', () => undefined);
     this.quotas = queueing.quotas;
-    const { economy = 'off', faucet = 'on' } = options;
-    const settings = { economy, faucet, firstSupply: '0' };
     const stakeParameters = () => ({ ...FIRST_STAKE_PARAMETERS, ...this.stakeParameters });
-    this.economy = assembleEconomy({ database, jobs: jobCache, now, settings, isAlone: true, stakeParameters });
+    this.economy = economyOf({ ...basis, jobs: jobCache, stakeParameters }, options);
     const settlement = this.economy?.settlement ?? null;
     this.dispatcher = new Dispatcher({
       ...queueing,
@@ -151,7 +151,7 @@ export class Fog implements AsyncDisposable {
       jobs: jobCache,
       classes,
       coordinatorId,
-      welcome: { coordinatorVersion: 'test', heartbeatMilliseconds: HEARTBEAT_MILLISECONDS, blobBytes: 1 << 30 },
+      welcome: WELCOME,
       logLimitBytes: 1 << 20,
       listening,
       now,
@@ -160,7 +160,7 @@ export class Fog implements AsyncDisposable {
       metrics: UNMEASURED,
       warn,
     });
-    if (this.economy !== null) this.dispatcher.sessions.placer.setPrices(this.economy.market);
+    this.economy?.tellPrices(this.dispatcher.sessions.placer);
     this.nodes = new Nodes({ database, dispatcher: this.dispatcher, bus, coordinatorId, now });
     const queueRoom = () => (options.queuedTasks ?? 5_000_000) - this.sweeps.queuedTasks;
     const allNodes = () => readPlacementNodes(database.read);
@@ -299,6 +299,13 @@ export class Fog implements AsyncDisposable {
     await this.bus.close();
     await this.database.close();
   }
+}
+
+function economyOf(
+  parts: Pick<Parameters<typeof assembleEconomy>[0], 'database' | 'jobs' | 'coordinatorId' | 'now' | 'stakeParameters'>,
+  { economy = 'off', faucet = 'on' }: FogOptions,
+): Economy | null {
+  return assembleEconomy({ ...parts, settings: { economy, faucet, firstSupply: '0' }, isAlone: true, registry: null });
 }
 
 /** A folder for SQLite, gone at the end of the test. */

@@ -28,6 +28,9 @@ export async function assertConsistent(database: Database): Promise<void> {
   const attempts = await database.read.selectFrom('attempts').selectAll().orderBy('fence').execute();
   const attemptsOf = Map.groupBy(attempts, (row) => `${row.job_id}/${row.partition}`);
   const tasksOf = Map.groupBy(tasks, (row) => row.job_id);
+  for (const { job_id, partition, fence, placement } of attempts) {
+    assert.match(placement ?? '', /^\{"by":"/, `attempt ${job_id}/${partition}/${fence} has a reason for its place`);
+  }
   const kept = new Set(jobs.filter((job) => job.deployment !== null).map((job) => job.id));
   for (const task of tasks) {
     assertTask(task, attemptsOf.get(`${task.job_id}/${task.partition}`) ?? [], kept.has(task.job_id));

@@ -8,9 +8,9 @@ import { test } from 'node:test';
 import type { AttemptName, Checkpoint, JobSpecInput } from '@fog/contract';
 import fc from 'fast-check';
 import { ALICE, service } from '../deployments/deployment-scene.ts';
+import { assertMoney } from '../settlement/money-invariants.ts';
 import type { FakeAgent } from './fake-agent.ts';
 import { CHECKPOINTED, Fog, temporaryStorage } from './fog-harness.ts';
-import { assertMoney } from '../settlement/money-invariants.ts';
 import { assertAgreement, assertConsistent, assertObedience, assertPlaces } from './invariants.ts';
 
 const AGENTS = 3;

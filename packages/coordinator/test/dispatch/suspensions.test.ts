@@ -143,7 +143,8 @@ const CASES: Cases = {
     const fog = await open();
     const job = await fog.submit({ task: CHECKPOINTED });
     const fences = Array.from({ length: LIMITS.shownAttempts + 10 }, (_, index) => index + 1);
-    const ended = { state: 'yielded', node_id: 'n', leased_at: 1, ended_at: 2, log_bytes: 0 };
+    const placement = JSON.stringify({ by: 'strategy', strategy: 'balanced', reputation: 1 });
+    const ended = { state: 'yielded', node_id: 'n', placement, leased_at: 1, ended_at: 2, log_bytes: 0 };
     await fog.database.write(async (writer) => {
       const rows = fences.map((fence) => ({ job_id: job, partition: 0, fence, ...ended }));
       await writer.insertInto('attempts').values(rows).execute();

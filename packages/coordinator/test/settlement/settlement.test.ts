@@ -188,12 +188,18 @@ await onBothDatabases('settlement', {
     await assert.rejects(send('1', 'a'), short('1', '1', '0'));
     await fog.endow('alice', 100n);
     const entry = await send('60', 'a');
-    assert.deepEqual([entry.kind, entry.direction, entry.amount, entry.other], ['send', 'out', '60', { kind: 'wallet', name: 'bob' }]);
+    assert.deepEqual(
+      [entry.kind, entry.direction, entry.amount, entry.other],
+      ['send', 'out', '60', { kind: 'wallet', name: 'bob' }],
+    );
     assert.equal((await send('60', 'a')).id, entry.id);
     await assert.rejects(send('59', 'a'), { code: 'conflict' });
     await assert.rejects(send('60', 'b'), short('20', '60', '40'));
     await assert.rejects(wallets.send(ALICE, { to: 'alice', amount: '1', key: 'c' }), { code: 'invalid-request' });
-    assert.deepEqual([await walletOf(fog.database, 'alice', 'fog'), await walletOf(fog.database, 'bob', 'fog')], [40n, 60n]);
+    assert.deepEqual(
+      [await walletOf(fog.database, 'alice', 'fog'), await walletOf(fog.database, 'bob', 'fog')],
+      [40n, 60n],
+    );
     await assert.rejects(wallets.get(ALICE, 'bob'), { code: 'forbidden' });
     assert.deepEqual((await wallets.get({ scope: 'read', principal: 'r' }, 'bob')).balances, [
       { currency: 'fog', available: '60', inEscrow: '0' },
@@ -215,7 +221,8 @@ await onBothDatabases('settlement', {
     let cursor: string | undefined;
     do {
       const page = await wallets.entries({ scope: 'node', principal: 'olga' }, { cursor, limit: 1 });
-      for (const { kind, direction, amount, other } of page.items) seen.push(`${kind} ${direction} ${amount} ${other.name}`);
+      for (const { kind, direction, amount, other } of page.items)
+        seen.push(`${kind} ${direction} ${amount} ${other.name}`);
       cursor = page.next ?? undefined;
     } while (cursor !== undefined);
     assert.deepEqual(seen.sort(), jobs.map((job) => `payout in 1 ${job}`).sort());

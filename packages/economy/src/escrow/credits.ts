@@ -25,13 +25,13 @@ export function noteWaits(
   return { ...record, waits };
 }
 
-/** Thousandths of the price; 0 when 95 of 100 tasks waited no longer than promised (nearest rank), or none was placed. */
-export function creditPermille({ credits }: Terms, waits: readonly number[]): number {
+/** Parts per million of the price; 0 when 95 of 100 tasks waited no longer than promised (nearest rank), or none was placed. */
+export function creditPpm({ credits }: Terms, waits: readonly number[]): bigint {
   const all = waits.reduce((sum, count) => sum + count, 0);
   let left = Math.ceil((all * 95) / 100);
   for (const [index, count] of waits.entries()) {
     left -= count;
-    if (all > 0 && left <= 0) return credits[index - 1]?.creditPermille ?? 0;
+    if (all > 0 && left <= 0) return credits[index - 1]?.creditPpm ?? 0n;
   }
-  return 0;
+  return 0n;
 }

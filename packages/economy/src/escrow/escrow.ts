@@ -8,10 +8,10 @@
  * the same coordinator or by another, moves money once.
  */
 import { FogError } from '@fog/contract';
-import { assertAmount, formatFog } from '../amounts.ts';
+import { assertAmount, formatFog, portionOf } from '../amounts.ts';
 import { type Currency, transferId } from '../chart.ts';
 import { assertName, assertNumber } from './checks.ts';
-import { creditPermille } from './credits.ts';
+import { creditPpm } from './credits.ts';
 import { type Escrow, type EscrowRecord, newRecord, spendable } from './records.ts';
 import { assertTerms, coverOf } from './terms.ts';
 import {
@@ -21,8 +21,8 @@ import {
   escrowAccount,
   escrowOf,
   FLAGS,
+  feeTransfers,
   linked,
-  TREASURY,
   transferOf,
   walletOf,
 } from './transfers.ts';
@@ -121,34 +121,32 @@ export function closeEscrow({ job, buyer, terms }: Escrow, record: EscrowRecord,
   const left = record.retained - record.oversight - record.fees;
   const charged = record.paid + record.retained;
   // What the share loses by rounding stays with the treasury.
-  const promised = (charged * BigInt(creditPermille(terms, record.waits))) / 1000n;
+  const promised = portionOf(charged, creditPpm(terms, record.waits));
   const credits = promised < left ? promised : left;
   const fees = left - credits;
+  const burned = portionOf(fees, terms.feeBurnPpm);
   return {
-    record: { ...closed, fees: record.fees + fees, credits, refunded: unspent },
-    transfers: closing(terms.currency, { job, buyer }, { fees, credits, unspent }),
+    record: { ...closed, fees: record.fees + fees, burned: record.burned + burned, credits, refunded: unspent },
+    transfers: linked([
+      ...feeTransfers(terms.currency, job, [], { fees, burned }),
+      ...returns(terms.currency, { job, buyer }, { credits, unspent }),
+    ]),
   };
 }
 
-function closing(
+function returns(
   currency: Currency,
   { job, buyer }: { job: string; buyer: string },
-  { fees, credits, unspent }: { fees: bigint; credits: bigint; unspent: bigint },
+  { credits, unspent }: { credits: bigint; unspent: bigint },
 ): EscrowTransfer[] {
-  const from = escrowOf(job);
-  const fee = transferOf(currency, 'fee', { id: transferId('fee', job), from, to: TREASURY, amount: fees });
-  const credit = transferOf(currency, 'credit', {
-    id: transferId('credit', job),
-    from,
-    to: walletOf(buyer),
-    amount: credits,
-  });
+  const [from, to] = [escrowOf(job), walletOf(buyer)];
+  const credit = transferOf(currency, 'credit', { id: transferId('credit', job), from, to, amount: credits });
   const refund = transferOf(currency, 'refund', {
     id: transferId('refund', job),
     from,
-    to: walletOf(buyer),
+    to,
     amount: ALL_THERE_IS,
     flags: FLAGS.balancingDebit,
   });
-  return linked([...(fees > 0n ? [fee] : []), ...(credits > 0n ? [credit] : []), ...(unspent > 0n ? [refund] : [])]);
+  return [...(credits > 0n ? [credit] : []), ...(unspent > 0n ? [refund] : [])];
 }

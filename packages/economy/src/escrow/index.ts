@@ -7,7 +7,7 @@
  * to be made and the record to be saved, in one transaction. What is stored is terms, `EscrowRecord`, `TaskSettlement` and
  * the `LeasePrice` of each attempt.
  */
-export { creditPermille, noteWaits } from './credits.ts';
+export { creditPpm, noteWaits } from './credits.ts';
 export {
   addCover,
   assertCovered,

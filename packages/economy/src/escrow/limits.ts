@@ -11,8 +11,10 @@ export const ESCROW_LIMITS = {
   leasesOfTask: 128,
   /** Replicas of one service, as many as a deployment may have. */
   replicas: 10_000,
-  /** Price of the dearest tier, in thousandths of that of the lowest. */
-  pricePermille: 100_000,
+  /** Price of the dearest tier, in parts per million of that of the lowest: a hundred times. */
+  pricePpm: 100_000_000n,
+  /** Longest wait that a schedule of credits tells apart, in thousandths of what was promised. */
+  waitPermille: 1_000_000,
   /** Steps of a schedule of credits: each is a counter in the record of every job. */
   creditSteps: 8,
   /** Fences, periods and top-ups of one job: they stay exact numbers, and fit beside the partition in 64 bits. */
@@ -23,7 +25,7 @@ export const ESCROW_LIMITS = {
   milliseconds: 31_536_000_000,
   /** Name of a job or a principal. */
   nameBytes: 256,
-  /** Terms or a record as JSON: all fields at their longest are a quarter of it. */
+  /** Terms or a record as JSON: a settlement with all its leases, the longest of them, fits. */
   textBytes: 16_384,
   /** Payments of one stream. */
   streamPayments: 10_000,

@@ -30,9 +30,11 @@ export interface OversightStep extends EscrowStep {
 
 /** What may still be spent on oversight because of this job. */
 export function oversightLeft({ terms }: Pick<Escrow, 'terms'>, record: EscrowRecord): bigint {
-  const share = portionOf(record.retained - record.credits, terms.oversightPpm);
-  const left = share - record.oversight - record.lateOversight;
-  return left > 0n ? left : 0n;
+  const { phase, retained, credits, oversight, lateOversight, fees, burned } = record;
+  const left = portionOf(retained - credits, terms.oversightPpm) - oversight - lateOversight;
+  const kept = phase === 'open' ? retained - oversight - fees : fees - burned - lateOversight;
+  const least = kept < left ? kept : left;
+  return least > 0n ? least : 0n;
 }
 
 /**

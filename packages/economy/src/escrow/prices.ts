@@ -8,7 +8,7 @@
  * say: theirs would report nothing, to pay others less.
  */
 import { FogError } from '@fog/contract';
-import { assertAmount, portionOf } from '../amounts.ts';
+import { assertAmount, portionOf, WHOLE_PPM } from '../amounts.ts';
 import { assertNumber } from './checks.ts';
 import { ESCROW_LIMITS } from './limits.ts';
 import type { Terms } from './terms.ts';
@@ -98,8 +98,8 @@ export interface DividedPrice {
  * Divides a price: the provider gets what its node asked and its part of the premium, less the fee. What the premium and
  * its share lose by rounding is the treasury's, what the fee loses the provider's.
  */
-export function dividePrice(price: bigint, { pricePermille, premiumPpm, feePpm }: Terms): DividedPrice {
-  const asked = (price * 1000n) / BigInt(pricePermille);
+export function dividePrice(price: bigint, { pricePpm, premiumPpm, feePpm }: Terms): DividedPrice {
+  const asked = (price * WHOLE_PPM) / pricePpm;
   const gross = asked + portionOf(price - asked, premiumPpm);
   const payout = gross - portionOf(gross, feePpm);
   return { payout, retained: price - payout };

@@ -33,8 +33,10 @@ export interface EscrowRecord {
   oversight: bigint;
   /** The same after the end: out of the treasury. */
   lateOversight: bigint;
-  /** To the treasury. */
+  /** Out of escrow in the end: to the treasury, but for what burns. */
   fees: bigint;
+  /** Of the fees. */
+  burned: bigint;
   /** To the buyer, for missed service levels. */
   credits: bigint;
   /** To the buyer, at the end. */
@@ -69,6 +71,7 @@ const AMOUNTS = [
   'oversight',
   'lateOversight',
   'fees',
+  'burned',
   'credits',
   'refunded',
 ] as const satisfies readonly (keyof EscrowRecord)[];
@@ -85,6 +88,7 @@ export function newRecord({ credits }: Terms): EscrowRecord {
     oversight: 0n,
     lateOversight: 0n,
     fees: 0n,
+    burned: 0n,
     credits: 0n,
     refunded: 0n,
     waits: [0, ...credits.map(() => 0)],

@@ -9,7 +9,7 @@
  * one from the highest partition down, and start again when somebody does.
  */
 import { FogError } from '@fog/contract';
-import { assertAmount } from '../amounts.ts';
+import { assertAmount, portionOf } from '../amounts.ts';
 import { transferId } from '../chart.ts';
 import { assertList, assertName, assertNumber } from './checks.ts';
 import type { EscrowStep } from './escrow.ts';
@@ -18,7 +18,7 @@ import { dividePrice } from './prices.ts';
 import { type Escrow, type EscrowRecord, spendable } from './records.ts';
 import { settleStream } from './streams.ts';
 import type { Terms } from './terms.ts';
-import { type EscrowTransfer, escrowOf, TREASURY, transferOf, walletOf } from './transfers.ts';
+import { type EscrowTransfer, escrowOf, feeTransfers, transferOf, walletOf } from './transfers.ts';
 
 export interface ServiceLease {
   partition: number;
@@ -102,12 +102,17 @@ export function settlePeriod(
     const userData128 = (BigInt(partition) << 64n) + BigInt(fence);
     transfers.push(transferOf(terms.currency, 'payout', { id, from, to, amount, userData128, userData64: price }));
   }
-  if (retained > 0n) {
-    const id = transferId('fee', job, period);
-    transfers.push(transferOf(terms.currency, 'fee', { id, from: escrowOf(job), to: TREASURY, amount: retained }));
-  }
-  const settled = { paid: record.paid + paid, retained: record.retained + retained, fees: record.fees + retained };
-  return { record: { ...record, ...settled, periods: period }, transfers };
+  const burned = portionOf(retained, terms.feeBurnPpm);
+  transfers.push(...feeTransfers(terms.currency, job, [period], { fees: retained, burned }));
+  const settled: EscrowRecord = {
+    ...record,
+    periods: period,
+    paid: record.paid + paid,
+    retained: record.retained + retained,
+    fees: record.fees + retained,
+    burned: record.burned + burned,
+  };
+  return { record: settled, transfers };
 }
 
 /** What a top-up has to be so that all leases go on for so many periods from now on; 0 when there is enough. */

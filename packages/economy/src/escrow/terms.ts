@@ -3,7 +3,7 @@
  * or changed later is for later jobs.
  */
 import { FogError, SERVICE_TIERS, type ServiceTier } from '@fog/contract';
-import { assertAmount, assertPpm } from '../amounts.ts';
+import { assertAmount, assertPpm, WHOLE_PPM } from '../amounts.ts';
 import { CURRENCIES, type Currency } from '../chart.ts';
 import { amountOf, assertFields, assertList, assertNumber, assertOneOf, objectOf, textOf } from './checks.ts';
 import { ESCROW_LIMITS } from './limits.ts';
@@ -16,15 +16,15 @@ export type Meter = (typeof METERS)[number];
 export const PRICE_RULES = ['quote', 'lowest-report'] as const;
 export type PriceRule = (typeof PRICE_RULES)[number];
 
-/** Above which multiple of the promised wait which share of the price is given back, both in thousandths. */
+/** Above which multiple of the promised wait, in thousandths, which share of the price is given back. */
 export interface CreditStep {
   abovePermille: number;
-  creditPermille: number;
+  creditPpm: bigint;
 }
 
 export interface SlashTerms {
-  /** Of what is at stake: lost by a result that is proven wrong. */
-  bondPpm: bigint;
+  /** Of what was at stake: lost by a result that is proven wrong. */
+  slashPpm: bigint;
   /** Of what the damage leaves of it: to the insurance; the rest burns. */
   insurancePpm: bigint;
 }
@@ -42,8 +42,8 @@ export interface Terms {
   /** Of a service or daemon, which has no end; null of a job. */
   periodMilliseconds: number | null;
   tier: ServiceTier;
-  /** Of the lowest tier's price, in thousandths. What is above 1000 is the premium. */
-  pricePermille: number;
+  /** Of the lowest tier's price, from the whole on; what is above the whole is the premium. */
+  pricePpm: bigint;
   /** 95 of 100 tasks find their first node within. */
   promisedWaitMilliseconds: number;
   /** In rising order of both. */
@@ -53,6 +53,8 @@ export interface Terms {
   priceRule: PriceRule;
   /** Of what a provider earns: to the treasury. */
   feePpm: bigint;
+  /** Of what the treasury would get in the end: burns instead. */
+  feeBurnPpm: bigint;
   /** Of the premium: to the provider; the rest to the treasury, which gives credits out of it. */
   premiumPpm: bigint;
   /** Of the price of the part that a lease had run: paid when the buyer cancels. */
@@ -70,19 +72,21 @@ const FIELDS = [
   'tasks',
   'periodMilliseconds',
   'tier',
-  'pricePermille',
+  'pricePpm',
   'promisedWaitMilliseconds',
   'credits',
   'meter',
   'priceRule',
   'feePpm',
+  'feeBurnPpm',
   'premiumPpm',
   'cancelPpm',
   'oversightPpm',
   'slash',
 ] as const satisfies readonly (keyof Terms)[];
-const PARTS = ['feePpm', 'premiumPpm', 'cancelPpm', 'oversightPpm'] as const;
-const SLASH_PARTS = ['bondPpm', 'insurancePpm'] as const;
+const TIER_PRICE = { least: WHOLE_PPM, most: ESCROW_LIMITS.pricePpm, what: 'the price of the tier' };
+const PARTS = ['feePpm', 'feeBurnPpm', 'premiumPpm', 'cancelPpm', 'oversightPpm'] as const;
+const SLASH_PARTS = ['slashPpm', 'insurancePpm'] as const;
 
 /** Throws `invalid-request` for the first field that is out of its range, and for one too many or too few. */
 export function assertTerms(terms: Terms): void {
@@ -90,7 +94,7 @@ export function assertTerms(terms: Terms): void {
   assertNumber(terms.version, { least: 1, most: 1, what: 'the version of the terms' });
   assertOneOf(terms.currency, [...(Object.keys(CURRENCIES) as Currency[]), null], 'the currency of the terms');
   assertAmount(terms.maximumPrice, { most: ESCROW_LIMITS.priceMicroFog, what: 'the maximum price' });
-  const { resultsOfTask, tasks, milliseconds, pricePermille } = ESCROW_LIMITS;
+  const { resultsOfTask, tasks, milliseconds } = ESCROW_LIMITS;
   assertNumber(terms.mostResults, { least: 1, most: resultsOfTask, what: 'the most results of a task' });
   assertNumber(terms.tasks, { least: 1, most: tasks, what: 'the number of tasks' });
   if (terms.periodMilliseconds !== null) {
@@ -99,7 +103,7 @@ export function assertTerms(terms: Terms): void {
     assertNumber(terms.mostResults, { least: 1, most: 1, what: 'the results of a replica' });
   }
   assertOneOf(terms.tier, SERVICE_TIERS, 'the tier');
-  assertNumber(terms.pricePermille, { least: 1000, most: pricePermille, what: 'the price of the tier' });
+  assertAmount(terms.pricePpm, TIER_PRICE);
   assertNumber(terms.promisedWaitMilliseconds, { most: milliseconds, what: 'the promised wait' });
   assertCredits(terms.credits);
   assertOneOf(terms.meter, [...METERS, null], 'the meter');
@@ -111,13 +115,12 @@ export function assertTerms(terms: Terms): void {
 
 function assertCredits(credits: readonly CreditStep[]): void {
   assertList(credits, ESCROW_LIMITS.creditSteps, 'the schedule of credits');
-  let last: CreditStep = { abovePermille: 0, creditPermille: 0 };
+  let last: CreditStep = { abovePermille: 999, creditPpm: 0n };
   for (const [index, step] of credits.entries()) {
     const what = `step ${index} of the credits`;
-    assertFields(step, ['abovePermille', 'creditPermille'], what);
-    const most = ESCROW_LIMITS.pricePermille;
-    assertNumber(step.abovePermille, { least: Math.max(1000, last.abovePermille + 1), most, what });
-    assertNumber(step.creditPermille, { least: last.creditPermille, most: 1000, what: `the credit of ${what}` });
+    assertFields(step, ['abovePermille', 'creditPpm'], what);
+    assertNumber(step.abovePermille, { least: last.abovePermille + 1, most: ESCROW_LIMITS.waitPermille, what });
+    assertAmount(step.creditPpm, { least: last.creditPpm, most: WHOLE_PPM, what: `the credit of ${what}` });
     last = step;
   }
 }
@@ -125,9 +128,9 @@ function assertCredits(credits: readonly CreditStep[]): void {
 /** As JSON with amounts as texts, the same bytes for equal terms. */
 export function writeTerms(terms: Terms): string {
   assertTerms(terms);
-  const credits = terms.credits.map(({ abovePermille, creditPermille }) => ({ abovePermille, creditPermille }));
-  const { bondPpm, insurancePpm } = terms.slash;
-  const ordered = { ...terms, credits, slash: { bondPpm, insurancePpm } };
+  const credits = terms.credits.map(({ abovePermille, creditPpm }) => ({ abovePermille, creditPpm }));
+  const { slashPpm, insurancePpm } = terms.slash;
+  const ordered = { ...terms, credits, slash: { slashPpm, insurancePpm } };
   return textOf(Object.fromEntries(FIELDS.map((name) => [name, ordered[name]])));
 }
 
@@ -138,6 +141,8 @@ export function readTerms(text: string): Terms {
   const terms = {
     ...raw,
     maximumPrice: amountOf(raw.maximumPrice),
+    pricePpm: amountOf(raw.pricePpm),
+    credits: Array.isArray(raw.credits) ? raw.credits.map(creditOf) : raw.credits,
     ...Object.fromEntries(PARTS.map((part) => [part, amountOf(raw[part])])),
     slash:
       typeof slash === 'object' && slash !== null
@@ -146,6 +151,11 @@ export function readTerms(text: string): Terms {
   } as unknown as Terms;
   assertTerms(terms);
   return terms;
+}
+
+function creditOf(step: unknown): unknown {
+  if (typeof step !== 'object' || step === null) return step;
+  return { ...step, creditPpm: amountOf((step as { creditPpm?: unknown }).creditPpm) };
 }
 
 /** What one task may cost: its most results at their highest price. */
@@ -167,21 +177,21 @@ export function maximumPriceOf({
   budgetMicroFog,
   slices,
   slicePriceMicroFog,
-  pricePermille,
+  pricePpm,
 }: {
   budgetMicroFog: number | null;
   slices: number;
   slicePriceMicroFog: number;
-  pricePermille: number;
+  pricePpm: bigint;
 }): bigint {
-  assertNumber(pricePermille, { least: 1000, most: ESCROW_LIMITS.pricePermille, what: 'the price of the tier' });
+  assertAmount(pricePpm, TIER_PRICE);
   const whole = { most: Number.MAX_SAFE_INTEGER };
   if (budgetMicroFog !== null) assertNumber(budgetMicroFog, { ...whole, what: 'the budget' });
   assertNumber(slices, { ...whole, what: 'the number of slices' });
   assertNumber(slicePriceMicroFog, { ...whole, what: 'the price of a slice' });
   const price =
     budgetMicroFog === null
-      ? (BigInt(slices) * BigInt(slicePriceMicroFog) * BigInt(pricePermille) + 999n) / 1000n
+      ? (BigInt(slices) * BigInt(slicePriceMicroFog) * pricePpm + WHOLE_PPM - 1n) / WHOLE_PPM
       : BigInt(budgetMicroFog);
   if (price <= ESCROW_LIMITS.priceMicroFog) return price;
   throw new FogError('invalid-request', `one result may cost ${price} micro-FOG, and none costs more than 2^64`, {

@@ -1,5 +1,13 @@
 /** The accounts and transfers of escrow, in the shape that the ledger takes. */
-import { ACCOUNT_CODES, type AccountKind, accountId, CURRENCIES, type Currency, TRANSFER_CODES } from '../chart.ts';
+import {
+  ACCOUNT_CODES,
+  type AccountKind,
+  accountId,
+  CURRENCIES,
+  type Currency,
+  TRANSFER_CODES,
+  transferId,
+} from '../chart.ts';
 
 /** Bits of `flags` in the ledger, as far as escrow sets them. */
 export const FLAGS = { linked: 1, balancingDebit: 16, debitsMustNotExceedCredits: 2 } as const;
@@ -28,11 +36,12 @@ export interface EscrowTransfer {
   userData64?: bigint;
 }
 
-type EscrowTransferKind = 'cover' | 'payout' | 'fee' | 'credit' | 'refund';
+type EscrowTransferKind = 'cover' | 'payout' | 'fee' | 'burn' | 'credit' | 'refund';
 /** An account by what it is for and whose it is; a text names none. */
 type Party = readonly [kind: AccountKind, name: string];
 
 export const TREASURY: Party = ['treasury', ''];
+const ISSUANCE: Party = ['issuance', ''];
 export const escrowOf = (job: string): Party => ['escrow', job];
 export const walletOf = (principal: string): Party => ['wallet', principal];
 
@@ -69,6 +78,20 @@ export function transferOf(
     code: TRANSFER_CODES[kind],
     ...more,
   };
+}
+
+/** Of what is kept back of a job, what burns, and the rest to the treasury. `cause`: what tells it from other fees of it. */
+export function feeTransfers(
+  currency: Currency,
+  job: string,
+  cause: readonly number[],
+  { fees, burned }: { fees: bigint; burned: bigint },
+): EscrowTransfer[] {
+  const from = escrowOf(job);
+  const [feeId, burnId] = [transferId('fee', job, ...cause), transferId('burn', job, ...cause)];
+  const fee = transferOf(currency, 'fee', { id: feeId, from, to: TREASURY, amount: fees - burned });
+  const burn = transferOf(currency, 'burn', { id: burnId, from, to: ISSUANCE, amount: burned });
+  return [fee, burn].filter(({ amount }) => amount > 0n);
 }
 
 /** Makes them succeed or fail as one. */

@@ -23,6 +23,9 @@ export class AccountRules implements EventRules {
     this.#state.accounts.reserve(count);
   }
 
+  /** Accounts are few: they are near. */
+  touch(): void {}
+
   /** Opens the account that lies at `at`, or answers why not. */
   create(bodies: Uint32Array, at: number, low: number, high: number): number {
     const { accounts } = this.#state;

@@ -199,6 +199,7 @@ export class Ledger {
     const hash = transfers.hash(body, 0);
     if (transfers.find(body, 0, hash) !== 0) throw alreadyLoaded(transfer.id);
     transfers.reserve(1, 0, 1);
+    transfers.expect(body, 1);
     const row = transfers.append(body, 0, hash, pending === null ? 0 : PENDING_STATUSES[pending]);
     const debit = accounts.find(body, TRANSFER_WORDS.debitAccount);
     const credit = accounts.find(body, TRANSFER_WORDS.creditAccount);

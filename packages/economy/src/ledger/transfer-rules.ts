@@ -50,8 +50,17 @@ export class TransferRules implements EventRules {
     const { transfers, balances } = this.#state;
     transfers.reserve(count, count, count);
     balances.reserve(count * 2);
+    transfers.expect(bodies, count);
+  }
+
+  touch(bodies: Uint32Array, from: number, to: number): void {
+    const { transfers } = this.#state;
     let touched = 0;
-    for (let event = 0; event < count; event += 1) touched ^= transfers.touch(bodies, event * BODY_WORDS);
+    for (let event = from; event < to; event += 1) {
+      const at = event * BODY_WORDS;
+      touched ^= transfers.touch(bodies, at);
+      if (!isZero(bodies, at + AT.pendingId)) touched ^= transfers.touch(bodies, at + AT.pendingId);
+    }
     this.touched = touched;
   }
 

@@ -25,6 +25,8 @@ export class TransferStore {
   /** The transfer before, of the same debit account and of the same credit account; one more than its row. */
   readonly #links: Uint32Array[] = [];
   count = 0;
+  /** Row of the first body of the batch that is expected. */
+  #expectedFrom = 0;
   spentIds = new Uint32Array(16 * ID_WORDS);
   spentCount = 0;
 
@@ -85,14 +87,38 @@ export class TransferStore {
     }
   }
 
+  /**
+   * Copies the bodies of a batch to where they will lie if all of them happen, and all at once: quicker than each alone.
+   * There is room.
+   */
+  expect(bodies: Uint32Array, count: number): void {
+    this.#expectedFrom = this.count;
+    let done = 0;
+    while (done < count) {
+      const row = this.count + done;
+      const rows = Math.min(count - done, PIECE_ROWS - (row & (PIECE_ROWS - 1)));
+      this.piece(row).set(bodies.subarray(done * BODY_WORDS, (done + rows) * BODY_WORDS), this.at(row));
+      done += rows;
+    }
+  }
+
   /** Adds a copy of the body that lies there, and answers its row. Its id is new, and there is room. */
   append(bodies: Uint32Array, from: number, hash: number, status: number): number {
     const row = this.count;
-    const piece = this.piece(row);
-    const at = this.at(row);
-    for (let word = 0; word < BODY_WORDS; word += 1) piece[at + word] = bodies[from + word] as number;
-    this.count = row + 1;
+    // As long as every event of the batch has happened, its body lies where it was expected.
+    if (from !== (row - this.#expectedFrom) * BODY_WORDS) {
+      const piece = this.piece(row);
+      const at = this.at(row);
+      for (let word = 0; word < BODY_WORDS; word += 1) piece[at + word] = bodies[from + word] as number;
+    }
     this.setStatus(row, status);
+    return this.adopt(hash);
+  }
+
+  /** Adds the body that lies in the next place already, and answers its row. Its id is new. */
+  adopt(hash: number): number {
+    const row = this.count;
+    this.count = row + 1;
     this.#index.insert(hash, row + 1);
     return row;
   }

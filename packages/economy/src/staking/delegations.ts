@@ -183,13 +183,17 @@ function leavingShares({ validator, delegation }: Settled, amount: bigint | null
   if (amount !== null) assertStake(amount, 'fog');
   const most = tokensFor(validator, free);
   if (amount === null || amount > most) {
-    throw new FogError('insufficient-funds', `${formatFog(most)} FOG of the stake may leave; ${amount === null ? 'all' : `${formatFog(amount)} FOG`} was asked for`, {
-      details: {
-        missing: String((amount ?? 1n) - most),
-        locked: String(tokensFor(validator, delegation.lockedShares)),
+    throw new FogError(
+      'insufficient-funds',
+      `${formatFog(most)} FOG of the stake may leave; ${amount === null ? 'all' : `${formatFog(amount)} FOG`} was asked for`,
+      {
+        details: {
+          missing: String((amount ?? 1n) - most),
+          locked: String(tokensFor(validator, delegation.lockedShares)),
+        },
+        hint: 'stake that came from another validator can leave when that one can no longer be slashed for it',
       },
-      hint: 'stake that came from another validator can leave when that one can no longer be slashed for it',
-    });
+    );
   }
   const shares = sharesWorth(validator, amount);
   const staying = tokensFor(validator, free - shares);

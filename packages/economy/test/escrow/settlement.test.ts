@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { accountId } from '../../src/chart.ts';
 import {
   balanceOf,
   chargedFor,
@@ -10,10 +11,13 @@ import {
   NOTHING_PAID,
   noteWaits,
   openEscrow,
+  oversightLeft,
+  payOversight,
   pricesOf,
   settleCancelled,
   settleTask,
 } from '../../src/escrow/index.ts';
+import { escrowAccount } from '../../src/escrow/transfers.ts';
 import { assertDone, Balances, payoutId } from './balances.ts';
 import { escrowWith, resultOf, TERMS } from './examples.ts';
 
@@ -60,6 +64,42 @@ test('two replicas are paid, the fee goes to the treasury at the end, the rest r
   assert.deepEqual([paid, fees, credits, refunded], [1425n, 75n, 0n, 4500n]);
   assert.equal(balances.wallet('alice'), 998_500n);
   assert.equal(closeEscrow(escrow, end.record, OVER), null, 'closed once');
+});
+
+test('the end happens as one or not at all, and a part of the fees burns where the terms say so', () => {
+  const { escrow, balances, record } = opened({ feeBurnPpm: 250_000n });
+  const step = settleTask(escrow, record, NOTHING_PAID, { partition: 0, results: [resultOf(1), resultOf(2)] });
+  const end = closeEscrow(escrow, step.record, OVER);
+  assert.ok(end);
+  assert.deepEqual(end.transfers.map(({ amount }) => amount).slice(0, 2), [75n, 25n]);
+  assert.deepEqual([end.record.fees, end.record.burned], [100n, 25n]);
+  // Nothing lies in this account: the fee is refused, and so is what comes after it.
+  const empty = new Balances();
+  empty.open([escrowAccount('fog', 'j1')]);
+  assert.deepEqual(empty.apply(end.transfers), ['exceeds-credits', 'exceeds-credits', 'linked-failed']);
+  assertDone(balances.apply(step.transfers));
+  assertDone(balances.apply(end.transfers));
+  assert.equal(balances.balance(accountId('fog', 'issuance')), 25n);
+});
+
+test('a check is paid out of what is kept of the job that brought it, once, and never more than that', () => {
+  const { escrow, balances, record } = opened();
+  const { record: earned } = settleTask(escrow, record, NOTHING_PAID, {
+    partition: 0,
+    results: [resultOf(1), resultOf(2)],
+  });
+  assert.equal(oversightLeft(escrow, earned), 50n);
+  const work = { job: 'hidden', partition: 0, fence: 1, provider: 'grace', price: 30n };
+  const first = payOversight(escrow, earned, NOTHING_PAID, work);
+  assertDone(balances.apply(first.transfers));
+  assert.equal(balances.wallet('grace'), 29n);
+  assert.deepEqual(payOversight(escrow, first.record, first.settlement, work).transfers, []);
+  const second = payOversight(escrow, first.record, NOTHING_PAID, { ...work, job: 'other' });
+  assert.equal(second.transfers[0]?.amount, 21n);
+  assert.equal(oversightLeft(escrow, second.record), 0n);
+  const end = closeEscrow(escrow, second.record, OVER);
+  assert.equal(end?.record.fees, 50n);
+  assert.throws(() => payOversight(escrow, earned, NOTHING_PAID, { ...work, price: -1n }), { code: 'invalid-request' });
 });
 
 test('invalid, withheld and inconclusive results get nothing, and a lie that was paid before is told as refuted', () => {
@@ -193,7 +233,7 @@ test('the lowest report of a valid result is paid to all, never above a quote; n
 });
 
 test('the premium of a tier is the treasury’s part, and its credits come out of it', () => {
-  const gold = { tier: 'gold' as const, pricePermille: 5000, promisedWaitMilliseconds: 400 };
+  const gold = { tier: 'gold' as const, pricePpm: 5_000_000n, promisedWaitMilliseconds: 400 };
   assert.deepEqual(dividePrice(1000n, { ...TERMS, ...gold }), { payout: 190n, retained: 810n });
   assert.deepEqual(dividePrice(1000n, { ...TERMS, ...gold, premiumPpm: 500_000n }), { payout: 570n, retained: 430n });
   const { escrow, record } = opened(gold);

@@ -51,16 +51,16 @@ test('terms out of their ranges are refused, field by field', () => {
     ['periodMilliseconds', 0],
     ['periodMilliseconds', 1000],
     ['tier', 'iron'],
-    ['pricePermille', 999],
+    ['pricePpm', 999_999n],
     ['promisedWaitMilliseconds', Number.NaN],
     [
       'credits',
       [
-        { abovePermille: 2000, creditPermille: 100 },
-        { abovePermille: 1000, creditPermille: 200 },
+        { abovePermille: 2000, creditPpm: 100_000n },
+        { abovePermille: 1000, creditPpm: 200_000n },
       ],
     ],
-    ['credits', [{ abovePermille: 1000, creditPermille: 1001 }]],
+    ['credits', [{ abovePermille: 1000, creditPpm: 1_000_001n }]],
     ['credits', 'all'],
     ['meter', 'clock'],
     ['priceRule', 'highest'],
@@ -68,8 +68,8 @@ test('terms out of their ranges are refused, field by field', () => {
     ['premiumPpm', -1n],
     ['cancelPpm', 0.5],
     ['oversightPpm', null],
-    ['slash', { bondPpm: 1n }],
-    ['slash', { bondPpm: 1n, insurancePpm: 1_000_001n }],
+    ['slash', { slashPpm: 1n }],
+    ['slash', { slashPpm: 1n, insurancePpm: 1_000_001n }],
   ];
   for (const [field, value] of faults) {
     assert.throws(() => assertTerms({ ...TERMS, [field]: value } as Terms), INVALID, `${field}: ${String(value)}`);
@@ -118,11 +118,11 @@ test('the cover is the maximum price of all results of all tasks; a fog without 
 });
 
 test('the maximum price is the budget, or that of the slices at the posted price', () => {
-  const slices = { slices: 3, slicePriceMicroFog: 7, pricePermille: 2500 };
+  const slices = { slices: 3, slicePriceMicroFog: 7, pricePpm: 2_500_000n };
   assert.equal(maximumPriceOf({ budgetMicroFog: 12, ...slices }), 12n);
   assert.equal(maximumPriceOf({ budgetMicroFog: null, ...slices }), 53n);
   assert.throws(() => maximumPriceOf({ budgetMicroFog: -1, ...slices }), INVALID);
-  const huge = { budgetMicroFog: null, slices: 2 ** 50, slicePriceMicroFog: 2 ** 36, pricePermille: 1000 };
+  const huge = { budgetMicroFog: null, slices: 2 ** 50, slicePriceMicroFog: 2 ** 36, pricePpm: 1_000_000n };
   assert.throws(
     () => maximumPriceOf(huge),
     (error: unknown) => error instanceof FogError && error.hint !== undefined,

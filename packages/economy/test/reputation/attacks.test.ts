@@ -183,5 +183,8 @@ test('collusion: a fifth of all nodes that lie together stay far below the hones
     assert.ok(honest > liars, `${lieShare}: ${honest} ${liars}`);
     assert.ok(honest > 750_000, `${lieShare}: ${honest}`);
   }
-  assert.ok(collude({ honest: 40, liars: 10 }, 0.2, 12).liars < 750_000);
+  const fifth = collude({ honest: 40, liars: 10 }, 0.2, 11);
+  assert.ok(fifth.liars < 550_000 && fifth.honest > 950_000, `${fifth.honest} ${fifth.liars}`);
+  const twoFifths = collude({ honest: 30, liars: 20 }, 0.2, 11);
+  assert.ok(twoFifths.honest > twoFifths.liars, `${twoFifths.honest} ${twoFifths.liars}`);
 });

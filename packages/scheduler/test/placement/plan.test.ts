@@ -83,12 +83,17 @@ test('plan: a replica is not placed beside another that came to run meanwhile', 
   const pair = [task('t', { replicaGroup: 'g' }), task('u', { replicaGroup: 'g' })];
   const plan = await planOf(pair, offers);
   assert.equal(new Set(plan.assignments.map((each) => each.node)).size, 2);
-  const elsewhere = node('c', { owner: 'ann', prefix: 'z' });
-  const stale = applyPlan(plan, { tasks: pair, nodes: offers, now: NOW, replicas: { g: [elsewhere] } }).stale;
-  assert.deepEqual(
-    stale.map(({ assignment, reason }) => [assignment.node, reason]),
-    [['a', 'replica']],
-  );
+  for (const [what, elsewhere] of [
+    ['owner', node('c', { owner: 'ann', prefix: 'z' })],
+    ['network', node('c', { owner: 'cyd', prefix: 'x' })],
+  ] as const) {
+    const stale = applyPlan(plan, { tasks: pair, nodes: offers, now: NOW, replicas: { g: [elsewhere] } }).stale;
+    assert.deepEqual(
+      stale.map(({ assignment, reason }) => [assignment.node, reason]),
+      [['a', 'replica']],
+      what,
+    );
+  }
 });
 
 test('plan: whatever has become of tasks and nodes, what holds fits into what is free', async () => {

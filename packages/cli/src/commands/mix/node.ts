@@ -40,7 +40,7 @@ Ctrl-C stops the relay; packets that it holds are lost, and their senders send t
 
 Example:
   $ fog mix node --genesis network.json --role mix --operator example.org --listen 0.0.0.0:4000 \\
-      --address mix.example.org:4000 --metrics 127.0.0.1:9464`;
+      --address 192.0.2.7:4000 --metrics 127.0.0.1:9464`;
 
 export function addMixNodeCommand(mix: Command, terminal: Terminal): void {
   const command = mix
@@ -51,7 +51,11 @@ export function addMixNodeCommand(mix: Command, terminal: Terminal): void {
     .option('--operator <name>', 'who runs it; a path has one relay of an operator at most')
     .option('--operator-key <file>', 'instead of a name: the key that all relays of an operator share')
     .option('--listen <host:port>', 'where it listens; port 0 takes a free one', '127.0.0.1:0')
-    .option('--address <host:port>', 'where others reach it, repeatable; default: where it listens', listOption)
+    .option(
+      '--address <host:port>',
+      'IP address where others reach it, repeatable; default: where it listens',
+      listOption,
+    )
     .option('--metrics <host:port>', 'serve metrics for Prometheus at /metrics there; on loopback only')
     .option('--expose-metrics', 'let --metrics be another address, where strangers must not get')
     .option('--threads <n>', 'threads that unwrap packets', wholeNumber(1), 1)
@@ -81,13 +85,20 @@ async function runNode(terminal: Terminal, options: NodeOptions): Promise<void> 
   const { serveEcho } = await import('../../mix/echo-service.ts');
   const { metricsAddress, serveMetrics } = await import('../../mix/metrics-server.ts');
   const metricsAt = metricsAddress(options);
-  const { MixNode, nodeMetrics, preferShortPauses } = await import('@fog/betanet');
+  const { isAddressHost, MixNode, nodeMetrics, preferShortPauses } = await import('@fog/betanet');
   preferShortPauses();
   const { lockFolder } = await import('@fog/contract/node');
   const { parseTcpAddress, tcpTransport } = await import('@fog/transport');
   const { genesis } = await findNetwork(terminal, options);
   const operator = await operatorOf(terminal, options);
   const addresses = options.address?.map(parseTcpAddress);
+  const named = addresses?.find(({ host }) => !isAddressHost(host));
+  if (named !== undefined) {
+    const message = `${named.host} is no IP address in its shortest spelling, and clients choose paths by those of relays`;
+    throw new FogError('invalid-request', message, {
+      hint: 'write --address 192.0.2.7:4000 or --address [2001:db8::7]:4000',
+    });
+  }
   if (addresses === undefined && ['0.0.0.0', '::'].includes(parseTcpAddress(options.listen).host)) {
     throw new FogError('invalid-request', `others cannot reach this relay at ${options.listen}`, {
       hint: 'tell them where it is with --address host:port',

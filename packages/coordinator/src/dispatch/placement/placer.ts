@@ -138,7 +138,8 @@ export class Placer {
     return [...this.#sessions.values()].filter((session) => {
       if (!session.takesWork() || session.nodeId === avoid || (node !== null && session.nodeId !== node)) return false;
       return (
-        this.#suits(placement, session) && (task === null || termsHurdle(task, this.#offer(session, runtime), now) === null)
+        this.#suits(placement, session) &&
+        (task === null || termsHurdle(task, this.#offer(session, runtime), now) === null)
       );
     });
   }

@@ -63,7 +63,7 @@ export function faultsOfTask(
     if (verdicts.get(fence) !== 'invalid' || digest === null || digest === accepted.digest) return [];
     const name = { job: id, partition, fence };
     const [claimedDigest, foundAt] = [digest, now];
-    const { bondPpm: slashPpm, insurancePpm } = terms.slash;
+    const { slashPpm, insurancePpm } = terms.slash;
     return [
       {
         ...name,

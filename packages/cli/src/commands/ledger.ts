@@ -1,0 +1,118 @@
+/** `fog ledger`: the ledger of money as it is stored, checked and exported without a coordinator. */
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { FogError } from '@fog/contract';
+import type { LedgerSource } from '@fog/coordinator/ledger';
+import type { Command } from 'commander';
+import { EXIT } from '../exit-code.ts';
+import { ledgerText } from '../output/ledger-text.ts';
+import { note, type Terminal, writeJson, writeLine } from '../terminal.ts';
+import { dataDirectoryOf, stdoutColours, withJson } from './command-context.ts';
+
+const VERIFY_HELP = `
+Checks the ledger from its first row: every hash of the chain that seals it, every balance, which the rules are asked
+for again, and that debits and credits are equal. What is wrong is told with its row, its field, what it has to be and
+what is there, as far as something tells it. Nothing is changed, and no coordinator is needed; one may run.
+
+PLACE is a data folder, a fog.sqlite, a postgres:// address, or a file of "fog ledger export"; without it, the data
+folder of "fog up". Rows that are committed and not sealed yet are told: they are checked by the rules alone. The hash
+of the last seal says everything before it: note it elsewhere, and an owner of the database cannot write the past anew.
+
+Exit code: 0 when all is as it should be, 1 when a fault was found, 2 when there is no ledger.
+
+Examples:
+  $ fog ledger verify
+  $ fog ledger verify postgres://fog@db/fog --json
+  $ fog ledger verify ledger.jsonl`;
+
+const EXPORT_HELP = `
+Writes every row as a line of JSON, batch by batch, with the seals. docs/economy.md tells what is hashed, so that
+somebody else can check the file with a program of their own; "fog ledger verify FILE" does.
+
+Examples:
+  $ fog ledger export ledger.jsonl
+  $ fog ledger export ledger.jsonl --from postgres://fog@db/fog`;
+
+interface LedgerOptions {
+  data?: string;
+  from?: string;
+  json?: boolean;
+}
+
+export function addLedgerCommands(program: Command, terminal: Terminal): void {
+  const ledger = program.command('ledger').description('check and export the ledger of money, offline');
+  const verify = ledger
+    .command('verify [place]')
+    .description('check the chain and every balance')
+    .option('--data <dir>', 'data folder of "fog up" (FOG_DATA)')
+    .addHelpText('after', VERIFY_HELP);
+  withJson(verify).action((place: string | undefined, options: LedgerOptions) => verifyPlace(terminal, place, options));
+  const exported = ledger
+    .command('export <file>')
+    .description('write every row as a line of JSON')
+    .option('--from <place>', 'data folder, fog.sqlite or postgres:// address')
+    .option('--data <dir>', 'data folder of "fog up" (FOG_DATA)')
+    .addHelpText('after', EXPORT_HELP);
+  withJson(exported).action((file: string, options: LedgerOptions) => exportTo(terminal, file, options));
+}
+
+async function verifyPlace(terminal: Terminal, given: string | undefined, options: LedgerOptions): Promise<void> {
+  const { fileSource, verifyLedger } = await import('@fog/coordinator/ledger');
+  const place = placeOf(terminal, given, options);
+  const verdict = (await isExport(place))
+    ? await verifyLedger(fileSource(place))
+    : await fromDatabase(place, (source) => verifyLedger(source));
+  if (!verdict.isValid) terminal.exitCode = EXIT.taskFailed;
+  if (options.json) await writeJson(terminal, verdict);
+  else await writeLine(terminal, ledgerText(verdict, stdoutColours(terminal)));
+}
+
+async function exportTo(terminal: Terminal, file: string, options: LedgerOptions): Promise<void> {
+  const { ledgerLines } = await import('@fog/coordinator/ledger');
+  const path = resolve(terminal.workingDirectory, file);
+  const lines = await fromDatabase(placeOf(terminal, options.from, options), (source) =>
+    writeLines(path, ledgerLines(source)),
+  );
+  if (options.json) await writeJson(terminal, { file: path, lines });
+  else await note(terminal, `${lines} lines in ${path}`);
+}
+
+async function fromDatabase<Result>(place: string, run: (source: LedgerSource) => Promise<Result>): Promise<Result> {
+  const { databaseSource, withStoredLedger } = await import('@fog/coordinator/ledger');
+  return withStoredLedger(place, (reader) => run(databaseSource(reader)));
+}
+
+function placeOf(terminal: Terminal, given: string | undefined, options: LedgerOptions): string {
+  if (given === undefined) return dataDirectoryOf(terminal, options);
+  return /^postgres(ql)?:\/\//.test(given) ? given : resolve(terminal.workingDirectory, given);
+}
+
+/** A file that is no database. */
+async function isExport(place: string): Promise<boolean> {
+  const found = await stat(place).catch(() => null);
+  return found?.isFile() === true && !/\.(sqlite|db)$/.test(place);
+}
+
+async function writeLines(path: string, lines: AsyncIterable<string>): Promise<number> {
+  const file = createWriteStream(path);
+  let count = 0;
+  try {
+    await once(file, 'open');
+    for await (const line of lines) {
+      count += 1;
+      if (!file.write(`${line}\n`)) await once(file, 'drain');
+    }
+    file.end();
+    await once(file, 'finish');
+    return count;
+  } catch (cause) {
+    file.destroy();
+    if (cause instanceof FogError) throw cause;
+    throw new FogError('invalid-request', `cannot write ${path}: ${(cause as Error).message}`, {
+      cause,
+      hint: 'name a file in a folder that exists and that you may write to',
+    });
+  }
+}

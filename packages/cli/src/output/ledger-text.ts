@@ -1,0 +1,32 @@
+/** What was found of a stored ledger, for people. */
+import type { LedgerFault, LedgerVerdict } from '@fog/coordinator/ledger';
+import type { Colours } from '../terminal.ts';
+
+export function ledgerText(verdict: LedgerVerdict, colours: Colours): string {
+  const { records, batches, accounts, openTransfers, sealed, unsealed, totals, faults, isCut } = verdict;
+  const lines = [
+    verdict.isValid ? colours.green('the ledger is as it should be') : colours.red('the ledger is not as it should be'),
+    `rows       ${records} in ${batches} batches; ${accounts} accounts, ${openTransfers} transfers pending`,
+    sealed.hash === null
+      ? 'sealed     nothing'
+      : `sealed     up to row ${sealed.sequence}, batch ${sealed.batch}\n           ${sealed.hash}`,
+    unsealed.rows === 0
+      ? 'unsealed   nothing'
+      : `unsealed   ${unsealed.rows} rows in ${unsealed.batches} batches, since ${new Date(unsealed.oldestAt ?? 0).toISOString()}`,
+    ...totals.map(({ ledger, debitsPosted, debitsPending }) => {
+      return `ledger ${ledger}   debits and credits ${debitsPosted} posted, ${debitsPending} pending`;
+    }),
+    ...faults.map(faultText),
+  ];
+  if (isCut) lines.push('there are more faults; the check ended here');
+  return lines.join('\n');
+}
+
+function faultText({ table, row, field, expected, found, message }: LedgerFault): string {
+  const where = [table, row, ...(field === null ? [] : [field])].join(', ');
+  const values =
+    expected === null && found === null
+      ? ''
+      : `\n    expected ${expected ?? 'unknown'}\n    found    ${found ?? 'nothing'}`;
+  return `fault: ${where}: ${message}${values}`;
+}

@@ -1,0 +1,4 @@
+/** The counting machine, for a thread. */
+import { CountingMachine } from './counting-machine.ts';
+
+export const createCountingMachine = () => new CountingMachine();
