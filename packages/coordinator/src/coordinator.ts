@@ -267,7 +267,7 @@ async function assembleDispatch({
     resolveSecrets: (principal, names) => stores.secrets.resolve(principal, names),
     metrics: createDispatcherMetrics(httpMetrics.registry, status),
   });
-  economy?.tellPrices(dispatcher.sessions.placer);
+  economy?.tellPlacer(dispatcher.sessions.placer);
   const space = await openSpace(database, options, httpMetrics.registry);
   return { basis, startedAt, httpMetrics, listening, economy, settlement, queueing, dispatcher, space };
 }

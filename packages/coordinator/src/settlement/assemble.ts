@@ -13,6 +13,7 @@ import { FIRST_PARAMETERS } from './parameters.ts';
 import { Sealer } from './sealing.ts';
 import { Settlement } from './settlement.ts';
 import { SqlLedger } from './sql-ledger.ts';
+import { Jailed } from './stake/jailed.ts';
 import { registerStakeGauges } from './stake/metrics.ts';
 import { FIRST_STAKE_PARAMETERS, type StakeParameters } from './stake/parameters.ts';
 import { StakeStore } from './stake/stake-store.ts';
@@ -30,8 +31,8 @@ export interface Economy {
   sweeps: Sweep[];
   /** Before anything is asked of it. */
   begin(): Promise<void>;
-  /** Tells what slices cost, now and whenever that changes. */
-  tellPrices(placer: Pick<Placer, 'setPrices'>): void;
+  /** Tells what slices cost, and whose nodes get no work, now and whenever that changes. */
+  tellPlacer(placer: Pick<Placer, 'setPrices' | 'setJailed'>): void;
 }
 
 /** Null in a fog that asks for no money. */
@@ -63,6 +64,7 @@ export function assembleEconomy({
   const market = new Market({ database, jobs, now });
   const hasFaucet = settings.faucet === 'on' || (settings.faucet === 'auto' && isAlone);
   const stake = new StakeStore({ database, ledger, parameters: stakeParameters, now });
+  const jailed = new Jailed(database);
   const settlement = new Settlement({
     database,
     ledger,
@@ -78,6 +80,7 @@ export function assembleEconomy({
     { name: 'prices', everyMilliseconds: SETTLEMENT_LIMITS.priceLookMilliseconds, run: () => market.step() },
     { name: 'escrows', everyMilliseconds: 1000, run: () => closeAll(settlement) },
     ...stakeSweeps({ database, stake, now }),
+    jailed.sweep,
     {
       name: 'pending transfers',
       everyMilliseconds: LEDGER_HOME_LIMITS.expiryMilliseconds,
@@ -89,17 +92,19 @@ export function assembleEconomy({
       run: async () => void (await sealer.seal()),
     },
   ];
-  const tellPrices: Economy['tellPrices'] = (placer) => {
+  const tellPlacer: Economy['tellPlacer'] = (placer) => {
     market.onPrices = () => placer.setPrices(market);
     market.onPrices();
+    jailed.onChange = (owners) => placer.setJailed(owners);
   };
   const begin = async () => {
     await makeFirstMoney({ database, ledger, now }, settings.firstSupply);
     await market.step();
+    await jailed.look();
   };
   const wallets = new Wallets({ database, ledger, market, now });
   const staking = new Staking({ database, stake, now });
-  return { ledger, market, settlement, stake, wallets, staking, sweeps, begin, tellPrices };
+  return { ledger, market, settlement, stake, wallets, staking, sweeps, begin, tellPlacer };
 }
 
 function registerGauges(registry: Registry, database: Database, now: () => number): void {

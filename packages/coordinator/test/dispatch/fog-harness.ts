@@ -160,7 +160,7 @@ export class Fog implements AsyncDisposable {
       metrics: UNMEASURED,
       warn,
     });
-    this.economy?.tellPrices(this.dispatcher.sessions.placer);
+    this.economy?.tellPlacer(this.dispatcher.sessions.placer);
     this.nodes = new Nodes({ database, dispatcher: this.dispatcher, bus, coordinatorId, now });
     const queueRoom = () => (options.queuedTasks ?? 5_000_000) - this.sweeps.queuedTasks;
     const allNodes = () => readPlacementNodes(database.read);

@@ -86,6 +86,7 @@ await onBothDatabases('slashes', {
     assert.equal(await stakeOf(fog, 'olga'), 100n * FOG);
     assert.equal((await stakingOf(fog).get(by('liza'), undefined)).validator?.status, 'jailed');
     await assertStake(fog.database);
+    await assertNoWork(fog);
     await assertEvidence(fog, job, slash);
     const before = await walletOf(fog.database, 'alice', 'fog');
     await days(fog, 4);
@@ -250,6 +251,16 @@ await onBothDatabases('slashes', {
     await assertStake(fog.database);
   },
 });
+
+/** Nodes of a jailed owner get no work. */
+async function assertNoWork(fog: Fog): Promise<void> {
+  await fog.advance(1000);
+  const job = await fog.submit({ spec: { placement: { constraints: ['owner=liza'] } } });
+  await fog.settle();
+  assert.equal((await jobRow(fog.database, job)).state, 'queued');
+  await fog.jobs.close(job, 'cancelled', 'alice');
+  await fog.advance(1000);
+}
 
 /** The evidence can be checked by anybody who knows the node's key: it has signed another result than the trusted node's. */
 async function assertEvidence(fog: Fog, job: string, slash: SlashRecord): Promise<void> {

@@ -6,6 +6,8 @@ export const STAKE_HOME_LIMITS = {
   dueMilliseconds: 60_000,
   /** How often proven mismatches are looked for: who lied is to be jailed soon. */
   faultMilliseconds: 5_000,
+  /** How often each coordinator looks who is jailed: so long a lease may still go to one. */
+  jailedMilliseconds: 5_000,
   /** A proof that cannot be taken yet, since too many slashes are held, is tried again after so long. */
   faultRetryMilliseconds: 600_000,
   /** By how much clocks of coordinators may differ, for what was at stake at a lease: as far as they are let. */

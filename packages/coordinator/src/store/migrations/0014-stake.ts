@@ -17,6 +17,7 @@ const STATEMENTS = [
     period BIGINT NOT NULL, current_rewards TEXT NOT NULL, streaming TEXT NOT NULL, streams_from BIGINT NOT NULL,
     streams_until BIGINT NOT NULL, commission TEXT NOT NULL, dust TEXT NOT NULL, held TEXT NOT NULL,
     last_epoch BIGINT NOT NULL)`,
+  'CREATE INDEX stake_validators_by_status ON stake_validators (status)',
   `CREATE TABLE stake_delegations (
     validator TEXT NOT NULL, delegator TEXT NOT NULL, shares TEXT NOT NULL, locked_shares TEXT NOT NULL,
     start_period BIGINT NOT NULL, PRIMARY KEY (validator, delegator)) ORDERED_BY_KEY`,
