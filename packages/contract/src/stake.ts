@@ -100,7 +100,12 @@ export type StakeChange = z.input<typeof stakeChangeSchema>;
 
 /** JOB/PARTITION/FENCE: the attempt whose result was proven wrong. */
 export const faultSchema = z.string().regex(/^j[0-9a-z]{18}\/\d{1,7}\/\d{1,10}$/, 'is no fault: JOB/PARTITION/FENCE');
-const reasonSchema = z.string().trim().min(1).max(4_000).meta({ description: 'For people, up to 4,000 characters' });
+const reasonSchema = z
+  .string()
+  .trim()
+  .min(1)
+  .max(LIMITS.reasonCharacters)
+  .meta({ description: 'For people, up to 4,000 characters' });
 
 export const slashSchema = z.strictObject({
   fault: faultSchema,

@@ -22,6 +22,4 @@ export const STAKE_HOME_LIMITS = {
   epochMilliseconds: 86_400_000,
   /** Delegations, unbonding parts and moves of one owner that are shown; more are there, and count. */
   shownParts: 1_000,
-  /** Text of an appeal or a decision, in characters: a page. */
-  reasonCharacters: 4_000,
 } as const;
