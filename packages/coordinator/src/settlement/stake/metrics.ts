@@ -12,14 +12,22 @@ export function registerStakeGauges(registry: Registry, { read }: Pick<Database,
     labelNames: ['state'],
     registers,
     collect: async () => {
-      const { rows } = await sql<{ status: string; count: number; tokens: number }>`SELECT status, COUNT(*) AS count,
-        SUM(CAST(tokens AS NUMERIC)) AS tokens FROM stake_validators GROUP BY status`.execute(read);
+      const { rows } = await sql<{ status: string; count: number }>`SELECT status, COUNT(*) AS count
+        FROM stake_validators GROUP BY status`.execute(read);
       validators.reset();
       for (const { status, count } of rows) validators.set({ state: status }, Number(count));
-      bonded.set(rows.reduce((sum, row) => sum + Number(row.tokens), 0) / 1e6);
     },
   });
-  const bonded = new Gauge({ name: 'fog_stake_bonded_fog', help: 'FOG at stake with all of them', registers });
+  const bonded: Gauge = new Gauge({
+    name: 'fog_stake_bonded_fog',
+    help: 'FOG at stake with all of them',
+    registers,
+    collect: async () => {
+      const { rows } = await sql<{ tokens: number | null }>`SELECT SUM(CAST(tokens AS NUMERIC)) AS tokens
+        FROM stake_validators`.execute(read);
+      bonded.set(Number(rows[0]?.tokens ?? 0) / 1e6);
+    },
+  });
   const faults: Gauge = new Gauge({
     name: 'fog_stake_faults',
     help: 'Results that a trusted node has proven wrong: waiting to be slashed, or void',
