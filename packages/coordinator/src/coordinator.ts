@@ -331,6 +331,7 @@ async function assembleCore({ url, ...given }: Basis & { stores: Stores; url: ()
     deployments: deployments.service,
     wallets: economy?.wallets ?? null,
     staking: economy?.staking ?? null,
+    dao: economy?.governance.dao ?? null,
     quotas: new QuotaService({ ...basis, dispatcher, quotas }),
   };
   return { bus, dispatcher, nodes, samples, space, sweeps, economy, outside, httpMetrics, coordinatorId, warn };

@@ -5,9 +5,11 @@ import type { SecretStore } from '../access/secrets.ts';
 import type { TokenStore } from '../access/tokens.ts';
 import type { DeploymentService } from '../deployments/deployment-service.ts';
 import type { QuotaService } from '../dispatch/queueing/quota-service.ts';
+import type { Dao } from '../governance/dao.ts';
 import type { Caller, CoordinatorService, StreamPage, StreamRequest } from '../service.ts';
 import type { Staking } from '../settlement/stake/staking.ts';
 import type { Wallets } from '../settlement/wallets.ts';
+import { daoHandlers } from './dao-handlers.ts';
 import { deploymentHandlers } from './deployment-handlers.ts';
 import { moneyHandlers, stakeHandlers } from './money-handlers.ts';
 
@@ -50,6 +52,7 @@ export interface HandlerDependencies {
   /** Null in a fog that asks for no money. */
   wallets: Wallets | null;
   staking: Staking | null;
+  dao: Dao | null;
 }
 
 export function plainHandlers(dependencies: HandlerDependencies): PlainHandlers {
@@ -92,6 +95,7 @@ export function plainHandlers(dependencies: HandlerDependencies): PlainHandlers 
     listServiceLevels: ({ caller, query }) => quotas.serviceLevels(caller, query),
     ...moneyHandlers(dependencies.wallets),
     ...stakeHandlers(dependencies.staking),
+    ...daoHandlers(dependencies.dao),
     setSecret: ({ caller, params, body }) => secrets.set(caller.principal, params.name, body.value),
     listSecrets: ({ caller, query }) => secrets.list(caller.principal, query),
     deleteSecret: ({ caller, params }) => secrets.delete(caller.principal, params.name).then(() => undefined),

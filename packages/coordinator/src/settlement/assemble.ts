@@ -4,18 +4,19 @@ import type { Registry } from 'prom-client';
 import type { JobCache } from '../dispatch/job-cache.ts';
 import type { Placer } from '../dispatch/placement/placer.ts';
 import type { Sweep } from '../dispatch/sweeps.ts';
+import { assembleGovernance, type Governance } from '../governance/assemble.ts';
+import { paymentParametersOf } from '../governance/payment-parameters.ts';
 import { LEDGER_HOME_LIMITS, SETTLEMENT_LIMITS } from '../limits.ts';
 import type { Database } from '../store/database.ts';
 import { makeFirstMoney } from './genesis.ts';
 import { Market } from './market.ts';
 import { registerLedgerGauges } from './metrics.ts';
-import { FIRST_PARAMETERS } from './parameters.ts';
 import { Sealer } from './sealing.ts';
 import { Settlement } from './settlement.ts';
 import { SqlLedger } from './sql-ledger.ts';
 import { Jailed } from './stake/jailed.ts';
 import { registerStakeGauges } from './stake/metrics.ts';
-import { FIRST_STAKE_PARAMETERS, type StakeParameters } from './stake/parameters.ts';
+import { type StakeParameters, stakeParametersOf } from './stake/parameters.ts';
 import { StakeStore } from './stake/stake-store.ts';
 import { stakeSweeps } from './stake/stake-sweeps.ts';
 import { Staking } from './stake/staking.ts';
@@ -28,6 +29,7 @@ export interface Economy {
   stake: StakeStore;
   wallets: Wallets;
   staking: Staking;
+  governance: Governance;
   sweeps: Sweep[];
   /** Before anything is asked of it. */
   begin(): Promise<void>;
@@ -44,7 +46,8 @@ export function assembleEconomy({
   settings,
   isAlone,
   registry,
-  stakeParameters = () => FIRST_STAKE_PARAMETERS,
+  warn,
+  stakeChanges = () => ({}),
 }: {
   database: Database;
   jobs: JobCache;
@@ -55,15 +58,19 @@ export function assembleEconomy({
   isAlone: boolean;
   /** Of metrics; null where nobody looks at them. */
   registry: Registry | null;
-  stakeParameters?: () => StakeParameters;
+  warn: (message: string, data: Record<string, unknown>) => void;
+  /** What holds of stake otherwise than a vote says; for tests. */
+  stakeChanges?: () => Partial<StakeParameters>;
 }): Economy | null {
   if (settings.economy === 'off') return null;
   const ledger = new SqlLedger(database.engine);
   const sealer = new Sealer({ database, coordinatorId, now });
   if (registry !== null) registerGauges(registry, database, now);
   const market = new Market({ database, jobs, now });
+  const governance = assembleGovernance({ database, ledger, now, warn, registry });
   const hasFaucet = settings.faucet === 'on' || (settings.faucet === 'auto' && isAlone);
-  const stake = new StakeStore({ database, ledger, parameters: stakeParameters, now });
+  const parameters = () => ({ ...stakeParametersOf(governance.parameters.values), ...stakeChanges() });
+  const stake = new StakeStore({ database, ledger, listener: governance.power, parameters, now });
   const jailed = new Jailed(database);
   const settlement = new Settlement({
     database,
@@ -73,7 +80,7 @@ export function assembleEconomy({
     jobs,
     currency: hasFaucet ? 'faucet' : 'fog',
     hasFaucet,
-    parameters: () => FIRST_PARAMETERS,
+    parameters: () => paymentParametersOf(governance.parameters.values),
     now,
   });
   const sweeps: Sweep[] = [
@@ -81,6 +88,7 @@ export function assembleEconomy({
     { name: 'escrows', everyMilliseconds: 1000, run: () => closeAll(settlement) },
     ...stakeSweeps({ database, stake, now }),
     jailed.sweep,
+    ...governance.sweeps,
     {
       name: 'pending transfers',
       everyMilliseconds: LEDGER_HOME_LIMITS.expiryMilliseconds,
@@ -99,12 +107,13 @@ export function assembleEconomy({
   };
   const begin = async () => {
     await makeFirstMoney({ database, ledger, now }, settings.firstSupply);
+    await governance.begin();
     await market.step();
     await jailed.look();
   };
   const wallets = new Wallets({ database, ledger, market, now });
   const staking = new Staking({ database, stake, now });
-  return { ledger, market, settlement, stake, wallets, staking, sweeps, begin, tellPlacer };
+  return { ledger, market, settlement, stake, wallets, staking, governance, sweeps, begin, tellPlacer };
 }
 
 function registerGauges(registry: Registry, database: Database, now: () => number): void {

@@ -1,4 +1,5 @@
 /** The tables of money; see tables.ts. */
+import type { DaoTables } from './dao-tables.ts';
 import type {
   LedgerBalancesTable,
   LedgerBatchesTable,
@@ -11,7 +12,7 @@ import type {
 } from './ledger-tables.ts';
 import type { StakeTables } from './stake-tables.ts';
 
-export interface MoneyTables extends StakeTables {
+export interface MoneyTables extends DaoTables, StakeTables {
   market_prices: MarketPricesTable;
   ledger_clock: LedgerClockTable;
   ledger_accounts: LedgerRowsTable;

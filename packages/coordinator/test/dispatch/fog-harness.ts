@@ -27,7 +27,7 @@ import { Suspensions } from '../../src/dispatch/suspensions.ts';
 import { Sweeps } from '../../src/dispatch/sweeps.ts';
 import { assembleEconomy, type Economy } from '../../src/settlement/assemble.ts';
 import { MoneyMoves } from '../../src/settlement/money-moves.ts';
-import { FIRST_STAKE_PARAMETERS, type StakeParameters } from '../../src/settlement/stake/parameters.ts';
+import type { StakeParameters } from '../../src/settlement/stake/parameters.ts';
 import { readPlacementNodes } from '../../src/store/node-queries.ts';
 import { openDatabase } from '../../src/store/open-database.ts';
 import { type CrashableDatabase, crashable } from './crashable-database.ts';
@@ -140,8 +140,8 @@ export class Fog implements AsyncDisposable {
     const basis = { database, coordinatorId, now };
     const queueing = openQueueing(basis, options.agingBound ?? '10m', () => undefined);
     this.quotas = queueing.quotas;
-    const stakeParameters = () => ({ ...FIRST_STAKE_PARAMETERS, ...this.stakeParameters });
-    this.economy = economyOf({ ...basis, jobs: jobCache, stakeParameters }, options);
+    const stakeChanges = () => this.stakeParameters;
+    this.economy = economyOf({ ...basis, jobs: jobCache, warn, stakeChanges }, options);
     const settlement = this.economy?.settlement ?? null;
     this.dispatcher = new Dispatcher({
       ...queueing,
@@ -219,6 +219,7 @@ export class Fog implements AsyncDisposable {
         .onConflict((conflict) => conflict.doNothing())
         .execute(),
     );
+    await fog.economy?.governance.begin();
     await fog.sweeps.takeStock();
     return fog;
   }
@@ -302,7 +303,10 @@ export class Fog implements AsyncDisposable {
 }
 
 function economyOf(
-  parts: Pick<Parameters<typeof assembleEconomy>[0], 'database' | 'jobs' | 'coordinatorId' | 'now' | 'stakeParameters'>,
+  parts: Pick<
+    Parameters<typeof assembleEconomy>[0],
+    'database' | 'jobs' | 'coordinatorId' | 'now' | 'warn' | 'stakeChanges'
+  >,
   { economy = 'off', faucet = 'on' }: FogOptions,
 ): Economy | null {
   return assembleEconomy({ ...parts, settings: { economy, faucet, firstSupply: '0' }, isAlone: true, registry: null });

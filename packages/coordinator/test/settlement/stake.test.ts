@@ -1,7 +1,7 @@
 /** Stake in the coordinator, over both databases: what owners do with it, what time does, and what never happens twice. */
 import assert from 'node:assert/strict';
 import type { Stake, StakeChange } from '@fog/contract';
-import type { StakeListener } from '../../src/settlement/stake/stake-store.ts';
+import type { StakeListener } from '../../src/settlement/stake-listener.ts';
 import { onBothDatabases } from '../dispatch/both-databases.ts';
 import type { Fog } from '../dispatch/fog-harness.ts';
 import { supplyOf, walletOf } from './money-invariants.ts';

@@ -1,4 +1,5 @@
-/** What holds of stake, until members vote for something else. */
+/** What holds of stake: what members have voted for, and the rest as it began. */
+import type { Parameters } from '@fog/economy/governance';
 import { DEFAULT_STAKING_PARAMETERS, type StakingParameters } from '@fog/economy/staking';
 
 export interface StakeParameters extends StakingParameters {
@@ -16,3 +17,17 @@ export const FIRST_STAKE_PARAMETERS: Readonly<StakeParameters> = {
   heldBackPpm: 250_000n,
   epochTreasuryPpm: 0n,
 };
+
+/** With what a vote has said. Evidence never becomes older than stake that leaves, or no slash could reach it. */
+export function stakeParametersOf(
+  values: Pick<Parameters, 'unbondingMilliseconds' | 'appealMilliseconds' | 'jailMilliseconds'>,
+): StakeParameters {
+  const unbondingMilliseconds = Number(values.unbondingMilliseconds);
+  return {
+    ...FIRST_STAKE_PARAMETERS,
+    unbondingMilliseconds,
+    evidenceAgeMilliseconds: Math.min(FIRST_STAKE_PARAMETERS.evidenceAgeMilliseconds, unbondingMilliseconds - 1),
+    appealMilliseconds: Number(values.appealMilliseconds),
+    jailMilliseconds: Number(values.jailMilliseconds),
+  };
+}

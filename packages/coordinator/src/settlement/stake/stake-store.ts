@@ -3,27 +3,19 @@
  * those of `@fog/economy/staking`.
  */
 import type { StakingEvent, StakingFact } from '@fog/economy/staking';
-import type { Database, Reader, Writer } from '../../store/database.ts';
+import type { Database, Writer } from '../../store/database.ts';
 import { readLedgerTransfer } from '../ledger-queries.ts';
 import { MoneyMoves } from '../money-moves.ts';
 import type { SqlLedger } from '../sql-ledger.ts';
+import type { StakeListener } from '../stake-listener.ts';
 import type { StakeParameters } from './parameters.ts';
 import { StakeSession } from './stake-session.ts';
-import type { StakeMove } from './stake-totals.ts';
-
-/** Who wants to know of stake: those who count it as power, and keep it where it has voted. */
-export interface StakeListener {
-  /** In each transaction that changes what owners have bonded, with the ledger's sequence after it. */
-  moved(writer: Writer, moves: readonly StakeMove[], sequence: number): Promise<void>;
-  /** Until when stake of the owner that voted stays; null where none did. */
-  lockedUntil(writer: Reader, owner: string): Promise<number | null>;
-}
-
-const NOBODY: StakeListener = { moved: async () => undefined, lockedUntil: async () => null };
 
 export interface StakeStoreDependencies {
   database: Database;
   ledger: SqlLedger;
+  /** Told of what owners have at stake, and asked how long it stays. */
+  listener: StakeListener;
   parameters: () => StakeParameters;
   now: () => number;
 }
@@ -45,10 +37,11 @@ export interface StakeWork {
 
 export class StakeStore {
   readonly #dependencies: StakeStoreDependencies;
-  listener: StakeListener = NOBODY;
+  listener: StakeListener;
 
   constructor(dependencies: StakeStoreDependencies) {
     this.#dependencies = dependencies;
+    this.listener = dependencies.listener;
   }
 
   get parameters(): StakeParameters {

@@ -14,9 +14,9 @@ import type { Reader } from '../../store/database.ts';
 import { readDelegationsOf, readMovesOf, readUnbondingOf } from '../../store/stake-queries.ts';
 import { loadStakeRows } from '../../store/stake-rows.ts';
 import type { StakeFaultsTable } from '../../store/stake-tables.ts';
+import type { StakeListener } from '../stake-listener.ts';
 import { STAKE_HOME_LIMITS } from './limits.ts';
 import { LoadedStake } from './loaded-stake.ts';
-import type { StakeListener } from './stake-store.ts';
 import { bondedOf } from './stake-totals.ts';
 
 const { shownParts } = STAKE_HOME_LIMITS;
