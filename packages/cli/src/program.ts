@@ -19,6 +19,7 @@ import { addRunCommand } from './commands/run.ts';
 import { addSecretCommands } from './commands/secret.ts';
 import { addSimCommand } from './commands/sim.ts';
 import { addSlaCommand } from './commands/sla.ts';
+import { addStakeCommands } from './commands/stake.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addTokenCommands } from './commands/token.ts';
 import { addUpCommand } from './commands/up.ts';
@@ -65,6 +66,7 @@ export function buildProgram(terminal: Terminal): Command {
   addSlaCommand(program, terminal);
   addWalletCommands(program, terminal);
   addMarketCommand(program, terminal);
+  addStakeCommands(program, terminal);
   addDaoCommands(program, terminal);
   addConfigCommand(program, terminal);
   addCompletionCommand(program, terminal);

@@ -24,6 +24,7 @@ export * from './sandbox-path.ts';
 export * from './service-rules.ts';
 export * from './settings.ts';
 export * from './spec-faults.ts';
+export * from './stake.ts';
 export * from './states.ts';
 export * from './trust.ts';
 export * from './tunnels.ts';

@@ -33,6 +33,7 @@ import {
   taskWithAttemptsSchema,
   tokenSchema,
 } from './resources.ts';
+import { STAKE_ROUTES } from './stake-routes.ts';
 import { jobStateSchema, taskStateSchema } from './states.ts';
 import { DURATION_PATTERN } from './units.ts';
 
@@ -392,6 +393,7 @@ export const ROUTES = {
   },
   ...QUEUE_ROUTES,
   ...MONEY_ROUTES,
+  ...STAKE_ROUTES,
   ...DAO_ROUTES,
   setSecret: {
     method: 'PUT',

@@ -45,6 +45,11 @@ export class MoneyMoves {
     this.#transfers.push(...transfers);
   }
 
+  /** One that is there already is no fault. */
+  openAccounts(accounts: readonly NewAccount[]): void {
+    for (const account of accounts) this.#accounts.set(account.id, account);
+  }
+
   /** Accounts of the escrow of a job. */
   openEscrow(job: string, accounts: readonly EscrowAccount[]): void {
     for (const account of accounts) this.#accounts.set(account.id, { ...account, userData128: numberOfJob(job) });
@@ -66,18 +71,27 @@ export class MoneyMoves {
 
   /**
    * What was done before is no fault. Throws `internal` when the ledger refuses anything else: then a record and its
-   * account disagree, and nothing of the transaction may stand.
+   * account disagree, and nothing of the transaction may stand. Answers the ledger's sequence after it; null where nothing
+   * was asked of it.
    */
-  async carryOut(writer: Writer, ledger: SqlLedger, now: number): Promise<void> {
-    if (this.isEmpty) return;
+  async carryOut(writer: Writer, ledger: SqlLedger, now: number): Promise<number | null> {
+    if (this.isEmpty) return null;
     const accounts = [...this.#accounts.values()];
     const outcome = await ledger.apply(writer, { accounts, transfers: this.#transfers }, now);
     const opened = accounts.filter((_, index) => outcome.accounts[index]?.status === 'created').map(({ id }) => id);
     await insertWalletNames(writer, named(this.#names, opened));
-    const refused = outcome.transfers.findIndex(({ status }) => status !== 'created' && status !== 'exists');
-    if (refused === -1) return;
+    const isRefused = ({ status }: { status: string }) => status !== 'created' && status !== 'exists';
+    if (!outcome.transfers.some(isRefused)) return outcome.sequence;
+    // Of a chain, the one that broke it.
+    const refused = outcome.transfers.findIndex((one) => isRefused(one) && one.status !== 'linked_event_failed');
     const { status } = outcome.transfers[refused] as { status: string };
     const transfer = this.#transfers[refused] as NewTransfer;
+    if (status === 'exceeds_credits' && this.#names.has(transfer.debitAccount)) {
+      throw new FogError('insufficient-funds', `${this.#names.get(transfer.debitAccount)} has spent it meanwhile`, {
+        hint: 'fog wallet',
+        retryable: true,
+      });
+    }
     throw new FogError('internal', `the ledger refuses transfer ${transfer.id.toString(16)}: ${status}`, {
       details: { status, code: transfer.code, amount: String(transfer.amount) },
     });

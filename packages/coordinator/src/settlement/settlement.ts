@@ -26,6 +26,7 @@ import type { Turn } from '../dispatch/turn.ts';
 import type { TurnTask } from '../dispatch/turn-records.ts';
 import { SETTLEMENT_LIMITS } from '../limits.ts';
 import type { Database, Writer } from '../store/database.ts';
+import { insertFaults, type NewFault } from '../store/fault-rows.ts';
 import {
   loadEscrows,
   loadSettlements,
@@ -39,6 +40,9 @@ import { readLedgerAccount } from './ledger-queries.ts';
 import type { Market } from './market.ts';
 import { MoneyMoves } from './money-moves.ts';
 import type { SqlLedger } from './sql-ledger.ts';
+import { faultsOfTask } from './stake/faults.ts';
+import { type Earning, earningsOf, holdBack } from './stake/held-back.ts';
+import type { StakeStore } from './stake/stake-store.ts';
 import { settleTurnTask } from './turn-settlement.ts';
 import { spendable } from './wallets.ts';
 
@@ -50,6 +54,7 @@ export interface SettlementDependencies {
   currency: Currency;
   /** What the faucet gives, it gives at a submit, as much as is missing. */
   hasFaucet: boolean;
+  stake: StakeStore;
   parameters: () => PaymentParameters;
   now: () => number;
 }
@@ -59,7 +64,7 @@ export interface PreparedPayment {
   paymentTerms: string;
   escrow: string;
   /** Moves the money, when the job is stored. */
-  carryOut(): Promise<void>;
+  carryOut(): Promise<unknown>;
 }
 
 export class Settlement {
@@ -115,7 +120,7 @@ export class Settlement {
     { payments, rows }: Pick<Turn, 'payments' | 'rows'>,
     waits: readonly LeaseWait[],
   ): Promise<void> {
-    const { jobs, ledger, currency, now } = this.#dependencies;
+    const { jobs, ledger, currency, stake, now } = this.#dependencies;
     const paid = [...new Set([...payments.judged.keys(), ...payments.cancelled.keys()])].filter(
       ({ job }) => jobs.get(job).payment !== null,
     );
@@ -134,15 +139,18 @@ export class Settlement {
       records.set(job, noteWaits(record, terms, { waitMilliseconds: Math.max(0, at - since), tasks: count }));
     }
     const moves = new MoneyMoves(currency);
+    const earnings: Earning[] = [];
+    const faults: NewFault[] = [];
     for (const task of paid) {
       const job = jobs.get(task.job);
       const record = records.get(task.job);
       if (record === undefined) continue;
+      const verdicts = payments.judged.get(task) ?? NO_VERDICTS;
       const attempts = rows.attemptsOf(task);
       const step = settleTurnTask(job.payment as Escrow, record, settlements.get(task) ?? NOTHING_PAID, {
         task,
         job,
-        verdicts: payments.judged.get(task) ?? NO_VERDICTS,
+        verdicts,
         cancelled: payments.cancelled.get(task) ?? [],
         attempts,
         trusted,
@@ -152,10 +160,15 @@ export class Settlement {
       if (job.verification !== null) settlements.set(task, step.settlement);
       for (const { payee } of attempts) if (payee !== null) moves.openWallet(payee);
       moves.add(step);
+      earnings.push(...earningsOf(task, step.leases, { attempts, verdicts, terms: (job.payment as Escrow).terms }));
+      faults.push(...faultsOfTask(task, job, { verdicts, settlement: settlements.get(task), now: at }));
     }
     await saveSettlements(writer, settlements);
     await saveEscrows(writer, records);
-    await moves.carryOut(writer, ledger, at);
+    await insertFaults(writer, faults);
+    const held = await holdBack(stake, earnings, { writer, moves, now: at });
+    const sequence = await moves.carryOut(writer, ledger, at);
+    if (held !== null) await stake.tell(held, sequence);
   }
 
   /** Gives back what is left of jobs that have ended. Answers how many; there may be more. */

@@ -10,8 +10,9 @@ import type {
   LedgerSealsTable,
   LedgerTransfersTable,
 } from './ledger-tables.ts';
+import type { StakeTables } from './stake-tables.ts';
 
-export interface MoneyTables extends DaoTables {
+export interface MoneyTables extends DaoTables, StakeTables {
   market_prices: MarketPricesTable;
   ledger_clock: LedgerClockTable;
   ledger_accounts: LedgerRowsTable;
