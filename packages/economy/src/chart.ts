@@ -78,7 +78,7 @@ export type TransferKind = keyof typeof TRANSFER_CODES;
  * empty for those of which there is one a currency.
  */
 export function accountId(currency: Currency, kind: AccountKind, name = ''): bigint {
-  const known = accounts.getOrInsertComputed(`${currency} ${kind}`, newIds);
+  const known = accounts[currency].getOrInsertComputed(kind, newIds);
   return kept(known, name, () => BigInt(`0x${hashOf(wholeOf(['account', currency, kind, name])).slice(0, ID_DIGITS)}`));
 }
 
@@ -110,7 +110,7 @@ function familyOf(parts: readonly (string | number)[]): Family {
 }
 
 /** A hash takes some ten times as long as finding it here: each payout names two accounts and the family of its job. */
-const accounts = new Map<string, Map<string, bigint>>();
+const accounts: Record<Currency, Map<AccountKind, Map<string, bigint>>> = { fog: new Map(), faucet: new Map() };
 const families = new Map<string, Family>();
 const MOST_KEPT = 8192;
 

@@ -24,6 +24,7 @@ import type { JobCache } from '../dispatch/job-cache.ts';
 import type { LeaseWait } from '../dispatch/queueing/service-waits.ts';
 import type { Turn } from '../dispatch/turn.ts';
 import { SETTLEMENT_LIMITS } from '../limits.ts';
+import { allOf } from '../store/bulk.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { loadEscrows, loadSettlements, lockEndedJobs, saveEscrows, saveSettlements } from '../store/settlement-rows.ts';
 import { type PaymentParameters, termsOf } from './job-terms.ts';
@@ -143,9 +144,12 @@ export class Settlement {
       for (const { payee } of attempts) if (payee !== null) moves.openWallet(payee);
       moves.add(step);
     }
-    await saveSettlements(writer, settlements);
-    await saveEscrows(writer, records);
-    await moves.carryOut(writer, ledger, at);
+    // PostgreSQL works on the records while the ledger's first statements are written: the rows of the jobs are locked.
+    await allOf([
+      saveSettlements(writer, settlements),
+      saveEscrows(writer, records),
+      moves.carryOut(writer, ledger, at),
+    ]);
   }
 
   /** Gives back what is left of jobs that have ended. Answers how many; there may be more. */
