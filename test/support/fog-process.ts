@@ -24,13 +24,17 @@ export function temporaryFolder(name: string): string {
 }
 
 /** Throws what it printed on stderr when it ends before it is ready. */
-export async function startFog(dataDirectory: string, flags: readonly string[] = []): Promise<FogProcess> {
+export async function startFog(
+  dataDirectory: string,
+  flags: readonly string[] = [],
+  variables: Readonly<Record<string, string>> = {},
+): Promise<FogProcess> {
   const child = spawn(
     process.execPath,
     [FOG, 'up', '--json', '--listen', '127.0.0.1:0', '--data', dataDirectory, ...flags],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: environment(),
+      env: { ...environment(), ...variables },
     },
   );
   process.on('exit', () => child.kill('SIGKILL'));

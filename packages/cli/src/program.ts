@@ -5,6 +5,7 @@ import packageDescription from '../package.json' with { type: 'json' };
 import { addBlobCommands } from './commands/blob.ts';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addConfigCommand } from './commands/config.ts';
+import { addDaoCommands } from './commands/dao.ts';
 import { addDeployCommands } from './commands/deploy.ts';
 import { addForwardCommand } from './commands/forward.ts';
 import { addJobCommands } from './commands/job.ts';
@@ -64,6 +65,7 @@ export function buildProgram(terminal: Terminal): Command {
   addSlaCommand(program, terminal);
   addWalletCommands(program, terminal);
   addMarketCommand(program, terminal);
+  addDaoCommands(program, terminal);
   addConfigCommand(program, terminal);
   addCompletionCommand(program, terminal);
   return program;

@@ -232,7 +232,11 @@ describe('commands', () => {
     assert.deepEqual(await json(['plan', '--front']), front);
     const shown = (await inFog(['plan', '--front'])).stdout;
     assert.match(shown, /^\d+ placements? of 2 tasks; \* is what the weights pick:\n +COMPLETION +COST, MICRO-FOG/);
-    assert.match(shown, /\n\* +[\d.]+m?s/);
+    assert.match(shown, /\n\* +[\d.]+(ms|s|m) /);
+    const much = await readFile(join(folder, 'choice.yaml'), 'utf8');
+    await writeFile(join(folder, 'much.yaml'), much.replace(/count: \d+/, 'count: 500'));
+    const part = await inFog(['plan', 'much.yaml', '--front', '--time', '100ms']);
+    assert.match(part.stderr, /\d+ other tasks of the job would wait: there is no room for more now/);
     const nowhere = await inFog(['plan', 'nowhere.yaml', '--front', '--time', '100ms']);
     assert.deepEqual([nowhere.code, /no connected node can take any/.test(nowhere.stderr)], [125, true]);
     const axes = await inFog(['plan', 'choice.yaml', '--front', '--axes', 'cost,beauty']);

@@ -2,6 +2,8 @@ export * from './agent-frames.ts';
 export * from './blob-references.ts';
 export * from './client.ts';
 export * from './constraints.ts';
+export * from './dao.ts';
+export { DAO_ROUTES } from './dao-routes.ts';
 export * from './deployments.ts';
 export * from './endpoint.ts';
 export * from './errors.ts';

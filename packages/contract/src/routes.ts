@@ -3,6 +3,7 @@
  * the OpenAPI document is printed from it.
  */
 import { z } from 'zod';
+import { DAO_ROUTES } from './dao-routes.ts';
 import {
   deploymentSchema,
   deploymentSummarySchema,
@@ -391,6 +392,7 @@ export const ROUTES = {
   },
   ...QUEUE_ROUTES,
   ...MONEY_ROUTES,
+  ...DAO_ROUTES,
   setSecret: {
     method: 'PUT',
     path: '/v1/secrets/:name',

@@ -330,6 +330,7 @@ async function assembleCore({ url, ...given }: Basis & { stores: Stores; url: ()
     service,
     deployments: deployments.service,
     wallets: economy?.wallets ?? null,
+    dao: economy?.governance.dao ?? null,
     quotas: new QuotaService({ ...basis, dispatcher, quotas }),
   };
   return { bus, dispatcher, nodes, samples, space, sweeps, economy, outside, httpMetrics, coordinatorId, warn };

@@ -336,6 +336,26 @@ export const SETTLEMENT_LIMITS = {
   regions: 256,
 } as const;
 
+/** Governance. */
+export const DAO_LIMITS = {
+  /** How soon a parameter that another coordinator's vote has changed holds here. */
+  parameterMilliseconds: 2_000,
+  /** How often is looked for proposals whose time has come. */
+  lookMilliseconds: 2_000,
+  /** Proposals that one look moves on: each is a transaction. */
+  dueProposals: 100,
+  /** What was decided and could not be executed, such as a payment beyond the treasury, is tried again after so long. */
+  retryMilliseconds: 60_000,
+  /** Registered keys, and with them voters of a snapshot: its tree is hashed in half a second. As many ballots are taken. */
+  votingKeys: 1 << 16,
+  /** Stakes and delegations of one owner that are kept while a vote may ask about them; no delegation is taken beyond. */
+  stakeChanges: 1_000,
+  /** How often is removed what no vote asks about any more. */
+  forgetMilliseconds: 600_000,
+  /** A vote that opens while a ballot is on its way is opened first; more than once means that the clock leaps. */
+  openings: 3,
+} as const;
+
 /** The ledger in the database. */
 export const LEDGER_HOME_LIMITS = {
   /** Pending transfers that one transaction releases: it holds the ledger for some 20 ms. */

@@ -70,6 +70,8 @@ export const TRANSFER_CODES = {
   depositReturn: 33,
   /** Deposit to the treasury: hardly anybody voted. */
   depositForfeit: 34,
+  /** Wallet to treasury, of nothing: from here on another votes with an owner's stake. It gives that a place in the journal. */
+  delegateVote: 35,
 } as const;
 export type TransferKind = keyof typeof TRANSFER_CODES;
 

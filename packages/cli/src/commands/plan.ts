@@ -1,7 +1,15 @@
 /** `fog plan FILE`: where would it run, and at which price? */
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { FogError, type Front, OBJECTIVES, type ObjectiveName, parseDuration } from '@fog/contract';
+import {
+  counted,
+  FogError,
+  type Front,
+  OBJECTIVES,
+  type ObjectiveName,
+  parseDuration,
+  parseJobSpec,
+} from '@fog/contract';
 import { drawFront } from '@fog/scheduler/placement';
 import { standInForSpecFiles } from '@fog/sdk';
 import type { Command } from 'commander';
@@ -55,9 +63,15 @@ export function addPlanCommand(program: Command, terminal: Terminal): void {
 
 async function showFront(terminal: Terminal, file: string | undefined, options: PlanOptions): Promise<void> {
   const axes = options.axes === undefined ? null : parseAxes(options.axes);
-  const front = await readFront(terminal, file, options);
+  const { front, tasks } = await readFront(terminal, file, options);
   if (options.json) await writeJson(terminal, front);
   else await writeLine(terminal, frontText(front, stdoutColours(terminal)));
+  if (!options.json && tasks > front.tasks) {
+    await note(
+      terminal,
+      `${counted(tasks - front.tasks, 'other task')} of the job would wait: there is no room for more now`,
+    );
+  }
   if (options.svg === undefined) return;
   const [horizontal, vertical] = axes ?? [front.objectives[0], front.objectives[1] ?? front.objectives[0]];
   if (horizontal === undefined || vertical === undefined) return;
@@ -70,15 +84,24 @@ async function showFront(terminal: Terminal, file: string | undefined, options: 
   if (!options.json) await note(terminal, `drawn into ${options.svg}`);
 }
 
-async function readFront(terminal: Terminal, file: string | undefined, options: PlanOptions): Promise<Front> {
+/** With the number of tasks that it was asked for. */
+async function readFront(
+  terminal: Terminal,
+  file: string | undefined,
+  options: PlanOptions,
+): Promise<{ front: Front; tasks: number }> {
   if (file === undefined) {
     const fog = await connect(terminal, options);
-    return await fog.client.call('getFront', { params: { index: 0 } });
+    const kept = await fog.client.call('getFront', { params: { index: 0 } });
+    return { front: kept, tasks: kept.tasks };
   }
   const { document } = await readJobSource(terminal, file, []);
   const fog = await connect(terminal, options);
   const milliseconds = options.time === undefined ? undefined : parseDuration(options.time);
-  return await fog.client.call('planFront', { body: { spec: await standInForSpecFiles(document), milliseconds } });
+  const spec = await standInForSpecFiles(document);
+  const front = await fog.client.call('planFront', { body: { spec, milliseconds } });
+  // It was taken, so it is well-formed.
+  return { front, tasks: parseJobSpec(spec).spec.count };
 }
 
 function parseAxes(text: string): [ObjectiveName, ObjectiveName] {

@@ -4,12 +4,13 @@ import type { Registry } from 'prom-client';
 import type { JobCache } from '../dispatch/job-cache.ts';
 import type { Placer } from '../dispatch/placement/placer.ts';
 import type { Sweep } from '../dispatch/sweeps.ts';
+import { assembleGovernance, type Governance } from '../governance/assemble.ts';
+import { paymentParametersOf } from '../governance/payment-parameters.ts';
 import { LEDGER_HOME_LIMITS, SETTLEMENT_LIMITS } from '../limits.ts';
 import type { Database } from '../store/database.ts';
 import { makeFirstMoney } from './genesis.ts';
 import { Market } from './market.ts';
 import { registerLedgerGauges } from './metrics.ts';
-import { FIRST_PARAMETERS } from './parameters.ts';
 import { Sealer } from './sealing.ts';
 import { Settlement } from './settlement.ts';
 import { SqlLedger } from './sql-ledger.ts';
@@ -20,6 +21,7 @@ export interface Economy {
   market: Market;
   settlement: Settlement;
   wallets: Wallets;
+  governance: Governance;
   sweeps: Sweep[];
   /** Before anything is asked of it. */
   begin(): Promise<void>;
@@ -36,6 +38,7 @@ export function assembleEconomy({
   settings,
   isAlone,
   registry,
+  warn,
 }: {
   database: Database;
   jobs: JobCache;
@@ -46,12 +49,14 @@ export function assembleEconomy({
   isAlone: boolean;
   /** Of metrics; null where nobody looks at them. */
   registry: Registry | null;
+  warn: (message: string, data: Record<string, unknown>) => void;
 }): Economy | null {
   if (settings.economy === 'off') return null;
   const ledger = new SqlLedger(database.engine);
   const sealer = new Sealer({ database, coordinatorId, now });
   if (registry !== null) registerLedgerGauges(registry, database, now);
   const market = new Market({ database, jobs, now });
+  const governance = assembleGovernance({ database, ledger, now, warn, registry });
   const hasFaucet = settings.faucet === 'on' || (settings.faucet === 'auto' && isAlone);
   const settlement = new Settlement({
     database,
@@ -60,12 +65,13 @@ export function assembleEconomy({
     jobs,
     currency: hasFaucet ? 'faucet' : 'fog',
     hasFaucet,
-    parameters: () => FIRST_PARAMETERS,
+    parameters: () => paymentParametersOf(governance.parameters.values),
     now,
   });
   const sweeps: Sweep[] = [
     { name: 'prices', everyMilliseconds: SETTLEMENT_LIMITS.priceLookMilliseconds, run: () => market.step() },
     { name: 'escrows', everyMilliseconds: 1000, run: () => closeAll(settlement) },
+    ...governance.sweeps,
     {
       name: 'pending transfers',
       everyMilliseconds: LEDGER_HOME_LIMITS.expiryMilliseconds,
@@ -83,6 +89,7 @@ export function assembleEconomy({
   };
   const begin = async () => {
     await makeFirstMoney({ database, ledger, now }, settings.firstSupply);
+    await governance.begin();
     await market.step();
   };
   return {
@@ -90,6 +97,7 @@ export function assembleEconomy({
     market,
     settlement,
     wallets: new Wallets({ database, ledger, market, now }),
+    governance,
     sweeps,
     begin,
     tellPrices,

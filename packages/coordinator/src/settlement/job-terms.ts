@@ -1,19 +1,20 @@
 /** What a job costs: its terms, frozen at the submit, and the prices that follow from them. Pure. */
-import type { JobSpec } from '@fog/contract';
+import type { JobSpec, ServiceTier } from '@fog/contract';
 import { isLongRunning, parseDuration } from '@fog/contract';
 import { WHOLE_PPM } from '@fog/economy/amounts';
 import type { Currency } from '@fog/economy/chart';
 import { type LeasePrice, leasePrice, maximumPriceOf, readTerms, type Terms } from '@fog/economy/escrow';
 import { STANDARD_SLICE, slicesFor } from '@fog/scheduler/market';
-import { CREDIT_SCHEDULE, SERVICE_LEVELS } from '@fog/scheduler/queueing';
+import { SERVICE_LEVELS } from '@fog/scheduler/queueing';
 import { type Needs, requirementsOf } from '../dispatch/requirements.ts';
 import { SETTLEMENT_LIMITS } from '../limits.ts';
 
 /** What members may vote on, as it is at the submit. */
-export type PaymentParameters = Pick<
-  Terms,
-  'feePpm' | 'feeBurnPpm' | 'premiumPpm' | 'cancelPpm' | 'oversightPpm' | 'slash'
->;
+export interface PaymentParameters
+  extends Pick<Terms, 'feePpm' | 'feeBurnPpm' | 'premiumPpm' | 'cancelPpm' | 'oversightPpm' | 'slash' | 'credits'> {
+  /** Of the price of bronze. */
+  tierPpm: Readonly<Record<ServiceTier, bigint>>;
+}
 
 export interface TermsRequest {
   spec: JobSpec;
@@ -28,8 +29,8 @@ export interface TermsRequest {
 /** Throws `invalid-request` where a result could cost more than can be paid. */
 export function termsOf({ spec, submitter, tasks, currency, postedMicroFog, parameters }: TermsRequest): Terms {
   const { tier = 'bronze', budget, verification, timeouts } = spec.spec;
-  const { pricePermille, p95WaitMilliseconds } = SERVICE_LEVELS[tier];
-  const pricePpm = ppmOf(pricePermille);
+  const { tierPpm, ...voted } = parameters;
+  const pricePpm = tierPpm[tier];
   const isReplicated = verification !== undefined && verification.mode !== 'none';
   const longest = isLongRunning(spec) ? SETTLEMENT_LIMITS.periodMilliseconds : parseDuration(timeouts.attempt);
   const { milliCpu, memoryBytes } = requirementsOf(spec, submitter);
@@ -47,14 +48,10 @@ export function termsOf({ spec, submitter, tasks, currency, postedMicroFog, para
     periodMilliseconds: isLongRunning(spec) ? SETTLEMENT_LIMITS.periodMilliseconds : null,
     tier,
     pricePpm,
-    promisedWaitMilliseconds: p95WaitMilliseconds,
-    credits: CREDIT_SCHEDULE.map(({ abovePermille, creditPermille }) => ({
-      abovePermille,
-      creditPpm: ppmOf(creditPermille),
-    })),
+    promisedWaitMilliseconds: SERVICE_LEVELS[tier].p95WaitMilliseconds,
     meter: null,
     priceRule: 'lowest-report',
-    ...parameters,
+    ...voted,
   };
 }
 
@@ -66,10 +63,6 @@ export function storedTerms(text: string | null): Terms | null {
 /** Micro-FOG for a slice in the tier, rounded up for the provider. */
 export function tierPrice(bronzeMicroFog: number, { pricePpm }: Pick<Terms, 'pricePpm'>): number {
   return Number((BigInt(bronzeMicroFog) * pricePpm + WHOLE_PPM - 1n) / WHOLE_PPM);
-}
-
-function ppmOf(permille: number): bigint {
-  return BigInt(permille) * 1000n;
 }
 
 const SLICE_PARTS = 1_000_000;

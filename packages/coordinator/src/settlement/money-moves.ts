@@ -36,6 +36,11 @@ export class MoneyMoves {
     this.#open('wallet', principal, DEBITS_MUST_NOT_EXCEED_CREDITS);
   }
 
+  /** What lies there while a proposal is decided. */
+  openDeposit(proposal: string): void {
+    this.#open('deposit', proposal, DEBITS_MUST_NOT_EXCEED_CREDITS);
+  }
+
   add({ transfers }: { transfers: readonly NewTransfer[] }): void {
     this.#transfers.push(...transfers);
   }
@@ -78,7 +83,7 @@ export class MoneyMoves {
     });
   }
 
-  #open(kind: 'issuance' | 'treasury' | 'wallet', name: string, flags: number): void {
+  #open(kind: 'issuance' | 'treasury' | 'wallet' | 'deposit', name: string, flags: number): void {
     const id = accountId(this.#currency, kind, name);
     if (this.#accounts.has(id)) return;
     this.#accounts.set(id, { id, ledger: CURRENCIES[this.#currency], code: ACCOUNT_CODES[kind], flags });

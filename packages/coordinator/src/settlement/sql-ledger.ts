@@ -93,6 +93,18 @@ export class SqlLedger {
   }
 
   /**
+   * Takes the clock until the end of the transaction, for what moves no money and has its place between what does. Answers
+   * the tick that is not over, and the time in milliseconds, which goes back for no coordinator.
+   */
+  async tick(writer: Writer, now: number): Promise<{ sequence: number; nowMilliseconds: number }> {
+    const clock = await lockClock(writer, this.#engine);
+    const before = readTime(clock.timestamp);
+    const timestamp = later(before, now);
+    if (timestamp > before) await saveClock(writer, { ...clock, timestamp: timeBytes(timestamp) });
+    return { sequence: clock.sequence + 1, nowMilliseconds: Number(timestamp / NANOSECONDS_PER_MILLISECOND) };
+  }
+
+  /**
    * Releases what pending transfers reserved whose time is over, the first ones at most as many as a batch takes.
    * Answers how many, and whether there may be more.
    */

@@ -1,4 +1,5 @@
 /** The tables of money; see tables.ts. */
+import type { DaoTables } from './dao-tables.ts';
 import type {
   LedgerBalancesTable,
   LedgerBatchesTable,
@@ -10,7 +11,7 @@ import type {
   LedgerTransfersTable,
 } from './ledger-tables.ts';
 
-export interface MoneyTables {
+export interface MoneyTables extends DaoTables {
   market_prices: MarketPricesTable;
   ledger_clock: LedgerClockTable;
   ledger_accounts: LedgerRowsTable;

@@ -67,6 +67,16 @@ const TABLES: readonly (keyof Tables)[] = [
   'service_settlements',
   'market_prices',
   'wallet_names',
+  'dao_network',
+  'dao_parameters',
+  'dao_audit',
+  'dao_proposals',
+  'dao_ballots',
+  'dao_snapshots',
+  'dao_snapshot_voters',
+  'dao_stakes',
+  'dao_powers',
+  'dao_voting_keys',
 ];
 
 /** What is only ever added to, from its newest part on. */

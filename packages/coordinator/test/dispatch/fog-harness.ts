@@ -137,7 +137,7 @@ export class Fog implements AsyncDisposable {
     const basis = { database, coordinatorId, now };
     const queueing = openQueueing(basis, options.agingBound ?? '10m', () => undefined);
     this.quotas = queueing.quotas;
-    this.economy = economyOf({ ...basis, jobs: jobCache }, options);
+    this.economy = economyOf({ ...basis, jobs: jobCache, warn }, options);
     const settlement = this.economy?.settlement ?? null;
     this.dispatcher = new Dispatcher({
       ...queueing,
@@ -215,6 +215,7 @@ export class Fog implements AsyncDisposable {
         .onConflict((conflict) => conflict.doNothing())
         .execute(),
     );
+    await fog.economy?.governance.begin();
     await fog.sweeps.takeStock();
     return fog;
   }
@@ -287,7 +288,7 @@ export class Fog implements AsyncDisposable {
 }
 
 function economyOf(
-  parts: Pick<Parameters<typeof assembleEconomy>[0], 'database' | 'jobs' | 'coordinatorId' | 'now'>,
+  parts: Pick<Parameters<typeof assembleEconomy>[0], 'database' | 'jobs' | 'coordinatorId' | 'now' | 'warn'>,
   { economy = 'off', faucet = 'on' }: FogOptions,
 ): Economy | null {
   return assembleEconomy({ ...parts, settings: { economy, faucet, firstSupply: '0' }, isAlone: true, registry: null });

@@ -76,6 +76,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     }),
     tokens,
     wallets: null,
+    dao: null,
     secrets: new SecretStore({ database, key: randomBytes(32) }),
     blobs,
     ports: { request: async () => Promise.reject(new FogError('not-found', 'no job publishes a port here')) },
