@@ -25,6 +25,7 @@ import type { LeaseWait } from '../dispatch/queueing/service-waits.ts';
 import type { Turn } from '../dispatch/turn.ts';
 import type { TurnTask } from '../dispatch/turn-records.ts';
 import { SETTLEMENT_LIMITS } from '../limits.ts';
+import { allOf } from '../store/bulk.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { insertFaults, type NewFault } from '../store/fault-rows.ts';
 import {
@@ -163,11 +164,14 @@ export class Settlement {
       earnings.push(...earningsOf(task, step.leases, { attempts, verdicts, terms: (job.payment as Escrow).terms }));
       faults.push(...faultsOfTask(task, job, { verdicts, settlement: settlements.get(task), now: at }));
     }
-    await saveSettlements(writer, settlements);
-    await saveEscrows(writer, records);
-    await insertFaults(writer, faults);
     const held = await holdBack(stake, earnings, { writer, moves, now: at });
-    const sequence = await moves.carryOut(writer, ledger, at);
+    // PostgreSQL works on the records while the ledger's first statements are written: the rows of the jobs are locked.
+    const [, , , sequence] = await allOf([
+      saveSettlements(writer, settlements),
+      saveEscrows(writer, records),
+      insertFaults(writer, faults),
+      moves.carryOut(writer, ledger, at),
+    ]);
     if (held !== null) await stake.tell(held, sequence);
   }
 
