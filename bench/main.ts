@@ -9,6 +9,7 @@ import { agents } from './agents.ts';
 import type { Benchmark } from './benchmark.ts';
 import { dispatch } from './dispatch.ts';
 import { docker } from './docker.ts';
+import { fuel } from './fuel.ts';
 import { ledger } from './ledger.ts';
 import { describeCommit, describeMachine } from './machine.ts';
 import { map } from './map.ts';
@@ -23,6 +24,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   agents,
   queue,
   wasm,
+  fuel,
   map,
   docker,
   verification,

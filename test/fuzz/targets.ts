@@ -8,6 +8,7 @@ import { REPLY_BLOCKS } from './targets/reply-blocks.ts';
 import { DATAGRAMS, SERVICE_MESSAGES } from './targets/service-messages.ts';
 import { SPHINX_COMMANDS } from './targets/sphinx-commands.ts';
 import { UNWRAP } from './targets/unwrap.ts';
+import { WASM_MODULES } from './targets/wasm-modules.ts';
 
 export const TARGETS: ReadonlyMap<string, FuzzTarget> = new Map([
   ['unwrap', UNWRAP],
@@ -23,4 +24,5 @@ export const TARGETS: ReadonlyMap<string, FuzzTarget> = new Map([
   ['consensus', CONSENSUS],
   ['authority-messages', AUTHORITY_MESSAGES],
   ['dao-records', DAO_RECORDS],
+  ['wasm-modules', WASM_MODULES],
 ]);

@@ -1,67 +1,14 @@
 /** Verified jobs from their document to their result, with real agents that nobody trusts, of two owners and networks. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { startAgent } from '@fog/agent';
-import { agentSettingsSchema, coordinatorSettingsSchema, FogClient, type Job, type RuntimeName } from '@fog/contract';
-import { type RunningCoordinator, startCoordinator } from '@fog/coordinator';
-import { Fog } from '@fog/sdk';
 import { skipProcess } from '../../packages/runtimes/test/process/programs.ts';
-import { temporaryFolder } from '../support/fog-process.ts';
 import { tarArchive } from '../support/tar-archive.ts';
+import { hasIPv6, VerifyingFog } from '../support/verifying-fog.ts';
 
 const SCRIPT = 'export default ({ args }, ctx) => ({ args, partition: ctx.partition.index, drawn: Math.random() });';
 const COMPARE = `export default ({ files }) =>
   Math.abs(files['/left/time'].json() - files['/right/time'].json()) < 600;`;
-const hasIPv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));
-
-class VerifyingFog implements AsyncDisposable {
-  readonly #stack = new AsyncDisposableStack();
-  readonly #data: string;
-  readonly #coordinator: RunningCoordinator;
-  readonly client: FogClient;
-
-  private constructor(data: string, coordinator: RunningCoordinator) {
-    this.#data = data;
-    this.#coordinator = coordinator;
-    this.client = new FogClient({ url: this.#urlAt('127.0.0.1'), token: coordinator.adminToken });
-    this.#stack.defer(() => coordinator.close());
-  }
-
-  static async start(): Promise<VerifyingFog> {
-    const data = temporaryFolder('verified-job');
-    const settings = coordinatorSettingsSchema.parse({ listen: '[::]:0', plainHttp: true });
-    return new VerifyingFog(data, await startCoordinator({ dataDirectory: join(data, 'coordinator'), settings }));
-  }
-
-  async addNode(owner: string, host: string, runtimes: RuntimeName[], isTrusted = false): Promise<void> {
-    const { token } = await this.#coordinator.createToken({ scope: 'node', principal: owner, trusted: isTrusted });
-    const agent = await startAgent({
-      dataDirectory: join(this.#data, owner),
-      url: this.#urlAt(host),
-      token,
-      settings: agentSettingsSchema.parse({ name: owner, slots: 1, runtimes }),
-    });
-    this.#stack.defer(() => agent.stop());
-    await agent.connected();
-  }
-
-  /** Until it has ended. */
-  async run(spec: object, files: Record<string, string | Uint8Array>): Promise<Job> {
-    const job = await new Fog(this.client).run({ kind: 'Job', spec }, { files });
-    return (await job.wait({ timeoutMilliseconds: 60_000 })).job;
-  }
-
-  #urlAt(host: string): string {
-    return `http://${host}:${new URL(this.#coordinator.url).port}`;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#stack.disposeAsync();
-  }
-}
 
 describe('verified jobs', { skip: hasIPv6 ? false : 'no ::1 here' }, () => {
   test('two strangers compute the same, and are believed', async () => {
@@ -112,7 +59,7 @@ describe('verified jobs', { skip: hasIPv6 ? false : 'no ::1 here' }, () => {
     await using fog = await VerifyingFog.start();
     await fog.addNode('olga', '127.0.0.1', ['process']);
     await fog.addNode('oleg', '[::1]', ['process']);
-    await fog.addNode('root', '127.0.0.1', ['javascript'], true);
+    await fog.addNode('root', '127.0.0.1', ['javascript'], { isTrusted: true });
     const task = {
       runtime: 'process',
       process: { command: ['/bin/sh', '-c', 'date +%s.%N > /tmp/time'] },

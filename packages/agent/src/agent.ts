@@ -139,7 +139,7 @@ export class Agent implements RunningAgent {
     this.#attempts = new Attempts(
       {
         node,
-        programOf: (group) => programOf(group.spec.spec.task, parts),
+        programOf: (group) => programOf(group.spec.spec, parts),
         refusal: (request) => this.#runtime(request.program.runtime).refusal(request),
         attemptDependencies: (group, name, program, checkpoint) =>
           this.#attemptDependencies(group, name, program, checkpoint),

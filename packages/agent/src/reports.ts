@@ -22,6 +22,7 @@ export function usageOf(usage: AttemptUsage): Usage {
     wallMilliseconds: measured(usage.wallMilliseconds) ?? 0,
     cpuMilliseconds: measured(usage.cpuMilliseconds),
     peakMemoryBytes: measured(usage.peakMemoryBytes),
+    ...(Number.isSafeInteger(usage.fuel) ? { fuel: usage.fuel } : {}),
   };
 }
 

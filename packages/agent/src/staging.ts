@@ -1,6 +1,14 @@
 /** Brings everything an attempt reads onto this machine before it starts. */
 import { readFile } from 'node:fs/promises';
-import { decodeFolderManifest, FogError, type FolderEntry, type JobInput, LIMITS, type TaskSpec } from '@fog/contract';
+import {
+  decodeFolderManifest,
+  FogError,
+  type FolderEntry,
+  type JobInput,
+  type JobSpec,
+  LIMITS,
+  type TaskSpec,
+} from '@fog/contract';
 import type { AttemptRequest, InputFile, Program } from '@fog/runtimes';
 import { AttemptFailure } from './attempt-failure.ts';
 import type { BlobCache } from './blob-cache.ts';
@@ -34,13 +42,18 @@ function programDigest(task: TaskSpec): string | null {
  * secret of it comes with the attempt.
  */
 export function programOf(
-  task: TaskSpec,
+  { task, budget }: Pick<JobSpec['spec'], 'task' | 'budget'>,
   { cache, roots }: { [Shelf in keyof Shelves]: Pick<Shelves[Shelf], 'pathOf'> },
 ): Program | null {
   const { wasm, javascript, docker, kubernetes } = task;
   const network = { allow: task.network === 'none' ? [] : task.network.allow, inbound: isReached(task) };
   if (wasm !== undefined) {
-    return { runtime: 'wasm', modulePath: cache.pathOf(wasm.module), moduleDigest: wasm.module };
+    return {
+      runtime: 'wasm',
+      modulePath: cache.pathOf(wasm.module),
+      moduleDigest: wasm.module,
+      ...(budget?.meter === 'fuel' ? { meter: 'fuel' } : {}),
+    };
   }
   if (javascript !== undefined) {
     return { runtime: 'javascript', scriptPath: cache.pathOf(javascript.script), engine: javascript.engine };

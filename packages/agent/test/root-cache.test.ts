@@ -174,7 +174,7 @@ test('an attempt stages its root with its files, and holds it until it is releas
   };
   const digest = shelf.add(archiveOf('one'));
   assert(!isStaged(task(digest), node));
-  const program = programOf(task(digest), node);
+  const program = programOf({ task: task(digest) }, node);
   assert(program?.runtime === 'process');
   assert.equal(program.rootPath, roots.pathOf(digest));
   const staged = await stage(task(digest), node, never);

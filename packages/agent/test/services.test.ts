@@ -174,7 +174,7 @@ test('a node that drains does not wait for what has no end', async () => {
 test('a way into the sandbox is made where it is needed', () => {
   const inbound = (task: object) => {
     const { spec } = service({ ports: undefined, ...task });
-    const program = programOf(spec.spec.task, { cache: { pathOf: () => '' }, roots: { pathOf: () => '' } });
+    const program = programOf(spec.spec, { cache: { pathOf: () => '' }, roots: { pathOf: () => '' } });
     return program !== null && 'network' in program && program.network.inbound;
   };
   const docker = { runtime: 'docker', docker: { image: 'busybox' }, process: undefined };

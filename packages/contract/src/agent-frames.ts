@@ -55,6 +55,8 @@ export const usageSchema = z.strictObject({
   wallMilliseconds: z.number().nonnegative(),
   cpuMilliseconds: z.number().nonnegative().nullable(),
   peakMemoryBytes: z.number().nonnegative().nullable(),
+  /** Of a metered program that came to its end, up to 2^53 - 1, which stands for more too. Left out: nothing was counted. */
+  fuel: z.int().nonnegative().optional(),
 });
 export type Usage = z.infer<typeof usageSchema>;
 

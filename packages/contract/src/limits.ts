@@ -84,4 +84,6 @@ export const LIMITS = {
   spotCheckShare: 0.5,
   /** Any hash or UUID fits. */
   idempotencyKeyBytes: 256,
+  /** Why somebody appeals, or what decides it: a page. */
+  reasonCharacters: 4_000,
 } as const;

@@ -61,8 +61,10 @@ export const jobPaymentSchema = z.strictObject({
   deposited: microFogTextSchema,
   /** To those whose results count. */
   paid: microFogTextSchema,
-  /** To the treasury. */
+  /** To the treasury, but for what burned. */
   fees: microFogTextSchema,
+  /** Of the fees. */
+  burned: microFogTextSchema,
   /** Back to the buyer: for missed service levels, and what was not spent. */
   credits: microFogTextSchema,
   refunded: microFogTextSchema,

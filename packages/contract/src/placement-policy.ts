@@ -55,14 +55,24 @@ const trustFloorSchema = z.number().min(0).max(1).meta({
   description: 'Least reputation of its node: the share of right results that verification vouches for, such as 0.95',
 });
 
+/** What decides the price of a result, below the most that it may cost. */
+export const METERS = ['clock', 'fuel'] as const;
+export type MeterName = (typeof METERS)[number];
+
 export const budgetSchema = z
   .strictObject({
     perTask: z
       .int()
       .min(0)
       .max(LIMITS.microFog)
+      .optional()
       .meta({ description: 'Micro-FOG that one run may cost; dearer nodes are left out' }),
+    meter: z.enum(METERS).optional().meta({
+      description:
+        'What a run is paid by: clock, the time that it takes (the default); fuel, for wasm: the instructions that it executes, of which every node counts the same number',
+    }),
   })
+  .refine((budget) => Object.keys(budget).length > 0, 'must say perTask or meter')
   .meta({ description: 'What may be paid, by the prices that nodes ask and the tier' });
 
 export const tierSchema = z.enum(SERVICE_TIERS).meta({

@@ -13,6 +13,10 @@ export function placementFaults(spec: Record<string, unknown> | null): RuleFault
   if (spec.type === 'ops' && spec.dependsOn !== undefined) {
     faults.push({ path: ['dependsOn'], message: 'cannot be set for type: ops, whose nodes are chosen at the submit' });
   }
+  const runtime = recordIn(spec, 'task')?.runtime;
+  if (recordIn(spec, 'budget')?.meter === 'fuel' && typeof runtime === 'string' && runtime !== 'wasm') {
+    faults.push({ path: ['budget', 'meter'], message: 'fuel is counted in the runtime wasm only: leave it out' });
+  }
   if (spec.type !== 'service' && spec.type !== 'daemon') return faults;
   for (const key of ['deadline', 'dependsOn'] as const) {
     if (spec[key] === undefined) continue;

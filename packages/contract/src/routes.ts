@@ -3,6 +3,7 @@
  * the OpenAPI document is printed from it.
  */
 import { z } from 'zod';
+import { DAO_ROUTES } from './dao-routes.ts';
 import {
   deploymentSchema,
   deploymentSummarySchema,
@@ -32,6 +33,7 @@ import {
   taskWithAttemptsSchema,
   tokenSchema,
 } from './resources.ts';
+import { STAKE_ROUTES } from './stake-routes.ts';
 import { jobStateSchema, taskStateSchema } from './states.ts';
 import { DURATION_PATTERN } from './units.ts';
 
@@ -391,6 +393,8 @@ export const ROUTES = {
   },
   ...QUEUE_ROUTES,
   ...MONEY_ROUTES,
+  ...STAKE_ROUTES,
+  ...DAO_ROUTES,
   setSecret: {
     method: 'PUT',
     path: '/v1/secrets/:name',

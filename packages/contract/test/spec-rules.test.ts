@@ -75,6 +75,7 @@ const BREAKS: readonly Break[] = [
   }),
   broken('metadata.namespace', (it) => Object.assign(it.metadata, { namespace: 'mine' })),
   broken('spec.budget', (it) => Object.assign(it.spec, { budget: 5 })),
+  broken('spec.budget.meter', (it) => Object.assign(it.spec, { budget: { meter: 'fuel' } }), 'spec.budget'),
   broken('spec.count', (it) => Object.assign(it.spec, { count: 2 })),
   broken('spec.priority', (it) => Object.assign(it.spec, { priority: 'high' })),
   broken('spec.task.wasm', (it) => Object.assign(it.spec.task, { wasm: { module: DIGEST } })),

@@ -267,7 +267,7 @@ async function assembleDispatch({
     resolveSecrets: (principal, names) => stores.secrets.resolve(principal, names),
     metrics: createDispatcherMetrics(httpMetrics.registry, status),
   });
-  economy?.tellPrices(dispatcher.sessions.placer);
+  economy?.tellPlacer(dispatcher.sessions.placer);
   const space = await openSpace(database, options, httpMetrics.registry);
   return { basis, startedAt, httpMetrics, listening, economy, settlement, queueing, dispatcher, space };
 }
@@ -330,6 +330,8 @@ async function assembleCore({ url, ...given }: Basis & { stores: Stores; url: ()
     service,
     deployments: deployments.service,
     wallets: economy?.wallets ?? null,
+    staking: economy?.staking ?? null,
+    dao: economy?.governance.dao ?? null,
     quotas: new QuotaService({ ...basis, dispatcher, quotas }),
   };
   return { bus, dispatcher, nodes, samples, space, sweeps, economy, outside, httpMetrics, coordinatorId, warn };

@@ -324,6 +324,8 @@ export const SETTLEMENT_LIMITS = {
   priceStepMilliseconds: 10_000,
   /** A job without a budget pays no more than this many times the posted price: its cover is reckoned by it. */
   dearestMultiple: 2,
+  /** Fuel of five minutes of the reference processor: CPython at 13.3 * 10^9 units a second (`npm run bench -- fuel`). */
+  sliceFuel: 4_000_000_000_000,
   /** What is kept running is paid for in periods of so long. */
   periodMilliseconds: 3_600_000,
   /** What one submit may be given by the faucet, 10^9 FOG: more than all tasks of a job can cost at usual prices. */
@@ -334,6 +336,26 @@ export const SETTLEMENT_LIMITS = {
   priceLookMilliseconds: 2_000,
   /** Regions with a price of their own: nodes name them. */
   regions: 256,
+} as const;
+
+/** Governance. */
+export const DAO_LIMITS = {
+  /** How soon a parameter that another coordinator's vote has changed holds here. */
+  parameterMilliseconds: 2_000,
+  /** How often is looked for proposals whose time has come. */
+  lookMilliseconds: 2_000,
+  /** Proposals that one look moves on: each is a transaction. */
+  dueProposals: 100,
+  /** What was decided and could not be executed, such as a payment beyond the treasury, is tried again after so long. */
+  retryMilliseconds: 60_000,
+  /** Registered keys, and with them voters of a snapshot: its tree is hashed in half a second. As many ballots are taken. */
+  votingKeys: 1 << 16,
+  /** Stakes and delegations of one owner that are kept while a vote may ask about them; no delegation is taken beyond. */
+  stakeChanges: 1_000,
+  /** How often is removed what no vote asks about any more. */
+  forgetMilliseconds: 600_000,
+  /** A vote that opens while a ballot is on its way is opened first; more than once means that the clock leaps. */
+  openings: 3,
 } as const;
 
 /** The ledger in the database. */

@@ -70,6 +70,8 @@ export const TRANSFER_CODES = {
   depositReturn: 33,
   /** Deposit to the treasury: hardly anybody voted. */
   depositForfeit: 34,
+  /** Wallet to treasury, of nothing: from here on another votes with an owner's stake. It gives that a place in the journal. */
+  delegateVote: 35,
 } as const;
 export type TransferKind = keyof typeof TRANSFER_CODES;
 
@@ -78,11 +80,14 @@ export type TransferKind = keyof typeof TRANSFER_CODES;
  * empty for those of which there is one a currency.
  */
 export function accountId(currency: Currency, kind: AccountKind, name = ''): bigint {
-  return keptId('account', currency, kind, name);
+  const known = accounts[currency].getOrInsertComputed(kind, newIds);
+  return kept(known, name, () => BigInt(`0x${hashOf(wholeOf(['account', currency, kind, name])).slice(0, ID_DIGITS)}`));
 }
 
-/** Bits of a transfer's id that its family decides alone. The 96 others keep two transfers from having one id. */
-const FAMILY_BITS = 32n;
+/** Hexadecimal digits of an id, and of those the ones that its family decides alone. */
+const ID_DIGITS = 32;
+/** The 96 other bits keep two transfers from having one id. */
+const FAMILY_DIGITS = 8;
 
 /**
  * The id of a transfer, 128 bits: the same cause always gives the same, so that it cannot be made twice. The first part
@@ -90,41 +95,53 @@ const FAMILY_BITS = 32n;
  * an index of ids. Where it does not, a million transfers later each is a page of the disk to write.
  */
 export function transferId(kind: TransferKind, ...cause: readonly (string | number)[]): bigint {
-  const family = keptId('family', ...cause.slice(0, 1)) >> (128n - FAMILY_BITS);
-  const own = derivedId('transfer', kind, ...cause) >> FAMILY_BITS;
-  return (family << (128n - FAMILY_BITS)) | own;
+  const [first, ...others] = cause;
+  const family = first === undefined ? familyOf([]) : kept(families, String(first), () => familyOf([first]));
+  const own = hashOf(`8:transfer;${kind.length}:${kind};${family.whole}${wholeOf(others)}`);
+  return BigInt(`0x${family.digits}${own.slice(0, ID_DIGITS - FAMILY_DIGITS)}`);
 }
 
-/** The first 128 bits of a SHA-256 over the parts, each with its length. Never 0 or 2^128 - 1, as far as anyone knows. */
-function derivedId(...parts: readonly (string | number)[]): bigint {
-  return hashOf(wholeOf(parts));
+interface Family {
+  digits: string;
+  /** The part of the cause as it is hashed. */
+  whole: string;
 }
 
-/** The same for parts that are asked for again and again. */
-function keptId(...parts: readonly (string | number)[]): bigint {
-  const whole = wholeOf(parts);
-  const known = kept.get(whole);
-  if (known !== undefined) return known;
-  const oldest = kept.keys().next();
-  if (kept.size >= MOST_KEPT && !oldest.done) kept.delete(oldest.value);
-  const id = hashOf(whole);
-  kept.set(whole, id);
-  return id;
+function familyOf(parts: readonly (string | number)[]): Family {
+  return { digits: hashOf(wholeOf(['family', ...parts])).slice(0, FAMILY_DIGITS), whole: wholeOf(parts) };
 }
 
 /** A hash takes some ten times as long as finding it here: each payout names two accounts and the family of its job. */
-const kept = new Map<string, bigint>();
+const accounts: Record<Currency, Map<AccountKind, Map<string, bigint>>> = { fog: new Map(), faucet: new Map() };
+const families = new Map<string, Family>();
 const MOST_KEPT = 8192;
 
+function newIds(): Map<string, bigint> {
+  return new Map();
+}
+
+/** What was made of a name before, or makes it; of too many names the oldest is forgotten. */
+function kept<Value>(known: Map<string, Value>, name: string, make: () => Value): Value {
+  const found = known.get(name);
+  if (found !== undefined) return found;
+  const oldest = known.keys().next();
+  if (known.size >= MOST_KEPT && !oldest.done) known.delete(oldest.value);
+  const made = make();
+  known.set(name, made);
+  return made;
+}
+
+/** The parts, each with its length in bytes, so that no two lists of them are one text. */
 function wholeOf(parts: readonly (string | number)[]): string {
   let whole = '';
   for (const part of parts) {
     const text = String(part);
-    whole += `${Buffer.byteLength(text)}:${text};`;
+    whole += `${typeof part === 'number' ? text.length : Buffer.byteLength(text)}:${text};`;
   }
   return whole;
 }
 
-function hashOf(whole: string): bigint {
-  return BigInt(`0x${hash('sha256', whole, 'hex').slice(0, 32)}`);
+/** SHA-256, of which an id takes the first digits. It is never 0 or 2^128 - 1, as far as anyone knows. */
+function hashOf(whole: string): string {
+  return hash('sha256', whole, 'hex');
 }

@@ -85,6 +85,8 @@ export interface WasmProgram {
   modulePath: string;
   /** Names the module in the compile cache. */
   moduleDigest: string;
+  /** Counts what the program does, the same number on every machine. */
+  meter?: 'fuel';
 }
 
 export interface JavascriptProgram {
@@ -146,6 +148,8 @@ export interface AttemptUsage {
   /** User and system time of the processes that ran the job; null where the platform does not tell. */
   cpuMilliseconds: number | null;
   peakMemoryBytes: number | null;
+  /** Of a metered wasm program that came to its end: units of `wasm/fuel-meter.ts`; 2^53 - 1 stands for that or more. */
+  fuel?: number;
 }
 
 /** One file of an output. `relativePath` is '' when the output is itself a file, otherwise `a/b.txt`, sorted by bytes. */

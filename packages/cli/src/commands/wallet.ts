@@ -118,7 +118,7 @@ function historyTable(entries: readonly WalletEntry[], terminal: Terminal): stri
 }
 
 function paymentTable(payment: JobPayment, terminal: Terminal): string {
-  const { phase, currency, maximumPrice, deposited, paid, fees, credits, refunded } = payment;
+  const { phase, currency, maximumPrice, deposited, paid, fees, burned, credits, refunded } = payment;
   const rows = [
     ['escrow', phase],
     ['currency', currency],
@@ -126,6 +126,7 @@ function paymentTable(payment: JobPayment, terminal: Terminal): string {
     ['covered with', fog(deposited)],
     ['paid for results', fog(paid)],
     ['fees', fog(fees)],
+    ['fees that burned', fog(burned)],
     ['credits', fog(credits)],
     ['returned', fog(refunded)],
   ];

@@ -184,6 +184,7 @@ function usedText({ usage, engine }: Attempt): string {
     engine,
     usage?.cpuMilliseconds == null ? null : `${formatDuration(usage.cpuMilliseconds)} cpu`,
     usage?.peakMemoryBytes == null ? null : formatBytes(usage.peakMemoryBytes),
+    usage?.fuel === undefined ? null : `${usage.fuel} fuel`,
   ];
   return parts.filter((part) => part !== null).join(', ');
 }

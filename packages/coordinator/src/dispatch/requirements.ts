@@ -63,6 +63,8 @@ export interface Requirements extends Needs {
   latency?: number;
   /** Of one run, in micro-FOG. */
   budget?: number;
+  /** The node has to count it. */
+  meter?: 'fuel';
   privacy?: 'private';
   /** Counted from the submit, in milliseconds. */
   deadline?: { within: number; strict: boolean };
@@ -106,7 +108,8 @@ function termsOf(spec: JobSpec): Partial<Requirements> {
     ...(objectives === undefined ? {} : { objectives }),
     ...(trust === undefined || trust === 0 ? {} : { trust }),
     ...(maxLatency === undefined ? {} : { latency: parseDuration(maxLatency) }),
-    ...(budget === undefined ? {} : { budget: budget.perTask }),
+    ...(budget?.perTask === undefined ? {} : { budget: budget.perTask }),
+    ...(budget?.meter === 'fuel' ? { meter: 'fuel' as const } : {}),
     ...(privacy === undefined || privacy === 'public' ? {} : { privacy: 'private' as const }),
     ...(deadline === undefined
       ? {}
@@ -207,6 +210,9 @@ function runtimeHurdle(requirements: Requirements, description: NodeDescription)
   }
   const feature = requirements.engine === null ? null : probe.features[requirements.engine];
   if (feature === undefined) return { constraint: `no engine ${requirements.engine}` };
+  if (requirements.meter === 'fuel' && probe.features.meter !== 'fuel') {
+    return { constraint: 'does not count fuel', hint: 'update fog on the node, or leave budget.meter out' };
+  }
   const isStranger = !policyIncludes(description.policy.trusted, requirements.submitter);
   if (requirements.engine === 'v8' && isStranger && feature?.startsWith('trusted only')) {
     return { constraint: `engine v8 for jobs of ${requirements.submitter}: ${feature}` };

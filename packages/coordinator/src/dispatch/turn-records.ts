@@ -67,6 +67,8 @@ export interface OutcomeRecord extends Partial<FailureRecord> {
   /** Of a verified task: what its node has shown. */
   outputs?: TaskOutput[];
   digest?: string;
+  /** Of its node over the digest. */
+  signature?: string;
 }
 
 /** What is kept of a result that counts. */

@@ -5,10 +5,13 @@ import type { SecretStore } from '../access/secrets.ts';
 import type { TokenStore } from '../access/tokens.ts';
 import type { DeploymentService } from '../deployments/deployment-service.ts';
 import type { QuotaService } from '../dispatch/queueing/quota-service.ts';
+import type { Dao } from '../governance/dao.ts';
 import type { Caller, CoordinatorService, StreamPage, StreamRequest } from '../service.ts';
+import type { Staking } from '../settlement/stake/staking.ts';
 import type { Wallets } from '../settlement/wallets.ts';
+import { daoHandlers } from './dao-handlers.ts';
 import { deploymentHandlers } from './deployment-handlers.ts';
-import { moneyHandlers } from './money-handlers.ts';
+import { moneyHandlers, stakeHandlers } from './money-handlers.ts';
 
 type Routes = typeof ROUTES;
 type Part<Route, Key extends string> = Route extends { [K in Key]: infer Schema extends z.ZodType }
@@ -48,6 +51,8 @@ export interface HandlerDependencies {
   secrets: Pick<SecretStore, 'set' | 'list' | 'delete'>;
   /** Null in a fog that asks for no money. */
   wallets: Wallets | null;
+  staking: Staking | null;
+  dao: Dao | null;
 }
 
 export function plainHandlers(dependencies: HandlerDependencies): PlainHandlers {
@@ -89,6 +94,8 @@ export function plainHandlers(dependencies: HandlerDependencies): PlainHandlers 
     removeQuota: ({ params }) => quotas.remove(params.principal).then(() => undefined),
     listServiceLevels: ({ caller, query }) => quotas.serviceLevels(caller, query),
     ...moneyHandlers(dependencies.wallets),
+    ...stakeHandlers(dependencies.staking),
+    ...daoHandlers(dependencies.dao),
     setSecret: ({ caller, params, body }) => secrets.set(caller.principal, params.name, body.value),
     listSecrets: ({ caller, query }) => secrets.list(caller.principal, query),
     deleteSecret: ({ caller, params }) => secrets.delete(caller.principal, params.name).then(() => undefined),

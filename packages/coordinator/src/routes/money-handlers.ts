@@ -1,17 +1,34 @@
 /** The routes about money. */
 import { FogError } from '@fog/contract';
+import type { Staking } from '../settlement/stake/staking.ts';
 import type { Wallets } from '../settlement/wallets.ts';
 import type { PlainHandlers } from './handlers.ts';
 
 type MoneyRouteName = 'getWallet' | 'listWalletEntries' | 'sendMoney' | 'getJobPayment' | 'listPrices';
+type StakeRouteName = 'getStake' | 'changeStake' | 'listValidators' | 'listSlashes' | 'appealSlash' | 'decideSlash';
+
+/** Throws `unsupported` in a fog that asks for no money. */
+function present<Part>(part: Part | null): Part {
+  if (part !== null) return part;
+  throw new FogError('unsupported', 'this fog asks nobody for money', {
+    hint: 'an operator can turn that on: economy = "on" in [coordinator] of config.toml',
+  });
+}
+
+export function stakeHandlers(staking: Staking | null): Pick<PlainHandlers, StakeRouteName> {
+  const asked = () => present(staking);
+  return {
+    getStake: async ({ caller, query }) => await asked().get(caller, query.principal),
+    changeStake: async ({ caller, body }) => await asked().change(caller, body),
+    listValidators: async ({ query }) => await asked().validators(query),
+    listSlashes: async ({ query }) => await asked().slashes(query),
+    appealSlash: async ({ caller, body }) => await asked().appeal(caller, body),
+    decideSlash: async ({ caller, body }) => await asked().decide(caller, body),
+  };
+}
 
 export function moneyHandlers(wallets: Wallets | null): Pick<PlainHandlers, MoneyRouteName> {
-  const asked = () => {
-    if (wallets !== null) return wallets;
-    throw new FogError('unsupported', 'this fog asks nobody for money', {
-      hint: 'an operator can turn that on: economy = "on" in [coordinator] of config.toml',
-    });
-  };
+  const asked = () => present(wallets);
   return {
     getWallet: async ({ caller, query }) => await asked().get(caller, query.principal),
     listWalletEntries: async ({ caller, query }) => await asked().entries(caller, query),

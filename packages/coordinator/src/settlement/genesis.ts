@@ -8,7 +8,7 @@ import type { SqlLedger } from './sql-ledger.ts';
 
 /** Of the first money: to the treasury. The rest is the operator's, who hands it out. */
 const TREASURY_PPM = 150_000n;
-const OPERATOR = 'admin';
+export const OPERATOR = 'admin';
 
 /** `supply` in FOG. Another one at a later start changes nothing. */
 export async function makeFirstMoney(

@@ -1,19 +1,20 @@
 /** What a job costs: its terms, frozen at the submit, and the prices that follow from them. Pure. */
-import type { JobSpec } from '@fog/contract';
+import type { JobSpec, ServiceTier } from '@fog/contract';
 import { isLongRunning, parseDuration } from '@fog/contract';
 import { WHOLE_PPM } from '@fog/economy/amounts';
 import type { Currency } from '@fog/economy/chart';
-import { type LeasePrice, leasePrice, maximumPriceOf, readTerms, type Terms } from '@fog/economy/escrow';
+import { ESCROW_LIMITS, type LeasePrice, leasePrice, maximumPriceOf, readTerms, type Terms } from '@fog/economy/escrow';
 import { STANDARD_SLICE, slicesFor } from '@fog/scheduler/market';
-import { CREDIT_SCHEDULE, SERVICE_LEVELS } from '@fog/scheduler/queueing';
+import { SERVICE_LEVELS } from '@fog/scheduler/queueing';
 import { type Needs, requirementsOf } from '../dispatch/requirements.ts';
 import { SETTLEMENT_LIMITS } from '../limits.ts';
 
 /** What members may vote on, as it is at the submit. */
-export type PaymentParameters = Pick<
-  Terms,
-  'feePpm' | 'feeBurnPpm' | 'premiumPpm' | 'cancelPpm' | 'oversightPpm' | 'slash'
->;
+export interface PaymentParameters
+  extends Pick<Terms, 'feePpm' | 'feeBurnPpm' | 'premiumPpm' | 'cancelPpm' | 'oversightPpm' | 'slash' | 'credits'> {
+  /** Of the price of bronze. */
+  tierPpm: Readonly<Record<ServiceTier, bigint>>;
+}
 
 export interface TermsRequest {
   spec: JobSpec;
@@ -28,8 +29,8 @@ export interface TermsRequest {
 /** Throws `invalid-request` where a result could cost more than can be paid. */
 export function termsOf({ spec, submitter, tasks, currency, postedMicroFog, parameters }: TermsRequest): Terms {
   const { tier = 'bronze', budget, verification, timeouts } = spec.spec;
-  const { pricePermille, p95WaitMilliseconds } = SERVICE_LEVELS[tier];
-  const pricePpm = ppmOf(pricePermille);
+  const { tierPpm, ...voted } = parameters;
+  const pricePpm = tierPpm[tier];
   const isReplicated = verification !== undefined && verification.mode !== 'none';
   const longest = isLongRunning(spec) ? SETTLEMENT_LIMITS.periodMilliseconds : parseDuration(timeouts.attempt);
   const { milliCpu, memoryBytes } = requirementsOf(spec, submitter);
@@ -47,14 +48,10 @@ export function termsOf({ spec, submitter, tasks, currency, postedMicroFog, para
     periodMilliseconds: isLongRunning(spec) ? SETTLEMENT_LIMITS.periodMilliseconds : null,
     tier,
     pricePpm,
-    promisedWaitMilliseconds: p95WaitMilliseconds,
-    credits: CREDIT_SCHEDULE.map(({ abovePermille, creditPermille }) => ({
-      abovePermille,
-      creditPpm: ppmOf(creditPermille),
-    })),
-    meter: null,
+    promisedWaitMilliseconds: SERVICE_LEVELS[tier].p95WaitMilliseconds,
+    meter: budget?.meter === 'fuel' ? 'fuel' : null,
     priceRule: 'lowest-report',
-    ...parameters,
+    ...voted,
   };
 }
 
@@ -68,10 +65,6 @@ export function tierPrice(bronzeMicroFog: number, { pricePpm }: Pick<Terms, 'pri
   return Number((BigInt(bronzeMicroFog) * pricePpm + WHOLE_PPM - 1n) / WHOLE_PPM);
 }
 
-function ppmOf(permille: number): bigint {
-  return BigInt(permille) * 1000n;
-}
-
 const SLICE_PARTS = 1_000_000;
 
 /**
@@ -79,12 +72,30 @@ const SLICE_PARTS = 1_000_000;
  * millisecond. Rounded up for the provider.
  */
 export function costOf(price: number, { milliCpu, memoryBytes }: Needs, milliseconds: number): bigint {
+  const whole = BigInt(SLICE_PARTS) * BigInt(STANDARD_SLICE.milliseconds);
+  return (BigInt(price) * partsOf({ milliCpu, memoryBytes }) * BigInt(Math.ceil(milliseconds)) + whole - 1n) / whole;
+}
+
+/** Of a slice, rounded up. */
+function partsOf({ milliCpu, memoryBytes }: Pick<Needs, 'milliCpu' | 'memoryBytes'>): bigint {
   const share = Math.max(
     Math.ceil((milliCpu * SLICE_PARTS) / (1000 * STANDARD_SLICE.virtualCpus)),
     Math.ceil((memoryBytes * SLICE_PARTS) / STANDARD_SLICE.memoryBytes),
   );
-  const whole = BigInt(SLICE_PARTS) * BigInt(STANDARD_SLICE.milliseconds);
-  return (BigInt(price) * BigInt(share) * BigInt(Math.ceil(milliseconds)) + whole - 1n) / whole;
+  return BigInt(share);
+}
+
+const PETA = 10n ** 15n;
+
+/**
+ * What 10^15 units of fuel cost at a price for a slice: as much as the time that the reference processor needs for them.
+ * Rounded up for the provider.
+ */
+export function fuelPriceOf(price: number, needs: Needs): bigint {
+  const whole = BigInt(SLICE_PARTS) * BigInt(SETTLEMENT_LIMITS.sliceFuel);
+  const asked = (BigInt(price) * partsOf(needs) * PETA + whole - 1n) / whole;
+  const most = ESCROW_LIMITS.priceMicroFog;
+  return asked < most ? asked : most;
 }
 
 /** The most that the result of an attempt costs: what it would if it ran as long as it may. */
@@ -95,5 +106,6 @@ export function quoteOf(
 ): LeasePrice {
   const isEndless = attemptMilliseconds === Number.POSITIVE_INFINITY;
   const longest = isEndless ? SETTLEMENT_LIMITS.periodMilliseconds : attemptMilliseconds;
-  return leasePrice(Number(costOf(price, needs, longest)), null, terms);
+  const perPetaFuel = terms.meter === 'fuel' ? fuelPriceOf(price, needs) : null;
+  return leasePrice(Number(costOf(price, needs, longest)), perPetaFuel, terms);
 }

@@ -15,35 +15,41 @@ import type { BulkValue } from '../store/bulk.ts';
 import type { LoadedAccount, LoadedTransfer, NewLedgerRows } from '../store/ledger-rows.ts';
 import {
   accountBody,
+  BODY_BYTES,
   balanceBody,
   entryBytes,
+  ID_BYTES,
   idBytes,
   readAccount,
   readBalance,
   readId,
   readTransfer,
   timeBytes,
-  transferBody,
+  writeTransfer,
 } from './records.ts';
 
 const NANOSECONDS_PER_SECOND = 1_000_000_000n;
 /** Room for a turn that settles some hundred tasks; a larger batch makes more. */
 const ROOM = { accounts: 1024, transfers: 2048 };
+/** The word of a transfer that holds both; without flags it neither is pending nor resolves one that is. */
+const CODE_AND_FLAGS = 29;
 
 export class LoadedPart {
   readonly ledger = new Ledger(ROOM);
-  /** Number of each account that is loaded, by id. */
-  readonly #numbers = new Map<bigint, number>();
+  /** Number of each account by its place in the state machine: first those that were loaded, then those that it opened. */
+  #numbers: number[] = [];
+  readonly #places = new Map<bigint, number>();
 
   clear(): void {
     this.ledger.clear();
-    this.#numbers.clear();
+    this.#numbers = [];
+    this.#places.clear();
   }
 
   addAccounts(rows: readonly LoadedAccount[]): void {
     for (const row of rows) {
       const account = accountOf(row);
-      this.#numbers.set(account.id, row.number);
+      this.#place(account.id, row.number);
       this.ledger.importAccount(account);
     }
   }
@@ -61,45 +67,59 @@ export class LoadedPart {
   /** What has changed as rows behind `before`, the newest row so far; null when nothing has. */
   takeRows(
     before: { sequence: number; batch: number },
-    { at, opened, expired }: { at: number; opened: readonly NewAccount[]; expired?: readonly Transfer[] | undefined },
+    { at, opened, expired = [] }: { at: number; opened: readonly NewAccount[]; expired?: readonly Transfer[] },
     timestamp: bigint,
   ): NewLedgerRows | null {
-    const changes = this.ledger.takeChanges();
-    const changed = new Map(changes.accounts.map((account) => [account.id, account]));
-    const touched = new Map<bigint, number[]>();
     let sequence = before.sequence;
-    const touch = ({ debitAccount, creditAccount }: Transfer) => {
-      touched.getOrInsertComputed(debitAccount, () => []).push(sequence);
-      touched.getOrInsertComputed(creditAccount, () => []).push(sequence);
+    for (const { id } of opened) {
+      sequence += 1;
+      this.#place(id, sequence);
+    }
+    const touched = new Map<number, number[]>();
+    const touch = (account: number) => {
+      const sequences = touched.get(account);
+      if (sequences === undefined) touched.set(account, [sequence]);
+      else sequences.push(sequence);
     };
-    const accounts: BulkValue[][] = opened.map(({ id, flags = 0 }) => {
+    const transfers: BulkValue[][] = [];
+    const changes = this.ledger.visitChanges((words, place, debit, credit) => {
       sequence += 1;
-      this.#numbers.set(id, sequence);
+      touch(debit);
+      touch(credit);
+      transfers.push(transferRow(sequence, words, place));
+    });
+    const accounts = opened.map(({ id, flags = 0 }): BulkValue[] => {
+      const place = present(this.#places.get(id));
       // A transfer of the same batch may have closed it already.
-      return [sequence, idBytes(id), accountBody({ ...present(changed.get(id)), flags })];
+      return [
+        this.#numbers[place] as number,
+        idBytes(id),
+        accountBody({ ...present(changes.accounts.get(place)), flags }),
+      ];
     });
-    const transfers = changes.transfers.map((transfer) => {
-      sequence += 1;
-      touch(transfer);
-      return transferRow(sequence, transfer);
-    });
-    const failures: BulkValue[][] = changes.failed.map((id) => {
+    const failures = changes.failed.map((id): BulkValue[] => {
       sequence += 1;
       return [sequence, idBytes(id)];
     });
-    const expiries: BulkValue[][] = (expired ?? []).map((transfer) => {
+    const expiries = expired.map(({ id, debitAccount, creditAccount }): BulkValue[] => {
       sequence += 1;
-      touch(transfer);
-      return [sequence, idBytes(transfer.id), timeBytes(timestamp)];
+      touch(present(this.#places.get(debitAccount)));
+      touch(present(this.#places.get(creditAccount)));
+      return [sequence, idBytes(id), timeBytes(timestamp)];
     });
     if (sequence === before.sequence) return null;
-    const balances = Array.from(touched, ([id, sequences]) => {
-      const account = present(changed.get(id));
+    const balances = Array.from(touched, ([place, sequences]): BulkValue[] => {
+      const account = present(changes.accounts.get(place));
       const body = balanceBody(account, (account.flags & ACCOUNT_FLAGS.closed) !== 0);
-      return [present(this.#numbers.get(id)), sequence, body, entryBytes(sequence, sequences)];
+      return [present(this.#numbers[place]), sequence, body, entryBytes(sequence, sequences)];
     });
     const batch = { number: before.batch + 1, first: before.sequence + 1, last: sequence, at };
     return { accounts, transfers, expiries, failures, balances, batch };
+  }
+
+  #place(id: bigint, number: number): void {
+    this.#places.set(id, this.#numbers.length);
+    this.#numbers.push(number);
   }
 }
 
@@ -135,9 +155,14 @@ export function searchedColumns(transfer: Transfer): { pendingId: Buffer | null;
   };
 }
 
-function transferRow(sequence: number, transfer: Transfer): BulkValue[] {
-  const { pendingId, expiresAt } = searchedColumns(transfer);
-  return [sequence, idBytes(transfer.id), transferBody(transfer), pendingId, expiresAt];
+/** The transfer lies at `at` of the state machine's words. */
+function transferRow(sequence: number, words: Uint32Array, at: number): BulkValue[] {
+  const bytes = Buffer.allocUnsafe(ID_BYTES + BODY_BYTES.transfer);
+  writeTransfer(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, words, at);
+  const [id, body] = [bytes.subarray(0, ID_BYTES), bytes.subarray(ID_BYTES)];
+  if ((words[at + CODE_AND_FLAGS] as number) >>> 16 === 0) return [sequence, id, body, null, null];
+  const { pendingId, expiresAt } = searchedColumns(readTransfer(readId(id), body));
+  return [sequence, id, body, pendingId, expiresAt];
 }
 
 function present<Value>(value: Value | undefined): Value {

@@ -36,8 +36,18 @@ export class MoneyMoves {
     this.#open('wallet', principal, DEBITS_MUST_NOT_EXCEED_CREDITS);
   }
 
+  /** What lies there while a proposal is decided. */
+  openDeposit(proposal: string): void {
+    this.#open('deposit', proposal, DEBITS_MUST_NOT_EXCEED_CREDITS);
+  }
+
   add({ transfers }: { transfers: readonly NewTransfer[] }): void {
     this.#transfers.push(...transfers);
+  }
+
+  /** One that is there already is no fault. */
+  openAccounts(accounts: readonly NewAccount[]): void {
+    for (const account of accounts) this.#accounts.set(account.id, account);
   }
 
   /** Accounts of the escrow of a job. */
@@ -61,24 +71,33 @@ export class MoneyMoves {
 
   /**
    * What was done before is no fault. Throws `internal` when the ledger refuses anything else: then a record and its
-   * account disagree, and nothing of the transaction may stand.
+   * account disagree, and nothing of the transaction may stand. Answers the ledger's sequence after it; null where nothing
+   * was asked of it.
    */
-  async carryOut(writer: Writer, ledger: SqlLedger, now: number): Promise<void> {
-    if (this.isEmpty) return;
+  async carryOut(writer: Writer, ledger: SqlLedger, now: number): Promise<number | null> {
+    if (this.isEmpty) return null;
     const accounts = [...this.#accounts.values()];
     const outcome = await ledger.apply(writer, { accounts, transfers: this.#transfers }, now);
     const opened = accounts.filter((_, index) => outcome.accounts[index]?.status === 'created').map(({ id }) => id);
     await insertWalletNames(writer, named(this.#names, opened));
-    const refused = outcome.transfers.findIndex(({ status }) => status !== 'created' && status !== 'exists');
-    if (refused === -1) return;
+    const isRefused = ({ status }: { status: string }) => status !== 'created' && status !== 'exists';
+    if (!outcome.transfers.some(isRefused)) return outcome.sequence;
+    // Of a chain, the one that broke it.
+    const refused = outcome.transfers.findIndex((one) => isRefused(one) && one.status !== 'linked_event_failed');
     const { status } = outcome.transfers[refused] as { status: string };
     const transfer = this.#transfers[refused] as NewTransfer;
+    if (status === 'exceeds_credits' && this.#names.has(transfer.debitAccount)) {
+      throw new FogError('insufficient-funds', `${this.#names.get(transfer.debitAccount)} has spent it meanwhile`, {
+        hint: 'fog wallet',
+        retryable: true,
+      });
+    }
     throw new FogError('internal', `the ledger refuses transfer ${transfer.id.toString(16)}: ${status}`, {
       details: { status, code: transfer.code, amount: String(transfer.amount) },
     });
   }
 
-  #open(kind: 'issuance' | 'treasury' | 'wallet', name: string, flags: number): void {
+  #open(kind: 'issuance' | 'treasury' | 'wallet' | 'deposit', name: string, flags: number): void {
     const id = accountId(this.#currency, kind, name);
     if (this.#accounts.has(id)) return;
     this.#accounts.set(id, { id, ledger: CURRENCIES[this.#currency], code: ACCOUNT_CODES[kind], flags });

@@ -50,6 +50,7 @@ const RECORD_HEAD_BYTES = 25;
 /** Bytes of the body of each kind. */
 export const BODY_BYTES: Readonly<Record<RecordKind, number>> = { account: 44, transfer: 112, expiry: 8, failure: 0 };
 export const BALANCE_BYTES = 65;
+export const ID_BYTES = 16;
 
 /** Of an account: what transfers change. */
 export type Counters = Pick<Account, 'debitsPending' | 'debitsPosted' | 'creditsPending' | 'creditsPosted'>;
@@ -86,6 +87,16 @@ export function idBytes(id: bigint): Buffer {
   const bytes = Buffer.allocUnsafe(16);
   write128(viewOf(bytes), id, 0);
   return bytes;
+}
+
+/** The same for many, in one piece of memory. */
+export function manyIdBytes(ids: Iterable<bigint> & { size: number }): Buffer[] {
+  const all = Buffer.allocUnsafe(ID_BYTES * ids.size);
+  const view = viewOf(all);
+  return Array.from(ids, (id, index) => {
+    write128(view, id, ID_BYTES * index);
+    return all.subarray(ID_BYTES * index, ID_BYTES * (index + 1));
+  });
 }
 
 export function readId(bytes: Uint8Array): bigint {
@@ -151,6 +162,32 @@ export function transferBody(transfer: Transfer): Buffer {
   view.setUint16(102, transfer.flags);
   view.setBigUint64(104, transfer.timestamp);
   return bytes;
+}
+
+/** Places of the 128-bit fields of a transfer in the state machine's words, the id first; the lowest word comes first. */
+const WIDE_FIELDS = [0, 4, 8, 12, 16, 20] as const;
+
+/**
+ * Id and body of a transfer out of the words of the state machine: the same fields in the same order, each of them turned
+ * round. `bytes` takes ID_BYTES + BODY_BYTES.transfer at `offset`.
+ */
+export function writeTransfer(view: DataView, offset: number, words: Uint32Array, at: number): void {
+  let to = offset;
+  for (const field of WIDE_FIELDS) {
+    for (let word = 3; word >= 0; word -= 1) {
+      view.setUint32(to, words[at + field + word] as number);
+      to += 4;
+    }
+  }
+  view.setUint32(to, words[at + 25] as number);
+  view.setUint32(to + 4, words[at + 24] as number);
+  // userData32, timeoutSeconds and ledger.
+  for (let word = 26; word < 29; word += 1) view.setUint32(to + 8 + 4 * (word - 26), words[at + word] as number);
+  const codeFlags = words[at + 29] as number;
+  view.setUint16(to + 20, codeFlags & 0xffff);
+  view.setUint16(to + 22, codeFlags >>> 16);
+  view.setUint32(to + 24, words[at + 31] as number);
+  view.setUint32(to + 28, words[at + 30] as number);
 }
 
 export function readTransfer(id: bigint, body: Uint8Array): Transfer {

@@ -43,30 +43,35 @@ export class Sealer {
     this.#dependencies = dependencies;
   }
 
-  /** Seals all that is committed, unless another coordinator does. Answers how many batches. */
+  /**
+   * Seals all that is committed, unless another coordinator does. Answers how many batches. What is committed meanwhile
+   * waits for the next call: under load each look would find another batch.
+   */
   async seal(): Promise<number> {
     let total = 0;
     for (;;) {
-      const sealed = await this.#pass();
+      const { sealed, isMore } = await this.#pass();
       total += sealed;
-      if (sealed === 0) return total;
+      if (sealed === 0 || !isMore) return total;
     }
   }
 
-  async #pass(): Promise<number> {
+  async #pass(): Promise<{ sealed: number; isMore: boolean }> {
     const { database, now, coordinatorId } = this.#dependencies;
     const last = await lastSeal(database.read);
     const batches = await readBatches(database.read, last.batch, BATCHES_PER_PASS);
-    if (batches.length === 0 || (await isOthers(database.read, coordinatorId, now()))) return 0;
+    if (batches.length === 0 || (await isOthers(database.read, coordinatorId, now())))
+      return { sealed: 0, isMore: false };
     const chosen = firstRows(batches);
+    const isMore = chosen.length < batches.length || batches.length === BATCHES_PER_PASS;
     const records = await readRecords(database.read, chosen[0]?.first ?? 0, chosen.at(-1)?.last ?? 0);
     const sealedAt = now();
     const rows = sealRows(last, chosen, { records, sealedAt });
     return database.write(async (writer) => {
-      if (!(await isOurTurn(writer, database.engine, last))) return 0;
+      if (!(await isOurTurn(writer, database.engine, last))) return { sealed: 0, isMore: false };
       await runBulk(writer, INSERT_SEALS, rows);
       await saveSealer(writer, coordinatorId, sealedAt + LEDGER_HOME_LIMITS.sealerMilliseconds);
-      return rows.length;
+      return { sealed: rows.length, isMore };
     });
   }
 }

@@ -23,14 +23,27 @@ import {
 import type { JobCache } from '../dispatch/job-cache.ts';
 import type { LeaseWait } from '../dispatch/queueing/service-waits.ts';
 import type { Turn } from '../dispatch/turn.ts';
+import type { TurnTask } from '../dispatch/turn-records.ts';
 import { SETTLEMENT_LIMITS } from '../limits.ts';
+import { allOf } from '../store/bulk.ts';
 import type { Database, Writer } from '../store/database.ts';
-import { loadEscrows, loadSettlements, lockEndedJobs, saveEscrows, saveSettlements } from '../store/settlement-rows.ts';
+import { insertFaults, type NewFault } from '../store/fault-rows.ts';
+import {
+  loadEscrows,
+  loadSettlements,
+  lockEndedJobs,
+  readTrusted,
+  saveEscrows,
+  saveSettlements,
+} from '../store/settlement-rows.ts';
 import { type PaymentParameters, termsOf } from './job-terms.ts';
 import { readLedgerAccount } from './ledger-queries.ts';
 import type { Market } from './market.ts';
 import { MoneyMoves } from './money-moves.ts';
 import type { SqlLedger } from './sql-ledger.ts';
+import { faultsOfTask } from './stake/faults.ts';
+import { type Earning, earningsOf, holdBack } from './stake/held-back.ts';
+import type { StakeStore } from './stake/stake-store.ts';
 import { settleTurnTask } from './turn-settlement.ts';
 import { spendable } from './wallets.ts';
 
@@ -42,6 +55,7 @@ export interface SettlementDependencies {
   currency: Currency;
   /** What the faucet gives, it gives at a submit, as much as is missing. */
   hasFaucet: boolean;
+  stake: StakeStore;
   parameters: () => PaymentParameters;
   now: () => number;
 }
@@ -51,7 +65,7 @@ export interface PreparedPayment {
   paymentTerms: string;
   escrow: string;
   /** Moves the money, when the job is stored. */
-  carryOut(): Promise<void>;
+  carryOut(): Promise<unknown>;
 }
 
 export class Settlement {
@@ -107,7 +121,7 @@ export class Settlement {
     { payments, rows }: Pick<Turn, 'payments' | 'rows'>,
     waits: readonly LeaseWait[],
   ): Promise<void> {
-    const { jobs, ledger, currency, now } = this.#dependencies;
+    const { jobs, ledger, currency, stake, now } = this.#dependencies;
     const paid = [...new Set([...payments.judged.keys(), ...payments.cancelled.keys()])].filter(
       ({ job }) => jobs.get(job).payment !== null,
     );
@@ -117,6 +131,7 @@ export class Settlement {
     // Others have one result, which is accepted once.
     const several = paid.filter(({ job }) => jobs.get(job).verification !== null);
     const settlements = await loadSettlements(writer, several);
+    const trusted = await readTrusted(writer, paid.filter(({ job }) => isMetered(jobs, job)).flatMap(nodesOf(rows)));
     const at = now();
     for (const { job, since, count } of waited) {
       const record = records.get(job);
@@ -125,27 +140,39 @@ export class Settlement {
       records.set(job, noteWaits(record, terms, { waitMilliseconds: Math.max(0, at - since), tasks: count }));
     }
     const moves = new MoneyMoves(currency);
+    const earnings: Earning[] = [];
+    const faults: NewFault[] = [];
     for (const task of paid) {
       const job = jobs.get(task.job);
       const record = records.get(task.job);
       if (record === undefined) continue;
+      const verdicts = payments.judged.get(task) ?? NO_VERDICTS;
       const attempts = rows.attemptsOf(task);
       const step = settleTurnTask(job.payment as Escrow, record, settlements.get(task) ?? NOTHING_PAID, {
         task,
         job,
-        verdicts: payments.judged.get(task) ?? NO_VERDICTS,
+        verdicts,
         cancelled: payments.cancelled.get(task) ?? [],
         attempts,
+        trusted,
         now: at,
       });
       records.set(task.job, step.record);
       if (job.verification !== null) settlements.set(task, step.settlement);
       for (const { payee } of attempts) if (payee !== null) moves.openWallet(payee);
       moves.add(step);
+      earnings.push(...earningsOf(task, step.leases, { attempts, verdicts, terms: (job.payment as Escrow).terms }));
+      faults.push(...faultsOfTask(task, job, { verdicts, settlement: settlements.get(task), now: at }));
     }
-    await saveSettlements(writer, settlements);
-    await saveEscrows(writer, records);
-    await moves.carryOut(writer, ledger, at);
+    const held = await holdBack(stake, earnings, { writer, moves, now: at });
+    // PostgreSQL works on the records while the ledger's first statements are written: the rows of the jobs are locked.
+    const [, , , sequence] = await allOf([
+      saveSettlements(writer, settlements),
+      saveEscrows(writer, records),
+      insertFaults(writer, faults),
+      moves.carryOut(writer, ledger, at),
+    ]);
+    if (held !== null) await stake.tell(held, sequence);
   }
 
   /** Gives back what is left of jobs that have ended. Answers how many; there may be more. */
@@ -173,6 +200,14 @@ export class Settlement {
       return closed.size;
     });
   }
+}
+
+function isMetered(jobs: JobCache, job: string): boolean {
+  return jobs.get(job).payment?.terms.meter === 'fuel';
+}
+
+function nodesOf(rows: Turn['rows']): (task: TurnTask) => string[] {
+  return (task) => rows.attemptsOf(task).map(({ node }) => node);
 }
 
 const NO_VERDICTS: ReadonlyMap<number, ResultVerdict> = new Map();

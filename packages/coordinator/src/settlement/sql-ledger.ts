@@ -33,7 +33,7 @@ import {
   saveClock,
 } from '../store/ledger-rows.ts';
 import { LoadedPart, pendingStatusOf } from './loaded-part.ts';
-import { idBytes, readId, readTime, readTransfer, timeBytes } from './records.ts';
+import { manyIdBytes, readId, readTime, readTransfer, timeBytes } from './records.ts';
 
 export interface LedgerRequest {
   accounts?: readonly NewAccount[];
@@ -67,8 +67,11 @@ export class SqlLedger {
   async apply(writer: Writer, request: LedgerRequest, now: number): Promise<LedgerOutcome> {
     const { accounts = [], transfers = [] } = request;
     const transferIds = namesOf(transfers.flatMap(({ id, pendingId }) => [id, pendingId]));
-    const clock = await lockClock(writer, this.#engine);
-    const { transfers: known, failures: spent } = await loadKnownIds(writer, transferIds);
+    // In this order: an id that another transaction has just spent is seen by whoever got the clock after it.
+    const [clock, { transfers: known, failures: spent }] = await allOf([
+      lockClock(writer, this.#engine),
+      loadKnownIds(writer, transferIds),
+    ]);
     const rows = await loadAccounts(writer, accountsOf({ accounts, transfers }, known));
     const before = later(readTime(clock.timestamp), now);
     const opened = before + BigInt(accounts.length);
@@ -87,6 +90,18 @@ export class SqlLedger {
     if (fresh === null) return { ...outcome, sequence: clock.sequence };
     await write(writer, fresh, { ...clock, timestamp: timeBytes(timestamp) });
     return { ...outcome, sequence: fresh.batch.last };
+  }
+
+  /**
+   * Takes the clock until the end of the transaction, for what moves no money and has its place between what does. Answers
+   * the tick that is not over, and the time in milliseconds, which goes back for no coordinator.
+   */
+  async tick(writer: Writer, now: number): Promise<{ sequence: number; nowMilliseconds: number }> {
+    const clock = await lockClock(writer, this.#engine);
+    const before = readTime(clock.timestamp);
+    const timestamp = later(before, now);
+    if (timestamp > before) await saveClock(writer, { ...clock, timestamp: timeBytes(timestamp) });
+    return { sequence: clock.sequence + 1, nowMilliseconds: Number(timestamp / NANOSECONDS_PER_MILLISECOND) };
   }
 
   /**
@@ -156,5 +171,5 @@ function accountsOf({ accounts = [], transfers = [] }: LedgerRequest, known: rea
 function namesOf(ids: readonly (bigint | undefined)[]): Buffer[] {
   const named = new Set<bigint>();
   for (const id of ids) if (typeof id === 'bigint' && id > 0n && id < ID_LIMIT) named.add(id);
-  return Array.from(named, idBytes);
+  return manyIdBytes(named);
 }

@@ -23,6 +23,8 @@ export interface TurnTaskPayments {
   cancelled: readonly TurnAttempt[];
   /** All that the turn knows of the task. */
   attempts: readonly TurnAttempt[];
+  /** Ids of nodes whose word is taken for what fuel was used. */
+  trusted: ReadonlySet<string>;
   now: number;
 }
 
@@ -33,11 +35,13 @@ export function settleTurnTask(
   settlement: TaskSettlement,
   payments: TurnTaskPayments,
 ): SettlementStep {
-  const { task, job, verdicts, cancelled, attempts, now } = payments;
+  const { task, job, verdicts, cancelled, attempts, trusted, now } = payments;
   const { partition } = task;
   const results = attempts.flatMap((attempt) => {
     const verdict = verdicts.get(attempt.fence);
-    return verdict === undefined || !isPriced(attempt) ? [] : [judgedResult(escrow, job, attempt, verdict)];
+    return verdict === undefined || !isPriced(attempt)
+      ? []
+      : [judgedResult(escrow, job, attempt, { verdict, trusted })];
   });
   const step = settleTask(escrow, record, settlement, { partition, results });
   const leases = cancelled.filter(isPriced).map((attempt) => cancelledLease(escrow, job, attempt, now));
@@ -63,15 +67,21 @@ function keptQuote(price: number, job: CachedJob, terms: Terms): LeasePrice {
   return quote;
 }
 
-function judgedResult(escrow: Escrow, job: CachedJob, attempt: PricedAttempt, verdict: ResultVerdict): JudgedResult {
-  const { fence, price, payee, outcome } = attempt;
+function judgedResult(
+  escrow: Escrow,
+  job: CachedJob,
+  attempt: PricedAttempt,
+  { verdict, trusted }: { verdict: ResultVerdict; trusted: ReadonlySet<string> },
+): JudgedResult {
+  const { fence, node, price, payee, outcome } = attempt;
   const { usage } = JSON.parse(outcome ?? '{}') as OutcomeRecord;
   return {
     fence,
     provider: payee,
-    isTrusted: false,
+    isTrusted: trusted.has(node),
     price: keptQuote(price, job, escrow.terms),
-    fuel: null,
+    // An agent without a meter reports none.
+    fuel: usage?.fuel === undefined ? null : BigInt(usage.fuel),
     costMicroFog: usage === undefined ? null : costOf(price, job.needs, usage.wallMilliseconds),
     verdict,
   };

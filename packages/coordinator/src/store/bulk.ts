@@ -4,7 +4,9 @@
  * `ROWS` in a statement stands for a derived table with the given columns. SQLite gets `(VALUES (?, ?), …)`, with the
  * number of rows rounded up to a power of two and padded with nulls, so that few texts exist and prepared statements
  * are found again. PostgreSQL gets one array a column, `unnest($1, $2)`: planning thousands of parameters costs it
- * more than running them. No other statement but locks and the schema differs between the engines.
+ * more than running them. A column of bytes that are all of one length comes in one piece, which PostgreSQL cuts up: as
+ * elements of an array they would be written, escaped and read as hexadecimal text. No other statement but locks and the
+ * schema differs between the engines.
  *
  * Joins are written `ROWS AS k CROSS JOIN t WHERE …`, which makes SQLite look up a row of the table for each of ours,
  * and not the other way round.
@@ -18,6 +20,8 @@ export interface BulkStatement {
   /** SQL around the rows, e.g. `UPDATE t SET a = d.a FROM ROWS AS d WHERE t.id = d.id`. */
   text: string;
   columns: Readonly<Record<string, ColumnKind>>;
+  /** Columns of bytes, none of them null, with the length that all of their values have. */
+  lengths?: Readonly<Record<string, number>>;
   /** Added at the end on PostgreSQL; SQLite has one writer and no row locks. */
   lock?: 'FOR UPDATE OF t' | 'FOR SHARE OF t';
 }
@@ -69,15 +73,48 @@ async function runPostgres<Result>(
   statement: BulkStatement,
   rows: readonly (readonly BulkValue[])[],
 ): Promise<Result[]> {
-  const kinds = Object.values(statement.columns);
-  const parameters = kinds.map((_, column) => rows.map((row) => row[column] ?? null));
+  const parameters = Object.keys(statement.columns).map((name, column) => {
+    const length = statement.lengths?.[name];
+    return length === undefined ? rows.map((row) => row[column] ?? null) : inOnePiece(rows, column, length);
+  });
   const text = keptText(statement, 0, () => {
-    const arrays = kinds.map((kind, index) => `CAST($${index + 1} AS ${kind}[])`);
-    const names = kinds.map((_, index) => `column${index + 1}`);
-    const filled = derivedTable(statement, `unnest(${arrays.join(', ')}) AS v(${names.join(', ')})`);
+    const filled = derivedTable(statement, postgresRows(statement));
     return statement.lock === undefined ? filled : `${filled} ${statement.lock}`;
   });
   return (await database.executeQuery<Result>(CompiledQuery.raw(text, parameters))).rows;
+}
+
+function inOnePiece(rows: readonly (readonly BulkValue[])[], column: number, length: number): Buffer {
+  const piece = Buffer.allocUnsafe(rows.length * length);
+  rows.forEach((row, index) => {
+    const value = row[column] as Uint8Array;
+    if (value.length !== length) throw new Error(`column ${column} has ${value.length} bytes in place of ${length}`);
+    piece.set(value, index * length);
+  });
+  return piece;
+}
+
+function postgresRows({ columns, lengths = {} }: BulkStatement): string {
+  const arrays: string[] = [];
+  const listed: string[] = [];
+  const values: string[] = [];
+  Object.entries(columns).forEach(([name, kind], index) => {
+    const [parameter, column, length] = [`$${index + 1}`, `column${index + 1}`, lengths[name]];
+    if (length === undefined) {
+      arrays.push(`CAST(${parameter} AS ${kind}[])`);
+      listed.push(column);
+      values.push(column);
+    } else {
+      const from = `CAST((place - 1) * ${length} + 1 AS integer)`;
+      values.push(`substring(CAST(${parameter} AS bytea) FROM ${from} FOR ${length}) AS ${column}`);
+    }
+  });
+  if (arrays.length === values.length) return `unnest(${arrays.join(', ')}) AS v(${listed.join(', ')})`;
+  const places =
+    arrays.length === 0
+      ? `generate_series(1, length(CAST($1 AS bytea)) / ${Object.values(lengths)[0]}) AS l(place)`
+      : `unnest(${arrays.join(', ')}) WITH ORDINALITY AS l(${listed.join(', ')}, place)`;
+  return `(SELECT ${values.join(', ')} FROM ${places}) AS v`;
 }
 
 function derivedTable(statement: BulkStatement, source: string): string {

@@ -1,5 +1,6 @@
 /** Statements of the ledger: a fixed number of them, however much there is. */
 import { sql } from 'kysely';
+import { BODY_BYTES, ID_BYTES } from '../settlement/records.ts';
 import { type BulkStatement, type BulkValue, runBulk } from './bulk.ts';
 import type { Reader, Writer } from './database.ts';
 
@@ -77,6 +78,7 @@ const FIND_IDS: BulkStatement = {
       (SELECT x.sequence FROM ledger_failures x WHERE x.id = k.id) AS failed FROM ROWS AS k) AS f
     WHERE f.made IS NOT NULL OR f.failed IS NOT NULL`,
   columns: { id: 'bytea' },
+  lengths: { id: ID_BYTES },
 };
 
 /**
@@ -126,6 +128,7 @@ const INSERT_TRANSFERS: BulkStatement = {
   text: `INSERT INTO ledger_transfers (sequence, id, body, pending_id, expires_at)
     SELECT sequence, id, body, pending_id, expires_at FROM ROWS AS d`,
   columns: { sequence: 'bigint', id: 'bytea', body: 'bytea', pending_id: 'bytea', expires_at: 'bytea' },
+  lengths: { id: ID_BYTES, body: BODY_BYTES.transfer },
 };
 const INSERT_EXPIRIES: BulkStatement = {
   text: 'INSERT INTO ledger_expiries (sequence, id, body) SELECT sequence, id, body FROM ROWS AS d',

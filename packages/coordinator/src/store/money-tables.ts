@@ -1,4 +1,5 @@
 /** The tables of money; see tables.ts. */
+import type { DaoTables } from './dao-tables.ts';
 import type {
   LedgerBalancesTable,
   LedgerBatchesTable,
@@ -9,8 +10,9 @@ import type {
   LedgerSealsTable,
   LedgerTransfersTable,
 } from './ledger-tables.ts';
+import type { StakeTables } from './stake-tables.ts';
 
-export interface MoneyTables {
+export interface MoneyTables extends DaoTables, StakeTables {
   market_prices: MarketPricesTable;
   ledger_clock: LedgerClockTable;
   ledger_accounts: LedgerRowsTable;

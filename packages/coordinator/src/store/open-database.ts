@@ -20,6 +20,8 @@ import * as queueing from './migrations/0010-queueing.ts';
 import * as dependencies from './migrations/0011-dependencies.ts';
 import * as ledger from './migrations/0012-ledger.ts';
 import * as settlement from './migrations/0013-settlement.ts';
+import * as stake from './migrations/0014-stake.ts';
+import * as governance from './migrations/0015-governance.ts';
 import { PreparingClient } from './postgres-client.ts';
 import { openSqlite } from './sqlite-connection.ts';
 import type { Tables } from './tables.ts';
@@ -45,6 +47,8 @@ const MIGRATIONS: Record<string, Migration> = {
   '0011-dependencies': dependencies,
   '0012-ledger': ledger,
   '0013-settlement': settlement,
+  '0014-stake': stake,
+  '0015-governance': governance,
 };
 /** One connection writes, the others answer reads and streams. */
 const POSTGRES_CONNECTIONS = 8;

@@ -34,6 +34,22 @@ export async function loadEscrows(writer: Writer, jobs: readonly string[]): Prom
   return new Map(rows.map(({ id, escrow }) => [id, readRecord(escrow)]));
 }
 
+const READ_TRUSTED: BulkStatement = {
+  text: 'SELECT n.id FROM ROWS AS k CROSS JOIN nodes n WHERE n.id = k.id AND n.trusted = 1',
+  columns: { id: 'text' },
+};
+
+/** Those of the nodes that are trusted at this moment. */
+export async function readTrusted(writer: Writer, nodes: readonly string[]): Promise<Set<string>> {
+  if (nodes.length === 0) return new Set();
+  const rows = await runBulk<{ id: string }>(
+    writer,
+    READ_TRUSTED,
+    Array.from(new Set(nodes), (id) => [id]),
+  );
+  return new Set(rows.map(({ id }) => id));
+}
+
 const SAVE_ESCROWS: BulkStatement = {
   text: 'UPDATE jobs SET escrow = d.escrow, escrow_open = d.escrow_open FROM ROWS AS d WHERE jobs.id = d.id',
   columns: { id: 'text', escrow: 'text', escrow_open: 'integer' },

@@ -17,6 +17,7 @@ import {
   type RevealedResult,
   type RuntimeName,
   type TaskOutput,
+  type Usage,
   type YieldReason,
 } from '@fog/contract';
 import { commitmentOf, resultDigest, resultSigningInput } from '@fog/verification';
@@ -35,9 +36,11 @@ export interface FakeAgentOptions {
   prefix?: string;
   offer?: NodeDescription['offer'];
   runtimes?: RuntimeName[];
+  /** Null of an agent that counts nothing. */
+  meter?: 'fuel' | null;
 }
 
-const OUTCOME = {
+const OUTCOME: { usage: Usage; engine: string; logBytes: number } = {
   usage: { wallMilliseconds: 5, cpuMilliseconds: 4, peakMemoryBytes: 1000 },
   engine: 'test',
   logBytes: 0,
@@ -81,7 +84,7 @@ export class FakeAgent {
   constructor(fog: Fog, options: FakeAgentOptions) {
     const name = options.name ?? 'node';
     this.#fog = fog;
-    const { owner = 'olga', trusted = false, prefix = '' } = options;
+    const { owner = 'olga', trusted = false, prefix = '', meter = 'fuel' } = options;
     this.#joining = owner === null ? null : { owner, trusted };
     this.#prefix = prefix;
     this.id = `n${createHash('sha256').update(name).digest('hex').slice(0, 32)}`;
@@ -93,7 +96,7 @@ export class FakeAgent {
       runtimes: Object.fromEntries(
         (options.runtimes ?? ['wasm', 'process']).map((runtime) => [
           runtime,
-          { available: true, version: '1', features: {} },
+          { available: true, version: '1', features: meter === null ? {} : { meter } },
         ]),
       ),
       policy: { accept: options.accept ?? ['*'], trusted: [] },
@@ -186,9 +189,10 @@ export class FakeAgent {
     this.#bootId = randomUUID();
   }
 
-  /** What follows took so long, by its own clock. */
-  ran(wallMilliseconds: number): void {
-    this.#outcome = { ...OUTCOME, usage: { ...OUTCOME.usage, wallMilliseconds } };
+  /** What follows took so long, by its own clock, and used so much fuel. */
+  ran(wallMilliseconds: number, fuel?: number): void {
+    const counted = fuel === undefined ? {} : { fuel };
+    this.#outcome = { ...OUTCOME, usage: { ...OUTCOME.usage, wallMilliseconds, ...counted } };
   }
 
   succeed(name: AttemptName, outputs: Extract<AttemptReport, { event: 'succeed' }>['outputs'] = []): void {

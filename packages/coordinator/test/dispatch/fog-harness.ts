@@ -27,6 +27,7 @@ import { Suspensions } from '../../src/dispatch/suspensions.ts';
 import { Sweeps } from '../../src/dispatch/sweeps.ts';
 import { assembleEconomy, type Economy } from '../../src/settlement/assemble.ts';
 import { MoneyMoves } from '../../src/settlement/money-moves.ts';
+import type { StakeParameters } from '../../src/settlement/stake/parameters.ts';
 import { readPlacementNodes } from '../../src/store/node-queries.ts';
 import { openDatabase } from '../../src/store/open-database.ts';
 import { type CrashableDatabase, crashable } from './crashable-database.ts';
@@ -114,6 +115,8 @@ export class Fog implements AsyncDisposable {
   readonly quotas: Quotas;
   readonly quotaService: QuotaService;
   readonly economy: Economy | null;
+  /** Those of stake that are others than the first ones. */
+  stakeParameters: Partial<StakeParameters> = {};
   readonly agents: FakeAgent[] = [];
   readonly storage: Storage;
   readonly #options: FogOptions;
@@ -137,7 +140,8 @@ export class Fog implements AsyncDisposable {
     const basis = { database, coordinatorId, now };
     const queueing = openQueueing(basis, options.agingBound ?? '10m', () => undefined);
     this.quotas = queueing.quotas;
-    this.economy = economyOf({ ...basis, jobs: jobCache }, options);
+    const stakeChanges = () => this.stakeParameters;
+    this.economy = economyOf({ ...basis, jobs: jobCache, warn, stakeChanges }, options);
     const settlement = this.economy?.settlement ?? null;
     this.dispatcher = new Dispatcher({
       ...queueing,
@@ -156,7 +160,7 @@ export class Fog implements AsyncDisposable {
       metrics: UNMEASURED,
       warn,
     });
-    this.economy?.tellPrices(this.dispatcher.sessions.placer);
+    this.economy?.tellPlacer(this.dispatcher.sessions.placer);
     this.nodes = new Nodes({ database, dispatcher: this.dispatcher, bus, coordinatorId, now });
     const queueRoom = () => (options.queuedTasks ?? 5_000_000) - this.sweeps.queuedTasks;
     const allNodes = () => readPlacementNodes(database.read);
@@ -215,6 +219,7 @@ export class Fog implements AsyncDisposable {
         .onConflict((conflict) => conflict.doNothing())
         .execute(),
     );
+    await fog.economy?.governance.begin();
     await fog.sweeps.takeStock();
     return fog;
   }
@@ -231,6 +236,17 @@ export class Fog implements AsyncDisposable {
     await this.database.write(async (writer) => {
       const moves = new MoneyMoves('fog');
       moves.issue('wallet', principal, microFog, BigInt(randomInt(1, 2 ** 40)));
+      await moves.carryOut(writer, economy.ledger, clock.now);
+    });
+  }
+
+  /** New FOG for the treasury. */
+  async fillTreasury(microFog: bigint): Promise<void> {
+    const { economy, clock } = this;
+    if (economy === null) throw new Error('this fog has no money');
+    await this.database.write(async (writer) => {
+      const moves = new MoneyMoves('fog');
+      moves.issue('treasury', '', microFog, BigInt(randomInt(1, 2 ** 40)));
       await moves.carryOut(writer, economy.ledger, clock.now);
     });
   }
@@ -287,7 +303,10 @@ export class Fog implements AsyncDisposable {
 }
 
 function economyOf(
-  parts: Pick<Parameters<typeof assembleEconomy>[0], 'database' | 'jobs' | 'coordinatorId' | 'now'>,
+  parts: Pick<
+    Parameters<typeof assembleEconomy>[0],
+    'database' | 'jobs' | 'coordinatorId' | 'now' | 'warn' | 'stakeChanges'
+  >,
   { economy = 'off', faucet = 'on' }: FogOptions,
 ): Economy | null {
   return assembleEconomy({ ...parts, settings: { economy, faucet, firstSupply: '0' }, isAlone: true, registry: null });

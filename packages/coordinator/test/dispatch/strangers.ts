@@ -61,6 +61,7 @@ export async function submitVerified(
   fog: Fog,
   verification: Block = { mode: 'replicate' },
   spec: Partial<JobSpecInput['spec']> = {},
+  task: Partial<JobSpecInput['spec']['task']> = {},
 ): Promise<string> {
   await fog.database.write((writer) =>
     writer
@@ -70,7 +71,7 @@ export async function submitVerified(
       .execute(),
   );
   const { spec: base } = jobSpec({ task: { outputs: [{ name: 'result', path: '/result' }] } });
-  return await fog.submit({ spec: { ...base, ...spec, verification }, task: base.task });
+  return await fog.submit({ spec: { ...base, ...spec, verification }, task: { ...base.task, ...task } });
 }
 
 export async function recordOf(fog: Fog, job: string, partition = 0): Promise<VerificationRecord | null> {

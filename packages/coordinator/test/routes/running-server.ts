@@ -76,6 +76,8 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     }),
     tokens,
     wallets: null,
+    staking: null,
+    dao: null,
     secrets: new SecretStore({ database, key: randomBytes(32) }),
     blobs,
     ports: { request: async () => Promise.reject(new FogError('not-found', 'no job publishes a port here')) },

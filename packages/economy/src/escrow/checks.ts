@@ -16,11 +16,16 @@ export function assertNumber(
 
 /** Text of 1 to `nameBytes` bytes. */
 export function assertName(name: string, what: string): void {
-  if (typeof name === 'string' && name !== '' && Buffer.byteLength(name) <= ESCROW_LIMITS.nameBytes) return;
+  if (typeof name === 'string' && name !== '' && isShort(name)) return;
   throw new FogError('invalid-request', `${what} has to be a text of 1 to ${ESCROW_LIMITS.nameBytes} bytes`, {
     details: { what },
     hint: 'name it',
   });
+}
+
+/** A character takes three bytes at most: most names need no counting. */
+function isShort(name: string): boolean {
+  return name.length * 3 <= ESCROW_LIMITS.nameBytes || Buffer.byteLength(name) <= ESCROW_LIMITS.nameBytes;
 }
 
 export function assertOneOf<Value extends string | null>(value: Value, among: readonly Value[], what: string): void {

@@ -13,14 +13,15 @@ import { assertNumber } from './checks.ts';
 import { ESCROW_LIMITS } from './limits.ts';
 import type { Terms } from './terms.ts';
 
-const FUEL_UNIT = 1_000_000n;
+/** Fuel is cheap: a price for less of it would be rounded off. */
+const PETA = 10n ** 15n;
 
 /** Fixed when a lease is given; kept with its attempt. In micro-FOG, at the price of the tier. */
 export interface LeasePrice {
   /** The most that the result costs. */
   quote: bigint;
-  /** Of a million units of fuel; null where none is counted. */
-  perMillionFuel: bigint | null;
+  /** Of 10^15 units of fuel; null where none is counted. */
+  perPetaFuel: bigint | null;
 }
 
 /** A result that counts, as far as its price goes. */
@@ -40,14 +41,14 @@ export interface PricedResult {
  * The price of a lease: what placement expects it to cost, rounded up for the provider, and never above the maximum.
  * Throws `invalid-request` for what is no amount.
  */
-export function leasePrice(expectedMicroFog: number, perMillionFuel: bigint | null, terms: Terms): LeasePrice {
+export function leasePrice(expectedMicroFog: number, perPetaFuel: bigint | null, terms: Terms): LeasePrice {
   if (!Number.isFinite(expectedMicroFog) || expectedMicroFog < 0) {
     throw new FogError('invalid-request', `a lease is expected to cost ${expectedMicroFog} micro-FOG`, {
       hint: 'give a finite amount that is not negative',
     });
   }
   const expected = BigInt(Math.ceil(expectedMicroFog));
-  return { quote: expected < terms.maximumPrice ? expected : terms.maximumPrice, perMillionFuel };
+  return { quote: expected < terms.maximumPrice ? expected : terms.maximumPrice, perPetaFuel };
 }
 
 /** Throws `invalid-request` for a price or a report that is no amount, and for a quote above the maximum of the terms. */
@@ -55,8 +56,8 @@ export function assertPriced({ fence, price, fuel, costMicroFog }: PricedResult,
   const { priceMicroFog, fuel: mostFuel } = ESCROW_LIMITS;
   assertNumber(fence, { least: 1, what: 'a fence' });
   assertAmount(price.quote, { most: maximumPrice, what: `the quote of fence ${fence}` });
-  const { perMillionFuel } = price;
-  if (perMillionFuel !== null) assertAmount(perMillionFuel, { most: priceMicroFog, what: 'the price of fuel' });
+  const { perPetaFuel } = price;
+  if (perPetaFuel !== null) assertAmount(perPetaFuel, { most: priceMicroFog, what: 'the price of fuel' });
   if (fuel !== null) assertAmount(fuel, { most: mostFuel, what: `the fuel of fence ${fence}` });
   if (costMicroFog !== null) assertAmount(costMicroFog, { what: `the cost of fence ${fence}` });
 }
@@ -68,9 +69,9 @@ export function pricesOf(results: readonly PricedResult[], buyer: string, terms:
   const reports = strangers.map(({ price, costMicroFog }) => costMicroFog ?? price.quote);
   const lowest = reports.reduce<bigint | null>((least, report) => smaller(report, least), null);
   return results.map(({ price }) => {
-    const { quote, perMillionFuel } = price;
-    // A part of a micro-FOG stays with the buyer.
-    if (fuel !== null && perMillionFuel !== null) return smaller((fuel * perMillionFuel) / FUEL_UNIT, quote);
+    const { quote, perPetaFuel } = price;
+    // Rounded up for the provider: what costs less than a micro-FOG is not free, or work would be cut into such pieces.
+    if (fuel !== null && perPetaFuel !== null) return smaller((fuel * perPetaFuel + PETA - 1n) / PETA, quote);
     return terms.priceRule === 'quote' ? quote : smaller(quote, lowest);
   });
 }

@@ -91,6 +91,12 @@ export function settleTask(
     assertPriced(result, terms);
     assertName(result.provider, 'a provider');
   }
+  const [only] = results;
+  // Most tasks have one result, and are settled without lists of it.
+  if (only !== undefined && results.length === 1 && PAID_VERDICTS.includes(only.verdict)) {
+    const claim = { fence: only.fence, provider: only.provider, price: pricesOf(results, buyer, terms)[0] ?? 0n };
+    return payAll(escrow, { record, settlement, transfers: [], leases: [] }, partition, [claim]);
+  }
   const sorted = results.toSorted((a, b) => a.fence - b.fence);
   const refused = new Set(sorted.filter(({ verdict }) => !PAID_VERDICTS.includes(verdict)).map(({ fence }) => fence));
   const counting = sorted.filter(({ fence }) => !refused.has(fence));

@@ -138,6 +138,27 @@ export function formatDaoRecord({ proposal, snapshot, ballots }: DaoRecord): str
   return textOf({ format: FORMAT, version: VERSION, ...parseDaoRecord(file) });
 }
 
+/** A proposal as JSON, as it stands in a record. */
+export function writeProposal(given: Proposal): string {
+  return textOf(given);
+}
+
+/** Throws `invalid-request` for what `writeProposal` did not write. */
+export function readProposal(text: string): Proposal {
+  return proposalFrom(jsonOf(text));
+}
+
+/** The same of a document that was parsed. */
+export function proposalFrom(document: unknown): Proposal {
+  const parsed = proposal.safeParse(document);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw governanceFault(
+    'malformed',
+    `no proposal: ${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? ''}`,
+  );
+}
+
 function textOf(document: object): string {
   return JSON.stringify(document, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
 }

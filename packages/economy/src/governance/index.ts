@@ -35,7 +35,14 @@ export {
   type Tally,
   type Vote,
 } from './counting.ts';
-export { type DaoRecord, formatDaoRecord, parseDaoRecord } from './dao-record.ts';
+export {
+  type DaoRecord,
+  formatDaoRecord,
+  parseDaoRecord,
+  proposalFrom,
+  readProposal,
+  writeProposal,
+} from './dao-record.ts';
 export { type Emission, type EmissionClaim, emissionFor } from './emission.ts';
 export { type AuditEntry, type Execution, type ExecutionContext, execute } from './execution.ts';
 export { faultOf, GOVERNANCE_FAULTS, type GovernanceFault } from './faults.ts';

@@ -32,8 +32,11 @@ const time = (least: bigint, preset: bigint, most: bigint, meaning: string) =>
 const guarding = <Description extends object>(description: Description) => ({ ...description, guards: true }) as const;
 
 export const PARAMETERS = {
-  feePpm: share(0n, 10_000n, 200_000n, 'of what a result pays, this share goes to the treasury'),
+  feePpm: share(0n, 50_000n, 200_000n, 'of what a result pays, this share goes to the treasury'),
   feeBurnPpm: share(0n, 0n, 1_000_000n, 'of the fees, this share burns instead'),
+  premiumPpm: share(0n, 500_000n, 1_000_000n, 'of what a higher tier costs more, to the provider'),
+  cancelPpm: share(0n, 1_000_000n, 1_000_000n, 'of the price of what had run, paid by who cancels'),
+  oversightPpm: share(0n, 500_000n, 1_000_000n, 'of what the treasury keeps of a job, for checks of its results'),
   silverPricePpm: share(1_000_000n, 2_500_000n, 20_000_000n, 'price of silver, in parts of the price of bronze'),
   goldPricePpm: share(1_000_000n, 5_000_000n, 40_000_000n, 'price of gold, in parts of the price of bronze'),
   creditMissedPpm: share(0n, 100_000n, 1_000_000n, 'of the price, given back when a promised wait is missed'),
@@ -41,6 +44,7 @@ export const PARAMETERS = {
   creditMissedTwofoldPpm: share(0n, 500_000n, 1_000_000n, 'the same beyond twice the promised wait'),
   creditMissedFourfoldPpm: share(0n, 1_000_000n, 1_000_000n, 'the same beyond four times the promised wait'),
   wrongResultSlashPpm: share(1000n, 50_000n, 1_000_000n, 'of a bond, taken for a result that is proven wrong'),
+  insurancePpm: share(0n, 500_000n, 1_000_000n, 'of what damage leaves of a slash, to the insurance; the rest burns'),
   downtimeSlashPpm: share(0n, 100n, 50_000n, 'of a bond, taken for not being there'),
   jailMilliseconds: time(60n * SECOND, 600n * SECOND, 30n * DAY, 'how long who was not there gets nothing'),
   appealMilliseconds: time(DAY, 3n * DAY, 14n * DAY, 'how long a slash can be appealed against before it posts'),

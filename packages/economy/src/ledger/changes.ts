@@ -43,6 +43,43 @@ export function markOf({ accounts, transfers, balances }: LedgerState): Mark {
   };
 }
 
+/** Is told where a transfer lies, 32 words, and the places of its accounts among all that were loaded or opened. */
+export type TransferVisitor = (words: Uint32Array, at: number, debit: number, credit: number) => void;
+
+export interface LedgerRowChanges {
+  /** As they are now, by their places. */
+  accounts: Map<number, Account>;
+  failed: bigint[];
+}
+
+/** The same for a home that keeps no more than rows: it is told of the transfers in order, and none becomes an object. */
+export function visitChanges(
+  state: LedgerState,
+  mark: Mark,
+  expired: readonly number[],
+  visit: TransferVisitor,
+): LedgerRowChanges {
+  const { accounts, transfers } = state;
+  const touched = new Set<number>();
+  const accountsOf = (row: number): [debit: number, credit: number] => {
+    const [words, at] = [transfers.piece(row), transfers.at(row)];
+    const debit = accounts.find(words, at + TRANSFER_WORDS.debitAccount);
+    const credit = accounts.find(words, at + TRANSFER_WORDS.creditAccount);
+    touched.add(debit).add(credit);
+    return [debit, credit];
+  };
+  for (let row = mark.accounts; row < accounts.count; row += 1) touched.add(row);
+  for (let row = mark.transfers; row < transfers.count; row += 1) {
+    const [debit, credit] = accountsOf(row);
+    visit(transfers.piece(row), transfers.at(row), debit, credit);
+  }
+  for (const row of expired) accountsOf(row);
+  return {
+    accounts: new Map(Array.from(touched, (row) => [row, decodeAccount(accounts.words, row * BODY_WORDS)])),
+    failed: range(mark.spentIds, transfers.spentCount).map((place) => read128(transfers.spentIds, place * 4)),
+  };
+}
+
 /** `expired` are rows of transfers that expired since. */
 export function changesSince(state: LedgerState, mark: Mark, expired: readonly number[]): LedgerChanges {
   const { accounts, transfers, balances } = state;

@@ -1,6 +1,6 @@
 /** The ledger's front door. */
 export * from './accounts.ts';
-export type { LedgerChanges } from './changes.ts';
+export type { LedgerChanges, LedgerRowChanges, TransferVisitor } from './changes.ts';
 export * from './filters.ts';
 export { Ledger, type LedgerOptions } from './ledger.ts';
 export * from './limits.ts';

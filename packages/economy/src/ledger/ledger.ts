@@ -12,7 +12,15 @@ import { FogError } from '@fog/contract';
 import { AccountRules } from './account-rules.ts';
 import type { Account, AccountBalance, NewAccount } from './accounts.ts';
 import { type BatchResult, type EventRules, runBatch } from './batch.ts';
-import { changesSince, type LedgerChanges, type Mark, markOf } from './changes.ts';
+import {
+  changesSince,
+  type LedgerChanges,
+  type LedgerRowChanges,
+  type Mark,
+  markOf,
+  type TransferVisitor,
+  visitChanges,
+} from './changes.ts';
 import { assertWide, decodeAccount, decodeTransfer, encodeAccount, encodeTransfer } from './codec.ts';
 import type { AccountFilter, QueryFilter } from './filters.ts';
 import { BODY_BYTES, BODY_WORDS, TRANSFER_WORDS, wordsOf } from './layout.ts';
@@ -232,8 +240,14 @@ export class Ledger {
   /** What changed since the ledger was loaded, or since the last call. */
   takeChanges(): LedgerChanges {
     const changes = changesSince(this.#state, this.#mark, this.#expired);
-    this.#mark = markOf(this.#state);
-    this.#expired = [];
+    this.#forgetChanges();
+    return changes;
+  }
+
+  /** The same, with the transfers told to `visit` as they lie in memory, in the layout of `BODY_BYTES`. */
+  visitChanges(visit: TransferVisitor): LedgerRowChanges {
+    const changes = visitChanges(this.#state, this.#mark, this.#expired, visit);
+    this.#forgetChanges();
     return changes;
   }
 
@@ -304,6 +318,11 @@ export class Ledger {
     throw new FogError('conflict', 'the ledger has changed since it was loaded', {
       hint: 'take the changes before loading more, or clear it',
     });
+  }
+
+  #forgetChanges(): void {
+    this.#mark = markOf(this.#state);
+    this.#expired = [];
   }
 
   #loaded(): void {

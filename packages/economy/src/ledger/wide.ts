@@ -65,22 +65,35 @@ export function sumOverflows(a: Uint32Array, i: number, b: Uint32Array, j: numbe
   return sum > MOST_WORD;
 }
 
+/** A bigint on its way: as one it takes no arithmetic, which would make three others. */
+const wide = new BigUint64Array(1);
+const halves = new Uint32Array(wide.buffer);
+wide[0] = 1n;
+const LOW = halves[0] === 1 ? 0 : 1;
+const HIGH = 1 - LOW;
+const MOST_64 = 0xffffffff_ffffffffn;
+
 export function read128(a: Uint32Array, i: number): bigint {
-  return (read64(a, i + 2) << 64n) | read64(a, i);
+  const low = read64(a, i);
+  return ((a[i + 2] as number) | (a[i + 3] as number)) === 0 ? low : (read64(a, i + 2) << 64n) | low;
 }
 
 export function read64(a: Uint32Array, i: number): bigint {
-  return (BigInt(a[i + 1] as number) << 32n) | BigInt(a[i] as number);
+  halves[LOW] = a[i] as number;
+  halves[HIGH] = a[i + 1] as number;
+  return wide[0] as bigint;
 }
 
 export function write128(a: Uint32Array, i: number, value: bigint): void {
-  write64(a, i, value & 0xffffffff_ffffffffn);
-  write64(a, i + 2, value >> 64n);
+  write64(a, i, value);
+  write64(a, i + 2, value > MOST_64 ? value >> 64n : 0n);
 }
 
+/** The lower 64 bits of a value. */
 export function write64(a: Uint32Array, i: number, value: bigint): void {
-  a[i] = Number(value & 0xffffffffn);
-  a[i + 1] = Number(value >> 32n);
+  wide[0] = value;
+  a[i] = halves[LOW] as number;
+  a[i + 1] = halves[HIGH] as number;
 }
 
 /** Puts a 64-bit product of a whole number below 2^32 and one below 2^30 into two words. */

@@ -8,7 +8,7 @@
  * until then. Locked stake cannot leave or move again, or it would be out of reach of a slash before evidence is too old.
  */
 import { FogError } from '@fog/contract';
-import { assertPpm } from '../amounts.ts';
+import { assertPpm, formatFog } from '../amounts.ts';
 import { assertName, assertStake, assertUnfrozen, assertVotesAreOver, validatorOf } from './checks.ts';
 import type { EventOf, Outcome } from './events.ts';
 import { STAKING_LIMITS } from './limits.ts';
@@ -183,13 +183,17 @@ function leavingShares({ validator, delegation }: Settled, amount: bigint | null
   if (amount !== null) assertStake(amount, 'fog');
   const most = tokensFor(validator, free);
   if (amount === null || amount > most) {
-    throw new FogError('insufficient-funds', `${most} of the stake may leave; ${amount ?? 'all'} was asked for`, {
-      details: {
-        missing: String((amount ?? 1n) - most),
-        locked: String(tokensFor(validator, delegation.lockedShares)),
+    throw new FogError(
+      'insufficient-funds',
+      `${formatFog(most)} FOG of the stake may leave; ${amount === null ? 'all' : `${formatFog(amount)} FOG`} was asked for`,
+      {
+        details: {
+          missing: String((amount ?? 1n) - most),
+          locked: String(tokensFor(validator, delegation.lockedShares)),
+        },
+        hint: 'stake that came from another validator can leave when that one can no longer be slashed for it',
       },
-      hint: 'stake that came from another validator can leave when that one can no longer be slashed for it',
-    });
+    );
   }
   const shares = sharesWorth(validator, amount);
   const staying = tokensFor(validator, free - shares);

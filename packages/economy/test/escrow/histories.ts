@@ -100,7 +100,7 @@ export function play(
     leases.push(...step.leases.map((lease) => ({ ...lease, partition })));
   }
   for (const { partition, fence, quote, ran } of cancelled) {
-    const lease = { fence, provider: 'frank', price: { quote, perMillionFuel: null }, ranMilliseconds: ran };
+    const lease = { fence, provider: 'frank', price: { quote, perPetaFuel: null }, ranMilliseconds: ran };
     const step = settleCancelled(escrow, record, settlements.get(partition) ?? NOTHING_PAID, {
       partition,
       leases: [{ ...lease, expectedMilliseconds: 1000 }],

@@ -161,7 +161,7 @@ test('a result that comes after the end pays nothing and breaks nothing, whichev
 
 test('a cancelled job pays the part that its leases ran, once, and a result of such a lease is not paid again', () => {
   const { escrow, balances, record } = opened();
-  const price = { quote: 800n, perMillionFuel: null };
+  const price = { quote: 800n, perPetaFuel: null };
   const leases = [
     { fence: 2, provider: 'carol', price, ranMilliseconds: 9000, expectedMilliseconds: 1000 },
     { fence: 1, provider: 'bob', price, ranMilliseconds: 251, expectedMilliseconds: 1000 },
@@ -202,11 +202,12 @@ test('a fog without money asks for none, and work on the own nodes of the buyer 
 
 test('fuel is paid where the meters agree, and the nodes of the buyer have no say', () => {
   const terms = { ...TERMS, meter: 'fuel' as const };
-  const price = { quote: 900n, perMillionFuel: 100n };
+  const price = { quote: 900n, perPetaFuel: 100n * 10n ** 9n };
   const metered = (fence: number, fuel: bigint | null, more: Partial<JudgedResult> = {}) =>
     resultOf(fence, { price, fuel, ...more });
   const prices = (results: JudgedResult[]) => pricesOf(results, 'alice', terms);
-  assert.deepEqual(prices([metered(1, 3_500_009n), metered(2, 3_500_009n)]), [350n, 350n], 'they agree');
+  assert.deepEqual(prices([metered(1, 3_500_009n), metered(2, 3_500_009n)]), [351n, 351n], 'they agree');
+  assert.deepEqual(prices([metered(1, 1n), metered(2, 1n)]), [1n, 1n], 'little is not free');
   assert.deepEqual(prices([metered(1, 50_000_000n), metered(2, 50_000_000n)]), [900n, 900n], 'not above the quote');
   assert.deepEqual(prices([metered(1, 1_000_000n), metered(2, 2_000_000n)]), [900n, 900n], 'they differ');
   assert.deepEqual(prices([metered(1, 1_000_000n)]), [900n], 'one is no agreement');
@@ -254,7 +255,7 @@ test('the premium of a tier is the treasury’s part, and its credits come out o
 });
 
 test('a quote is what placement expects, rounded up, and never above the maximum', () => {
-  assert.deepEqual(leasePrice(10.1, null, TERMS), { quote: 11n, perMillionFuel: null });
+  assert.deepEqual(leasePrice(10.1, null, TERMS), { quote: 11n, perPetaFuel: null });
   assert.equal(leasePrice(5000, 1n, TERMS).quote, 1000n);
   for (const bad of [Number.NaN, -1, Number.POSITIVE_INFINITY]) {
     assert.throws(() => leasePrice(bad, null, TERMS), { code: 'invalid-request' });
@@ -266,8 +267,8 @@ test('malformed results are refused before anything is decided', () => {
   const bad: Partial<JudgedResult>[] = [
     { fence: 0 },
     { fence: 1.5 },
-    { price: { quote: 1001n, perMillionFuel: null } },
-    { price: { quote: -1n, perMillionFuel: null } },
+    { price: { quote: 1001n, perPetaFuel: null } },
+    { price: { quote: -1n, perPetaFuel: null } },
     { fuel: -1n },
     { costMicroFog: 1n << 128n },
     { provider: '' },
@@ -279,7 +280,7 @@ test('malformed results are refused before anything is decided', () => {
       code: 'invalid-request',
     });
   }
-  const price = { quote: 1n, perMillionFuel: null };
+  const price = { quote: 1n, perPetaFuel: null };
   const leases = [{ fence: 1, provider: 'bob', price, ranMilliseconds: 1, expectedMilliseconds: 0 }];
   assert.throws(() => settleCancelled(escrow, record, NOTHING_PAID, { partition: 0, leases }), {
     code: 'invalid-request',

@@ -30,7 +30,7 @@ describe('a proposal', () => {
     });
     dao.pass(1);
     const { changes, audit, transfers } = dao.execute(id);
-    assert.deepEqual(changes, [{ name: 'feePpm', before: 10_000n, after: 20_000n }]);
+    assert.deepEqual(changes, [{ name: 'feePpm', before: 50_000n, after: 20_000n }]);
     assert.equal(dao.parameters.feePpm, 20_000n);
     assert.deepEqual(transfers, []);
     const { tally, by, supplyMicroFog, kind } = audit;

@@ -91,7 +91,7 @@ describe('stake', () => {
     world.delegate('vera', 'dora', FOG);
     assert.throws(() => world.unbond('vera', 'dora', FOG + 1n), {
       code: 'insufficient-funds',
-      message: /1000000 of the stake may leave/,
+      message: /1 FOG of the stake may leave/,
     });
     assert.throws(() => world.unbond('vera', 'dora', 0n), { code: 'invalid-request' });
     assert.throws(() => world.redelegate('vera', 'vera', 'dora'), { code: 'invalid-request' });

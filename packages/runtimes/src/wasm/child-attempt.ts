@@ -3,7 +3,8 @@
 import { WASM_LIMITS } from '../limits.ts';
 import { ModuleError } from './binary-reader.ts';
 import { collectOutputs, sendOutputs } from './child-outputs.ts';
-import { engine, PAGE_BYTES, type WasmMemory } from './engine.ts';
+import { engine, PAGE_BYTES, type WasmInstance, type WasmMemory } from './engine.ts';
+import { totalFuel } from './fuel.ts';
 import type { CompiledModule, ModuleCache } from './module-cache.ts';
 import { MEMORY_IMPORT } from './module-rewrite.ts';
 import { type ChildRequest, type ChildResult, type EndMessage, FROM_CHILD, type RanMessage } from './protocol.ts';
@@ -27,11 +28,12 @@ export interface ChildAttempt {
 interface Remains {
   memoryBytes: number;
   fileBytes: number;
+  fuel: number | null;
 }
 
 export function runChildAttempt(attempt: ChildAttempt): void {
   const hostFiles = new OpenHostFiles();
-  const remains: Remains = { memoryBytes: 0, fileBytes: 0 };
+  const remains: Remains = { memoryBytes: 0, fileBytes: 0, fuel: null };
   const cpuAtStart = cpuMilliseconds();
   let result: ChildResult;
   try {
@@ -49,7 +51,8 @@ export function runChildAttempt(attempt: ChildAttempt): void {
     attemptCpuMilliseconds: cpuAtEnd - cpuAtStart,
     peakMemoryBytes: remains.memoryBytes + remains.fileBytes,
     residentBytes: process.memoryUsage.rss(),
-    modules: attempt.cache.digests,
+    fuel: remains.fuel,
+    modules: attempt.cache.keys,
   };
   attempt.send(FROM_CHILD.end, json(end));
 }
@@ -59,7 +62,7 @@ function execute(
   files: OpenHostFiles,
   remains: Remains,
 ): ChildResult {
-  const compiled = cache.get(request.moduleDigest, request.modulePath);
+  const compiled = cache.get(request.moduleDigest, request.modulePath, request.isMetered);
   const memory = createMemory(compiled, request.limits.memoryBytes);
   const clock = new VirtualClock(request.submittedAtMilliseconds);
   const outputPaths = request.outputs.map((output) => output.sandboxPath);
@@ -82,9 +85,10 @@ function execute(
 
   send(FROM_CHILD.started, EMPTY);
   const startedAtMilliseconds = performance.now();
-  const failure = runGuest(compiled, memory, preview1);
+  const { failure, fuel } = runGuest(compiled, memory, preview1);
   const ran: RanMessage = { wallMilliseconds: performance.now() - startedAtMilliseconds };
   send(FROM_CHILD.ran, json(ran));
+  remains.fuel = fuel;
   remains.memoryBytes = memory?.buffer.byteLength ?? 0;
   remains.fileBytes = fileSystem.peakBytes;
   if (failure !== null) return failure;
@@ -116,9 +120,16 @@ function sendLog(send: ChildAttempt['send'], stream: 'stdout' | 'stderr', data: 
   }
 }
 
-/** null: the guest ended with success. */
-function runGuest(compiled: CompiledModule, memory: WasmMemory | null, preview1: Preview1): ChildResult | null {
+interface GuestRun {
+  /** null: the guest ended with success. */
+  failure: ChildResult | null;
+  /** null: it is not metered, or was not instantiated. */
+  fuel: number | null;
+}
+
+function runGuest(compiled: CompiledModule, memory: WasmMemory | null, preview1: Preview1): GuestRun {
   let growRefused: unknown = null;
+  let counted: unknown = null;
   let thrown: unknown = null;
   try {
     const instance = new engine.Instance(compiled.module, {
@@ -126,19 +137,27 @@ function runGuest(compiled: CompiledModule, memory: WasmMemory | null, preview1:
       [MEMORY_IMPORT.module]: { [MEMORY_IMPORT.name]: memory },
     });
     if (compiled.growRefusedExport !== null) growRefused = instance.exports[compiled.growRefusedExport];
-    const start = instance.exports._start;
-    // Checked when the module was prepared.
-    if (typeof start !== 'function') throw new TypeError('_start is no function');
-    start();
+    if (compiled.fuelExport !== null) counted = instance.exports[compiled.fuelExport];
+    if (compiled.startExport !== null) callExport(instance, compiled.startExport);
+    callExport(instance, '_start');
   } catch (error) {
     thrown = error;
   }
+  const fuel = counted instanceof engine.Global ? totalFuel(counted.value as bigint, preview1.fuel()) : null;
   const failure = guestFailure(preview1.stop() ?? thrown);
   const ranOutOfMemory = growRefused instanceof engine.Global && growRefused.value === 1;
   if (failure?.status === 'failed' && failure.reason === 'exit-code' && ranOutOfMemory) {
-    return { ...failure, reason: 'oom', message: 'The program ended after it was refused more memory than its limit.' };
+    const message = 'The program ended after it was refused more memory than its limit.';
+    return { failure: { ...failure, reason: 'oom', message }, fuel };
   }
-  return failure;
+  return { failure, fuel };
+}
+
+function callExport({ exports }: WasmInstance, name: string): void {
+  const run = exports[name];
+  // Checked when the module was prepared.
+  if (typeof run !== 'function') throw new TypeError(`${name} is no function`);
+  run();
 }
 
 function guestFailure(thrown: unknown): ChildResult | null {

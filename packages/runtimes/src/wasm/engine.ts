@@ -7,6 +7,7 @@ export interface WasmMemory {
   grow(pages: number): number;
 }
 export interface WasmGlobal {
+  /** A bigint of an i64. */
   value: unknown;
 }
 export interface WasmModule {

@@ -40,7 +40,7 @@ class WasmRuntime implements TaskRuntime {
     return {
       available: true,
       version: process.versions.v8,
-      features: { wasi: 'preview1', deterministic: 'yes', simd: simd ? 'yes' : 'no' },
+      features: { wasi: 'preview1', deterministic: 'yes', meter: 'fuel', simd: simd ? 'yes' : 'no' },
     };
   }
 

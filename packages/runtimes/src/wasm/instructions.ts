@@ -1,6 +1,6 @@
 /**
  * A walk over the instructions of a function body, to find those that the deterministic profile forbids and those
- * that grow memory. It knows the immediates of every instruction of WebAssembly 2.0 plus tail calls, exception
+ * that the rewriting changes. It knows the immediates of every instruction of WebAssembly 2.0 plus tail calls, exception
  * handling (legacy and with exnref), typed function references and 128-bit SIMD; types and stack are left to V8.
  */
 import { type BinaryReader, ModuleError } from './binary-reader.ts';
@@ -49,9 +49,14 @@ const BULK_INDICES = [0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 2, 1, 2, 1, 2, 1, 1, 1] as c
 
 /**
  * Walks one expression to its end, which must be the end of the reader. Calls `onMemoryGrow` with the offsets of the
- * first byte and of the byte after each `memory.grow`. Throws ModuleError on what is unknown or not allowed.
+ * first byte and of the byte after each `memory.grow`, and before that `onEach`, if there is one, with the opcode and
+ * offsets of every instruction. Throws ModuleError on what is unknown or not allowed.
  */
-export function walkInstructions(reader: BinaryReader, onMemoryGrow: (start: number, end: number) => void): void {
+export function walkInstructions(
+  reader: BinaryReader,
+  onMemoryGrow: (start: number, end: number) => void,
+  onEach: ((opcode: number, start: number, end: number) => void) | null = null,
+): void {
   let depth = 1;
   while (depth > 0) {
     const start = reader.offset;
@@ -86,11 +91,12 @@ export function walkInstructions(reader: BinaryReader, onMemoryGrow: (start: num
         throw new ModuleError('The module uses atomic instructions; threads are not offered.');
       default:
         skipImmediate(reader, opcode);
-        if (opcode === OPCODE.memoryGrow) onMemoryGrow(start, reader.offset);
         if (opcode === OPCODE.block || opcode === OPCODE.loop || opcode === OPCODE.if || opcode === OPCODE.try) {
           depth += 1;
         }
     }
+    if (onEach !== null) onEach(opcode, start, reader.offset);
+    if (opcode === OPCODE.memoryGrow) onMemoryGrow(start, reader.offset);
   }
   if (!reader.done) throw reader.malformed('a function goes on after its end');
 }
@@ -130,7 +136,7 @@ function skipImmediate(reader: BinaryReader, opcode: number): void {
 }
 
 /** A block type may be a type with an immediate of its own: (ref null? heap-type). */
-function skipBlockType(reader: BinaryReader): void {
+export function skipBlockType(reader: BinaryReader): void {
   const first = reader.bytes[reader.offset];
   if (first === 0x63 || first === 0x64) reader.skip(1);
   reader.skipInteger(33);

@@ -11,22 +11,30 @@ export interface CompiledModule {
   module: WasmModule;
   memory: MemoryShape | null;
   growRefusedExport: string | null;
+  fuelExport: string | null;
+  startExport: string | null;
   bytes: number;
 }
 
+/** Names a module in the cache of a child: metered, it is another. */
+export function cacheKey(digest: string, isMetered: boolean): string {
+  return isMetered ? `${digest} metered` : digest;
+}
+
 export class ModuleCache {
-  /** Least recently used first. */
+  /** By key, least recently used first. */
   readonly #modules = new Map<string, CompiledModule>();
 
-  get digests(): string[] {
+  get keys(): string[] {
     return [...this.#modules.keys()];
   }
 
   /** Throws ModuleError when the module may not run, the stop of the attempt when it cannot be read. */
-  get(digest: string, path: string): CompiledModule {
-    const compiled = this.#modules.get(digest) ?? compile(path);
-    this.#modules.delete(digest);
-    this.#modules.set(digest, compiled);
+  get(digest: string, path: string, isMetered: boolean): CompiledModule {
+    const key = cacheKey(digest, isMetered);
+    const compiled = this.#modules.get(key) ?? compile(path, isMetered);
+    this.#modules.delete(key);
+    this.#modules.set(key, compiled);
     this.#evict();
     return compiled;
   }
@@ -34,27 +42,23 @@ export class ModuleCache {
   #evict(): void {
     let total = 0;
     for (const { bytes } of this.#modules.values()) total += bytes;
-    for (const [digest, { bytes }] of this.#modules) {
+    for (const [key, { bytes }] of this.#modules) {
       const fits = total <= WASM_LIMITS.cachedModuleBytes && this.#modules.size <= WASM_LIMITS.cachedModules;
       if (fits || this.#modules.size === 1) return;
-      this.#modules.delete(digest);
+      this.#modules.delete(key);
       total -= bytes;
     }
   }
 }
 
-function compile(path: string): CompiledModule {
+function compile(path: string, isMetered: boolean): CompiledModule {
   const bytes = readModule(path);
-  const prepared = prepareModule(bytes, { module: PREVIEW1_MODULE, functions: PREVIEW1_SIGNATURES });
+  const offered = { module: PREVIEW1_MODULE, functions: PREVIEW1_SIGNATURES };
+  const { bytes: rewritten, ...prepared } = prepareModule(bytes, offered, { isMetered });
   try {
     // Indices that lead nowhere in the original might lead to what the rewriting added: it must be valid by itself.
     if (!engine.validate(bytes)) new engine.Module(bytes);
-    return {
-      module: new engine.Module(prepared.bytes),
-      memory: prepared.memory,
-      growRefusedExport: prepared.growRefusedExport,
-      bytes: prepared.bytes.length,
-    };
+    return { ...prepared, module: new engine.Module(rewritten), bytes: rewritten.length };
   } catch (error) {
     if (!(error instanceof engine.CompileError)) throw error;
     const what = error.message.replace(/^WebAssembly\.Module\(\): /, '').replace(/\s+/g, ' ');

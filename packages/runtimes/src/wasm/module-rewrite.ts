@@ -8,12 +8,27 @@
  * 3. What would make results differ between machines is rejected: shared memory, atomics, relaxed SIMD. So is what the
  *    runtime does not offer: unknown imports, several memories, 64-bit memory, garbage-collected types.
  * 4. Custom sections (names, debug data) are dropped: they cost memory and describe offsets that no longer hold.
+ * 5. If it is asked for, the module counts what it does (`fuel-meter.ts`). What it starts with by itself becomes an
+ *    export, because the count of a module that fails while it is instantiated could not be read.
  *
  * Everything else is left to the validation of the engine. NaN bit patterns and the depth of the stack remain as
  * sources of difference between machines.
  */
-import { BinaryReader, encodeU32, ModuleError } from './binary-reader.ts';
+import { type BinaryReader, encodeU32, ModuleError } from './binary-reader.ts';
+import { FUEL } from './fuel.ts';
+import { BodyMeter, type Edit, FuelMeter } from './fuel-meter.ts';
 import { skipValueType, walkInstructions } from './instructions.ts';
+import { CODE, countGlobals, ModuleAdditions } from './module-additions.ts';
+import {
+  concatenate,
+  finished,
+  readSections,
+  SECTION,
+  type Sections,
+  sectionReader,
+  vector,
+  writeSections,
+} from './module-sections.ts';
 
 export interface MemoryShape {
   minimumPages: number;
@@ -27,6 +42,10 @@ export interface PreparedModule {
   memory: MemoryShape | null;
   /** Export that holds an i32 global, 1 after a refused `memory.grow`; null when the module never grows. */
   growRefusedExport: string | null;
+  /** Export that holds an i64 global, the fuel that was used; null when it is not asked for. */
+  fuelExport: string | null;
+  /** Export to be called before `_start`; null when there is none. */
+  startExport: string | null;
 }
 
 /** Import under which the prepared module asks for its memory. */
@@ -41,19 +60,18 @@ export interface OfferedImports {
 }
 
 const PAGES_MAXIMUM = 65_536;
-const SECTION = { custom: 0, type: 1, import: 2, function: 3, memory: 5, global: 6, export: 7, code: 10 } as const;
-/** Sections in the order in which the specification wants them; tag is 13, data count 12. */
-const SECTION_ORDER: readonly number[] = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
 const EXTERNAL_KINDS = ['function', 'table', 'memory', 'global', 'tag'] as const;
 const LETTERS: Readonly<Record<number, string>> = { 127: 'i', 126: 'I', 125: 'f', 124: 'F' };
-
-type Sections = Map<number, Uint8Array>;
 
 /**
  * Checks and rewrites a module. Throws ModuleError with one sentence when it may not run. What comes back is valid if
  * the original is; have the engine validate the original too, because a wrong index in it may hit what was added.
  */
-export function prepareModule(bytes: Uint8Array, offered: OfferedImports): PreparedModule {
+export function prepareModule(
+  bytes: Uint8Array,
+  offered: OfferedImports,
+  { isMetered = false }: { isMetered?: boolean } = {},
+): PreparedModule {
   const sections = readSections(bytes);
   const types = readTypes(sections);
   const imports = readImports(sections, types, offered);
@@ -70,51 +88,32 @@ export function prepareModule(bytes: Uint8Array, offered: OfferedImports): Prepa
         : functionTypes[index - imports.functionTypes.length];
     return type === undefined ? undefined : types[type];
   });
-  const bodies = readBodies(sections);
+  const first = {
+    type: types.length,
+    function: imports.functionTypes.length + functionTypes.length,
+    global: countGlobals(sections),
+  };
+  const additions = new ModuleAdditions(first, exportNames);
+  const meter = isMetered ? new FuelMeter(additions) : null;
+  const guard = new GrowGuard(additions, meter);
+  const bodies = readBodies(sections, guard, meter);
+  const startExport = meter === null ? null : takeStart(sections, additions);
 
   sections.delete(SECTION.memory);
   if (memory !== null) sections.set(SECTION.import, vector([...imports.kept, memoryImport(memory)]));
-  let growRefusedExport: string | null = null;
-  if (memory !== null && bodies.some((body) => body.grows.length > 0)) {
-    growRefusedExport = freeName(exportNames);
-    addGrowGuard(sections, bodies, {
-      typeIndex: types.length,
-      functionIndex: imports.functionTypes.length + functionTypes.length,
-      exportName: growRefusedExport,
-    });
+  const added = additions.write(sections);
+  if (added.length > 0 || meter !== null) {
+    const entries = [...bodies.map(edited), ...added];
+    const sized = entries.map((body) => concatenate([new Uint8Array(encodeU32(body.length)), body]));
+    sections.set(SECTION.code, vector(sized));
   }
-  return { bytes: writeSections(bytes, sections), memory, growRefusedExport };
-}
-
-function readSections(bytes: Uint8Array): Sections {
-  const header = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
-  if (header.slice(0, 4).some((byte, index) => bytes[index] !== byte)) {
-    throw new ModuleError('The file is not a WebAssembly module.');
-  }
-  if (header.some((byte, index) => bytes[index] !== byte)) {
-    throw new ModuleError('The file is not a WebAssembly core module of version 1; components are not offered.');
-  }
-  const reader = new BinaryReader(bytes, header.length);
-  const sections: Sections = new Map();
-  let lastRank = -1;
-  while (!reader.done) {
-    const id = reader.byte();
-    const content = reader.slice(reader.u32());
-    if (id === SECTION.custom) {
-      content.name();
-      continue;
-    }
-    const rank = SECTION_ORDER.indexOf(id);
-    if (rank < 0) throw content.malformed(`section ${id} is unknown`);
-    if (rank <= lastRank) throw content.malformed(`section ${id} is out of order`);
-    lastRank = rank;
-    sections.set(id, bytes.subarray(content.offset, content.end));
-  }
-  return sections;
-}
-
-function sectionReader(sections: Sections, id: number): BinaryReader {
-  return new BinaryReader(sections.get(id) ?? new Uint8Array([0]));
+  return {
+    bytes: writeSections(bytes, sections),
+    memory,
+    growRefusedExport: guard.exportName,
+    fuelExport: meter?.exportName ?? null,
+    startExport,
+  };
 }
 
 function readTypes(sections: Sections): Signature[] {
@@ -231,85 +230,93 @@ function readExports(sections: Sections, typeOf: (functionIndex: number) => Sign
 
 interface Body {
   bytes: Uint8Array;
-  /** Offsets in `bytes` of each memory.grow and of the byte after it. */
-  grows: { start: number; end: number }[];
+  /** In their order. */
+  edits: Edit[];
 }
 
-function readBodies(sections: Sections): Body[] {
+function readBodies(sections: Sections, guard: GrowGuard, meter: FuelMeter | null): Body[] {
   const reader = sectionReader(sections, SECTION.code);
+  const endsAtCalls = sections.has(SECTION.tag);
   const bodies: Body[] = [];
   for (let rest = reader.count(); rest > 0; rest -= 1) {
     const body = reader.slice(reader.u32());
     const first = body.offset;
-    const grows: Body['grows'] = [];
+    const edits: Edit[] = [];
     for (let groups = body.count(); groups > 0; groups -= 1) {
       body.u32();
       skipValueType(body);
     }
-    walkInstructions(body, (start, end) => grows.push({ start: start - first, end: end - first }));
-    bodies.push({ bytes: body.bytes.subarray(first, body.end), grows });
+    const onGrow = (start: number, end: number): void => {
+      edits.push({ at: start - first, until: end - first, code: guard.call });
+    };
+    if (meter === null) walkInstructions(body, onGrow);
+    else {
+      const pieces = new BodyMeter(meter, { bytes: body.bytes, first, at: body.offset, edits, endsAtCalls });
+      walkInstructions(body, onGrow, (opcode, start, end) => pieces.take(opcode, start, end));
+    }
+    bodies.push({ bytes: body.bytes.subarray(first, body.end), edits });
   }
   return finished(reader, bodies);
 }
 
-function finished<Value>(reader: BinaryReader, value: Value): Value {
-  if (!reader.done) throw reader.malformed('a section is longer than its content');
-  return value;
-}
+/** A function in place of `memory.grow`; it is added when it is first called for. */
+class GrowGuard {
+  exportName: string | null = null;
+  readonly #additions: ModuleAdditions;
+  readonly #meter: FuelMeter | null;
+  #call: readonly number[] | null = null;
 
-function freeName(taken: ReadonlySet<string>): string {
-  let name = 'fog:grow-refused';
-  while (taken.has(name)) name += "'";
-  return name;
-}
-
-interface GrowGuard {
-  typeIndex: number;
-  functionIndex: number;
-  exportName: string;
-}
-
-/** Adds the type, function, global and export of the guard, and turns each memory.grow into a call of it. */
-function addGrowGuard(sections: Sections, bodies: readonly Body[], guard: GrowGuard): void {
-  const globals = sectionReader(sections, SECTION.global).count();
-  append(sections, SECTION.type, [0x60, 1, 0x7f, 1, 0x7f]);
-  append(sections, SECTION.function, encodeU32(guard.typeIndex));
-  // (global (mut i32) (i32.const 0))
-  append(sections, SECTION.global, [0x7f, 0x01, 0x41, 0x00, 0x0b]);
-  const name = new TextEncoder().encode(guard.exportName);
-  append(sections, SECTION.export, [...encodeU32(name.length), ...name, 0x03, ...encodeU32(globals)]);
-  const code = [
-    ...[0x00, 0x20, 0x00, 0x40, 0x00, 0x22, 0x00], // no locals; local.get 0; memory.grow; local.tee 0
-    ...[0x41, 0x7f, 0x46, 0x04, 0x40], //             i32.const -1; i32.eq; if
-    ...[0x41, 0x01, 0x24, ...encodeU32(globals)], //    i32.const 1; global.set
-    ...[0x0b, 0x20, 0x00, 0x0b], //                   end; local.get 0; end
-  ];
-  const call = new Uint8Array([0x10, ...encodeU32(guard.functionIndex)]);
-  const entries = bodies.map((body) => {
-    const content = body.grows.length === 0 ? body.bytes : replaceGrows(body, call);
-    return concatenate([new Uint8Array(encodeU32(content.length)), content]);
-  });
-  entries.push(new Uint8Array([...encodeU32(code.length), ...code]));
-  sections.set(SECTION.code, vector(entries));
-}
-
-function replaceGrows(body: Body, call: Uint8Array): Uint8Array {
-  const parts: Uint8Array[] = [];
-  let offset = 0;
-  for (const grow of body.grows) {
-    parts.push(body.bytes.subarray(offset, grow.start), call);
-    offset = grow.end;
+  constructor(additions: ModuleAdditions, meter: FuelMeter | null) {
+    this.#additions = additions;
+    this.#meter = meter;
   }
-  parts.push(body.bytes.subarray(offset));
-  return concatenate(parts);
+
+  get call(): readonly number[] {
+    this.#call ??= CODE.call(this.#add());
+    return this.#call;
+  }
+
+  #add(): number {
+    const refused = this.#additions.addGlobal('i32');
+    this.exportName = this.#additions.addExport('fog:grow-refused', 'global', refused);
+    // local.get 0; i64.extend_i32_u; i64.const ...; i64.mul
+    const units = [...CODE.localGet0, 0xad, ...CODE.i64(FUEL.page), 0x7e];
+    const granted = this.#meter === null ? [] : [0x05, ...this.#meter.add(units)];
+    return this.#additions.addFunction(
+      [
+        ...[0x20, 0x00, 0x40, 0x00, 0x22, 0x01], // local.get 0; memory.grow; local.tee 1
+        ...[...CODE.i32(-1), 0x46, 0x04, 0x40], //  i32.const -1; i32.eq; if
+        ...[...CODE.i32(1), ...CODE.globalSet(refused)],
+        ...[...granted, 0x0b, 0x20, 0x01], //       else, if it is metered; end; local.get 1
+      ],
+      1,
+    );
+  }
 }
 
-/** Adds an entry at the end of a section that is a vector. */
-function append(sections: Sections, id: number, entry: readonly number[]): void {
-  const reader = sectionReader(sections, id);
-  const count = reader.count();
-  const rest = reader.bytes.subarray(reader.offset);
-  sections.set(id, concatenate([new Uint8Array(encodeU32(count + 1)), rest, new Uint8Array(entry)]));
+/** Takes the start section out, and answers the export that names its function. */
+function takeStart(sections: Sections, additions: ModuleAdditions): string | null {
+  if (!sections.has(SECTION.start)) return null;
+  const reader = sectionReader(sections, SECTION.start);
+  const index = finished(reader, reader.u32());
+  sections.delete(SECTION.start);
+  return additions.addExport('fog:start', 'function', index);
+}
+
+function edited({ bytes, edits }: Body): Uint8Array {
+  if (edits.length === 0) return bytes;
+  const grown = edits.reduce((sum, { at, until, code }) => sum + code.length - (until - at), bytes.length);
+  const result = new Uint8Array(grown);
+  let [from, to] = [0, 0];
+  for (const { at, until, code } of edits) {
+    result.set(bytes.subarray(from, at), to);
+    to += at - from;
+    result.set(code, to);
+    to += code.length;
+    from = until;
+  }
+  result.set(bytes.subarray(from), to);
+  return result;
 }
 
 function memoryImport(memory: MemoryShape): Uint8Array {
@@ -319,28 +326,4 @@ function memoryImport(memory: MemoryShape): Uint8Array {
       ? [0, ...encodeU32(memory.minimumPages)]
       : [1, ...encodeU32(memory.minimumPages), ...encodeU32(memory.maximumPages)];
   return new Uint8Array([...text(MEMORY_IMPORT.module), ...text(MEMORY_IMPORT.name), 0x02, ...limits]);
-}
-
-function vector(entries: readonly Uint8Array[]): Uint8Array {
-  return concatenate([new Uint8Array(encodeU32(entries.length)), ...entries]);
-}
-
-function writeSections(original: Uint8Array, sections: Sections): Uint8Array {
-  const parts: Uint8Array[] = [original.subarray(0, 8)];
-  for (const id of SECTION_ORDER) {
-    const content = sections.get(id);
-    if (content === undefined) continue;
-    parts.push(new Uint8Array([id, ...encodeU32(content.length)]), content);
-  }
-  return concatenate(parts);
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  const result = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    result.set(part, offset);
-    offset += part.length;
-  }
-  return result;
 }

@@ -10,7 +10,7 @@ export class WasmChild extends FrameChild {
   attempts = 0;
   /** User and system time that it had used at the end of its last attempt. */
   cpuMillisecondsBefore = 0;
-  /** Digests of modules that it has compiled. */
+  /** Keys of modules that it has compiled. */
   modules: ReadonlySet<string> = new Set();
 }
 

@@ -26,6 +26,7 @@ export const FROM_CHILD = {
 export interface ChildRequest {
   modulePath: string;
   moduleDigest: string;
+  isMetered: boolean;
   args: readonly string[];
   /** `KEY=value`. */
   environment: readonly string[];
@@ -66,6 +67,8 @@ export interface EndMessage extends ChildClock {
   attemptCpuMilliseconds: number;
   peakMemoryBytes: number;
   residentBytes: number;
-  /** Digests of the modules that are compiled in this child. */
+  /** Null where it was not metered, or did not begin to run. */
+  fuel: number | null;
+  /** Keys of the modules that are compiled in this child. */
   modules: string[];
 }

@@ -23,6 +23,7 @@ import type {
   AttemptUsage,
   RunningAttempt,
 } from '../runtime.ts';
+import { cacheKey } from './module-cache.ts';
 import { OutputReceiver, ProtocolError } from './output-receiver.ts';
 import type { WasmChild } from './pool.ts';
 import { type ChildRequest, type ChildResult, type EndMessage, FROM_CHILD, TO_CHILD } from './protocol.ts';
@@ -72,9 +73,9 @@ export class WasmAttempt implements RunningAttempt {
   run(): void {
     const { pool, request } = this.#dependencies;
     if (request.program.runtime !== 'wasm') throw new TypeError('checked by the runtime');
-    const { moduleDigest } = request.program;
+    const key = cacheKey(request.program.moduleDigest, request.program.meter === 'fuel');
     // A child that has compiled this module is best; then one with few others, so that they spread over the pool.
-    this.#lease = pool.lease((child) => (child.modules.has(moduleDigest) ? 1 : -child.modules.size));
+    this.#lease = pool.lease((child) => (child.modules.has(key) ? 1 : -child.modules.size));
     void this.#lease.child.then((child) => {
       if (isRefusal(child)) {
         this.#fail({ status: 'failed', reason: 'sandbox', message: child.message, exitCode: null });
@@ -137,6 +138,7 @@ export class WasmAttempt implements RunningAttempt {
     return {
       modulePath: request.program.modulePath,
       moduleDigest: request.program.moduleDigest,
+      isMetered: request.program.meter === 'fuel',
       args: request.args,
       environment: Object.entries(environment).map(([key, value]) => `${key}=${value}`),
       standardInputPath: request.stdin !== null && 'hostPath' in request.stdin ? request.stdin.hostPath : null,
@@ -193,6 +195,7 @@ export class WasmAttempt implements RunningAttempt {
       wallMilliseconds: this.#wallMilliseconds ?? 0,
       cpuMilliseconds: finite(end.attemptCpuMilliseconds),
       peakMemoryBytes: finite(end.peakMemoryBytes),
+      ...fuelOf(end.fuel),
     };
     child.cpuMillisecondsBefore = finite(end.cpuMilliseconds) ?? 0;
     child.modules = new Set(end.modules);
@@ -271,6 +274,11 @@ async function confirmed(child: WasmChild | null): Promise<void> {
 
 function parse<Message>(body: Uint8Array): Message {
   return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'));
+}
+
+/** What is no count is none. */
+function fuelOf(fuel: unknown): Pick<AttemptUsage, 'fuel'> {
+  return Number.isSafeInteger(fuel) && (fuel as number) >= 0 ? { fuel: fuel as number } : {};
 }
 
 function finite(value: unknown): number | null {

@@ -51,6 +51,7 @@ describe('module-rewrite', () => {
       const original = new Assembler().build({ start: code });
       assert.ok(engine.validate(original), 'the test is wrong: V8 does not take it');
       assert.ok(engine.validate(prepareModule(original, offered).bytes));
+      assert.ok(engine.validate(prepareModule(original, offered, { isMetered: true }).bytes));
     });
   }
 
@@ -73,7 +74,7 @@ describe('module-rewrite', () => {
     const plain = new Assembler().build({ start: [], memory: null });
     const prepared = prepareModule(new Uint8Array([...plain, ...custom]), offered);
     assert.equal(prepared.memory, null);
-    assert.equal(prepared.growRefusedExport, null);
+    assert.deepEqual([prepared.growRefusedExport, prepared.fuelExport, prepared.startExport], [null, null, null]);
     assert.deepEqual(prepared.bytes, plain);
   });
 
@@ -117,15 +118,15 @@ describe('module-rewrite', () => {
             else bytes.length = position;
           }
           const mutated = new Uint8Array(bytes);
-          let prepared: Uint8Array;
+          let prepared: Uint8Array[];
           try {
-            prepared = prepareModule(mutated, offered).bytes;
+            prepared = [false, true].map((isMetered) => prepareModule(mutated, offered, { isMetered }).bytes);
           } catch (error) {
             assert.ok(error instanceof ModuleError, String(error));
             assert.match(error.message, /^[^\n]{10,300}\.$/);
             return;
           }
-          if (engine.validate(mutated)) assert.ok(engine.validate(prepared));
+          if (engine.validate(mutated)) assert.ok(prepared.every((bytes) => engine.validate(bytes)));
         },
       ),
       { numRuns: 4000 },

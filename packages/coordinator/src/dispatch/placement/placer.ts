@@ -48,6 +48,11 @@ export interface PlaceRequest {
 
 const TOO_DEAR: Hurdle = { constraint: 'price', hint: 'it asks far more than the posted price: give the job a budget' };
 
+const JAILED: Hurdle = {
+  constraint: 'its owner is jailed',
+  hint: 'its nodes were away, or a result was proven wrong: the owner comes back with fog stake unjail',
+};
+
 /** What a job gets that asks for nothing. */
 const DEFAULT_STRATEGY: RouterStrategyName = 'balanced';
 
@@ -61,6 +66,8 @@ export class Placer {
   /** What sessions have free by now that the indexes do not show yet: brought up to date when they are asked. */
   readonly #changes = new Map<AgentSession, AgentSession['free']>();
   readonly #fleet: FleetFacts = { idleWatts: 0, busyWatts: 0, prices: ASKED_PRICES };
+  /** Owners whose nodes get no work, but for those that the operator trusts. */
+  #jailed: ReadonlySet<string> = new Set();
   /** Where the next comparison of many nodes begins. */
   #cursor = 0;
 
@@ -83,6 +90,13 @@ export class Placer {
   /** Slices cost something else from now on. */
   setPrices(prices: Prices): void {
     this.#fleet.prices = prices;
+    this.#offerAgain(this.#sessions.values());
+  }
+
+  /** Nodes of these owners get no work from now on. */
+  setJailed(owners: ReadonlySet<string>): void {
+    if (owners.symmetricDifference(this.#jailed).size === 0) return;
+    this.#jailed = owners;
     this.#offerAgain(this.#sessions.values());
   }
 
@@ -238,6 +252,7 @@ export class Placer {
   hurdleOn(node: Node, request: Omit<PlaceRequest, 'most' | 'taken'>): Hurdle | null {
     const { placement, now } = request;
     const { runtime, budget } = placement.requirements;
+    if (this.#isJailed(node)) return JAILED;
     if (budget === undefined && this.#fleet.prices.isTooDear(node.description)) return TOO_DEAR;
     if (!hasTerms(placement)) return null;
     const session = this.#sessions.get(node.id);
@@ -289,8 +304,12 @@ export class Placer {
   #suits(placement: PlacementClass, session: AgentSession): boolean {
     const { nodeId: id, description, identity } = session;
     const isDear = placement.requirements.budget === undefined && this.#fleet.prices.isTooDear(description);
-    if (isDear) return false;
+    if (isDear || this.#isJailed(identity)) return false;
     return hurdleOf(placement, { ...identity, id, description, state: 'connected', cordoned: false }) === null;
+  }
+
+  #isJailed({ owner, trusted }: Pick<Node, 'owner' | 'trusted'>): boolean {
+    return !trusted && this.#jailed.has(owner);
   }
 
   #indexOf(runtime: RuntimeName): PlaceIndex {

@@ -263,9 +263,10 @@ export class TurnVerification {
   }
 
   /** Ends the attempt as one whose result is known and not judged. */
-  #shown(attempt: TurnAttempt, { outputs, engine, usage }: Succeeded, digest: string): void {
+  #shown(attempt: TurnAttempt, { outputs, engine, usage, result }: Succeeded, digest: string): void {
     if (!this.#steps.move(attempt, 'reveal')) return;
-    this.#steps.succeeded(attempt, { engine, usage, outputs, digest });
+    const signed = result === undefined ? {} : { signature: result.signature };
+    this.#steps.succeeded(attempt, { engine, usage, outputs, digest, ...signed });
     this.#steps.event(attempt.job, { type: 'task.revealed', ...onAttempt(attempt, attempt.node) });
   }
 

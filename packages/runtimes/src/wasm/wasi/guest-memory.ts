@@ -6,6 +6,8 @@ import { ERRNO, WasiError } from './abi.ts';
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 export class GuestMemory {
+  /** All that host functions were given to read or write. */
+  movedBytes = 0;
   readonly #memory: WasmMemory | null;
   #bytes = new Uint8Array(0);
   #view = new DataView(this.#bytes.buffer);
@@ -18,6 +20,7 @@ export class GuestMemory {
   /** A view of guest memory, valid until the guest runs again. Throws EFAULT when it is out of bounds. */
   bytes(pointer: number, length: number): Uint8Array {
     const start = this.#check(pointer, length);
+    this.movedBytes += length;
     return this.#bytes.subarray(start, start + length);
   }
 

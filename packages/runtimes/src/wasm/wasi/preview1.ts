@@ -7,6 +7,7 @@
  */
 import { WASM_LIMITS } from '../../limits.ts';
 import type { WasmMemory } from '../engine.ts';
+import { FUEL } from '../fuel.ts';
 import { ERRNO, EVENT, type Preview1Name, WasiError } from './abi.ts';
 import { descriptorFunctions } from './descriptor-functions.ts';
 import type { DescriptorTable } from './descriptors.ts';
@@ -43,11 +44,14 @@ export interface Preview1 {
   imports: Record<Preview1Name, (...parameters: (number | bigint)[]) => number>;
   /** How the guest was ended from inside, or null. It stands even if the guest caught the exception and went on. */
   stop(): AttemptStop | null;
+  /** What its calls of host functions count, in units of fuel. */
+  fuel(): number;
 }
 
 export function createPreview1(dependencies: Preview1Dependencies): Preview1 {
   const context: Preview1Context = { ...dependencies, memory: new GuestMemory(dependencies.memory) };
   let stop: AttemptStop | null = null;
+  let calls = 0;
   const functions: Record<Preview1Name, HostFunction> = {
     ...processFunctions(context),
     ...pollFunctions(context),
@@ -58,6 +62,7 @@ export function createPreview1(dependencies: Preview1Dependencies): Preview1 {
     (run: (...parameters: unknown[]) => unknown) =>
     (...parameters: (number | bigint)[]): number => {
       if (stop !== null) throw stop;
+      calls += 1;
       try {
         for (let index = 0; index < parameters.length; index += 1) {
           const parameter = parameters[index];
@@ -75,7 +80,11 @@ export function createPreview1(dependencies: Preview1Dependencies): Preview1 {
     // The signatures were compared with the module's own before it was compiled.
     Object.entries(functions).map(([name, run]) => [name, guarded(run as (...parameters: unknown[]) => unknown)]),
   ) as Preview1['imports'];
-  return { imports, stop: () => stop };
+  const fuel = () =>
+    calls * FUEL.hostCall +
+    Math.floor(context.memory.movedBytes / FUEL.bytes) +
+    context.random.drawnBytes * FUEL.randomByte;
+  return { imports, stop: () => stop, fuel };
 }
 
 function unexpectedStop(error: unknown): AttemptStop {

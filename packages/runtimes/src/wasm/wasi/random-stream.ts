@@ -8,6 +8,7 @@ const KEY_BYTES = 32;
 const BLOCK_BYTES = 64;
 
 export class RandomStream {
+  drawnBytes = 0;
   readonly #state = new Uint32Array(16);
   readonly #working = new Uint32Array(16);
   readonly #block = new Uint8Array(BLOCK_BYTES);
@@ -22,6 +23,7 @@ export class RandomStream {
   }
 
   fill(target: Uint8Array): void {
+    this.drawnBytes += target.length;
     for (let offset = 0; offset < target.length; ) {
       if (this.#used === BLOCK_BYTES) this.#nextBlock();
       const count = Math.min(BLOCK_BYTES - this.#used, target.length - offset);

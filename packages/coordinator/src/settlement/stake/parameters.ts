@@ -1,0 +1,33 @@
+/** What holds of stake: what members have voted for, and the rest as it began. */
+import type { Parameters } from '@fog/economy/governance';
+import { DEFAULT_STAKING_PARAMETERS, type StakingParameters } from '@fog/economy/staking';
+
+export interface StakeParameters extends StakingParameters {
+  /** Of what a result costs at most: the bond that its provider has to have, where nobody else computes it. */
+  leaseBondPpm: bigint;
+  /** Of what a provider earns while its bond is not full: joins the bond. */
+  heldBackPpm: bigint;
+  /** Of the treasury, each day: to those who have something at stake. 0: nothing is divided. */
+  epochTreasuryPpm: bigint;
+}
+
+export const FIRST_STAKE_PARAMETERS: Readonly<StakeParameters> = {
+  ...DEFAULT_STAKING_PARAMETERS,
+  leaseBondPpm: 1_000_000n,
+  heldBackPpm: 250_000n,
+  epochTreasuryPpm: 0n,
+};
+
+/** With what a vote has said. Evidence never becomes older than stake that leaves, or no slash could reach it. */
+export function stakeParametersOf(
+  values: Pick<Parameters, 'unbondingMilliseconds' | 'appealMilliseconds' | 'jailMilliseconds'>,
+): StakeParameters {
+  const unbondingMilliseconds = Number(values.unbondingMilliseconds);
+  return {
+    ...FIRST_STAKE_PARAMETERS,
+    unbondingMilliseconds,
+    evidenceAgeMilliseconds: Math.min(FIRST_STAKE_PARAMETERS.evidenceAgeMilliseconds, unbondingMilliseconds - 1),
+    appealMilliseconds: Number(values.appealMilliseconds),
+    jailMilliseconds: Number(values.jailMilliseconds),
+  };
+}
