@@ -7,7 +7,8 @@
  * Over its log on a disk: durable transfers a second with group commit, how long a commit takes at four loads, a snapshot
  * made beside it, and the time in which all of it comes back from snapshot and log, and from the log alone.
  *
- * Rewards: an epoch with a million delegators, and a withdrawal, as staking decides them, without the ledger.
+ * Rewards: an epoch with a million delegators, and a withdrawal, as staking decides them, without the ledger. Auctions: one
+ * of 10,000 bids and 10,000 asks.
  *
  * In the coordinator's database: tasks that are paid a second, on SQLite and PostgreSQL; and what paying costs of the
  * throughput of dispatch.
@@ -15,6 +16,7 @@
  * In short: `--transfers 1000000 --durable 1000000 --delegators 10000 --settlements 20000 --tasks 10000`.
  */
 import type { Benchmark } from './benchmark.ts';
+import { measureAuction } from './ledger/auction.ts';
 import { measureDispatchShare } from './ledger/dispatch-share.ts';
 import { measureDurable } from './ledger/durable.ts';
 import { measureMemory } from './ledger/memory.ts';
@@ -34,6 +36,7 @@ export const ledger: Benchmark = {
     durable: { default: 10_000_000, description: 'transfers of the log that is recovered; 0 leaves the log out' },
     seconds: { default: 5, description: 'seconds of each load that commits are timed under' },
     delegators: { default: 1_000_000, description: 'delegators that an epoch of rewards pays; 0 leaves it out' },
+    orders: { default: 10_000, description: 'bids, and asks, of an auction; 0 leaves it out' },
     settlements: { default: 100_000, description: 'tasks that are paid in each database; 0 leaves it out' },
     tasks: { default: 50_000, description: 'tasks that are dispatched with and without being paid; 0 leaves it out' },
   },
@@ -43,6 +46,7 @@ export const ledger: Benchmark = {
     const options = { transfers, seconds: context.option('seconds') };
     const { perSecond, ...log } = transfers === 0 ? { perSecond: null } : await measureDurable(context, options);
     const delegators = context.option('delegators');
+    const orders = context.option('orders');
     const notMeasured: Record<string, string> = {};
     const settled = context.option('settlements') === 0 ? null : await measureSettlement(context, notMeasured);
     const tasks = context.option('tasks');
@@ -64,6 +68,7 @@ export const ledger: Benchmark = {
       ...log,
       memory: memory?.figures ?? null,
       ...(delegators === 0 ? {} : measureRewards(context, delegators)),
+      ...(orders === 0 ? {} : measureAuction(context, orders)),
     };
   },
 };

@@ -36,7 +36,8 @@ export function clearBatch(
   assertWhole(seed, { least: 0, most: 2 ** 32 - 1, what: 'the seed of the lots' });
   const ids = new Set<string>();
   const markets = new Map<string, { market: MarketName; bids: Order[]; asks: Order[] }>();
-  for (const { market, side, ...order } of orders) {
+  for (const order of orders) {
+    const { market, side } = order;
     assertMarket(market);
     if (!ORDER_SIDES.includes(side)) {
       throw new FogError('invalid-request', `order ${order.id} is on the side "${side}"`, {
