@@ -136,12 +136,7 @@ function headerFor(options: PacketOptions, replyId: Uint8Array | null): { header
   const format = headerSuite(geometry, primitives);
   const ephemeralKey = new Uint8Array(32);
   random(ephemeralKey);
-  const chain = hopChain(
-    format,
-    ephemeralKey,
-    path.map(({ publicKey }) => publicKey),
-  );
-  ephemeralKey.fill(0);
+  const chain = chainFor(format, ephemeralKey, path);
   elements?.(chain.elements.map(copyOf));
   const commands = [recipientCommand(recipient), ...(replyId === null ? [] : [replyCommand(replyId)])];
   const header = createHeader(format, chain, {
@@ -149,6 +144,16 @@ function headerFor(options: PacketOptions, replyId: Uint8Array | null): { header
     lastRegion: lastRegion(format, path.length, commands, random),
   });
   return { header, secrets: chain.secrets };
+}
+
+/** The key is wiped, also when a hop's is of low order. */
+function chainFor(format: HeaderSuite, ephemeralKey: Uint8Array, path: readonly PathHop[]) {
+  const publicKeys = path.map(({ publicKey }) => publicKey);
+  try {
+    return hopChain(format, ephemeralKey, publicKeys);
+  } finally {
+    ephemeralKey.fill(0);
+  }
 }
 
 function slotBefore({ delayMilliseconds }: PathHop, nextId: Uint8Array): Slot {

@@ -66,6 +66,20 @@ test('of the products that a packet is made of, only group elements are left', (
   assert.equal(left.length, 4);
 });
 
+test('a path with a key of low order leaves no ephemeral key behind', () => {
+  const geometry = geometryOf({ hops: 2, userPayloadBytes: 40 });
+  const path = testPath(1, 2);
+  (path[1] as (typeof path)[number]).publicKey = new Uint8Array(32);
+  const drawn: Uint8Array[] = [];
+  const random = (bytes: Uint8Array) => {
+    drawn.push(bytes);
+    return bytes.fill(7);
+  };
+  const payload = new Uint8Array(geometry.payloadBytes);
+  assert.throws(() => createPacket({ geometry, path, recipient: new Uint8Array(32), payload, random }), /low order/);
+  assert.deepEqual(drawn.map(isWiped), [true]);
+});
+
 test('of a packet that a node opens or refuses no secret is left', () => {
   const geometry = geometryOf({ hops: 3, userPayloadBytes: 40 });
   const path = testPath(1, 3);
