@@ -31,7 +31,7 @@ export const proposeSchema = z.strictObject({
   action: proposalActionSchema,
 });
 
-export const proposalStateSchema = z.enum([
+export const PROPOSAL_STATES = [
   'pending',
   'active',
   'succeeded',
@@ -41,7 +41,9 @@ export const proposalStateSchema = z.enum([
   'expired',
   'cancelled',
   'vetoed',
-]);
+] as const;
+export type ProposalState = (typeof PROPOSAL_STATES)[number];
+export const proposalStateSchema = z.enum(PROPOSAL_STATES);
 
 /** As it stands in the record of its vote, so that its id can be computed again. */
 export const proposalSchema = z.strictObject({

@@ -9,7 +9,7 @@ import { allPages, type CommonOptions, connect, stdoutColours, withConnection } 
 const HELP = `
 A wait counts from when a task could be placed until its first node. 95 of 100 shall wait no longer than the
 tier promises: bronze 2.5 s, silver 1.2 s, gold 400 ms. Each hour is settled by itself. The credit is the share of the
-price that a miss gives back; nothing is paid yet.
+price that a miss gives back. What is paid back is counted for each job by itself: fog wallet job JOB.
 
 Example:
   $ fog sla --since 7d`;

@@ -2,14 +2,14 @@
 import { FogError } from '@fog/contract';
 import { ACCOUNT_CODES, accountId, CURRENCIES, type Currency, TRANSFER_CODES } from '@fog/economy/chart';
 import type { EscrowAccount } from '@fog/economy/escrow';
-import type { NewAccount, NewTransfer } from '@fog/economy/ledger';
+import { ACCOUNT_FLAGS, type NewAccount, type NewTransfer } from '@fog/economy/ledger';
 import type { Writer } from '../store/database.ts';
 import { insertWalletNames } from '../store/settlement-rows.ts';
 import { numberOfJob } from './job-numbers.ts';
 import type { SqlLedger } from './sql-ledger.ts';
 
-/** A wallet never gives what it does not have. */
-const DEBITS_MUST_NOT_EXCEED_CREDITS = 2;
+/** A wallet never gives what it does not have, and neither do the others. */
+const COVERED = ACCOUNT_FLAGS.debitsMustNotExceedCredits;
 
 export class MoneyMoves {
   readonly #currency: Currency;
@@ -22,7 +22,7 @@ export class MoneyMoves {
   constructor(currency: Currency) {
     this.#currency = currency;
     this.#open('issuance', '', 0);
-    this.#open('treasury', '', DEBITS_MUST_NOT_EXCEED_CREDITS);
+    this.#open('treasury', '', COVERED);
   }
 
   get isEmpty(): boolean {
@@ -33,12 +33,12 @@ export class MoneyMoves {
     if (this.#principals.has(principal)) return;
     this.#principals.add(principal);
     this.#names.set(accountId(this.#currency, 'wallet', principal), principal);
-    this.#open('wallet', principal, DEBITS_MUST_NOT_EXCEED_CREDITS);
+    this.#open('wallet', principal, COVERED);
   }
 
   /** What lies there while a proposal is decided. */
   openDeposit(proposal: string): void {
-    this.#open('deposit', proposal, DEBITS_MUST_NOT_EXCEED_CREDITS);
+    this.#open('deposit', proposal, COVERED);
   }
 
   add({ transfers }: { transfers: readonly NewTransfer[] }): void {

@@ -10,6 +10,7 @@
 import { FogError } from '@fog/contract';
 import { assertAmount, formatFog, portionOf } from '../amounts.ts';
 import { type Currency, transferId } from '../chart.ts';
+import { TRANSFER_FLAGS } from '../ledger/index.ts';
 import { assertName, assertNumber } from './checks.ts';
 import { creditPpm } from './credits.ts';
 import { type Escrow, type EscrowRecord, newRecord, spendable } from './records.ts';
@@ -20,7 +21,6 @@ import {
   type EscrowTransfer,
   escrowAccount,
   escrowOf,
-  FLAGS,
   feeTransfers,
   linked,
   transferOf,
@@ -93,7 +93,7 @@ export function assertCovered(needed: bigint, available: bigint): void {
     `this needs ${formatFog(needed)} FOG; ${formatFog(missing)} FOG is missing`,
     {
       details: { needed: String(needed), available: String(available), missing: String(missing) },
-      hint: 'earn or receive that much, or lower budget, count or maxReplicas',
+      hint: 'earn or receive that much; a job needs less with a lower budget, count or maxReplicas',
     },
   );
 }
@@ -146,7 +146,7 @@ function returns(
     from,
     to,
     amount: ALL_THERE_IS,
-    flags: FLAGS.balancingDebit,
+    flags: TRANSFER_FLAGS.balancingDebit,
   });
   return [...(credits > 0n ? [credit] : []), ...(unspent > 0n ? [refund] : [])];
 }

@@ -8,9 +8,8 @@ import {
   TRANSFER_CODES,
   transferId,
 } from '../chart.ts';
+import { ACCOUNT_FLAGS, TRANSFER_FLAGS } from '../ledger/index.ts';
 
-/** Bits of `flags` in the ledger, as far as escrow sets them. */
-export const FLAGS = { linked: 1, balancingDebit: 16, debitsMustNotExceedCredits: 2 } as const;
 /** Of a balancing transfer: whatever is there. */
 export const ALL_THERE_IS = (1n << 128n) - 1n;
 
@@ -51,7 +50,7 @@ export function escrowAccount(currency: Currency, job: string): EscrowAccount {
     id: accountId(currency, 'escrow', job),
     ledger: CURRENCIES[currency],
     code: ACCOUNT_CODES.escrow,
-    flags: FLAGS.debitsMustNotExceedCredits,
+    flags: ACCOUNT_FLAGS.debitsMustNotExceedCredits,
   };
 }
 
@@ -97,6 +96,6 @@ export function feeTransfers(
 /** Makes them succeed or fail as one. */
 export function linked(transfers: readonly EscrowTransfer[]): EscrowTransfer[] {
   return transfers.map((transfer, index) =>
-    index === transfers.length - 1 ? transfer : { ...transfer, flags: (transfer.flags ?? 0) | FLAGS.linked },
+    index === transfers.length - 1 ? transfer : { ...transfer, flags: (transfer.flags ?? 0) | TRANSFER_FLAGS.linked },
   );
 }

@@ -1,5 +1,5 @@
 /** What is proposed: the record of a proposal, the terms that it is decided under, and its id. */
-
+import { PROPOSAL_STATES, type ProposalState } from '@fog/contract';
 import { assertAmount } from '../amounts.ts';
 import { accountId, CURRENCIES, TRANSFER_CODES, type TransferKind, transferId } from '../chart.ts';
 import { type CanonicalField, canonicalDigest } from './canonical-bytes.ts';
@@ -34,18 +34,7 @@ export type ProposalAction =
   | { kind: 'parameter'; changes: readonly ParameterChange[] }
   | { kind: 'treasury'; grants: readonly Grant[] };
 
-export const PROPOSAL_STATES = [
-  'pending',
-  'active',
-  'succeeded',
-  'queued',
-  'executed',
-  'defeated',
-  'expired',
-  'cancelled',
-  'vetoed',
-] as const;
-export type ProposalState = (typeof PROPOSAL_STATES)[number];
+export { PROPOSAL_STATES, type ProposalState };
 
 /**
  * How power is read. `lesser`: the lesser of what a voter had just before the proposal and at the snapshot, which is the

@@ -17,6 +17,7 @@
 import { FogError } from '@fog/contract';
 import { portionOf } from '../amounts.ts';
 import { transferId } from '../chart.ts';
+import { TRANSFER_FLAGS } from '../ledger/index.ts';
 import { validatorOf } from './checks.ts';
 import { delegationOf, join, leave, poolOf } from './delegations.ts';
 import type { EventOf, Outcome, StakingFact } from './events.ts';
@@ -27,7 +28,7 @@ import { mintable, sharesWorth, tokensFor } from './pool.ts';
 import { endPeriod, refer, settle } from './rewards.ts';
 import { rowKey, type Slash, type SlashPart, type Validator } from './rows.ts';
 import type { Rows } from './state.ts';
-import { account, FLAGS, movement, type StakingTransfer } from './transfers.ts';
+import { account, movement, type StakingTransfer } from './transfers.ts';
 
 type Taken = Omit<SlashPart, 'fault' | 'part' | 'validator'>;
 
@@ -124,7 +125,7 @@ function take(rows: Rows, taking: Taking): { taken: Taken[]; transfers: StakingT
       from: accountOf(part, name),
       to: account('slashed', name),
       amount: part.amount,
-      flags: FLAGS.pending,
+      flags: TRANSFER_FLAGS.pending,
     }),
   );
   return { taken, transfers: [...paid, ...holds] };
@@ -216,7 +217,7 @@ function endHold(rows: Rows, slash: Slash, flag: 'postPending' | 'voidPending') 
   for (const part of parts) {
     const move = { kind: 'slash', from: accountOf(part, name), to: account('slashed', name) } as const;
     const pendingId = transferId('slash', fault, part.part, 'hold');
-    const end = { ...move, amount: part.amount, pendingId, flags: FLAGS[flag] };
+    const end = { ...move, amount: part.amount, pendingId, flags: TRANSFER_FLAGS[flag] };
     transfers.push(...movement([fault, part.part, 'end'], end));
     rows.remove('slashParts', part);
     if (part.pool === 'bonded') bonded += part.amount;

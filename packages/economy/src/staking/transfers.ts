@@ -2,6 +2,7 @@
 
 import type { TransferKind } from '../chart.ts';
 import { ACCOUNT_CODES, type AccountKind, accountId, CURRENCIES, TRANSFER_CODES, transferId } from '../chart.ts';
+import { TRANSFER_FLAGS } from '../ledger/index.ts';
 
 /** Fits the ledger's `NewTransfer`. */
 export interface StakingTransfer {
@@ -23,8 +24,6 @@ export interface StakingAccount {
   flags: number;
 }
 
-/** Bits of a transfer's flags in the ledger. */
-export const FLAGS = { linked: 1, pending: 2, postPending: 4, voidPending: 8 } as const;
 /** Bit of an account's flags: it never owes. */
 const DEBITS_WITHIN_CREDITS = 2;
 
@@ -61,7 +60,7 @@ export function movement(
 /** All of one step happen together or not at all. */
 export function linked(transfers: readonly StakingTransfer[]): StakingTransfer[] {
   return transfers.map((transfer, index) =>
-    index === transfers.length - 1 ? transfer : { ...transfer, flags: (transfer.flags ?? 0) | FLAGS.linked },
+    index === transfers.length - 1 ? transfer : { ...transfer, flags: (transfer.flags ?? 0) | TRANSFER_FLAGS.linked },
   );
 }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { accountId, type Currency, transferId } from '../../src/chart.ts';
 import type { EscrowAccount, EscrowTransfer } from '../../src/escrow/index.ts';
-import { FLAGS } from '../../src/escrow/transfers.ts';
+import { ACCOUNT_FLAGS, TRANSFER_FLAGS } from '../../src/ledger/index.ts';
 
 export type TransferStatus = 'created' | 'exists' | 'exists-differently' | 'exceeds-credits' | 'linked-failed';
 
@@ -12,7 +12,8 @@ export class Balances {
   readonly #done = new Map<bigint, EscrowTransfer>();
 
   open(accounts: readonly EscrowAccount[]): void {
-    for (const { id, flags } of accounts) if ((flags & FLAGS.debitsMustNotExceedCredits) !== 0) this.#limited.add(id);
+    for (const { id, flags } of accounts)
+      if ((flags & ACCOUNT_FLAGS.debitsMustNotExceedCredits) !== 0) this.#limited.add(id);
   }
 
   balance(id: bigint): bigint {
@@ -42,7 +43,7 @@ export class Balances {
     const statuses: TransferStatus[] = [];
     for (let from = 0; from < transfers.length; ) {
       let to = from + 1;
-      while (((transfers[to - 1]?.flags ?? 0) & FLAGS.linked) !== 0) to += 1;
+      while (((transfers[to - 1]?.flags ?? 0) & TRANSFER_FLAGS.linked) !== 0) to += 1;
       statuses.push(...this.#chain(transfers.slice(from, to)));
       from = to;
     }
@@ -63,7 +64,7 @@ export class Balances {
     const known = this.#done.get(id);
     if (known !== undefined) return isSame(known, transfer) ? 'exists' : 'exists-differently';
     const there = this.balance(debitAccount);
-    const isBalancing = (flags & FLAGS.balancingDebit) !== 0;
+    const isBalancing = (flags & TRANSFER_FLAGS.balancingDebit) !== 0;
     const amount = isBalancing && there < transfer.amount ? there : transfer.amount;
     if (this.#limited.has(debitAccount) && amount > there) return 'exceeds-credits';
     this.#done.set(id, transfer);

@@ -8,6 +8,7 @@
  * of jobs, and before the ledger.
  */
 import { ACCOUNT_CODES, accountId, CURRENCIES } from '@fog/economy/chart';
+import { ACCOUNT_FLAGS } from '@fog/economy/ledger';
 import {
   type RowChange,
   type StakingEvent,
@@ -22,8 +23,6 @@ import { saveStakeRows } from '../../store/stake-rows.ts';
 import type { MoneyMoves } from '../money-moves.ts';
 import { LoadedStake } from './loaded-stake.ts';
 import { type StakeMove, type Touched, takeMoves } from './stake-totals.ts';
-
-const DEBITS_MUST_NOT_EXCEED_CREDITS = 2;
 
 /** Takes the stake until the end of the transaction. */
 export async function lockStake(writer: Writer): Promise<void> {
@@ -98,7 +97,7 @@ const INSURANCE = {
   id: accountId('fog', 'insurance'),
   ledger: CURRENCIES.fog,
   code: ACCOUNT_CODES.insurance,
-  flags: DEBITS_MUST_NOT_EXCEED_CREDITS,
+  flags: ACCOUNT_FLAGS.debitsMustNotExceedCredits,
 };
 
 /** Whose wallets money may come into. */
