@@ -193,7 +193,7 @@ async function readExplanation(
   const { spec, submitter } = jobCache.get(name.job);
   // That of a replica is forgotten once nobody waits in it.
   const placement = stored ?? placementClass(requirementsOf(spec, submitter));
-  const known = await readNodes(database.read, jobCache, { limit: ALL_NODES });
+  const known = await readNodes(database.read, jobCache, { limit: ALL_NODES, now: now() });
   const at = { submittedAt: jobCache.get(name.job).submittedAt, kinds: runKindsOf(jobCache.get(name.job)) };
   const plan = explainPlacement(placement, known, 1, termsOf(dependencies, placement, at));
   const excess = await overQuotaOf(dependencies, submitter, placement.requirements);
@@ -260,7 +260,7 @@ async function readPlan(
 ): Promise<Plan> {
   const spec = parseJobSpec(request.spec);
   const placement = placementClass(requirementsOf(spec, caller.principal));
-  const known = await readNodes(database.read, jobCache, { limit: ALL_NODES });
+  const known = await readNodes(database.read, jobCache, { limit: ALL_NODES, now: now() });
   const at = { submittedAt: now(), kinds: [runKindOf(placement.requirements)] };
   const plan = explainPlacement(placement, known, spec.spec.count, termsOf({ dispatcher, now }, placement, at));
   return { ...plan, tasks: isOneEachNode(spec) ? plan.nodes.length : plan.tasks };
@@ -284,7 +284,8 @@ async function listNodes(
 ): Promise<Page<Node>> {
   const key = decodeCursor(cursor, /^n[0-9a-f]{32} .{1,63}$/);
   const after = key === undefined ? undefined : { id: key.slice(0, 33), name: key.slice(34) };
-  const items = await readNodes(dependencies.database.read, dependencies.jobCache, { after, limit: limit + 1 });
+  const { database, jobCache, now } = dependencies;
+  const items = await readNodes(database.read, jobCache, { after, limit: limit + 1, now: now() });
   return toPage(
     items.map((item) => asSeenBy(dependencies, caller, item)),
     limit,
@@ -293,7 +294,8 @@ async function listNodes(
 }
 
 async function readNode(dependencies: CoordinatorServiceDependencies, caller: Caller, id: string): Promise<Node> {
-  const [node] = await readNodes(dependencies.database.read, dependencies.jobCache, { id, limit: 1 });
+  const { database, jobCache, now } = dependencies;
+  const [node] = await readNodes(database.read, jobCache, { id, limit: 1, now: now() });
   if (node === undefined) throw new FogError('not-found', `there is no node ${id}`, { hint: 'fog node ls' });
   return asSeenBy(dependencies, caller, node);
 }
