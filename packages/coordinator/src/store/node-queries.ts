@@ -10,7 +10,13 @@ import {
   type RuntimeName,
   type RuntimeTrust,
 } from '@fog/contract';
-import { placementReputation, type ReputationRecord, reputationOf, rightResults, unknownReputation } from '@fog/economy/reputation';
+import {
+  placementReputation,
+  type ReputationRecord,
+  reputationOf,
+  rightResults,
+  unknownReputation,
+} from '@fog/economy/reputation';
 import { credibilityOf, type NodeTrust, standingOf } from '@fog/verification';
 import type { JobCache } from '../dispatch/job-cache.ts';
 import {
