@@ -35,6 +35,7 @@ import {
 } from './resources.ts';
 import { STAKE_ROUTES } from './stake-routes.ts';
 import { jobStateSchema, taskStateSchema } from './states.ts';
+import { ownerSchema } from './trust.ts';
 import { DURATION_PATTERN } from './units.ts';
 
 export interface RouteDefinition {
@@ -313,6 +314,14 @@ export const ROUTES = {
     scopes: ['submit', 'read'],
     params: nodeParams,
     response: nodeSchema,
+  },
+  listOwners: {
+    method: 'GET',
+    path: '/v1/owners',
+    summary: 'Owners of nodes whose results were verified, by name, and how far these can be relied on',
+    scopes: ['submit', 'read'],
+    query: z.strictObject(pageQuery),
+    response: page(ownerSchema),
   },
   nodeEvents: {
     method: 'GET',

@@ -29,6 +29,15 @@ export const reputationEvidenceSchema = z.strictObject({
 });
 export type ReputationEvidence = z.infer<typeof reputationEvidenceSchema>;
 
+/** What is known of all nodes of an owner. */
+export const ownerSchema = z.strictObject({
+  owner: z.string(),
+  evidence: reputationEvidenceSchema,
+  /** What its relays count for in the lottery of a mix network. */
+  relayReputationPpm: count.max(1_000_000),
+});
+export type Owner = z.infer<typeof ownerSchema>;
+
 /** The record of a node in one runtime. */
 export const runtimeTrustSchema = z.strictObject({
   standing: z.enum(STANDINGS),

@@ -10,6 +10,7 @@ import {
   type JobSpec,
   type Node,
   type NodeEventRecord,
+  type Owner,
   type Plan,
   parseJobSpec,
   type Status,
@@ -41,7 +42,7 @@ import type { Database } from './store/database.ts';
 import type { DatabaseSpace } from './store/database-space.ts';
 import { isWaiting, readNeeded } from './store/dependency-rows.ts';
 import { readEvents, readJob, readJobs, readLogs, readPlaceInQueue, readTasks } from './store/job-queries.ts';
-import { explainPlacement, readNodes } from './store/node-queries.ts';
+import { explainPlacement, ownersAfter, readNodes } from './store/node-queries.ts';
 import { readSamples } from './store/sample-rows.ts';
 
 export interface CoordinatorServiceDependencies {
@@ -118,6 +119,7 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
     getFront: async (caller, index) => keptFront(dependencies.dispatcher, caller, index),
     listNodes: (caller, request) => listNodes(dependencies, caller, request),
     getNode: node,
+    listOwners: (request) => listOwners(dependencies, request),
     async nodeEvents(caller, id, request) {
       await node(caller, id);
       return { items: (await readEvents(database.read, id, request)) as NodeEventRecord[], ended: false };
@@ -291,6 +293,14 @@ async function listNodes(
     limit,
     (item) => `${item.id} ${item.name}`,
   );
+}
+
+async function listOwners(
+  { database, now }: CoordinatorServiceDependencies,
+  { cursor, limit }: PageRequest,
+): Promise<Page<Owner>> {
+  const after = decodeCursor(cursor, /^[A-Za-z0-9._-]{1,63}$/);
+  return toPage(await ownersAfter(database.read, { after, limit: limit + 1, now: now() }), limit, ({ owner }) => owner);
 }
 
 async function readNode(dependencies: CoordinatorServiceDependencies, caller: Caller, id: string): Promise<Node> {

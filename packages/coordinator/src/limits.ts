@@ -158,7 +158,7 @@ export const PLACEMENT_LIMITS = {
   /** Round trips to a node: one that differs by less than this from what placement knows is no news. */
   roundTripChangeMilliseconds: 2,
   /** Each time that a node fell silent counts as so long away, for its reputation: a task on it is lost, and begins again. */
-  silenceMilliseconds: 12 * 3_600_000,
+  silenceMilliseconds: 43_200_000,
   /** Round trips up to this one take nothing from the reputation of a node: a way around the world. */
   promptMilliseconds: 300,
   /** Prices within so many doublings are at the same risk, for the reputation of nodes: few indexes of nodes are kept. */

@@ -6,6 +6,7 @@ import {
   NODE_STATES,
   type Node,
   type NodeDescription,
+  type Owner,
   type ReputationEvidence,
   type RuntimeName,
   type RuntimeTrust,
@@ -13,6 +14,8 @@ import {
 import {
   placementReputation,
   type ReputationRecord,
+  readReputation,
+  relayReputationPpm,
   reputationOf,
   rightResults,
   unknownReputation,
@@ -155,6 +158,19 @@ function toRuntimeTrust(trust: NodeTrust, own: ReputationRecord, { ofOwner, now 
     ...{ consecutiveValid, valid, invalid, withheld, inconclusive },
     unchecked: unreplicated.length,
   };
+}
+
+/** By name. */
+export async function ownersAfter(
+  reader: Reader,
+  { after = '', limit, now }: { after?: string | undefined; limit: number; now: number },
+): Promise<Owner[]> {
+  const query = reader.selectFrom('owner_reputations').select(['owner', 'record']).where('owner', '>', after);
+  const rows = await query.orderBy('owner').limit(limit).execute();
+  return rows.map(({ owner, record }) => {
+    const reputation = readReputation(record);
+    return { owner, evidence: toEvidence(reputation, now), relayReputationPpm: relayReputationPpm(reputation, now) };
+  });
 }
 
 function toEvidence(record: ReputationRecord, now: number): ReputationEvidence {

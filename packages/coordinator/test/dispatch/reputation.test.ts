@@ -8,7 +8,7 @@ import { JobCache } from '../../src/dispatch/job-cache.ts';
 import { orderOf, reputationIn } from '../../src/dispatch/placement/node-offers.ts';
 import { placementClass, requirementsOf } from '../../src/dispatch/requirements.ts';
 import { evidenceOfStep } from '../../src/dispatch/verification/evidence.ts';
-import { readNodes } from '../../src/store/node-queries.ts';
+import { ownersAfter, readNodes } from '../../src/store/node-queries.ts';
 import { readOwners } from '../../src/store/reputation-rows.ts';
 import { onBothDatabases } from './both-databases.ts';
 import type { FakeAgent } from './fake-agent.ts';
@@ -113,6 +113,14 @@ await onBothDatabases('reputation', {
     assert.equal(told?.trust.wasm?.reputation, 0.8);
     assert.deepEqual(told?.trust.wasm?.evidence, { rightAtLeastPpm: 0, right: 0, wrong: 1, provenWrong: 1 });
     assert.equal(told?.ownerReputation.provenWrong, 1);
+    const owners = await ownersAfter(fog.database.read, { limit: 9, now: fog.clock.now });
+    assert.deepEqual(
+      owners.map(({ owner, relayReputationPpm }) => [owner, relayReputationPpm > 500_000]),
+      [
+        ['liza', false],
+        ['olga', true],
+      ],
+    );
   },
 
   async 'jobs between accounts of one owner count nothing, and of two of them nothing where nobody else agrees'({

@@ -45,7 +45,11 @@ describe('two coordinators', { skip }, () => {
     await using fogs = await pair();
     const { one, two } = fogs;
     let lies = false;
-    const liar = await stranger(one, () => (lies ? wrong(1) : RIGHT), { name: 'a', owner: 'liza', prefix: '10.1.0.0/24' });
+    const liar = await stranger(one, () => (lies ? wrong(1) : RIGHT), {
+      name: 'a',
+      owner: 'liza',
+      prefix: '10.1.0.0/24',
+    });
     await stranger(one, honest, { name: 'b', owner: 'olga', prefix: '10.2.0.0/24' });
     const elsewhere = await stranger(two, honest, { name: 'c', owner: 'liza', prefix: '10.3.0.0/24' });
     await two.nodes.cordon(elsewhere.id, true, 'root');

@@ -1,6 +1,6 @@
 /** What the verdicts of a step of `verifyTask` are evidence of, for reputation. Pure. */
 import { type JobSpec, parseConstraint } from '@fog/contract';
-import { type Evidence, evidenceOf } from '@fog/economy/reputation';
+import { type Evidence, evidenceOf, REPUTATION_LIMITS } from '@fog/economy/reputation';
 import type { TaskVerificationState, VerificationVerdict } from '@fog/verification';
 
 /** What follows from a verdict for the record of a node, and of its owner at the lease. */
@@ -39,7 +39,7 @@ export function evidenceOfStep({
     const provider = ownerOf(fence);
     if (provider === undefined) return null;
     const agreeing = verdicts.filter((other) => other.verdict === 'valid' && other.fence !== fence);
-    const witnesses = agreeing.flatMap((other) => ownerOf(other.fence) ?? []);
+    const witnesses = agreeing.flatMap((other) => ownerOf(other.fence) ?? []).slice(0, REPUTATION_LIMITS.witnesses);
     const valueMicroFog = values[index] ?? 0n;
     const evidence = evidenceOf({ verdict, by, chosenBy, provider, submitter, witnesses, valueMicroFog });
     return evidence === null ? null : { owner: provider, evidence };
