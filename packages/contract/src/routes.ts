@@ -15,6 +15,7 @@ import { jobEventRecordSchema, logRecordSchema, nodeEventRecordSchema } from './
 import { digestSchema, jobIdSchema, nameSchema, nodeIdSchema, tokenIdSchema } from './identifiers.ts';
 import { LIMITS } from './limits.ts';
 import { MONEY_ROUTES } from './money-routes.ts';
+import { OWNER_ROUTES } from './owner-routes.ts';
 import { page, pageQuery } from './pages.ts';
 import { QUEUE_ROUTES } from './queue-routes.ts';
 import {
@@ -35,7 +36,6 @@ import {
 } from './resources.ts';
 import { STAKE_ROUTES } from './stake-routes.ts';
 import { jobStateSchema, taskStateSchema } from './states.ts';
-import { ownerSchema } from './trust.ts';
 import { DURATION_PATTERN } from './units.ts';
 
 export interface RouteDefinition {
@@ -315,14 +315,7 @@ export const ROUTES = {
     params: nodeParams,
     response: nodeSchema,
   },
-  listOwners: {
-    method: 'GET',
-    path: '/v1/owners',
-    summary: 'Owners of nodes whose results were verified, by name, and how far these can be relied on',
-    scopes: ['submit', 'read'],
-    query: z.strictObject(pageQuery),
-    response: page(ownerSchema),
-  },
+  ...OWNER_ROUTES,
   nodeEvents: {
     method: 'GET',
     path: '/v1/nodes/:node/events',
