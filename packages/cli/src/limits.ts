@@ -46,6 +46,8 @@ export const CLI_LIMITS = {
   /** Time after the first round for links between all nodes, and how often they are looked at. */
   mixLinksMilliseconds: 10_000,
   mixLookMilliseconds: 50,
+  /** How often an authority asks a fog what operators of relays have staked: many times in an epoch. */
+  standingMilliseconds: 60_000,
   /** What one command asks a running test network: some thousand hops; and how long it waits for the answer. */
   controlBytes: 1 << 20,
   controlMilliseconds: 5000,

@@ -13,7 +13,7 @@ import { jobSpecSchema } from './job-spec.ts';
 import { capacitySchema, nodeDescriptionSchema, RUNTIME_NAMES } from './node-description.ts';
 import { OBJECTIVES, placementReasonSchema, SERVICE_TIERS } from './placement-policy.ts';
 import { attemptStateSchema, failureReasonSchema, jobStateSchema, TASK_STATES, taskStateSchema } from './states.ts';
-import { runtimeTrustSchema, taskVerificationSchema } from './trust.ts';
+import { reputationEvidenceSchema, runtimeTrustSchema, taskVerificationSchema } from './trust.ts';
 
 const time = z.int().nonnegative();
 
@@ -122,6 +122,8 @@ export const nodeSchema = z.strictObject({
   trusted: z.boolean(),
   /** By runtime, as far as results of the node were verified. */
   trust: z.partialRecord(z.enum(RUNTIME_NAMES), runtimeTrustSchema),
+  /** What is known of all nodes of its owner. */
+  ownerReputation: reputationEvidenceSchema,
   joinedAt: time,
   lastSeenAt: time,
   description: nodeDescriptionSchema,

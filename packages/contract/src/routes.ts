@@ -15,6 +15,7 @@ import { jobEventRecordSchema, logRecordSchema, nodeEventRecordSchema } from './
 import { digestSchema, jobIdSchema, nameSchema, nodeIdSchema, tokenIdSchema } from './identifiers.ts';
 import { LIMITS } from './limits.ts';
 import { MONEY_ROUTES } from './money-routes.ts';
+import { OWNER_ROUTES } from './owner-routes.ts';
 import { page, pageQuery } from './pages.ts';
 import { QUEUE_ROUTES } from './queue-routes.ts';
 import {
@@ -314,6 +315,7 @@ export const ROUTES = {
     params: nodeParams,
     response: nodeSchema,
   },
+  ...OWNER_ROUTES,
   nodeEvents: {
     method: 'GET',
     path: '/v1/nodes/:node/events',

@@ -16,13 +16,36 @@ export type ResultVerdict = (typeof VERDICTS)[number];
 export const STANDINGS = ['unknown', 'proven', 'suspect'] as const;
 
 const count = z.int().nonnegative();
+
+/** What checks that the coordinator chose have said of results; older ones fade. */
+export const reputationEvidenceSchema = z.strictObject({
+  /** Lower bound of the share of right results, in parts per million; 0 where nothing is known. */
+  rightAtLeastPpm: count.max(1_000_000),
+  /** Right results that still count. A wrong one takes of them. */
+  right: z.number().nonnegative(),
+  /** Wrong results ever, and those of them that a trusted node has proven. */
+  wrong: count,
+  provenWrong: count,
+});
+export type ReputationEvidence = z.infer<typeof reputationEvidenceSchema>;
+
+/** What is known of all nodes of an owner. */
+export const ownerSchema = z.strictObject({
+  owner: z.string(),
+  evidence: reputationEvidenceSchema,
+  /** What its relays count for in the lottery of a mix network. */
+  relayReputationPpm: count.max(1_000_000),
+});
+export type Owner = z.infer<typeof ownerSchema>;
+
 /** The record of a node in one runtime. */
 export const runtimeTrustSchema = z.strictObject({
   standing: z.enum(STANDINGS),
   /** Probability that its next result is right: 0 to 1. */
   credibility: z.number().min(0).max(1),
-  /** What placement takes it for: no more than its share of right results, either. */
+  /** What placement takes it for, where little is at risk: the worse of its record and its owner's. */
   reputation: z.number().min(0).max(1),
+  evidence: reputationEvidenceSchema,
   /** Valid results in a row. */
   consecutiveValid: count,
   valid: count,

@@ -15,7 +15,9 @@ export type Hint =
   | { kind: 'reveal'; job: string }
   /** This attempt, which is on this node, is to give up its place. */
   | { kind: 'departure'; node: string; name: AttemptName; reason: DepartureReason; target: string | null }
-  | { kind: 'node'; node: string };
+  | { kind: 'node'; node: string }
+  /** A result of one of its nodes was found wrong. */
+  | { kind: 'owner'; owner: string };
 
 export interface Bus {
   publish(hint: Hint): void;

@@ -10,6 +10,7 @@ import {
   type JobSpec,
   type Node,
   type NodeEventRecord,
+  type Owner,
   type Plan,
   parseJobSpec,
   type Status,
@@ -41,7 +42,7 @@ import type { Database } from './store/database.ts';
 import type { DatabaseSpace } from './store/database-space.ts';
 import { isWaiting, readNeeded } from './store/dependency-rows.ts';
 import { readEvents, readJob, readJobs, readLogs, readPlaceInQueue, readTasks } from './store/job-queries.ts';
-import { explainPlacement, readNodes } from './store/node-queries.ts';
+import { explainPlacement, ownersAfter, readNodes } from './store/node-queries.ts';
 import { readSamples } from './store/sample-rows.ts';
 
 export interface CoordinatorServiceDependencies {
@@ -118,6 +119,7 @@ export function createCoordinatorService(dependencies: CoordinatorServiceDepende
     getFront: async (caller, index) => keptFront(dependencies.dispatcher, caller, index),
     listNodes: (caller, request) => listNodes(dependencies, caller, request),
     getNode: node,
+    listOwners: (request) => listOwners(dependencies, request),
     async nodeEvents(caller, id, request) {
       await node(caller, id);
       return { items: (await readEvents(database.read, id, request)) as NodeEventRecord[], ended: false };
@@ -193,7 +195,7 @@ async function readExplanation(
   const { spec, submitter } = jobCache.get(name.job);
   // That of a replica is forgotten once nobody waits in it.
   const placement = stored ?? placementClass(requirementsOf(spec, submitter));
-  const known = await readNodes(database.read, jobCache, { limit: ALL_NODES });
+  const known = await readNodes(database.read, jobCache, { limit: ALL_NODES, now: now() });
   const at = { submittedAt: jobCache.get(name.job).submittedAt, kinds: runKindsOf(jobCache.get(name.job)) };
   const plan = explainPlacement(placement, known, 1, termsOf(dependencies, placement, at));
   const excess = await overQuotaOf(dependencies, submitter, placement.requirements);
@@ -260,7 +262,7 @@ async function readPlan(
 ): Promise<Plan> {
   const spec = parseJobSpec(request.spec);
   const placement = placementClass(requirementsOf(spec, caller.principal));
-  const known = await readNodes(database.read, jobCache, { limit: ALL_NODES });
+  const known = await readNodes(database.read, jobCache, { limit: ALL_NODES, now: now() });
   const at = { submittedAt: now(), kinds: [runKindOf(placement.requirements)] };
   const plan = explainPlacement(placement, known, spec.spec.count, termsOf({ dispatcher, now }, placement, at));
   return { ...plan, tasks: isOneEachNode(spec) ? plan.nodes.length : plan.tasks };
@@ -284,7 +286,8 @@ async function listNodes(
 ): Promise<Page<Node>> {
   const key = decodeCursor(cursor, /^n[0-9a-f]{32} .{1,63}$/);
   const after = key === undefined ? undefined : { id: key.slice(0, 33), name: key.slice(34) };
-  const items = await readNodes(dependencies.database.read, dependencies.jobCache, { after, limit: limit + 1 });
+  const { database, jobCache, now } = dependencies;
+  const items = await readNodes(database.read, jobCache, { after, limit: limit + 1, now: now() });
   return toPage(
     items.map((item) => asSeenBy(dependencies, caller, item)),
     limit,
@@ -292,8 +295,17 @@ async function listNodes(
   );
 }
 
+async function listOwners(
+  { database, now }: CoordinatorServiceDependencies,
+  { cursor, limit }: PageRequest,
+): Promise<Page<Owner>> {
+  const after = decodeCursor(cursor, /^[A-Za-z0-9._-]{1,63}$/);
+  return toPage(await ownersAfter(database.read, { after, limit: limit + 1, now: now() }), limit, ({ owner }) => owner);
+}
+
 async function readNode(dependencies: CoordinatorServiceDependencies, caller: Caller, id: string): Promise<Node> {
-  const [node] = await readNodes(dependencies.database.read, dependencies.jobCache, { id, limit: 1 });
+  const { database, jobCache, now } = dependencies;
+  const [node] = await readNodes(database.read, jobCache, { id, limit: 1, now: now() });
   if (node === undefined) throw new FogError('not-found', `there is no node ${id}`, { hint: 'fog node ls' });
   return asSeenBy(dependencies, caller, node);
 }

@@ -34,6 +34,7 @@ import { JobCache } from './dispatch/job-cache.ts';
 import { Listening } from './dispatch/listening.ts';
 import { createDispatcherMetrics, createQueueWaits } from './dispatch/metrics.ts';
 import { Nodes } from './dispatch/nodes.ts';
+import { followOwners } from './dispatch/owner-reputations.ts';
 import { Moves } from './dispatch/placement/moves.ts';
 import { PlacementClasses } from './dispatch/placement-classes.ts';
 import { Preemption } from './dispatch/preemption.ts';
@@ -307,7 +308,7 @@ async function assembleCore({ url, ...given }: Basis & { stores: Stores; url: ()
     startedAt,
     listening,
     keepJobs: settings.keepJobs,
-    others: economy?.sweeps ?? [],
+    others: [followOwners({ ...basis, dispatcher }), ...(economy?.sweeps ?? [])],
     readBlob: (digest, mostBytes) => blobs.readSmall(digest, mostBytes),
     collectBlobs: async () => void (await collector.run()),
     onPeers: (peers) => bus.setPeers(peers),

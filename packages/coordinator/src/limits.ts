@@ -157,6 +157,18 @@ export const PLACEMENT_LIMITS = {
   restartMilliseconds: 5_000,
   /** Round trips to a node: one that differs by less than this from what placement knows is no news. */
   roundTripChangeMilliseconds: 2,
+  /** Each time that a node fell silent counts as so long away, for its reputation: a task on it is lost, and begins again. */
+  silenceMilliseconds: 43_200_000,
+  /** Round trips up to this one take nothing from the reputation of a node: a way around the world. */
+  promptMilliseconds: 300,
+  /** Prices within so many doublings are at the same risk, for the reputation of nodes: few indexes of nodes are kept. */
+  valueClassesOfOrder: 4,
+  /** Indexes of nodes, by runtime and what is at risk: each has an entry for each node. */
+  offerIndexes: 16,
+  /** Parts per million that the reputation of an owner has to rise by before its nodes are placed by that; a fall counts at once. */
+  followedRisePpm: 5_000,
+  /** How often reputations that other coordinators changed are looked at; falls are told at once. */
+  reputationMilliseconds: 10_000,
 } as const;
 
 export const DISPATCH_LIMITS = {

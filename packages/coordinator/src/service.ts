@@ -10,6 +10,7 @@ import type {
   LogRecord,
   Node,
   NodeEventRecord,
+  Owner,
   Plan,
   Status,
   TaskState,
@@ -78,6 +79,7 @@ export interface CoordinatorService {
   /** `running` names the attempts of jobs that the caller may see. */
   listNodes(caller: Caller, request: PageRequest): Promise<Page<Node>>;
   getNode(caller: Caller, nodeId: string): Promise<Node>;
+  listOwners(request: PageRequest): Promise<Page<Owner>>;
   nodeEvents(caller: Caller, nodeId: string, request: StreamRequest): Promise<StreamPage<NodeEventRecord>>;
   cordonNode(caller: Caller, nodeId: string, cordoned: boolean): Promise<Node>;
   trustNode(caller: Caller, nodeId: string, trusted: boolean): Promise<Node>;

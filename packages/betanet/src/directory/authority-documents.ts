@@ -21,10 +21,13 @@ export function makeVote(state: AuthorityState, value: string, context: Authorit
   const { network, authority, standing } = context;
   const epoch = state.round?.epoch ?? 0;
   const measured = measuredRelays(state.probes, epoch);
-  const relays = state.descriptors
-    .filter(({ document }) => document.body.epoch === epoch)
+  const described = state.descriptors.filter(({ document }) => document.body.epoch === epoch);
+  const ofOperator = Map.groupBy(described, ({ document }) => document.body.operator);
+  const relays = described
     .map(({ id, document }): VotedRelay => {
-      const { stake, reputationPpm } = standing.standingOf({ id, operator: document.body.operator });
+      const { operator } = document.body;
+      const count = ofOperator.get(operator)?.length ?? 1;
+      const { stake, reputationPpm } = standing.standingOf({ id, operator, relays: count });
       const { sent = 0, returned = 0 } = measured.get(id) ?? {};
       return { id, descriptor: document, stake: `${stake}`, reputationPpm, sent, returned };
     })

@@ -196,6 +196,10 @@ function make(state: AuthorityState, step: Step, context: AuthorityContext): Aut
   if (round === null) return state;
   switch (step) {
     case 'votes': {
+      // Standing changes: made again, it could be another vote, and nobody may send two.
+      if (round.exchanges.vote.documents.some(({ document }) => document.body.authority === context.authority)) {
+        return state;
+      }
       const value = round.value ?? Buffer.from(context.random(32)).toString('hex');
       return withOwn(withRound(state, { ...round, value }), makeVote(state, value, context));
     }

@@ -9,8 +9,8 @@ export interface Standing {
 }
 
 export interface StandingSource {
-  /** `id`: of the relay, hex. `operator`: whom its descriptor names. */
-  standingOf(relay: { id: string; operator: string }): Standing;
+  /** `id`: of the relay, hex. `operator`: whom its descriptor names. `relays`: how many name the same one. */
+  standingOf(relay: { id: string; operator: string; relays: number }): Standing;
 }
 
 /** Where no economy is on, all stand alike: one unit of stake, the whole reputation. */

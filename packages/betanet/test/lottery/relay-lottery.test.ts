@@ -222,6 +222,9 @@ describe('relay lottery: rules', () => {
   });
 
   test('without an economy all relays stand alike', () => {
-    assert.deepEqual(NO_ECONOMY.standingOf({ id: 'a', operator: 'b' }), { stake: 1n, reputationPpm: 1_000_000 });
+    assert.deepEqual(NO_ECONOMY.standingOf({ id: 'a', operator: 'b', relays: 1 }), {
+      stake: 1n,
+      reputationPpm: 1_000_000,
+    });
   });
 });

@@ -3,7 +3,7 @@ import { counted, FogError, type Node, nodeIdSchema, parseDuration } from '@fog/
 import type { Fog } from '@fog/sdk';
 import type { Command } from 'commander';
 import { eventLine } from '../output/event-text.ts';
-import { nodeListText, nodeText } from '../output/node-text.ts';
+import { nodeListText, nodeText, ownerListText } from '../output/node-text.ts';
 import { note, type Terminal, writeJson, writeLine } from '../terminal.ts';
 import { allPages, type CommonOptions, connect, stdoutColours, withConnection } from './command-context.ts';
 import { addJoinCommand } from './node-join.ts';
@@ -13,6 +13,7 @@ export function addNodeCommands(program: Command, terminal: Terminal): void {
   addJoinCommand(node, terminal);
   addList(node, terminal);
   addGet(node, terminal);
+  addOwners(node, terminal);
   addChanges(node, terminal);
 }
 
@@ -41,6 +42,18 @@ function addGet(node: Command, terminal: Terminal): void {
     const colours = stdoutColours(terminal);
     await writeLine(terminal, nodeText(found, Date.now(), colours));
     for (const record of events ?? []) await writeLine(terminal, eventLine(record, colours));
+  });
+}
+
+function addOwners(node: Command, terminal: Terminal): void {
+  const command = node.command('owners').description('how far results of the nodes of each owner can be relied on');
+  withConnection(command).action(async (options: CommonOptions) => {
+    const fog = await connect(terminal, options);
+    const items = await Array.fromAsync(
+      allPages((cursor) => fog.client.call('listOwners', { query: cursor === undefined ? {} : { cursor } })),
+    );
+    if (options.json) await writeJson(terminal, { items });
+    else await writeLine(terminal, ownerListText(items, stdoutColours(terminal)));
   });
 }
 

@@ -1,5 +1,5 @@
 /** Nodes for people. */
-import { counted, formatBytes, type Node } from '@fog/contract';
+import { counted, formatBytes, type Node, type Owner, type ReputationEvidence } from '@fog/contract';
 import type { Colours } from '../terminal.ts';
 import { stateText } from './job-text.ts';
 import { agoText, momentText } from './moments.ts';
@@ -50,6 +50,7 @@ export function nodeText(node: Node, nowMilliseconds: number, colours: Colours):
       ['trusts', policy.trusted.join(', ') || 'nobody'],
       ['standing', standingText(node)],
       ...trustFields(node),
+      ...ownerFields(node),
       ...runtimeFields,
       ['version', agentVersion],
     ],
@@ -79,8 +80,37 @@ function trustFields({ trust }: Node): [string, string][] {
       `${known.withheld} withheld`,
       `${known.inconclusive} inconclusive`,
       `${known.unchecked} unchecked`,
+      `reputation ${known.reputation.toFixed(4)}: ${evidenceText(known.evidence)}`,
     ].join(', '),
   ]);
+}
+
+function ownerFields({ owner, ownerReputation, trust }: Node): [string, string][] {
+  const isKnown = Object.keys(trust).length > 0 || ownerReputation.right + ownerReputation.wrong > 0;
+  return isKnown ? [[`all nodes of ${owner}`, evidenceText(ownerReputation)]] : [];
+}
+
+/** Of what counts, some has faded: it is no whole number. */
+function evidenceText({ right, wrong, provenWrong, rightAtLeastPpm }: ReputationEvidence): string {
+  const proven = provenWrong === 0 ? '' : ` (${provenWrong} proven)`;
+  const share = `right in ${(rightAtLeastPpm / 10_000).toFixed(1)} % or more`;
+  return `${Number(right.toFixed(1))} right count, ${wrong} wrong${proven}, ${share}`;
+}
+
+export function ownerListText(owners: readonly Owner[], colours: Colours): string {
+  if (owners.length === 0) return 'Of no owner of nodes was a result verified yet.';
+  return renderTable(
+    ['owner', 'right at least', 'right', 'wrong', 'proven', 'as a relay'],
+    owners.map(({ owner, evidence, relayReputationPpm }) => [
+      owner,
+      `${(evidence.rightAtLeastPpm / 10_000).toFixed(1)} %`,
+      String(Number(evidence.right.toFixed(1))),
+      String(evidence.wrong),
+      String(evidence.provenWrong),
+      (relayReputationPpm / 1_000_000).toFixed(4),
+    ]),
+    colours,
+  );
 }
 
 function amounts({ slots, milliCpu, memoryBytes, diskBytes }: Node['free']): string {

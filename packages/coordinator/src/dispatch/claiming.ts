@@ -103,7 +103,7 @@ export class Claiming {
   /** Claims in the transaction of the turn. Changes nothing in memory but hints, of which too many do no harm. */
   async claim(writer: Writer, turn: Turn, now: number): Promise<Claims> {
     const uses = new TurnUses(this.#dependencies.sessions.uses);
-    const taken = this.#givenBack(turn, uses);
+    const taken = this.#givenBack(turn, uses, now);
     await this.#loadSizes(writer);
     await this.#hintRequeued(writer, turn);
     const round = await this.#open({ writer, turn, now, taken, uses });
@@ -349,8 +349,8 @@ export class Claiming {
   }
 
   /** Places of attempts that this turn has ended can be given away in it. */
-  #givenBack(turn: Turn, uses: TurnUses): Reservations {
-    const taken = this.#dependencies.sessions.placer.begin();
+  #givenBack(turn: Turn, uses: TurnUses, now: number): Reservations {
+    const taken = this.#dependencies.sessions.placer.begin(now);
     for (const attempt of turn.freed()) {
       const session = this.#dependencies.sessions.get(attempt.node);
       const needs = session?.needsOf(attempt);

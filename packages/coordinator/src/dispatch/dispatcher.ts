@@ -13,6 +13,7 @@ import { type AttemptName, attemptKey, FogError } from '@fog/contract';
 import type { Bus, Hint } from '../bus.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import type { Settlement } from '../settlement/settlement.ts';
+import { valuesAtRisk } from '../settlement/turn-settlement.ts';
 import { allOf } from '../store/bulk.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { insertLeases } from '../store/lease-rows.ts';
@@ -244,6 +245,7 @@ export class Dispatcher {
       submitterOf: (job) => jobs.get(job).submitter,
       policyOf: (job) => jobs.get(job).verification,
       isCheck: (job) => jobs.get(job).isCheck,
+      valuesOf: (job, results) => valuesAtRisk(jobs.get(job), results),
     });
     const heard = await moveJournals(writer, inputs, at);
     const hellos: TurnResult['hellos'] = [];
@@ -392,8 +394,8 @@ export class Dispatcher {
     for (const attempt of result.turn.verification.committed) this.sessions.get(attempt.node)?.commit(attempt);
     for (const attempt of result.turn.freed()) this.sessions.get(attempt.node)?.release(attempt);
     for (const input of result.live) this.#releaseEnded(input);
-    const elsewhere = learn(this.sessions, this.#dependencies.jobs, result.live, result.turn.verification.records);
-    for (const node of elsewhere) bus.publish({ kind: 'node', node });
+    const news = learn(this.sessions, this.#dependencies.jobs, result.live, result.turn.verification);
+    for (const hint of news) bus.publish(hint);
     for (const [session, { upTo, isTrusted }] of result.heard) {
       session.acknowledged = upTo;
       session.link.send(`{"type":"ack","sequence":${upTo}}`);

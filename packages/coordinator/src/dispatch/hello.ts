@@ -18,6 +18,7 @@ import {
 import { allOf, type BulkStatement, type ColumnKind, runBulk } from '../store/bulk.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { LIVE_STATES } from '../store/live-attempts.ts';
+import { readOwners, unknownOwner } from '../store/reputation-rows.ts';
 import type { NodeRow } from '../store/tables.ts';
 import { insertEvents, type NewEvent } from '../store/turn-rows.ts';
 import { readTrust } from '../store/verification-rows.ts';
@@ -58,7 +59,11 @@ export async function admitNodes(
   if (context.engine === 'postgres') await runBulk(writer, LOCK_NODES, ids);
   const rows = new Map((await runBulk<NodeRow>(writer, LOAD_NODES, ids)).map((row) => [row.id, row]));
   const believed = Map.groupBy(await runBulk<LiveAttempt>(writer, LOAD_LIVE_ATTEMPTS, ids), (row) => row.node_id);
-  const trust = await readTrust(writer, ids.flat());
+  const known = await readTrust(writer, ids.flat(), context.now);
+  const owners = await readOwners(
+    writer,
+    arrivals.map((arrival) => ownerOf(arrival, rows.get(arrival.hello.nodeId))),
+  );
   const changed = new Map<string, NodeRow>();
   const events: NewEvent[] = [];
   const admissions = arrivals.map((arrival): AdmittedNode | FogError => {
@@ -79,7 +84,8 @@ export async function admitNodes(
       owner: row.owner,
       trusted: row.trusted === 1,
       record: {
-        trust: trust.get(row.id) ?? {},
+        ...(known.get(row.id) ?? { trust: {}, reputation: {} }),
+        ofOwner: owners.get(row.owner) ?? unknownOwner(row.owner),
         losses: row.losses,
         connectedMilliseconds: row.connected_milliseconds,
         connectedAt: context.now,
@@ -199,6 +205,10 @@ function notKnown(): FogError {
   });
 }
 
+function ownerOf({ joining }: Pick<Arrival, 'joining'>, existing: Pick<NodeRow, 'owner'> | undefined): string {
+  return existing?.owner ?? joining?.owner ?? '';
+}
+
 /** The row of the new session; its events are still to be numbered. */
 function nodeRow(
   { hello, joining, prefix, blobToken }: Arrival,
@@ -209,7 +219,7 @@ function nodeRow(
     id: hello.nodeId,
     public_key: hello.publicKey,
     name: hello.node.name,
-    owner: existing?.owner ?? joining?.owner ?? '',
+    owner: ownerOf({ joining }, existing),
     trusted: existing?.trusted ?? (joining?.trusted === true ? 1 : 0),
     prefix,
     state: 'connected',

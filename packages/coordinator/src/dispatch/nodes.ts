@@ -221,10 +221,10 @@ export class Nodes {
     }
     session.cordoned = row.cordoned === 1;
     const isTrusted = row.trusted === 1;
-    const trust = (await readTrust(database.read, [nodeId])).get(nodeId) ?? {};
-    if (session.identity.trusted !== isTrusted || !isDeepStrictEqual(session.trust, trust)) {
+    const records = (await readTrust(database.read, [nodeId], now())).get(nodeId) ?? { trust: {}, reputation: {} };
+    if (session.identity.trusted !== isTrusted || !isDeepStrictEqual(session.records, records)) {
       session.identity.trusted = isTrusted;
-      session.trust = trust;
+      session.records = records;
       dispatcher.sessions.changed(session);
     }
     const isNews = row.drain_until !== null && row.drain_until !== session.drainUntil;

@@ -21,7 +21,7 @@ import {
   type ServiceTier,
   satisfies,
 } from '@fog/contract';
-import { type Exclusions, isExcluded, type NodeTrust } from '@fog/verification';
+import { type Exclusions, isExcluded } from '@fog/verification';
 import { PLACEMENT_LIMITS } from '../limits.ts';
 import { blobsOf } from './job-blobs.ts';
 
@@ -146,8 +146,6 @@ export interface PlacementNode {
   /** Network prefix of the address that it connected from. */
   prefix: string;
   trusted: boolean;
-  /** What verification knows of it, by runtime; left out where placement does not ask. */
-  trust?: Partial<Record<RuntimeName, NodeTrust>>;
 }
 
 export interface Hurdle {

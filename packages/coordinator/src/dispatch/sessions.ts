@@ -1,6 +1,8 @@
 /** The agents that are connected here, and what they are free to take. */
 import { type AttemptName, attemptKey, type Capacity, type DepartureReason, type NodeDescription } from '@fog/contract';
 import { DISPATCH_LIMITS } from '../limits.ts';
+import { type OwnerReputation, unknownOwner } from '../store/reputation-rows.ts';
+import type { NodeRecords } from '../store/verification-rows.ts';
 import type { NodeFacts } from './placement/node-offers.ts';
 import { Placer } from './placement/placer.ts';
 import type { KeptPlace } from './queueing/kept-places.ts';
@@ -39,11 +41,19 @@ export interface NodeIdentity {
 }
 
 /** What is known of a node when it connects. */
-export interface NodeRecord extends Pick<NodeFacts, 'trust' | 'losses' | 'connectedMilliseconds'> {
+export interface NodeRecord extends NodeRecords, Pick<NodeFacts, 'losses' | 'connectedMilliseconds'> {
+  ofOwner: OwnerReputation;
   connectedAt: number;
 }
 
-const NEW_NODE: NodeRecord = { trust: {}, losses: 0, connectedMilliseconds: 0, connectedAt: 0 };
+const NEW_NODE: NodeRecord = {
+  trust: {},
+  reputation: {},
+  ofOwner: unknownOwner(''),
+  losses: 0,
+  connectedMilliseconds: 0,
+  connectedAt: 0,
+};
 
 /** What a session holds of an attempt. */
 interface Held {
@@ -71,8 +81,10 @@ export class AgentSession {
   readonly session: number;
   readonly link: SessionLink;
   description: NodeDescription;
-  /** Verification's records of it, by runtime. */
-  trust: NodeFacts['trust'];
+  /** What is known of its results, by runtime. */
+  records: NodeRecords;
+  /** Of all nodes of its owner; the placer keeps it up to date. */
+  ofOwner: OwnerReputation;
   readonly connectedAt: number;
   /** Null before it was measured. */
   roundTripMilliseconds: number | null = null;
@@ -114,8 +126,9 @@ export class AgentSession {
     this.#cordoned = node.cordoned;
     this.received = node.received;
     this.acknowledged = node.received;
-    const { trust, connectedAt, ...before } = node.record ?? NEW_NODE;
-    this.trust = trust;
+    const { trust, reputation, ofOwner, connectedAt, ...before } = node.record ?? NEW_NODE;
+    this.records = { trust, reputation };
+    this.ofOwner = ofOwner;
     this.connectedAt = connectedAt;
     this.#before = before;
   }
@@ -152,14 +165,15 @@ export class AgentSession {
   /** What placement knows of the node. `speed`: as a multiple of what is usual. */
   facts(speed: number): NodeFacts {
     const { owner, prefix, trusted } = this.identity;
-    const { description, trust, roundTripMilliseconds } = this;
+    const { description, records, roundTripMilliseconds } = this;
     return {
       id: this.nodeId,
       description,
       owner,
       prefix,
       trusted,
-      trust,
+      reputation: records.reputation,
+      ownerReputation: this.ofOwner.reputation,
       ...this.#before,
       roundTripMilliseconds,
       speed,

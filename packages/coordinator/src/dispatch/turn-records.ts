@@ -5,6 +5,7 @@ import type {
   FailureReason,
   JobEventData,
   JobSpec,
+  ResultVerdict,
   TaskCheckpoint,
   TaskOutput,
   TaskState,
@@ -51,6 +52,12 @@ export interface TurnAttempt extends AttemptName {
   /** Micro-FOG for a slice, and who gets it; null where nobody pays. */
   price: number | null;
   payee: string | null;
+}
+
+/** A result of a task, and what was found of it. */
+export interface JudgedAttempt {
+  attempt: TurnAttempt | undefined;
+  verdict: ResultVerdict;
 }
 
 /** Why a task failed or ended early. */
@@ -111,4 +118,6 @@ export interface TurnContext {
   policyOf: (job: string) => VerificationPolicy | null;
   /** Whether the job is a hidden run of a known answer. */
   isCheck: (job: string) => boolean;
+  /** What was at risk with each of these results, in micro-FOG; 0 where nobody pays. */
+  valuesOf: (job: string, results: readonly JudgedAttempt[]) => bigint[];
 }

@@ -76,6 +76,7 @@ export function plainHandlers(dependencies: HandlerDependencies): PlainHandlers 
     plan: ({ caller, body }) => service.plan(caller, body),
     listNodes: ({ caller, query }) => service.listNodes(caller, query),
     getNode: ({ caller, params }) => service.getNode(caller, params.node),
+    listOwners: ({ query }) => service.listOwners(query),
     cordonNode: ({ caller, params, body }) => service.cordonNode(caller, params.node, body.cordoned),
     trustNode: ({ caller, params, body }) => service.trustNode(caller, params.node, body.trusted),
     drainNode: ({ caller, params, body }) => service.drainNode(caller, params.node, parseDuration(body.deadline)),

@@ -6,6 +6,8 @@ import {
   type EscrowRecord,
   type JudgedResult,
   type LeasePrice,
+  PAID_VERDICTS,
+  pricesOf,
   type SettlementStep,
   settleCancelled,
   settleTask,
@@ -13,7 +15,7 @@ import {
   type Terms,
 } from '@fog/economy/escrow';
 import type { CachedJob } from '../dispatch/job-cache.ts';
-import type { OutcomeRecord, TurnAttempt, TurnTask } from '../dispatch/turn-records.ts';
+import type { JudgedAttempt, OutcomeRecord, TurnAttempt, TurnTask } from '../dispatch/turn-records.ts';
 import { costOf, quoteOf } from './job-terms.ts';
 
 export interface TurnTaskPayments {
@@ -49,6 +51,30 @@ export function settleTurnTask(
   const after = settleCancelled(escrow, step.record, step.settlement, { partition, leases });
   return { ...after, transfers: [...step.transfers, ...after.transfers], leases: [...step.leases, ...after.leases] };
 }
+
+/**
+ * What was at risk with each of these results of one task: what the terms of the job charge for it, or where it is not
+ * paid what they charge for the others, or else its quote. 0 where nobody pays.
+ */
+export function valuesAtRisk(job: CachedJob, judged: readonly JudgedAttempt[]): bigint[] {
+  const { payment } = job;
+  if (payment === null) return judged.map(() => 0n);
+  const results = judged.map(({ attempt, verdict }) =>
+    attempt === undefined || !isPriced(attempt)
+      ? null
+      : judgedResult(payment, job, attempt, { verdict, trusted: NOBODY }),
+  );
+  const counting = results.filter((result) => result !== null).filter(({ verdict }) => PAID_VERDICTS.includes(verdict));
+  const charged = pricesOf(counting, payment.buyer, payment.terms);
+  const prices = new Map<JudgedResult, bigint>(counting.map((result, index) => [result, charged[index] ?? 0n]));
+  const ofOthers = charged.reduce((most, price) => (price > most ? price : most), 0n);
+  return results.map((result) => {
+    if (result === null) return 0n;
+    return prices.get(result) ?? (ofOthers > 0n ? ofOthers : result.price.quote);
+  });
+}
+
+const NOBODY: ReadonlySet<string> = new Set();
 
 type PricedAttempt = TurnAttempt & { price: number; payee: string };
 

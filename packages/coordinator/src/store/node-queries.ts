@@ -6,9 +6,21 @@ import {
   NODE_STATES,
   type Node,
   type NodeDescription,
+  type Owner,
+  type ReputationEvidence,
+  type RuntimeName,
   type RuntimeTrust,
 } from '@fog/contract';
-import { credibilityOf, type NodeTrust, reputationOf, standingOf } from '@fog/verification';
+import {
+  placementReputation,
+  type ReputationRecord,
+  readReputation,
+  relayReputationPpm,
+  reputationOf,
+  rightResults,
+  unknownReputation,
+} from '@fog/economy/reputation';
+import { credibilityOf, type NodeTrust, standingOf } from '@fog/verification';
 import type { JobCache } from '../dispatch/job-cache.ts';
 import {
   capacityFor,
@@ -19,14 +31,15 @@ import {
 } from '../dispatch/requirements.ts';
 import type { Reader } from './database.ts';
 import { IS_HELD } from './live-attempts.ts';
+import { readOwners } from './reputation-rows.ts';
 import type { NodeRow } from './tables.ts';
-import { readTrust, type TrustByRuntime } from './verification-rows.ts';
+import { type NodeRecords, readTrust } from './verification-rows.ts';
 
 /** Nodes by name, from behind (name, id) on, with what runs on them. */
 export async function readNodes(
   reader: Reader,
   jobs: JobCache,
-  request: { after?: { name: string; id: string } | undefined; limit: number; id?: string },
+  request: { after?: { name: string; id: string } | undefined; limit: number; id?: string; now: number },
 ): Promise<Node[]> {
   let query = reader.selectFrom('nodes').selectAll().orderBy('name').orderBy('id').limit(request.limit);
   if (request.id !== undefined) query = query.where('id', '=', request.id);
@@ -49,13 +62,20 @@ export async function readNodes(
     .where(IS_HELD)
     .execute();
   await jobs.load(reader, new Set(attempts.map((attempt) => attempt.job_id)));
-  const trust = await readTrust(
+  const records = await readTrust(
     reader,
     rows.map((row) => row.id),
+    request.now,
+  );
+  const owners = await readOwners(
+    reader,
+    rows.map((row) => row.owner),
   );
   return rows.map((row) => {
     const held = attempts.filter((attempt) => attempt.node_id === row.id).map(toHeld);
-    return toNode(row, held, jobs, trust.get(row.id) ?? {});
+    const { trust, reputation } = records.get(row.id) ?? NO_RECORDS;
+    const known = { trust, reputation, ofOwner: owners.get(row.owner)?.reputation ?? UNKNOWN, now: request.now };
+    return toNode(row, held, jobs, known);
   });
 }
 
@@ -64,7 +84,6 @@ export async function readPlacementNodes(reader: Reader): Promise<PlacementNode[
     .selectFrom('nodes')
     .select(['id', 'description', 'state', 'cordoned', 'drain_until', 'owner', 'prefix', 'trusted'])
     .execute();
-  const trust = await readTrust(reader);
   return rows.map((row) => ({
     id: row.id,
     description: JSON.parse(row.description) as NodeDescription,
@@ -73,7 +92,6 @@ export async function readPlacementNodes(reader: Reader): Promise<PlacementNode[
     owner: row.owner,
     prefix: row.prefix,
     trusted: row.trusted === 1,
-    trust: trust.get(row.id) ?? {},
   }));
 }
 
@@ -121,18 +139,55 @@ function toHeld(row: { job_id: string; partition: number; fence: number; state: 
   return { job: row.job_id, partition: row.partition, fence: row.fence, isCommitted: row.state === 'committed' };
 }
 
-function toRuntimeTrust(trust: NodeTrust): RuntimeTrust {
+const UNKNOWN = unknownReputation();
+const NO_RECORDS: NodeRecords = { trust: {}, reputation: {} };
+
+/** What is known of a node, and of its owner. */
+interface KnownOfNode extends NodeRecords {
+  ofOwner: ReputationRecord;
+  now: number;
+}
+
+function toRuntimeTrust(trust: NodeTrust, own: ReputationRecord, { ofOwner, now }: KnownOfNode): RuntimeTrust {
   const { consecutiveValid, valid, invalid, withheld, inconclusive, unreplicated } = trust;
   return {
     standing: standingOf(trust),
     credibility: credibilityOf(trust),
-    reputation: reputationOf(trust),
+    reputation: placementReputation([own, ofOwner], now),
+    evidence: toEvidence(own, now),
     ...{ consecutiveValid, valid, invalid, withheld, inconclusive },
     unchecked: unreplicated.length,
   };
 }
 
-function toNode(row: NodeRow, held: readonly HeldAttempt[], jobs: JobCache, trust: TrustByRuntime): Node {
+/** By name. */
+export async function ownersAfter(
+  reader: Reader,
+  { after = '', limit, now }: { after?: string | undefined; limit: number; now: number },
+): Promise<Owner[]> {
+  const query = reader.selectFrom('owner_reputations').select(['owner', 'record']).where('owner', '>', after);
+  const rows = await query.orderBy('owner').limit(limit).execute();
+  return rows.map(({ owner, record }) => {
+    const reputation = readReputation(record);
+    return { owner, evidence: toEvidence(reputation, now), relayReputationPpm: relayReputationPpm(reputation, now) };
+  });
+}
+
+function toEvidence(record: ReputationRecord, now: number): ReputationEvidence {
+  const { wrong, proven } = record;
+  return { rightAtLeastPpm: reputationOf(record, now), right: rightResults(record, now), wrong, provenWrong: proven };
+}
+
+function toTrust({ trust, reputation, ...known }: KnownOfNode): Node['trust'] {
+  const entries = Object.entries(trust) as [RuntimeName, NodeTrust][];
+  return Object.fromEntries(
+    entries.map(([runtime, record]) => {
+      return [runtime, toRuntimeTrust(record, reputation[runtime] ?? UNKNOWN, { trust, reputation, ...known })];
+    }),
+  );
+}
+
+function toNode(row: NodeRow, held: readonly HeldAttempt[], jobs: JobCache, known: KnownOfNode): Node {
   const description = JSON.parse(row.description) as NodeDescription;
   const free: Capacity = { ...description.capacity };
   for (const { job, isCommitted } of held) {
@@ -152,7 +207,8 @@ function toNode(row: NodeRow, held: readonly HeldAttempt[], jobs: JobCache, trus
     draining: row.drain_until !== null,
     owner: row.owner,
     trusted: row.trusted === 1,
-    trust: Object.fromEntries(Object.entries(trust).map(([runtime, record]) => [runtime, toRuntimeTrust(record)])),
+    trust: toTrust(known),
+    ownerReputation: toEvidence(known.ofOwner, known.now),
     joinedAt: row.joined_at,
     lastSeenAt: row.last_seen_at,
     description,

@@ -2,6 +2,7 @@
 import { type IssuedSpotCheck, judgeSpotCheck, type KnownAnswer, type SpotCheck } from '@fog/verification';
 import type { PlacementClass, Requirements } from '../dispatch/requirements.ts';
 import { placementClass } from '../dispatch/requirements.ts';
+import { evidenceOfAnswer } from '../dispatch/verification/evidence.ts';
 import type { CheckedAnswer, Judgement, NewAnswer } from '../dispatch/verification/step-effects.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { type BulkStatement, runBulk } from './bulk.ts';
@@ -85,7 +86,7 @@ export async function judgeChecks(
 ): Promise<{ judged: Judgement[]; disputed: SpotCheck['task'][] }> {
   const judged: Judgement[] = [];
   const disputed: SpotCheck['task'][] = [];
-  for (const { job, runtime, digest } of checked) {
+  for (const { job, runtime, digest, submitter, valueMicroFog } of checked) {
     const row = await writer
       .selectFrom('spot_checks')
       .select('check_record')
@@ -106,7 +107,10 @@ export async function judgeChecks(
     }
     if (answer === null && before !== null) await deleteAnswer(writer, before);
     if (verdict === 'disputed') disputed.push(check.task);
-    else judged.push({ node: check.nodeId, runtime, verdict, task: check.task });
+    else {
+      const evidence = evidenceOfAnswer(verdict, { owner: check.owner, submitter, valueMicroFog });
+      judged.push({ node: check.nodeId, runtime, verdict, task: check.task, evidence });
+    }
   }
   return { judged, disputed };
 }

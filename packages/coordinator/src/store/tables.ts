@@ -4,8 +4,9 @@
  */
 import type { Generated, Insertable, Selectable, Updateable } from 'kysely';
 import type { MoneyTables } from './money-tables.ts';
+import type { ReputationTables } from './reputation-tables.ts';
 
-export interface Tables extends MoneyTables {
+export interface Tables extends MoneyTables, ReputationTables {
   jobs: JobsTable;
   tasks: TasksTable;
   attempts: AttemptsTable;
@@ -252,6 +253,8 @@ export interface NodeTrustTable {
   runtime: string;
   /** JSON of NodeTrust. */
   record: string;
+  /** JSON of ReputationRecord; null in old rows, of which it is taken over from `record`. */
+  reputation: Generated<string | null>;
   /** Counts its changes: it is saved only over the version that was read. */
   version: number;
 }

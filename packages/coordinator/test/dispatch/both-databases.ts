@@ -50,6 +50,7 @@ const TABLES: readonly (keyof Tables)[] = [
   'logs',
   'nodes',
   'node_trust',
+  'owner_reputations',
   'known_answers',
   'spot_checks',
   'tokens',

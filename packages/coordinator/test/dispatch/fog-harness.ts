@@ -16,6 +16,7 @@ import { JobCache } from '../../src/dispatch/job-cache.ts';
 import { Jobs } from '../../src/dispatch/jobs.ts';
 import { Listening } from '../../src/dispatch/listening.ts';
 import { Nodes } from '../../src/dispatch/nodes.ts';
+import { followOwners } from '../../src/dispatch/owner-reputations.ts';
 import { Moves } from '../../src/dispatch/placement/moves.ts';
 import { PlacementClasses } from '../../src/dispatch/placement-classes.ts';
 import { Preemption } from '../../src/dispatch/preemption.ts';
@@ -202,7 +203,7 @@ export class Fog implements AsyncDisposable {
       keepJobs: options.keepJobs ?? '30d',
       readBlob: async (digest) => options.blobs?.get(digest) ?? null,
       collectBlobs: async () => undefined,
-      others: this.economy?.sweeps ?? [],
+      others: [followOwners({ database, dispatcher, bus }), ...(this.economy?.sweeps ?? [])],
       onPeers: (peers) => bus.setPeers(peers),
     });
   }

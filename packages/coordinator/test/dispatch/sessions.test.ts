@@ -44,22 +44,22 @@ function placesOf(sessions: Sessions, placement: PlacementClass, most: number, t
 
 test('places go round, one a node', () => {
   const sessions = open(session('a', 3, 9000), session('b', 3, 9000), session('c', 1, 9000));
-  const ids = placesOf(sessions, classOf('100m'), 99, sessions.placer.begin()).map(({ nodeId }) => nodeId);
+  const ids = placesOf(sessions, classOf('100m'), 99, sessions.placer.begin(0)).map(({ nodeId }) => nodeId);
   assert.deepEqual(ids, ['a', 'b', 'c', 'a', 'b', 'a', 'b']);
-  assert.equal(placesOf(sessions, classOf('100m'), 2, sessions.placer.begin()).length, 2);
+  assert.equal(placesOf(sessions, classOf('100m'), 2, sessions.placer.begin(0)).length, 2);
 });
 
 test('a node that is to be avoided comes last', () => {
   const sessions = open(session('a', 2, 9000), session('b', 1, 9000), session('c', 1, 9000));
   const { requirements } = classOf('100m');
   const ids = (avoid: string) =>
-    placesOf(sessions, placementClass({ ...requirements, avoid }), 99, sessions.placer.begin()).map(
+    placesOf(sessions, placementClass({ ...requirements, avoid }), 99, sessions.placer.begin(0)).map(
       ({ nodeId }) => nodeId,
     );
   assert.deepEqual(ids('a').slice(2), ['a', 'a']);
   assert.equal(ids('gone').length, 4);
   assert.deepEqual(
-    placesOf(sessions, placementClass({ ...requirements, avoid: 'b' }), 3, sessions.placer.begin()).filter(
+    placesOf(sessions, placementClass({ ...requirements, avoid: 'b' }), 3, sessions.placer.begin(0)).filter(
       (each) => each.nodeId === 'b',
     ),
     [],
@@ -71,7 +71,7 @@ test('a full node whose attempt has just ended has a place', () => {
   const placement = classOf('100m');
   only.hold({ job: 'j1', partition: 0, fence: 1 }, placement.requirements);
   const sessions = open(only);
-  const taken = sessions.placer.begin();
+  const taken = sessions.placer.begin(0);
   assert.equal(placesOf(sessions, placement, 9, taken).length, 0);
   taken.giveBack(only, placement.requirements);
   assert.equal(placesOf(sessions, placement, 9, taken).length, 1);
@@ -90,9 +90,9 @@ test('nothing goes to sessions that are closed, replaced, cordoned, draining or 
     for (const placement of [classOf('100m'), classOf('100m', [], 'a')]) {
       const first = session('a', 2, 2000);
       const sessions = open(first);
-      assert.equal(placesOf(sessions, placement, 9, sessions.placer.begin()).length, 2);
+      assert.equal(placesOf(sessions, placement, 9, sessions.placer.begin(0)).length, 2);
       change(first, sessions);
-      assert.equal(placesOf(sessions, placement, 9, sessions.placer.begin()).length, 0, String(change));
+      assert.equal(placesOf(sessions, placement, 9, sessions.placer.begin(0)).length, 0, String(change));
     }
   }
 });
@@ -100,23 +100,23 @@ test('nothing goes to sessions that are closed, replaced, cordoned, draining or 
 test('lists of candidates follow who comes and goes, and what nodes offer', () => {
   const sessions = open(...Array.from({ length: 8 }, (_, index) => session(`n${index}`, 1, 1000)));
   const gpu = classOf('100m', ['gpu']);
-  assert.equal(placesOf(sessions, gpu, 9, sessions.placer.begin()).length, 0);
+  assert.equal(placesOf(sessions, gpu, 9, sessions.placer.begin(0)).length, 0);
   sessions.add(session('g', 1, 1000, { gpu: 'yes' }));
   assert.deepEqual(
-    placesOf(sessions, gpu, 9, sessions.placer.begin()).map(({ nodeId }) => nodeId),
+    placesOf(sessions, gpu, 9, sessions.placer.begin(0)).map(({ nodeId }) => nodeId),
     ['g'],
   );
   for (let index = 0; index < 8; index += 1) sessions.remove(sessions.get(`n${index}`) as AgentSession);
   assert.equal(sessions.size, 1);
-  assert.equal(placesOf(sessions, classOf('100m'), 9, sessions.placer.begin()).length, 1);
+  assert.equal(placesOf(sessions, classOf('100m'), 9, sessions.placer.begin(0)).length, 1);
   const large = classOf('5');
-  assert.equal(placesOf(sessions, large, 9, sessions.placer.begin()).length, 0);
+  assert.equal(placesOf(sessions, large, 9, sessions.placer.begin(0)).length, 0);
   const grown = sessions.get('g') as AgentSession;
   grown.description = { ...grown.description, capacity: { ...grown.description.capacity, milliCpu: 8000 } };
   sessions.changed(grown);
-  assert.equal(placesOf(sessions, large, 9, sessions.placer.begin()).length, 1);
-  assert.equal(placesOf(sessions, classOf('100m', [], 'g'), 9, sessions.placer.begin()).length, 1);
-  assert.equal(placesOf(sessions, classOf('100m', [], 'gone'), 9, sessions.placer.begin()).length, 0);
+  assert.equal(placesOf(sessions, large, 9, sessions.placer.begin(0)).length, 1);
+  assert.equal(placesOf(sessions, classOf('100m', [], 'g'), 9, sessions.placer.begin(0)).length, 1);
+  assert.equal(placesOf(sessions, classOf('100m', [], 'gone'), 9, sessions.placer.begin(0)).length, 0);
 });
 
 test('an attempt is held once and released once', () => {
@@ -150,7 +150,7 @@ test('whatever is reserved, held and released, no node is ever over its capacity
       let fence = 0;
       for (const { cpu, most, used, ended } of turns) {
         const placement = classOf(cpu);
-        const taken = sessions.placer.begin();
+        const taken = sessions.placer.begin(0);
         const over = all.flatMap((each) => [...each.held.values()].map((held) => ({ each, ...held }))).slice(0, ended);
         for (const { each, needs } of over) taken.giveBack(each, needs);
         const places = placesOf(sessions, placement, most, taken);

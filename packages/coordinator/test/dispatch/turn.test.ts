@@ -69,6 +69,7 @@ function scene(task: Partial<TurnTask> = {}, attempt: Partial<TurnAttempt> = {})
     submitterOf: () => 'alice',
     policyOf: () => null,
     isCheck: () => false,
+    valuesOf: (_job, results) => results.map(() => 0n),
   });
   const ofTask: TurnTask = {
     job: 'j1',

@@ -5,7 +5,7 @@ import { startPostgres } from '../../../../test/support/postgres.ts';
 import { type Hint, postgresBus } from '../../src/bus.ts';
 import { Fog } from './fog-harness.ts';
 import { assertAgreement, assertConsistent, attemptStates, jobRow } from './invariants.ts';
-import { honest, outputsOf, RIGHT, recordOf, stranger, submitVerified, trustOf } from './strangers.ts';
+import { honest, outputsOf, RIGHT, recordOf, stranger, submitVerified, trustOf, wrong } from './strangers.ts';
 
 const postgres = await startPostgres();
 const skip = 'unavailable' in postgres ? postgres.unavailable : false;
@@ -40,6 +40,35 @@ async function until(what: string, holds: () => boolean | Promise<boolean>): Pro
 
 describe('two coordinators', { skip }, () => {
   after(() => ('unavailable' in postgres ? undefined : postgres.stop()));
+
+  test('agree on the reputation of an owner with nodes at both, who is found out at one of them', async () => {
+    await using fogs = await pair();
+    const { one, two } = fogs;
+    let lies = false;
+    const liar = await stranger(one, () => (lies ? wrong(1) : RIGHT), {
+      name: 'a',
+      owner: 'liza',
+      prefix: '10.1.0.0/24',
+    });
+    await stranger(one, honest, { name: 'b', owner: 'olga', prefix: '10.2.0.0/24' });
+    const elsewhere = await stranger(two, honest, { name: 'c', owner: 'liza', prefix: '10.3.0.0/24' });
+    await two.nodes.cordon(elsewhere.id, true, 'root');
+    for (let jobs = 0; jobs < 6; jobs += 1) await submitVerified(one);
+    await until('it is known', async () => (await trustOf(one, liar))?.valid === 6);
+    await Promise.all([one.sweeps.sweepOnce(), two.sweeps.sweepOnce()]);
+    const versions = () => [liar, elsewhere].map(({ session }) => session?.ofOwner.version ?? 0);
+    const [before] = versions();
+    assert.ok((before ?? 0) > 0 && versions()[1] === before, versions().join());
+    lies = true;
+    await submitVerified(one);
+    await one.settle();
+    await stranger(one, honest, { name: 'd', owner: 'oleg', prefix: '10.4.0.0/24' });
+    await until('two of three agree', async () => (await trustOf(one, liar))?.invalid === 1);
+    await until('both know it', () => elsewhere.session?.ofOwner.reputation.wrong === 1);
+    assert.equal(versions()[0], versions()[1]);
+    await Promise.all([one.settle(), two.settle()]);
+    await assertConsistent(one.database);
+  });
 
   test('share the tasks of one job, each exactly once', async () => {
     await using fogs = await pair();

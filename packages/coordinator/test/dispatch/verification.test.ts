@@ -215,9 +215,9 @@ await onBothDatabases('verification', {
     assert.equal(await acceptedOutput(fog, alone), wrong(1));
     await prove(fog, liar, 10);
     await stranger(fog);
-    await stranger(fog);
     const checked = await submitVerified(fog);
     await fog.settle();
+    await stranger(fog);
     await stranger(fog);
     await fog.settle();
     assert.equal(await acceptedOutput(fog, checked), RIGHT);

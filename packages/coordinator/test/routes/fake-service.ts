@@ -9,6 +9,7 @@ import {
   type LogRecord,
   type Node,
   type NodeEventRecord,
+  type Owner,
   parseJobSpec,
   type Status,
   TASK_STATES,
@@ -175,6 +176,10 @@ export class FakeService implements CoordinatorService {
     this.#called('listNodes', caller, request);
     return { items: [], next: null };
   }
+  async listOwners(): Promise<Page<Owner>> {
+    return { items: [], next: null };
+  }
+
   async getNode(caller: Caller, nodeId: string): Promise<Node> {
     this.#called('getNode', caller, nodeId);
     throw new FogError('not-found', 'there is no such node');

@@ -56,6 +56,7 @@ export {
   type JudgedResult,
   LEASE_OUTCOMES,
   type LeaseOutcome,
+  PAID_VERDICTS,
   RESULT_VERDICTS,
   type ResultVerdict,
   type SettledLease,

@@ -22,7 +22,7 @@ import { type EscrowTransfer, escrowOf, transferOf, walletOf } from './transfers
 /** What verification says of a result; `alone` also where nothing is verified. */
 export const RESULT_VERDICTS = ['valid', 'alone', 'cleared', 'invalid', 'withheld', 'inconclusive'] as const;
 export type ResultVerdict = (typeof RESULT_VERDICTS)[number];
-const PAID_VERDICTS: readonly ResultVerdict[] = ['valid', 'alone', 'cleared'];
+export const PAID_VERDICTS: readonly ResultVerdict[] = ['valid', 'alone', 'cleared'];
 
 export interface JudgedResult extends PricedResult {
   verdict: ResultVerdict;

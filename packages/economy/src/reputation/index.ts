@@ -5,6 +5,7 @@
  * and of its owner; `placementReputation` when a task is placed, `relayReputationPpm` for the lottery. What is stored is
  * `ReputationRecord`: plain JSON.
  */
+export { dayOf } from './decay.ts';
 export { type Check, type CheckVerdict, evidenceOf } from './evidence.ts';
 export { REPUTATION_LIMITS } from './limits.ts';
 export {
@@ -16,6 +17,7 @@ export {
   readReputation,
   recordEvidence,
   reputationOf,
+  rightResults,
   takenOver,
   unknownReputation,
   valueClass,

@@ -129,6 +129,11 @@ export function reputationOf(
   return Number((counted * WHOLE) / (counted + Z_SQUARED));
 }
 
+/** Right results of any value that have not faded by now, for people: a thousandth is the least. */
+export function rightResults(record: ReputationRecord, now: number): number {
+  return Number(evidenceAt(fadedRecord(record, now).right, 0) / 1000n) / 1000;
+}
+
 /** Right results as they count for a value of this class, in parts of one: one of half the value counts half. */
 function evidenceAt(right: readonly number[], at: number): bigint {
   return right.reduce((sum, amount, index) => sum + (BigInt(amount) >> BigInt(Math.max(0, at - index))), 0n);

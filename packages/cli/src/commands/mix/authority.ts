@@ -2,9 +2,10 @@
 import type { AuthorityServer } from '@fog/betanet';
 import { FogError } from '@fog/contract';
 import type { Command } from 'commander';
+import type { FogStanding } from '../../mix/fog-standing.ts';
 import { onStopSignals } from '../../signals.ts';
 import { note, type Terminal, writeJson, writeLine } from '../../terminal.ts';
-import { withJson } from '../command-context.ts';
+import { connect, withJson } from '../command-context.ts';
 import { folderOf, logTo } from './node.ts';
 
 interface AuthorityOptions {
@@ -14,6 +15,8 @@ interface AuthorityOptions {
   metrics?: string;
   exposeMetrics?: boolean;
   data?: string;
+  operators?: string;
+  url?: string;
   verbose?: boolean;
   json?: boolean;
 }
@@ -24,9 +27,15 @@ network needs the public half first: --public-key prints it and ends. The author
 key, and takes part from the next round on. It dials each relay that it has not met before, and measures the relays by
 loops like those of clients.
 
+With --operators the lottery of relays goes by stake and reputation: the file names the principals of a fog that answer for
+operators of relays, and this authority asks that fog each minute. What its people have staked is divided by their relays.
+An operator that the file does not name has no stake. In a fog without money all relays stand alike, as without the file.
+The token is that of other commands: FOG_TOKEN, or the data folder of fog.
+
 Examples:
   $ fog mix authority --public-key
-  $ fog mix authority --genesis network.json --listen 0.0.0.0:7100 --metrics 127.0.0.1:9465`;
+  $ fog mix authority --genesis network.json --listen 0.0.0.0:7100 --metrics 127.0.0.1:9465
+  $ fog mix authority --genesis network.json --operators operators.json --url https://fog.example:7946`;
 
 export function addMixAuthorityCommand(mix: Command, terminal: Terminal): void {
   const command = mix
@@ -38,6 +47,8 @@ export function addMixAuthorityCommand(mix: Command, terminal: Terminal): void {
     .option('--metrics <host:port>', 'serve metrics for Prometheus at /metrics there; on loopback only')
     .option('--expose-metrics', 'let --metrics be another address, where strangers must not get')
     .option('--data <dir>', 'folder of this authority; default: mix-authority in the data folder of fog')
+    .option('--operators <file>', 'JSON: which principal of a fog answers for which operator of relays (key-...)')
+    .option('--url <url>', 'address of that fog (FOG_URL)')
     .option('--verbose', 'log everything')
     .addHelpText('after', HELP);
   withJson(command).action(async (options: AuthorityOptions) => {
@@ -81,7 +92,12 @@ async function runAuthority(terminal: Terminal, folder: string, options: Authori
   const ended = Promise.withResolvers<void>();
   using _signals = onStopSignals(() => ended.resolve());
   const log = logTo(terminal, options.verbose === true);
-  await using server = await started({ genesis, authority: own.id, secretKey, folder, log }, options.listen);
+  using standing = await standingOf(terminal, options, log);
+  const lottery = standing === null ? {} : { standing };
+  await using server = await started(
+    { genesis, authority: own.id, secretKey, folder, log, ...lottery },
+    options.listen,
+  );
   await using metrics = metricsAt === null ? null : await serveMetrics(metricsAt, authorityMetrics(server));
   const network = networkIdOf(genesis);
   if (options.json) await writeJson(terminal, { authority: own.id, network, metrics: metrics?.url ?? null });
@@ -91,6 +107,19 @@ async function runAuthority(terminal: Terminal, folder: string, options: Authori
     if (genesis.test) await note(terminal, 'this is a test network: it gives no anonymity');
   }
   await ended.promise;
+}
+
+/** Null: all relays stand alike. */
+async function standingOf(
+  terminal: Terminal,
+  { operators, url }: AuthorityOptions,
+  log: ReturnType<typeof logTo>,
+): Promise<FogStanding | null> {
+  if (operators === undefined) return null;
+  const { FogStanding, readOperators } = await import('../../mix/fog-standing.ts');
+  const named = await readOperators(operators);
+  const fog = await connect(terminal, url === undefined ? {} : { url });
+  return await FogStanding.open(fog, named, (message, details) => log('warn', message, details));
 }
 
 type Start = Parameters<typeof AuthorityServer.start>[0];

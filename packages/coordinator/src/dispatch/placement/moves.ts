@@ -111,7 +111,7 @@ export class Moves {
     const task = placer.task({ placement, submittedAt: job.submittedAt, kinds });
     const speed = placer.runTimes.speedOf(session.nodeId);
     const remainingRunMilliseconds = Math.max(0, task.expectedRunMilliseconds - (at - startedAt) * speed);
-    const nodes = placer.offersFor([placement]);
+    const nodes = placer.offersFor([placement], placer.valueOf({ placement, kinds }));
     if (!nodes.some(({ id }) => id === session.nodeId)) return null;
     const running = {
       node: session.nodeId,

@@ -1,5 +1,6 @@
 /** What the scheduler is told of nodes and tasks, from what the coordinator knows of them. Pure. */
 import type { Capacity, Node, NodeDescription, PlacementReason, RuntimeName } from '@fog/contract';
+import { placementReputation, type ReputationRecord, unknownReputation, valueClass } from '@fog/economy/reputation';
 import {
   hurdleText,
   type NodeOffer,
@@ -11,7 +12,6 @@ import {
   taskToPlace,
 } from '@fog/scheduler/placement';
 import { SERVICE_LEVELS } from '@fog/scheduler/queueing';
-import { type NodeTrust, reputationOf, unknownNode } from '@fog/verification';
 import { PLACEMENT_LIMITS } from '../../limits.ts';
 import type { Hurdle, Needs, PlacementClass, Requirements } from '../requirements.ts';
 import type { ExpectedRun } from './run-times.ts';
@@ -23,8 +23,9 @@ export interface NodeFacts {
   owner: string;
   prefix: string;
   trusted: boolean;
-  /** Verification's records, by runtime. */
-  trust: Partial<Record<RuntimeName, NodeTrust>>;
+  /** What checks of its results say, by runtime, and of those of all its owner's nodes. */
+  reputation: Partial<Record<RuntimeName, ReputationRecord>>;
+  ownerReputation: ReputationRecord;
   /** How often it fell silent, and in how long a time of being connected. */
   losses: number;
   connectedMilliseconds: number;
@@ -57,12 +58,43 @@ export const ASKED_PRICES: Prices = {
   isTooDear: () => false,
 };
 
-/** 1 for a trusted node: its results are taken as they are. */
-export function reputationIn(runtime: RuntimeName, { trusted, trust }: Pick<NodeFacts, 'trusted' | 'trust'>): number {
-  return trusted ? 1 : reputationOf(trust[runtime] ?? unknownNode());
+/** How far the next result is relied on, for a task of such a price. */
+export interface AtRisk {
+  valueMicroFog: bigint;
+  now: number;
 }
 
-export function offerOf(node: NodeFacts, runtime: RuntimeName, free: Capacity, fleet: FleetFacts): NodeOffer {
+/** 1 for a trusted node: its results are taken as they are. */
+export function reputationIn(runtime: RuntimeName, node: NodeFacts, { valueMicroFog, now }: AtRisk): number {
+  if (node.trusted) return 1;
+  const records = [node.reputation[runtime] ?? UNKNOWN, node.ownerReputation];
+  return placementReputation(records, now, { valueMicroFog, servicePpm: servicePpm(node) });
+}
+
+const UNKNOWN = unknownReputation();
+
+/** How much of its time the node was there, and how soon it answers: parts per million. */
+function servicePpm({ losses, connectedMilliseconds, roundTripMilliseconds }: NodeFacts): number {
+  const { firstLossMilliseconds, silenceMilliseconds, promptMilliseconds } = PLACEMENT_LIMITS;
+  const there = connectedMilliseconds + firstLossMilliseconds;
+  const uptime = there / (there + losses * silenceMilliseconds);
+  return Math.floor(1_000_000 * uptime * Math.min(1, promptMilliseconds / (roundTripMilliseconds ?? 1)));
+}
+
+/** Values of one order of size are taken for the least of them, so that few indexes are kept. */
+export function orderOf(valueMicroFog: bigint): bigint {
+  const { valueClassesOfOrder } = PLACEMENT_LIMITS;
+  const most = (1n << 64n) - 1n;
+  const order = Math.floor(valueClass(valueMicroFog < most ? valueMicroFog : most) / valueClassesOfOrder);
+  return order === 0 ? 0n : 1n << BigInt(order * valueClassesOfOrder - 1);
+}
+
+export function offerOf(
+  node: NodeFacts,
+  runtime: RuntimeName,
+  free: Capacity,
+  { fleet, ...atRisk }: AtRisk & { fleet: FleetFacts },
+): NodeOffer {
   const { description, trusted } = node;
   const { idleWatts = fleet.idleWatts, busyWatts = fleet.busyWatts } = description.offer ?? {};
   return nodeOffer({
@@ -75,7 +107,7 @@ export function offerOf(node: NodeFacts, runtime: RuntimeName, free: Capacity, f
     priceMicroFogPerSlice: fleet.prices.priceOn(description),
     idleWatts,
     busyWatts,
-    reputation: reputationIn(runtime, node),
+    reputation: reputationIn(runtime, node, atRisk),
     staying: stayingOf(node),
     latencyMilliseconds: node.roundTripMilliseconds ?? 0,
     downloadBitsPerSecond: PLACEMENT_LIMITS.assumedDownloadBitsPerSecond,
@@ -87,12 +119,9 @@ export function offerOf(node: NodeFacts, runtime: RuntimeName, free: Capacity, f
 export function offerOfNode(node: Node, runtime: RuntimeName, fleet: FleetFacts): NodeOffer {
   const { id, description, owner, trusted, free } = node;
   const unmeasured = { losses: 0, connectedMilliseconds: 0, roundTripMilliseconds: null, speed: 1 };
-  const offer = offerOf(
-    { id, description, owner, prefix: '', trusted, trust: {}, ...unmeasured },
-    runtime,
-    free,
-    fleet,
-  );
+  const unknown = { reputation: {}, ownerReputation: UNKNOWN };
+  const facts = { id, description, owner, prefix: '', trusted, ...unknown, ...unmeasured };
+  const offer = offerOf(facts, runtime, free, { fleet, valueMicroFog: 0n, now: 0 });
   return trusted ? offer : { ...offer, reputation: node.trust[runtime]?.reputation ?? offer.reputation };
 }
 

@@ -1,6 +1,6 @@
 /**
- * Which node gets a task: what the classes ask for, put to the scheduler. It keeps an index of the connected nodes for
- * each runtime in step with their sessions.
+ * Which node gets a task: what the classes ask for, put to the scheduler. It keeps indexes of the connected nodes in step
+ * with their sessions, and with what is known of the nodes and their owners.
  *
  *     turn: begin() -> places() ... -> give back | commit -> the next turn starts from what the sessions say
  *
@@ -8,8 +8,12 @@
  * that a turn that is run again, or fails, leaves nothing behind.
  */
 import type { Node, PlacementReason, RouterStrategyName, RuntimeName } from '@fog/contract';
-import { type NodeOffer, PlaceIndex, rankNodes, type TaskToPlace } from '@fog/scheduler/placement';
+import { dayOf, reputationOf } from '@fog/economy/reputation';
+import { type NodeOffer, type PlaceIndex, rankNodes, type TaskToPlace } from '@fog/scheduler/placement';
+import { SERVICE_LEVELS } from '@fog/scheduler/queueing';
 import { PLACEMENT_LIMITS } from '../../limits.ts';
+import { costOf } from '../../settlement/job-terms.ts';
+import type { OwnerReputation } from '../../store/reputation-rows.ts';
 import { type Hurdle, hasBegun, hurdleOf, type PlacementClass } from '../requirements.ts';
 import { type AgentSession, Reservations } from '../sessions.ts';
 import { BlobPlaces } from './blob-places.ts';
@@ -20,13 +24,14 @@ import {
   hasTerms,
   offerOf,
   offerOfNode,
+  orderOf,
   type Prices,
   reputationIn,
-  resourcesOf,
   rounded,
   taskOf,
   termsHurdle,
 } from './node-offers.ts';
+import { OfferIndexes } from './offer-indexes.ts';
 import { RunTimes } from './run-times.ts';
 
 /** A place that is reserved, and why it was chosen. */
@@ -53,6 +58,9 @@ const JAILED: Hurdle = {
   hint: 'its nodes were away, or a result was proven wrong: the owner comes back with fog stake unjail',
 };
 
+/** One that says nothing of itself. */
+const ANY_NODE = { labels: {} };
+
 /** What a job gets that asks for nothing. */
 const DEFAULT_STRATEGY: RouterStrategyName = 'balanced';
 
@@ -60,11 +68,13 @@ export class Placer {
   readonly runTimes = new RunTimes();
   readonly blobs = new BlobPlaces();
   readonly #sessions: ReadonlyMap<string, AgentSession>;
-  readonly #indexes = new Map<RuntimeName, PlaceIndex>();
+  readonly #indexes: OfferIndexes;
   /** Sessions of which the indexes may show something else than they say. */
   readonly #stale = new Set<AgentSession>();
-  /** What sessions have free by now that the indexes do not show yet: brought up to date when they are asked. */
-  readonly #changes = new Map<AgentSession, AgentSession['free']>();
+  /** Owners of the sessions. */
+  readonly owners = new Map<string, Set<AgentSession>>();
+  /** Reputations fade by the day. */
+  #now = 0;
   readonly #fleet: FleetFacts = { idleWatts: 0, busyWatts: 0, prices: ASKED_PRICES };
   /** Owners whose nodes get no work, but for those that the operator trusts. */
   #jailed: ReadonlySet<string> = new Set();
@@ -74,6 +84,7 @@ export class Placer {
   /** `sessions`: those that are connected, by node. */
   constructor(sessions: ReadonlyMap<string, AgentSession>) {
     this.#sessions = sessions;
+    this.#indexes = new OfferIndexes(sessions, (session, runtime, value) => this.#offer(session, runtime, value));
   }
 
   /** A session has come, or what it offers has changed. */
@@ -84,6 +95,7 @@ export class Placer {
     this.#fleet.busyWatts = Math.max(this.#fleet.busyWatts, busyWatts);
     // It stands in for all that do not say theirs.
     this.#offerAgain(isHungriest ? this.#sessions.values() : [session]);
+    this.owners.getOrInsertComputed(session.identity.owner, () => new Set()).add(session);
     session.onRoom = () => this.#stale.add(session);
   }
 
@@ -100,38 +112,73 @@ export class Placer {
     this.#offerAgain(this.#sessions.values());
   }
 
+  /**
+   * What checks have said of an owner, unless something newer is known. A small rise waits until it is a larger one: each
+   * offers all nodes of the owner again.
+   */
+  setOwner(owner: OwnerReputation): void {
+    const sessions = this.owners.get(owner.owner);
+    const [first] = sessions ?? [];
+    if (sessions === undefined || first === undefined || owner.version <= first.ofOwner.version) return;
+    if (this.#isSmallRise(first.ofOwner, owner)) return;
+    for (const session of sessions) session.ofOwner = owner;
+    this.#offerAgain(sessions);
+  }
+
+  #isSmallRise(before: OwnerReputation, after: OwnerReputation): boolean {
+    return [...this.#indexes.values].every((valueMicroFog) => {
+      const [from, to] = [before, after].map(({ reputation }) =>
+        reputationOf(reputation, this.#now, { valueMicroFog }),
+      );
+      const rise = (to ?? 0) - (from ?? 0);
+      return rise >= 0 && rise < PLACEMENT_LIMITS.followedRisePpm;
+    });
+  }
+
   /** Micro-FOG for a slice of bronze on this node. */
   priceOn({ description }: AgentSession): number {
     return this.#fleet.prices.priceOn(description);
   }
 
   #offerAgain(sessions: Iterable<AgentSession>): void {
-    for (const session of sessions) {
-      for (const [runtime, index] of this.#indexes) index.set(this.#offer(session, runtime));
-    }
+    for (const session of sessions) this.#indexes.changed(session);
   }
 
   remove(session: AgentSession): void {
-    for (const index of this.#indexes.values()) index.remove(session.nodeId);
+    const { owner } = session.identity;
+    const ofOwner = this.owners.get(owner);
+    if (ofOwner?.delete(session) === true && ofOwner.size === 0) this.owners.delete(owner);
+    this.#indexes.remove(session);
     this.#stale.delete(session);
-    this.#changes.delete(session);
     session.onRoom = null;
   }
 
   /** What a turn reserves. */
-  begin(): Reservations {
-    for (const session of this.#stale) this.#changes.set(session, session.free);
+  begin(now: number): Reservations {
+    const isNewDay = dayOf(now) !== dayOf(this.#now);
+    this.#now = now;
+    if (isNewDay) this.#offerAgain(this.#sessions.values());
+    for (const session of this.#stale) this.#indexes.room(session, session.free);
     this.#stale.clear();
     return new Reservations((session, free) => {
-      this.#changes.set(session, free);
+      this.#indexes.room(session, free);
       this.#stale.add(session);
     });
+  }
+
+  /** What a task of the class is expected to cost where nodes ask no more than is posted: what is at risk with it. */
+  valueOf({ placement: { requirements }, kinds }: Pick<PlaceRequest, 'placement' | 'kinds'>): bigint {
+    const posted = this.#fleet.prices.priceOn(ANY_NODE);
+    if (posted === 0 || !this.runTimes.isKnown(kinds)) return 0n;
+    const { milliseconds } = this.runTimes.expectedOf(kinds);
+    const { pricePermille } = SERVICE_LEVELS[requirements.tier ?? 'bronze'];
+    return orderOf((costOf(posted, requirements, milliseconds) * BigInt(pricePermille)) / 1000n);
   }
 
   /** How many connected nodes suit the class, whether they have room or not. */
   suitable(placement: PlacementClass): number {
     if (placement.requirements.node !== null) return 1;
-    return this.#indexOf(placement.requirements.runtime).suitable(this.#kind(placement));
+    return this.#indexes.any(placement.requirements.runtime).suitable(this.#kind(placement));
   }
 
   /** Up to `most` places for tasks of the class, reserved in `taken`. */
@@ -149,11 +196,12 @@ export class Placer {
     const { placement, now } = request;
     const { node, avoid, runtime } = placement.requirements;
     const task = hasTerms(placement) ? this.task(request) : null;
+    const value = this.valueOf(request);
     return [...this.#sessions.values()].filter((session) => {
       if (!session.takesWork() || session.nodeId === avoid || (node !== null && session.nodeId !== node)) return false;
       return (
         this.#suits(placement, session) &&
-        (task === null || termsHurdle(task, this.#offer(session, runtime), now) === null)
+        (task === null || termsHurdle(task, this.#offer(session, runtime, value), now) === null)
       );
     });
   }
@@ -184,14 +232,14 @@ export class Placer {
     return places;
   }
 
-  #routed({ placement, most }: PlaceRequest, { task, isOpen, reserve }: HowToPlace): Place[] {
-    const { runtime, strategy = DEFAULT_STRATEGY } = placement.requirements;
-    const index = this.#indexOf(runtime);
+  #routed(request: PlaceRequest, { task, isOpen, reserve }: HowToPlace): Place[] {
+    const { placement, most } = request;
+    const { strategy = DEFAULT_STRATEGY } = placement.requirements;
+    const value = this.valueOf(request);
     const question = { task, strategy, ...this.#kind(placement), isWanted: isOpen };
     const places: Place[] = [];
     while (places.length < most) {
-      this.#show();
-      const node = index.choose(question);
+      const node = this.#indexOf(placement, value).choose(question);
       if (node === null) break;
       const session = this.#sessions.get(node.id) as AgentSession;
       if (!reserve(session)) continue;
@@ -201,11 +249,12 @@ export class Placer {
   }
 
   /** Tasks of one class are alike: they fill the best node, then the next. */
-  #ranked({ placement, most, now }: PlaceRequest, { task, isOpen, reserve }: HowToPlace): Place[] {
-    const { runtime, objectives = {} } = placement.requirements;
+  #ranked(request: PlaceRequest, { task, isOpen, reserve }: HowToPlace): Place[] {
+    const { placement, most, now } = request;
+    const { objectives = {} } = placement.requirements;
     const question = { task, strategy: DEFAULT_STRATEGY, ...this.#kind(placement), isWanted: isOpen };
-    this.#show();
-    const ready = this.#indexOf(runtime).ready(question, PLACEMENT_LIMITS.comparedNodes, this.#cursor);
+    const index = this.#indexOf(placement, this.valueOf(request));
+    const ready = index.ready(question, PLACEMENT_LIMITS.comparedNodes, this.#cursor);
     this.#cursor += ready.length < PLACEMENT_LIMITS.comparedNodes ? 0 : ready.length;
     const places: Place[] = [];
     // What suits was asked before; the rest of the task's terms is looked at once more.
@@ -229,13 +278,9 @@ export class Placer {
     const { placement, most, taken, now } = request;
     const session = this.#sessions.get(node);
     if (session === undefined || !this.#suits(placement, session)) return [];
-    const { runtime } = placement.requirements;
-    if (hasTerms(placement)) {
-      const offer = this.#offer(session, runtime);
-      if (termsHurdle(this.task(request), offer, now) !== null) return [];
-    }
-    const by = reasonOn(node, placement);
-    const reason = { ...by, reputation: rounded(reputationIn(runtime, session.facts(1))) };
+    const offer = this.#offer(session, placement.requirements.runtime, this.valueOf(request));
+    if (hasTerms(placement) && termsHurdle(this.task(request), offer, now) !== null) return [];
+    const reason = { ...reasonOn(node, placement), reputation: rounded(offer.reputation) };
     const places: Place[] = [];
     while (places.length < most && taken.reserve(session, placement.requirements)) places.push({ session, reason });
     return places;
@@ -256,18 +301,26 @@ export class Placer {
     if (budget === undefined && this.#fleet.prices.isTooDear(node.description)) return TOO_DEAR;
     if (!hasTerms(placement)) return null;
     const session = this.#sessions.get(node.id);
-    const offer = session === undefined ? offerOfNode(node, runtime, this.#fleet) : this.#offer(session, runtime);
+    const offer =
+      session === undefined
+        ? offerOfNode(node, runtime, this.#fleet)
+        : this.#offer(session, runtime, this.valueOf(request));
     return termsHurdle(this.task(request), offer, now);
   }
 
-  /** The nodes that suit one of these classes of one runtime and take work; each has as features the classes that it suits. */
-  offersFor(placements: readonly PlacementClass[]): NodeOffer[] {
+  /**
+   * The nodes that suit one of these classes of one runtime and take work; each has as features the classes that it suits.
+   * Their reputation is that for a task of this value.
+   */
+  offersFor(placements: readonly PlacementClass[], valueMicroFog: bigint): NodeOffer[] {
     const [first] = placements;
     if (first === undefined) return [];
     return [...this.#sessions.values()].flatMap((session) => {
       if (!session.takesWork()) return [];
       const features = placements.filter((placement) => this.#suits(placement, session)).map(({ id }) => id);
-      return features.length === 0 ? [] : [{ ...this.#offer(session, first.requirements.runtime), features }];
+      return features.length === 0
+        ? []
+        : [{ ...this.#offer(session, first.requirements.runtime, valueMicroFog), features }];
     });
   }
 
@@ -281,16 +334,17 @@ export class Placer {
     return false;
   }
 
-  /** A place on this node, if it still suits and has one. */
+  /** A place on this node, if it still suits and has one, with its reputation for a task of this value. */
   reserveOn(
     node: string,
-    placement: PlacementClass,
-    taken: Reservations,
+    { placement, taken }: Pick<PlaceRequest, 'placement' | 'taken'>,
+    valueMicroFog: bigint,
   ): { session: AgentSession; reputation: number } | null {
     const session = this.#sessions.get(node);
     if (session === undefined || !this.#suits(placement, session)) return null;
     if (!taken.reserve(session, placement.requirements)) return null;
-    return { session, reputation: rounded(reputationIn(placement.requirements.runtime, session.facts(1))) };
+    const atRisk = { valueMicroFog, now: this.#now };
+    return { session, reputation: rounded(reputationIn(placement.requirements.runtime, session.facts(1), atRisk)) };
   }
 
   #kind(placement: PlacementClass): { kind: string; suits: (node: NodeOffer) => boolean } {
@@ -312,30 +366,14 @@ export class Placer {
     return !trusted && this.#jailed.has(owner);
   }
 
-  #indexOf(runtime: RuntimeName): PlaceIndex {
-    const known = this.#indexes.get(runtime);
-    if (known !== undefined) return known;
-    const offers = [...this.#sessions.values()].map((session) => this.#offer(session, runtime));
-    const index = new PlaceIndex(offers, { seed: 0 });
-    this.#indexes.set(runtime, index);
-    return index;
+  #indexOf({ requirements: { runtime } }: PlacementClass, valueMicroFog: bigint): PlaceIndex {
+    return this.#indexes.of(runtime, valueMicroFog);
   }
 
-  #offer(session: AgentSession, runtime: RuntimeName): NodeOffer {
+  #offer(session: AgentSession, runtime: RuntimeName, valueMicroFog: bigint): NodeOffer {
     const facts = session.facts(this.runTimes.speedOf(session.nodeId));
-    const offer = offerOf(facts, runtime, session.free, this.#fleet);
+    const offer = offerOf(facts, runtime, session.free, { fleet: this.#fleet, valueMicroFog, now: this.#now });
     return { ...offer, version: session.session, takesWork: session.takesWork() };
-  }
-
-  #show(): void {
-    for (const [session, free] of this.#changes) this.#setFree(session, free);
-    this.#changes.clear();
-  }
-
-  #setFree(session: AgentSession, free: AgentSession['free']): void {
-    if (this.#sessions.get(session.nodeId) !== session) return;
-    const resources = resourcesOf(free);
-    for (const index of this.#indexes.values()) index.setFree(session.nodeId, resources, session.takesWork());
   }
 }
 

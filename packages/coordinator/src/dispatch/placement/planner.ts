@@ -63,7 +63,7 @@ interface Group {
   classes: ReadonlySet<string>;
   heldUntil: number;
   /** Null while it is made. */
-  made: { tasks: TaskToPlace[]; plan: BatchResult['plan']; placements: PlacementClass[] } | null;
+  made: { tasks: TaskToPlace[]; plan: BatchResult['plan']; placements: PlacementClass[]; valueMicroFog: bigint } | null;
   /** By class, what still held when the plan was looked at first. */
   places: Map<string, PlannedPlace[]> | null;
 }
@@ -125,7 +125,7 @@ export class Planner {
 
   /** Places that a plan has for the class, reserved; none where there is no plan. */
   places(request: PlaceRequest): Place[] {
-    const { placement, most, taken, now } = request;
+    const { placement, most, now } = request;
     const { requirements } = placement;
     const key = keyOf(request);
     const group = this.#groups.get(key);
@@ -136,7 +136,7 @@ export class Planner {
     while (places.length < most) {
       const next = planned.shift();
       if (next === undefined) break;
-      const place = this.#dependencies.placer.reserveOn(next.node, placement, taken);
+      const place = this.#dependencies.placer.reserveOn(next.node, request, group.made.valueMicroFog);
       if (place === null) continue;
       const { objectives = {} } = requirements;
       const expected = expectedOf(next.estimate, requirements);
@@ -183,7 +183,10 @@ export class Planner {
     this.#keep(kept);
     // Too late: those that were held have been placed.
     if (now() >= group.heldUntil) this.#groups.delete(key);
-    else group.made = { tasks, plan: result.plan, placements: counted.map(({ placement }) => placement) };
+    else {
+      const placements = counted.map(({ placement }) => placement);
+      group.made = { tasks, plan: result.plan, placements, valueMicroFog: dearest(this.#dependencies.placer, counted) };
+    }
   }
 
   async #run(
@@ -193,7 +196,8 @@ export class Planner {
     milliseconds: number,
   ): Promise<{ result: BatchResult; kept: KeptFront }> {
     const { thread, now, placer } = this.#dependencies;
-    const nodes = placer.offersFor(classes.map(({ placement }) => placement)).slice(0, PLACEMENT_LIMITS.planNodes);
+    const placements = classes.map(({ placement }) => placement);
+    const nodes = placer.offersFor(placements, dearest(placer, classes)).slice(0, PLACEMENT_LIMITS.planNodes);
     const objectives = Object.keys(weights) as ObjectiveName[];
     const pick = { by: 'weights', weights } as const;
     this.#seed += 1;
@@ -221,9 +225,12 @@ export class Planner {
   }
 
   /** What of the plan holds now, by class. */
-  #hold({ tasks, plan, placements }: NonNullable<Group['made']>, now: number): Map<string, PlannedPlace[]> {
+  #hold(
+    { tasks, plan, placements, valueMicroFog }: NonNullable<Group['made']>,
+    now: number,
+  ): Map<string, PlannedPlace[]> {
     const { placer, metrics } = this.#dependencies;
-    const nodes = placer.offersFor(placements);
+    const nodes = placer.offersFor(placements, valueMicroFog);
     const { hold, stale } = applyPlan(plan, { tasks, nodes, now });
     metrics.plan(hold.length, stale.length);
     return Map.groupBy(hold, ({ task }) => task.slice(0, task.indexOf(' ')));
@@ -233,6 +240,11 @@ export class Planner {
     this.fronts.unshift(front);
     this.fronts.length = Math.min(this.fronts.length, LIMITS.keptFronts);
   }
+}
+
+/** What is at risk with the dearest task: a plan knows one reputation of each node. */
+function dearest(placer: Placer, classes: readonly WaitingClass[]): bigint {
+  return classes.map((waiting) => placer.valueOf(waiting)).reduce((most, value) => (value > most ? value : most), 0n);
 }
 
 /** What a job is planned by that names no objectives. */

@@ -7,12 +7,13 @@ import {
   type TaskVerificationState,
   type Verdict,
   type VerificationAction,
-  type VerificationVerdict,
+  type VerificationStep,
 } from '@fog/verification';
 import { type Requirements, requirementsOf } from '../requirements.ts';
 import { attemptName } from '../turn-names.ts';
 import type { TurnAttempt, TurnContext, TurnTask } from '../turn-records.ts';
 import type { TurnSteps } from '../turn-steps.ts';
+import { evidenceOfStep, type NodeEvidence } from './evidence.ts';
 import { revealPatience } from './patience.ts';
 import type { VerificationRecord } from './record.ts';
 
@@ -21,6 +22,8 @@ export interface Judgement {
   runtime: RuntimeName;
   verdict: Verdict;
   task: TaskReference;
+  /** What it says of the node and its owner; null where nothing follows. */
+  evidence: NodeEvidence | null;
 }
 
 export interface NewAnswer {
@@ -36,6 +39,9 @@ export interface CheckedAnswer {
   job: string;
   runtime: RuntimeName;
   digest: string;
+  /** Of the job that the answer is from. */
+  submitter: string;
+  valueMicroFog: bigint;
 }
 
 export class StepEffects {
@@ -56,12 +62,16 @@ export class StepEffects {
   }
 
   /** First: what was found wrong goes before another result takes its place. */
-  judge(task: TurnTask, verdicts: readonly VerificationVerdict[], acceptedFence: number | null): void {
+  judge(task: TurnTask, before: TaskVerificationState, { state, actions, verdicts }: VerificationStep): void {
+    if (verdicts.length === 0) return;
+    const acceptedFence = actions.find((action) => action.kind === 'accept')?.fence ?? null;
     const { runtime } = this.#context.specOf(task.job).spec.task;
-    for (const { fence, nodeId, verdict } of verdicts) {
+    const evidence = this.#evidence(task, before, { state, verdicts });
+    for (const [index, { fence, nodeId, verdict }] of verdicts.entries()) {
       const known = verdict as ResultVerdict;
       const { job, partition } = task;
-      this.judged.push({ node: nodeId, runtime, verdict: known, task: { job, partition } });
+      const told = { node: nodeId, runtime, verdict: known, task: { job, partition } };
+      this.judged.push({ ...told, evidence: evidence[index] ?? null });
       this.#steps.judge(task, fence, known);
       this.#steps.event(job, { type: 'attempt.judged', partition, fence, node: nodeId, verdict: known });
       const attempt = this.#attempt(task, fence);
@@ -71,6 +81,25 @@ export class StepEffects {
       else if (verdict === 'inconclusive') this.#steps.move(attempt, 'doubt');
       else if (verdict === 'withheld') this.#withheld(attempt);
     }
+  }
+
+  #evidence(
+    task: TurnTask,
+    before: TaskVerificationState,
+    { state: after, verdicts }: Pick<VerificationStep, 'state' | 'verdicts'>,
+  ): (NodeEvidence | null)[] {
+    const { specOf, submitterOf, isCheck, valuesOf } = this.#context;
+    const { job } = task;
+    const results = verdicts.map(({ fence, verdict }) => {
+      return { attempt: this.#attempt(task, fence), verdict: verdict as ResultVerdict };
+    });
+    return evidenceOfStep({
+      spec: specOf(job),
+      submitter: submitterOf(job),
+      ...{ before, after, verdicts },
+      values: valuesOf(job, results),
+      isCheck: isCheck(job),
+    });
   }
 
   /** Unless it has failed already, which is why it shows nothing. */
@@ -131,7 +160,11 @@ export class StepEffects {
     this.#steps.accepted(task, attempt);
     if (isCorrection) return;
     const { runtime } = this.#context.specOf(job).spec.task;
-    if (this.#context.isCheck(job)) return void this.checked.push({ job, runtime, digest: accepted.digest });
+    if (this.#context.isCheck(job)) {
+      const [valueMicroFog = 0n] = this.#context.valuesOf(job, [{ attempt, verdict: 'alone' }]);
+      const submitter = this.#context.submitterOf(job);
+      return void this.checked.push({ job, runtime, digest: accepted.digest, submitter, valueMicroFog });
+    }
     const answer = mayBeKnown(this.#context.specOf(job)) ? knownAnswerOf({ job, partition }, state) : null;
     if (answer !== null) {
       const requirements = requirementsOf(this.#context.specOf(job), this.#context.submitterOf(job));

@@ -31,7 +31,7 @@ import {
 } from '@fog/verification';
 import { DISPATCH_LIMITS } from '../../limits.ts';
 import type { DispatcherInput } from '../inputs.ts';
-import type { TrustChange } from '../placement/learning.ts';
+import type { OwnerChange, TrustChange } from '../placement/learning.ts';
 import { type PlacementClass, placementClass, type Requirements, requirementsOf } from '../requirements.ts';
 import { attemptName, onAttempt } from '../turn-names.ts';
 import type { FailureRecord, TurnAttempt, TurnContext, TurnTask } from '../turn-records.ts';
@@ -75,6 +75,8 @@ export class TurnVerification {
   readonly outdated = new Set<string>();
   /** What verification now knows of nodes; filled when it is saved. */
   readonly records: TrustChange[] = [];
+  /** What is now known of their owners. */
+  readonly owners: OwnerChange[] = [];
   readonly effects: StepEffects;
   readonly #context: TurnContext;
   readonly #steps: TurnSteps;
@@ -362,8 +364,7 @@ export class TurnVerification {
     record.state = step.state;
     if (step.state.round !== before.round) record.commitDue = null;
     if (step.state.phase !== before.phase) record.wantedSince = null;
-    const accepting = step.actions.find((action) => action.kind === 'accept');
-    this.effects.judge(task, step.verdicts, accepting?.fence ?? null);
+    this.effects.judge(task, before, step);
     for (const action of step.actions) this.effects.carryOut(task, record, action);
     const awaited = new Set(runningOf(record.state).map(({ round }) => round));
     record.reveals = record.reveals.filter(({ round }) => !isDecided(record) && awaited.has(round));
