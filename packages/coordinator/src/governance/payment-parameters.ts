@@ -13,6 +13,7 @@ export function paymentParametersOf(parameters: Parameters): PaymentParameters {
     premiumPpm,
     cancelPpm,
     oversightPpm,
+    sliceFuel: parameters.sliceFuel,
     slash: { slashPpm: wrongResultSlashPpm, insurancePpm },
     tierPpm: { bronze: WHOLE_PPM, silver: parameters.silverPricePpm, gold: parameters.goldPricePpm },
     credits: creditsOf(parameters),

@@ -8,6 +8,8 @@ import { assembleGovernance, type Governance } from '../governance/assemble.ts';
 import { paymentParametersOf } from '../governance/payment-parameters.ts';
 import { LEDGER_HOME_LIMITS, SETTLEMENT_LIMITS } from '../limits.ts';
 import type { Database } from '../store/database.ts';
+import { registerEmissionGauges } from './emission/metrics.ts';
+import { emissionSweep } from './emission/new-money.ts';
 import { makeFirstMoney } from './genesis.ts';
 import { Market } from './market.ts';
 import { registerLedgerGauges } from './metrics.ts';
@@ -89,6 +91,7 @@ export function assembleEconomy({
     ...stakeSweeps({ database, stake, now }),
     jailed.sweep,
     ...governance.sweeps,
+    emissionSweep({ database, ledger, now }),
     {
       name: 'pending transfers',
       everyMilliseconds: LEDGER_HOME_LIMITS.expiryMilliseconds,
@@ -119,6 +122,7 @@ export function assembleEconomy({
 function registerGauges(registry: Registry, database: Database, now: () => number): void {
   registerLedgerGauges(registry, database, now);
   registerStakeGauges(registry, database);
+  registerEmissionGauges(registry, database);
 }
 
 async function closeAll(settlement: Settlement): Promise<void> {
