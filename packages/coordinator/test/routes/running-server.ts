@@ -13,6 +13,7 @@ import { TokenStore } from '../../src/access/tokens.ts';
 import { type BlobStore, type BlobStoreDependencies, openBlobStore } from '../../src/blobs/blob-store.ts';
 import { QuotaService } from '../../src/dispatch/queueing/quota-service.ts';
 import { Quotas } from '../../src/dispatch/queueing/quotas.ts';
+import { CREDIT_SCHEDULE } from '@fog/scheduler/queueing';
 import type { Readiness } from '../../src/routes/health.ts';
 import { createHttpMetrics } from '../../src/routes/metrics.ts';
 import type { Logger } from '../../src/routes/problem.ts';
@@ -72,6 +73,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
       database,
       dispatcher: { wake: () => undefined },
       quotas: new Quotas({ database, coordinatorId: 'c1' }),
+      credits: () => CREDIT_SCHEDULE,
       now: Date.now,
     }),
     tokens,

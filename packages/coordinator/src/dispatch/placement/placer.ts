@@ -217,7 +217,7 @@ export class Placer {
         objectives,
         compared: ready.length,
         reputation: rounded(offer.reputation),
-        expected: expectedOf(estimate, placement.requirements),
+        expected: expectedOf(estimate),
       };
       while (places.length < most && reserve(session)) places.push({ session, reason });
       if (places.length === most) break;
@@ -243,9 +243,10 @@ export class Placer {
 
   /** Any task of the class, as the scheduler sees it. */
   task({ placement, submittedAt, kinds }: Pick<PlaceRequest, 'placement' | 'submittedAt' | 'kinds'>): TaskToPlace {
-    const data = placement.requirements.data ?? [];
+    const { data = [], tier = 'bronze' } = placement.requirements;
     const inputs = data.map((digest) => ({ bytes: this.blobs.bytesOf(digest), nodes: this.blobs.nodesOf(digest) }));
-    return taskOf(placement, { expected: this.runTimes.expectedOf(kinds), submittedAt, inputs });
+    const priceMultiple = this.#fleet.prices.multipleOf(tier);
+    return taskOf(placement, { expected: this.runTimes.expectedOf(kinds), submittedAt, inputs, priceMultiple });
   }
 
   /** What in the terms of a class keeps it off the node at this moment. Of a node that is not connected here less is known. */
