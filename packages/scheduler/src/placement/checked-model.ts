@@ -72,7 +72,13 @@ export function checkTask(task: TaskToPlace): void {
     assertAmount('deadline', task.deadline.atMilliseconds, 0, Number.MAX_SAFE_INTEGER, owner);
   }
   if (task.priceCapMicroFog !== null) {
-    assertAmount('priceCapMicroFog', task.priceCapMicroFog, 0, slicePriceMicroFog * milliseconds * priceMultiple, owner);
+    assertAmount(
+      'priceCapMicroFog',
+      task.priceCapMicroFog,
+      0,
+      slicePriceMicroFog * milliseconds * priceMultiple,
+      owner,
+    );
   }
   if (task.latencyCapMilliseconds !== null) {
     assertAmount('latencyCapMilliseconds', task.latencyCapMilliseconds, 0, milliseconds, owner);
