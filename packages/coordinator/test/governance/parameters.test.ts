@@ -112,8 +112,7 @@ await onBothDatabases('parameters', {
     const agent = await fog.connected({ owner: 'vera' });
     await decree(fog, { livenessSlots: 20n });
     await pass(fog, 900_000);
-    agent.cut();
-    await fog.database.write((writer) => writer.updateTable('nodes').set({ state: 'lost' }).execute());
+    await agent.disconnect();
     let slots = 0;
     const isJailed = async () =>
       (await economyOf(fog).staking.get(caller('vera'), undefined)).validator?.status === 'jailed';
@@ -146,8 +145,7 @@ await onBothDatabases('parameters', {
   async 'service levels: an hour gives back what the vote says, and a miss that is worth nothing is one'({ open }) {
     const fog = await open(PAID);
     const missed = async () => {
-      for (const agent of fog.agents) agent.cut();
-      await fog.settle();
+      for (const agent of fog.agents) await agent.disconnect();
       await fog.submit({ spec: { tier: 'gold' } });
       fog.clock.now += 900;
       await fog.connected({ capacity: { slots: 50 } });

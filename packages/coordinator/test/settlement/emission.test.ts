@@ -296,19 +296,14 @@ await onBothDatabases('emission', {
     const many = 2 * EMISSION_LIMITS.claimsPerBatch + 7;
     const epoch = epochOf(fog.clock.now);
     const first = numberOfJob('j000000000000000000');
-    await fog.database.write((writer) =>
-      addClaims(
-        writer,
-        epoch,
-        Array.from({ length: many }, (_, index) => {
-          return {
-            job: jobOfNumber(first + BigInt(index)),
-            provider: `p${index % 50}`,
-            burnedMicroFog: BigInt(index) * 7n,
-          };
-        }),
-      ),
-    );
+    // Twice in a day: what burned adds up.
+    for (const burned of [3n, 4n]) {
+      const claims = Array.from({ length: many }, (_, index) => {
+        const [job, provider] = [jobOfNumber(first + BigInt(index)), `p${index % 50}`];
+        return { job, provider, burnedMicroFog: BigInt(index) * burned };
+      });
+      await fog.database.write((writer) => addClaims(writer, epoch, claims));
+    }
     fog.clock.now += DAY;
     for (const dying of [1, 3, 1]) {
       const { database } = fog;

@@ -72,6 +72,7 @@ export {
   type ParameterName,
   type Parameters,
   type ParameterUnit,
+  RETIRED_PARAMETERS,
 } from './parameters.ts';
 export {
   type MovedStake,

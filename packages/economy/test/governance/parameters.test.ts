@@ -11,8 +11,12 @@ import {
   PARAMETER_UNITS,
   PARAMETERS,
   parametersFrom,
+  RETIRED_PARAMETERS,
+  readProposal,
   wantedBy,
+  writeProposal,
 } from '../../src/governance/index.ts';
+import { Dao, FOG } from './dao.ts';
 
 describe('parameters', () => {
   test('each has a unit, a default within its range, and a meaning; those together are allowed', () => {
@@ -87,6 +91,21 @@ describe('parameters', () => {
     assert.equal(changedParameters(DEFAULT_PARAMETERS, both).changes.length, 2);
     assert.throws(() => parametersFrom({ feePpm: -1n }), { code: 'invalid-request' });
   });
+});
+
+test('a parameter that is none any more can be read in a record, and is not proposed or changed', () => {
+  const dao = new Dao();
+  dao.join('ann', 1000n * FOG);
+  const proposal = dao.propose('ann', { kind: 'parameter', changes: [{ name: 'feePpm', value: 1n }] });
+  for (const name of RETIRED_PARAMETERS) {
+    assert.ok(!(PARAMETER_NAMES as readonly string[]).includes(name));
+    const changes = [{ name: name as never, value: 1n }];
+    const before = { ...proposal, action: { kind: 'parameter' as const, changes } };
+    assert.deepEqual(readProposal(writeProposal(before)), before);
+    assert.throws(() => changedParameters(DEFAULT_PARAMETERS, changes), { code: 'invalid-request' });
+  }
+  const unknown = { ...proposal, action: { kind: 'parameter', changes: [{ name: 'freeBeer', value: 1n }] } };
+  assert.throws(() => readProposal(writeProposal(unknown as never)), { code: 'invalid-request' });
 });
 
 describe('emission', () => {
