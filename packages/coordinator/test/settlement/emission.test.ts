@@ -1,117 +1,28 @@
-/** New money for work, over both databases: what burns for whom, what an epoch makes of it, and who tries to get more. */
+/** New money for work, over both databases: what burns for whom, and what an epoch makes of it. */
 import assert from 'node:assert/strict';
-import { ACCOUNT_CODES, accountId, TRANSFER_CODES } from '@fog/economy/chart';
-import type { ParameterName } from '@fog/economy/governance';
 import type { Kysely } from 'kysely';
-import { epochOf } from '../../src/settlement/emission/claims.ts';
-import { EMISSION_LIMITS } from '../../src/settlement/emission/limits.ts';
-import { endEpochs } from '../../src/settlement/emission/new-money.ts';
-import { jobOfNumber, numberOfJob } from '../../src/settlement/job-numbers.ts';
 import { databaseSource } from '../../src/settlement/ledger-source.ts';
-import { readAccount, readId, readTransfer } from '../../src/settlement/records.ts';
 import { verifyLedger } from '../../src/settlement/verify-ledger.ts';
-import type { Database } from '../../src/store/database.ts';
-import { addClaims, readClaims } from '../../src/store/emission-rows.ts';
 import { up } from '../../src/store/migrations/0020-emission.ts';
 import { onBothDatabases } from '../dispatch/both-databases.ts';
-import { type Fog, seededRandom } from '../dispatch/fog-harness.ts';
+import { seededRandom } from '../dispatch/fog-harness.ts';
 import { caller, DAY, daoOf, decree, economyOf, FOG, join, pass, proposeBy, vote } from '../governance/members.ts';
-import { assertMoney, supplyOf, treasuryOf, walletOf } from './money-invariants.ts';
-
-const REAL = { economy: 'on' as const, faucet: 'off' as const };
-const JOB = {
-  task: { resources: { cpu: '1', memory: '1Gi', disk: '1Mi' } },
-  // A slice costs what the node asks: prices move in the days that pass here.
-  spec: { timeouts: { attempt: '1h' }, budget: { perTask: 10_000_000 } },
-};
-/** Two slices: of 2 FOG a fee of 0.1 FOG. */
-const PRICE = 2_000_000n;
-const FEE = PRICE / 20n;
-const OFFER = { offer: { pricePerSlice: 1_000_000 }, capacity: { slots: 8, milliCpu: 8000, memoryBytes: 8 * 2 ** 30 } };
-const ON: Partial<Record<ParameterName, bigint>> = {
-  feeBurnPpm: 1_000_000n,
-  emissionSwitch: 1n,
-  emissionMost: 1000n * FOG,
-  emissionSharePpm: 1_000_000n,
-};
-
-/** A node of olga, money of alice, and these parameters, in the middle of a day. */
-async function emitting(fog: Fog, parameters = ON) {
-  fog.clock.now += DAY / 2 - (fog.clock.now % DAY);
-  // All that is earned comes into the wallet.
-  fog.stakeParameters = { heldBackPpm: 0n };
-  const agent = await fog.connected({ owner: 'olga', ...OFFER });
-  await fog.endow('alice', 1000n * FOG);
-  if (Object.keys(parameters).length > 0) await decree(fog, parameters);
-  return agent;
-}
-
-/** A job of ten minutes on each task, paid and closed. */
-async function paidJob(fog: Fog, { by = 'alice', count = 1, milliseconds = 600_000 } = {}): Promise<string> {
-  const job = await fog.submit({ ...JOB, spec: { ...JOB.spec, count } }, { by });
-  await fog.settle();
-  for (const agent of fog.agents) {
-    agent.ran(milliseconds);
-    for (const name of agent.attempts.filter((attempt) => attempt.job === job)) agent.succeed(name);
-  }
-  await pass(fog, 1000);
-  return job;
-}
-
-/** The day ends, and somebody looks. */
-async function nextDay(fog: Fog): Promise<void> {
-  await pass(fog, DAY - (fog.clock.now % DAY) + EMISSION_LIMITS.lookMilliseconds);
-}
-
-const claimsOf = (fog: Fog) => readClaims(fog.database.read, epochOf(fog.clock.now), { after: null, limit: 5000 });
-
-async function epochs(fog: Fog) {
-  return (await daoOf(fog).emission({ limit: 50 })).items.map(({ claims, burned, wanted, made, settledAt }) => {
-    return [claims, BigInt(burned), BigInt(wanted), BigInt(made), settledAt !== null];
-  });
-}
-
-/** Every transfer of the ledger, with what its accounts are for. */
-async function ledgerOf({ read }: Pick<Database, 'read'>) {
-  const accounts = await read.selectFrom('ledger_accounts').select(['id', 'body']).execute();
-  const known = new Map(accounts.map(({ id, body }) => [readId(id), readAccount(readId(id), body as Uint8Array)]));
-  const rows = await read.selectFrom('ledger_transfers').select(['id', 'body']).execute();
-  const transfers = rows.map(({ id, body }) => readTransfer(readId(id), body));
-  return { transfers, accountOf: (id: bigint) => known.get(id) ?? assert.fail('a transfer of no account') };
-}
-
-/**
- * No job earns more than the fees it burned, by the ledger alone, and supply is what was issued, less what burned, and what
- * was emitted. Answers what was emitted.
- */
-async function assertEmission(fog: Fog): Promise<bigint> {
-  const { transfers, accountOf } = await ledgerOf(fog.database);
-  const [burned, emitted] = [new Map<string, bigint>(), new Map<string, bigint>()];
-  let [issued, all] = [0n, 0n];
-  for (const { code, debitAccount, amount, userData128, userData64, creditAccount } of transfers) {
-    if (code === TRANSFER_CODES.issue) issued += amount;
-    if (code === TRANSFER_CODES.burn) {
-      const escrow = accountOf(debitAccount);
-      assert.equal(escrow.code, ACCOUNT_CODES.escrow);
-      const job = jobOfNumber(escrow.userData128);
-      burned.set(job, (burned.get(job) ?? 0n) + amount);
-      all -= amount;
-    }
-    if (code !== TRANSFER_CODES.emission) continue;
-    assert.equal(debitAccount, accountId('fog', 'issuance'));
-    assert.equal(accountOf(creditAccount).code, ACCOUNT_CODES.wallet);
-    assert.ok(amount > 0n && amount <= userData64);
-    const job = jobOfNumber(userData128);
-    emitted.set(job, (emitted.get(job) ?? 0n) + amount);
-    all += amount;
-  }
-  for (const [job, amount] of emitted)
-    assert.ok(amount <= (burned.get(job) ?? 0n), `${job} earns no more than it burned`);
-  assert.equal(await supplyOf(fog.database, 'fog'), issued + all);
-  const made = (await daoOf(fog).emission({ limit: 100 })).items;
-  for (const epoch of made) assert.ok(BigInt(epoch.made) <= BigInt(epoch.most), 'no epoch makes more than its cap');
-  return [...emitted.values()].reduce((sum, amount) => sum + amount, 0n);
-}
+import {
+  assertEmission,
+  claimsOf,
+  emitting,
+  epochs,
+  FEE,
+  JOB,
+  nextDay,
+  OFFER,
+  ON,
+  PRICE,
+  paidJob,
+  paidJobQuietly,
+  REAL,
+} from './emission-scene.ts';
+import { assertMoney, treasuryOf, walletOf } from './money-invariants.ts';
 
 await onBothDatabases('emission', {
   async 'a vote turns it on: the next day work has its share of what burned, and the history says for which job'({
@@ -187,171 +98,6 @@ await onBothDatabases('emission', {
     assert.ok(claims.some(({ burnedMicroFog }) => burnedMicroFog >= FEE));
     await nextDay(fog);
     await assertEmission(fog);
-  },
-
-  async 'mint loop: who works for himself through two accounts never gains from emission more than the fees it burned'({
-    open,
-  }) {
-    const fog = await open(REAL);
-    await emitting(fog);
-    const both = async () =>
-      (await walletOf(fog.database, 'alice', 'fog')) + (await walletOf(fog.database, 'olga', 'fog'));
-    let had = await both();
-    for (let day = 1; day <= 3; day += 1) {
-      for (let jobs = 0; jobs < 3; jobs += 1) await paidJob(fog, { count: 2, milliseconds: 123_457 * day });
-      const burned = had - (await both());
-      assert.ok(burned > 0n);
-      const all = await walletOf(fog.database, 'olga', 'fog');
-      await economyOf(fog).wallets.send(caller('olga'), { to: 'alice', amount: String(all), key: `day ${day}` });
-      await nextDay(fog);
-      const gained = (await both()) + burned - had;
-      assert.ok(gained > 0n && gained <= burned, `${gained} for ${burned} that burned`);
-      had = await both();
-    }
-    assert.ok(had <= 1000n * FOG);
-    await assertEmission(fog);
-  },
-
-  async 'self-dealing through emission: own nodes, money of the faucet and what is lost earn none'({ open }) {
-    const fog = await open(REAL);
-    await emitting(fog);
-    await fog.endow('olga', 100n * FOG);
-    await paidJob(fog, { by: 'olga' });
-    const failed = await fog.submit(JOB);
-    await fog.settle();
-    fog.agents[0]?.fail({ job: failed, partition: 0, fence: 1 });
-    await pass(fog, 1000);
-    assert.deepEqual(await claimsOf(fog), []);
-    assert.deepEqual(await fog.database.read.selectFrom('emission_shares').selectAll().execute(), []);
-    await nextDay(fog);
-    assert.deepEqual(await epochs(fog), []);
-    assert.equal(await assertEmission(fog), 0n);
-  },
-
-  async 'self-dealing through emission: in a fog with a faucet there is none'({ open }) {
-    const fog = await open({ economy: 'on', faucet: 'on' });
-    await emitting(fog);
-    const job = await paidJob(fog, { by: 'bob' });
-    assert.ok(BigInt((await economyOf(fog).wallets.jobPayment(caller('bob'), job)).burned) > 0n);
-    assert.deepEqual(await claimsOf(fog), []);
-    await nextDay(fog);
-    assert.deepEqual(await epochs(fog), []);
-    assert.equal(await walletOf(fog.database, 'olga', 'fog'), 0n);
-  },
-
-  async 'replay: a result that is told twice, a job that is closed twice and a late result claim once'({
-    open,
-    crash,
-  }) {
-    let fog = await open(REAL);
-    const agent = await emitting(fog);
-    const job = await fog.submit(JOB);
-    await fog.settle();
-    const name = { job, partition: 0, fence: 1 };
-    agent.ran(600_000);
-    agent.succeed(name);
-    agent.cut();
-    await fog.settle();
-    fog = await crash(fog);
-    await agent.connect();
-    await pass(fog, 1000);
-    await Promise.all([economyOf(fog).settlement.closeEnded(), economyOf(fog).settlement.closeEnded()]);
-    assert.deepEqual(await claimsOf(fog), [{ job, provider: 'olga', burnedMicroFog: FEE }]);
-    await nextDay(fog);
-    agent.succeed(name);
-    await nextDay(fog);
-    assert.deepEqual(await epochs(fog), [[1, FEE, FEE, FEE, true]]);
-    // Somebody brings the same claim once more: that epoch is over.
-    const epoch = epochOf(fog.clock.now) - 2;
-    const claim = { job, provider: 'olga', burnedMicroFog: FEE };
-    await fog.database.write((writer) => addClaims(writer, epoch, [claim]));
-    await nextDay(fog);
-    assert.equal(await walletOf(fog.database, 'olga', 'fog'), PRICE);
-    assert.equal(await assertEmission(fog), FEE);
-  },
-
-  async 'restart reset: neither a restart nor another coordinator makes the money of an epoch again'({ open, crash }) {
-    let fog = await open(REAL);
-    await emitting(fog);
-    await paidJob(fog);
-    await nextDay(fog);
-    const had = await walletOf(fog.database, 'olga', 'fog');
-    assert.equal(had, PRICE);
-    for (let restarts = 0; restarts < 2; restarts += 1) {
-      fog = await crash(fog);
-      await pass(fog, EMISSION_LIMITS.lookMilliseconds);
-      await endEpochs({ database: fog.database, ledger: economyOf(fog).ledger, now: () => fog.clock.now });
-    }
-    assert.equal(await walletOf(fog.database, 'olga', 'fog'), had);
-    assert.deepEqual(await epochs(fog), [[1, FEE, FEE, FEE, true]]);
-    await assertEmission(fog);
-  },
-
-  async 'restart reset: who dies in the middle of an epoch is followed by one that makes the rest, once'({
-    open,
-    crash,
-  }) {
-    let fog = await open(REAL);
-    await emitting(fog, { ...ON, emissionMost: 1_000_000n });
-    const many = 2 * EMISSION_LIMITS.claimsPerBatch + 7;
-    const epoch = epochOf(fog.clock.now);
-    const first = numberOfJob('j000000000000000000');
-    // Twice in a day: what burned adds up.
-    for (const burned of [3n, 4n]) {
-      const claims = Array.from({ length: many }, (_, index) => {
-        const [job, provider] = [jobOfNumber(first + BigInt(index)), `p${index % 50}`];
-        return { job, provider, burnedMicroFog: BigInt(index) * burned };
-      });
-      await fog.database.write((writer) => addClaims(writer, epoch, claims));
-    }
-    fog.clock.now += DAY;
-    for (const dying of [1, 3, 1]) {
-      const { database } = fog;
-      let writes = 0;
-      const dies: Database = {
-        engine: database.engine,
-        read: database.read,
-        close: () => database.close(),
-        write: (work) => {
-          writes += 1;
-          return writes > dying ? Promise.reject(new Error('it died')) : database.write(work);
-        },
-      };
-      const dependencies = { database: dies, ledger: economyOf(fog).ledger, now: () => fog.clock.now };
-      await assert.rejects(endEpochs(dependencies), /it died/);
-      fog = await crash(fog);
-    }
-    const [begun] = await epochs(fog);
-    assert.ok(begun !== undefined && begun[4] === false && (begun[3] as bigint) > 0n, 'a part is there');
-    const dependencies = { database: fog.database, ledger: economyOf(fog).ledger, now: () => fog.clock.now };
-    await Promise.all([endEpochs(dependencies), endEpochs(dependencies), pass(fog, EMISSION_LIMITS.lookMilliseconds)]);
-    const wanted = (BigInt(many) * BigInt(many - 1) * 7n) / 2n;
-    let made = 0n;
-    for (let index = 0n; index < BigInt(many); index += 1n) made += (index * 7n * 1_000_000n) / wanted;
-    assert.ok(wanted > 1_000_000n && made <= 1_000_000n);
-    assert.deepEqual(await epochs(fog), [[many, wanted, wanted, made, true]]);
-    let paid = 0n;
-    for (let of = 0; of < 50; of += 1) paid += await walletOf(fog.database, `p${of}`, 'fog');
-    assert.equal(paid, made);
-    assert.equal(await supplyOf(fog.database, 'fog'), 1000n * FOG + made);
-  },
-
-  async 'of two coordinators one ends the epoch, whichever comes first'({ open, storage }) {
-    // Two processes do not share a folder.
-    if (!('url' in storage)) return;
-    const clock = { now: 1_700_000_000_000 };
-    const [one, other] = [await open({ ...REAL, clock }), await open({ ...REAL, clock })];
-    await emitting(one);
-    await economyOf(other).governance.parameters.look();
-    for (let jobs = 0; jobs < 3; jobs += 1) await paidJob(one);
-    clock.now += DAY;
-    const ends = [one, other, one, other].map((fog) =>
-      endEpochs({ database: fog.database, ledger: economyOf(fog).ledger, now: () => clock.now }),
-    );
-    await Promise.all(ends);
-    assert.deepEqual(await epochs(one), [[3, 3n * FEE, 3n * FEE, 3n * FEE, true]]);
-    assert.equal(await walletOf(one.database, 'olga', 'fog'), 3n * PRICE);
-    assert.equal(await assertEmission(other), 3n * FEE);
   },
 
   async 'an epoch is capped, all claims are cut alike, and what a cap leaves is not there for the next'({ open }) {
@@ -454,15 +200,3 @@ await onBothDatabases('emission', {
     assert.deepEqual(await epochs(fog), []);
   },
 });
-
-/** As `paidJob`, without a sweep of epochs. */
-async function paidJobQuietly(fog: Fog): Promise<void> {
-  const [agent] = fog.agents;
-  assert.ok(agent !== undefined);
-  const job = await fog.submit(JOB);
-  await fog.settle();
-  agent.ran(600_000);
-  agent.succeed({ job, partition: 0, fence: 1 });
-  await fog.settle();
-  await economyOf(fog).settlement.closeEnded();
-}
