@@ -96,11 +96,13 @@ await onBothDatabases('emission under attack', {
     agent.succeed(name);
     await nextDay(fog);
     assert.deepEqual(await epochs(fog), [[1, FEE, FEE, FEE, true]]);
-    // Somebody brings the same claim once more: that epoch is over.
+    // Somebody brings the same claim once more, and another: that epoch is over.
     const epoch = epochOf(fog.clock.now) - 2;
-    const claim = { job, provider: 'olga', burnedMicroFog: FEE };
-    await fog.database.write((writer) => addClaims(writer, epoch, [claim]));
+    const claims = ['olga', 'otto'].map((provider) => ({ job, provider, burnedMicroFog: FEE }));
+    await fog.database.write((writer) => addClaims(writer, epoch, claims));
     await nextDay(fog);
+    assert.deepEqual(await epochs(fog), [[1, FEE, FEE, FEE, true]]);
+    assert.equal(await walletOf(fog.database, 'otto', 'fog'), 0n);
     assert.equal(await walletOf(fog.database, 'olga', 'fog'), PRICE);
     assert.equal(await assertEmission(fog), FEE);
   },
