@@ -3,6 +3,7 @@ import { z } from 'zod';
 import {
   auditEntrySchema,
   ballotSchema,
+  emissionEpochSchema,
   membershipSchema,
   parameterSchema,
   proposalSchema,
@@ -45,6 +46,14 @@ export const DAO_ROUTES = {
     scopes: READERS,
     query: z.strictObject(pageQuery),
     response: page(auditEntrySchema),
+  },
+  listEmission: {
+    method: 'GET',
+    path: '/v1/dao/emission',
+    summary: 'What new money was made for work of days that are over, newest first',
+    scopes: READERS,
+    query: z.strictObject(pageQuery),
+    response: page(emissionEpochSchema),
   },
   getMembership: {
     method: 'GET',

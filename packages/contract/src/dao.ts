@@ -158,7 +158,7 @@ export const parameterSchema = z.strictObject({
   default: wholeText,
   least: wholeText,
   most: wholeText,
-  unit: z.enum(['ppm', 'micro-fog', 'milliseconds', 'switch']),
+  unit: z.enum(['ppm', 'micro-fog', 'milliseconds', 'switch', 'count']),
   meaning: z.string(),
   /** The proposal that set it, and when; null for a default. */
   proposal: hex(32).nullable(),
@@ -182,3 +182,24 @@ export const auditEntrySchema = z.strictObject({
   at: time,
 });
 export type AuditEntryDocument = z.infer<typeof auditEntrySchema>;
+
+/** New money of an epoch that is over and in which fees burned. */
+export const emissionEpochSchema = z.strictObject({
+  /** Days since 1970, in UTC. */
+  epoch: time,
+  startsAt: time,
+  endsAt: time,
+  /** Jobs and providers for whom fees burned, and all that burned for them. */
+  claims: time,
+  burned: microFogTextSchema,
+  /** Of what burned, earned back at most; 0 when emission was off. */
+  sharePpm: z.int().min(0).max(1_000_000),
+  /** What all claims came to before the cap, and the cap. */
+  wanted: microFogTextSchema,
+  most: microFogTextSchema,
+  /** New money so far. */
+  made: microFogTextSchema,
+  /** When the last of it was made; null while it is being made. */
+  settledAt: time.nullable(),
+});
+export type EmissionEpochDocument = z.infer<typeof emissionEpochSchema>;

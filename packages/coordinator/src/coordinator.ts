@@ -256,7 +256,7 @@ async function assembleDispatch({
   const isAlone = isLoopback(splitListen(settings.listen).host);
   const economy = assembleEconomy({ ...basis, settings, isAlone, registry: httpMetrics.registry });
   const settlement = economy?.settlement ?? null;
-  const queueing = openQueueing(basis, settings.agingBound, createQueueWaits(httpMetrics.registry));
+  const queueing = openQueueing(basis, settings.agingBound, createQueueWaits(httpMetrics.registry), economy?.credits);
   const dispatcher = new Dispatcher({
     ...basis,
     ...queueing,
@@ -333,7 +333,7 @@ async function assembleCore({ url, ...given }: Basis & { stores: Stores; url: ()
     wallets: economy?.wallets ?? null,
     staking: economy?.staking ?? null,
     dao: economy?.governance.dao ?? null,
-    quotas: new QuotaService({ ...basis, dispatcher, quotas }),
+    quotas: new QuotaService({ ...basis, ...queueing, dispatcher }),
   };
   return { bus, dispatcher, nodes, samples, space, sweeps, economy, outside, httpMetrics, coordinatorId, warn };
 }

@@ -336,8 +336,6 @@ export const SETTLEMENT_LIMITS = {
   priceStepMilliseconds: 10_000,
   /** A job without a budget pays no more than this many times the posted price: its cover is reckoned by it. */
   dearestMultiple: 2,
-  /** Fuel of five minutes of the reference processor: CPython at 13.3 * 10^9 units a second (`npm run bench -- fuel`). */
-  sliceFuel: 4_000_000_000_000,
   /** What is kept running is paid for in periods of so long. */
   periodMilliseconds: 3_600_000,
   /** What one submit may be given by the faucet, 10^9 FOG: more than all tasks of a job can cost at usual prices. */

@@ -9,6 +9,7 @@ import type { Command } from 'commander';
 import { namedValueText, parseParameter } from '../dao/parameter-values.ts';
 import {
   auditTable,
+  emissionTable,
   membershipTable,
   parametersTable,
   proposalsTable,
@@ -36,6 +37,7 @@ Examples:
   $ fog dao propose grant bob 250             pay bob from the treasury
   $ fog dao propose text idea.md --title "A name"
   $ fog dao ls                                proposals; then: fog dao show ID, fog dao vote ID for
+  $ fog dao emission                          new money of the days in which fees burned
   $ fog dao record ID vote.json               what anyone needs to count again: fog dao recount vote.json`;
 
 /** Ids may be given by their first digits, eight at least. */
@@ -198,6 +200,18 @@ function addReading(dao: Command, terminal: Terminal): void {
     for await (const item of pages) if (items.push(item) === limit) break;
     if (options.json) await writeJson(terminal, { items });
     else await writeLine(terminal, auditTable(items, terminal));
+  });
+  const emission = dao
+    .command('emission')
+    .description('tell what new money was made for work, of days that are over and in which fees burned')
+    .option('--limit <n>', 'so many days', wholeNumber(1), 50);
+  withConnection(emission).action(async ({ limit, ...options }: CommonOptions & { limit: number }) => {
+    const { client } = await connect(terminal, options);
+    const items = [];
+    const pages = allPages((cursor) => client.call('listEmission', { query: cursor === undefined ? {} : { cursor } }));
+    for await (const item of pages) if (items.push(item) === limit) break;
+    if (options.json) await writeJson(terminal, { items });
+    else await writeLine(terminal, emissionTable(items, terminal));
   });
 }
 

@@ -1,5 +1,11 @@
 /** What people see of votes. */
-import type { AuditEntryDocument, Membership, ParameterDocument, ProposalDocument } from '@fog/contract';
+import type {
+  AuditEntryDocument,
+  EmissionEpochDocument,
+  Membership,
+  ParameterDocument,
+  ProposalDocument,
+} from '@fog/contract';
 import { formatFog } from '@fog/economy/amounts';
 import type { Recount } from '@fog/economy/governance';
 import { stdoutColours } from '../commands/command-context.ts';
@@ -61,6 +67,23 @@ function changeText({
   if (kind === 'text') return 'words';
   if (kind === 'grant') return `${fog(after ?? '0')} FOG to ${subject}`;
   return `${subject} from ${namedValueText(subject, before ?? '0')} to ${namedValueText(subject, after ?? '0')}`;
+}
+
+export function emissionTable(epochs: readonly EmissionEpochDocument[], terminal: Terminal): string {
+  const rows = epochs.map(({ startsAt, claims, burned, sharePpm, wanted, most, made, settledAt }) => [
+    new Date(startsAt).toISOString().slice(0, 10),
+    String(claims),
+    fog(burned),
+    sharePpm === 0 ? 'off' : parameterText('ppm', BigInt(sharePpm)),
+    fog(wanted),
+    fog(most),
+    settledAt === null ? `${fog(made)} so far` : fog(made),
+  ]);
+  return renderTable(
+    ['day (UTC)', 'claims', 'burned', 'share', 'wanted', 'cap', 'made'],
+    rows,
+    stdoutColours(terminal),
+  );
 }
 
 export function proposalsTable(proposals: readonly ProposalDocument[], terminal: Terminal): string {

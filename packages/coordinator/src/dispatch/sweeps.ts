@@ -5,6 +5,7 @@
  * fails is tried again at its next turn.
  */
 
+import type { CreditSchedule } from '@fog/scheduler/queueing';
 import { sql } from 'kysely';
 import type { DeploymentLooks } from '../deployments/deployment-looks.ts';
 import { cutHistory } from '../deployments/history.ts';
@@ -46,6 +47,7 @@ export interface SweepsDependencies {
   deployments: Pick<DeploymentLooks, 'lookAround'>;
   quotas: Pick<Quotas, 'load'>;
   serviceWaits: Pick<ServiceWaits, 'store'>;
+  credits: () => CreditSchedule;
   space: Pick<DatabaseSpace, 'measure'>;
   coordinatorId: string;
   url: () => string;

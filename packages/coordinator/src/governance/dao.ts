@@ -2,6 +2,7 @@
 import {
   type AuditEntryDocument,
   type BallotDocument,
+  type EmissionEpochDocument,
   FogError,
   type Membership,
   type ParameterDocument,
@@ -22,6 +23,7 @@ import {
 } from '@fog/economy/governance';
 import { decodeCursor, encodeCursor } from '../access/page-cursor.ts';
 import type { Caller, Page, PageRequest } from '../service.ts';
+import { EMISSION_LIMITS } from '../settlement/emission/limits.ts';
 import {
   ballotOf,
   idsBeginning,
@@ -36,6 +38,7 @@ import {
   readVoters,
 } from '../store/dao-rows.ts';
 import type { Database } from '../store/database.ts';
+import { type EmissionEpoch, readEpochs } from '../store/emission-rows.ts';
 import { readPower, readStake, readVotingKey } from '../store/power-rows.ts';
 import type { Proposals } from './proposals.ts';
 import type { RunningParameters } from './running-parameters.ts';
@@ -82,6 +85,14 @@ export class Dao {
         at: row.carried_out_at,
       }),
     );
+  }
+
+  /** New money of epochs that are over, newest first. */
+  async emission({ cursor, limit }: PageRequest): Promise<Page<EmissionEpochDocument>> {
+    const before = decodeCursor(cursor, /^\d{1,10}$/);
+    const request = { before: before === undefined ? null : Number(before), limit: limit + 1 };
+    const found = await readEpochs(this.#dependencies.database.read, request);
+    return pageOf(found, limit, ({ epoch }) => String(epoch), epochDocument);
   }
 
   async membership(caller: Caller, named: string | undefined): Promise<Membership> {
@@ -249,6 +260,22 @@ function documentOf(proposal: Proposal): ProposalDocument {
 
 function ballotDocument({ powerMicroFog, ...ballot }: Ballot): BallotDocument {
   return { ...ballot, powerMicroFog: String(powerMicroFog) };
+}
+
+function epochDocument({ epoch, claims, sharePpm, settledAt, ...amounts }: EmissionEpoch): EmissionEpochDocument {
+  const { epochMilliseconds } = EMISSION_LIMITS;
+  return {
+    epoch,
+    startsAt: epoch * epochMilliseconds,
+    endsAt: (epoch + 1) * epochMilliseconds,
+    claims,
+    burned: String(amounts.burnedMicroFog),
+    sharePpm: Number(sharePpm),
+    wanted: String(amounts.wantedMicroFog),
+    most: String(amounts.mostMicroFog),
+    made: String(amounts.madeMicroFog),
+    settledAt,
+  };
 }
 
 function voterDocument({ voter, publicKey, powerMicroFog }: VoterPower): VoterDocument {

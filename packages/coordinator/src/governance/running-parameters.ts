@@ -10,7 +10,7 @@ import {
   type Parameters,
   parametersFrom,
 } from '@fog/economy/governance';
-import { readParameters, type StoredParameter } from '../store/dao-rows.ts';
+import { readChangesSince, readParameters, type StoredParameter } from '../store/dao-rows.ts';
 import type { Database, Reader } from '../store/database.ts';
 
 export class RunningParameters {
@@ -47,6 +47,17 @@ export class RunningParameters {
 /** As they are in this transaction. */
 export async function parametersIn(reader: Reader): Promise<Parameters> {
   return valuesOf(await readParameters(reader));
+}
+
+/** As they were just before a moment, in milliseconds, by the record of what votes have done since. */
+export async function readParametersAt(reader: Reader, at: number): Promise<Parameters> {
+  const values = new Map((await readParameters(reader)).map(({ name, value }) => [name, value]));
+  // The first change since then says what was before it.
+  for (const { name, before } of (await readChangesSince(reader, at)).reverse()) values.set(name, before);
+  return {
+    ...DEFAULT_PARAMETERS,
+    ...Object.fromEntries([...values].filter(([name]) => Object.hasOwn(PARAMETERS, name))),
+  };
 }
 
 function valuesOf(stored: readonly StoredParameter[]): Parameters {

@@ -13,6 +13,7 @@ export function daoHandlers(dao: Dao | null): Pick<PlainHandlers, keyof typeof D
   return {
     listParameters: async () => ({ items: asked().parameters() }),
     listAudit: async ({ query }) => await asked().audit(query),
+    listEmission: async ({ query }) => await asked().emission(query),
     getMembership: async ({ caller, query }) => await asked().membership(caller, query.principal),
     setVotingKey: async ({ caller, body }) => await asked().setVotingKey(caller, body.publicKey),
     delegateVote: async ({ caller, body }) => await asked().delegate(caller, body.to),

@@ -1,13 +1,16 @@
 /** Puts together what moves money, where the fog asks for any. */
 import type { CoordinatorSettings } from '@fog/contract';
+import type { CreditSchedule } from '@fog/scheduler/queueing';
 import type { Registry } from 'prom-client';
 import type { JobCache } from '../dispatch/job-cache.ts';
 import type { Placer } from '../dispatch/placement/placer.ts';
 import type { Sweep } from '../dispatch/sweeps.ts';
 import { assembleGovernance, type Governance } from '../governance/assemble.ts';
-import { paymentParametersOf } from '../governance/payment-parameters.ts';
+import { creditScheduleOf, paymentParametersOf, tierPpmOf } from '../governance/payment-parameters.ts';
 import { LEDGER_HOME_LIMITS, SETTLEMENT_LIMITS } from '../limits.ts';
 import type { Database } from '../store/database.ts';
+import { registerEmissionGauges } from './emission/metrics.ts';
+import { emissionSweep } from './emission/new-money.ts';
 import { makeFirstMoney } from './genesis.ts';
 import { Market } from './market.ts';
 import { registerLedgerGauges } from './metrics.ts';
@@ -31,6 +34,8 @@ export interface Economy {
   staking: Staking;
   governance: Governance;
   sweeps: Sweep[];
+  /** What a missed promise of a tier gives back by now. */
+  credits: () => CreditSchedule;
   /** Before anything is asked of it. */
   begin(): Promise<void>;
   /** Tells what slices cost, and whose nodes get no work, now and whenever that changes. */
@@ -66,8 +71,8 @@ export function assembleEconomy({
   const ledger = new SqlLedger(database.engine);
   const sealer = new Sealer({ database, coordinatorId, now });
   if (registry !== null) registerGauges(registry, database, now);
-  const market = new Market({ database, jobs, now });
   const governance = assembleGovernance({ database, ledger, now, warn, registry });
+  const market = new Market({ database, jobs, now, tierPpm: () => tierPpmOf(governance.parameters.values) });
   const hasFaucet = settings.faucet === 'on' || (settings.faucet === 'auto' && isAlone);
   const parameters = () => ({ ...stakeParametersOf(governance.parameters.values), ...stakeChanges() });
   const stake = new StakeStore({ database, ledger, listener: governance.power, parameters, now });
@@ -89,6 +94,7 @@ export function assembleEconomy({
     ...stakeSweeps({ database, stake, now }),
     jailed.sweep,
     ...governance.sweeps,
+    emissionSweep({ database, ledger, now }),
     {
       name: 'pending transfers',
       everyMilliseconds: LEDGER_HOME_LIMITS.expiryMilliseconds,
@@ -113,12 +119,14 @@ export function assembleEconomy({
   };
   const wallets = new Wallets({ database, ledger, market, now });
   const staking = new Staking({ database, stake, now });
-  return { ledger, market, settlement, stake, wallets, staking, governance, sweeps, begin, tellPlacer };
+  const credits = () => creditScheduleOf(governance.parameters.values);
+  return { ledger, market, settlement, stake, wallets, staking, governance, sweeps, credits, begin, tellPlacer };
 }
 
 function registerGauges(registry: Registry, database: Database, now: () => number): void {
   registerLedgerGauges(registry, database, now);
   registerStakeGauges(registry, database);
+  registerEmissionGauges(registry, database);
 }
 
 async function closeAll(settlement: Settlement): Promise<void> {

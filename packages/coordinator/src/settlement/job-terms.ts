@@ -11,7 +11,10 @@ import { SETTLEMENT_LIMITS } from '../limits.ts';
 
 /** What members may vote on, as it is at the submit. */
 export interface PaymentParameters
-  extends Pick<Terms, 'feePpm' | 'feeBurnPpm' | 'premiumPpm' | 'cancelPpm' | 'oversightPpm' | 'slash' | 'credits'> {
+  extends Pick<
+    Terms,
+    'feePpm' | 'feeBurnPpm' | 'premiumPpm' | 'cancelPpm' | 'oversightPpm' | 'slash' | 'credits' | 'sliceFuel'
+  > {
   /** Of the price of bronze. */
   tierPpm: Readonly<Record<ServiceTier, bigint>>;
 }
@@ -91,8 +94,8 @@ const PETA = 10n ** 15n;
  * What 10^15 units of fuel cost at a price for a slice: as much as the time that the reference processor needs for them.
  * Rounded up for the provider.
  */
-export function fuelPriceOf(price: number, needs: Needs): bigint {
-  const whole = BigInt(SLICE_PARTS) * BigInt(SETTLEMENT_LIMITS.sliceFuel);
+export function fuelPriceOf(price: number, needs: Needs, { sliceFuel }: Pick<Terms, 'sliceFuel'>): bigint {
+  const whole = BigInt(SLICE_PARTS) * sliceFuel;
   const asked = (BigInt(price) * partsOf(needs) * PETA + whole - 1n) / whole;
   const most = ESCROW_LIMITS.priceMicroFog;
   return asked < most ? asked : most;
@@ -106,6 +109,6 @@ export function quoteOf(
 ): LeasePrice {
   const isEndless = attemptMilliseconds === Number.POSITIVE_INFINITY;
   const longest = isEndless ? SETTLEMENT_LIMITS.periodMilliseconds : attemptMilliseconds;
-  const perPetaFuel = terms.meter === 'fuel' ? fuelPriceOf(price, needs) : null;
+  const perPetaFuel = terms.meter === 'fuel' ? fuelPriceOf(price, needs, terms) : null;
   return leasePrice(Number(costOf(price, needs, longest)), perPetaFuel, terms);
 }

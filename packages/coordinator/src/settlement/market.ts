@@ -4,7 +4,7 @@
  *
  * A node asks at least its own price. It is paid the posted price where that is higher.
  */
-import type { Capacity, MarketPrice, NodeDescription } from '@fog/contract';
+import type { Capacity, MarketPrice, NodeDescription, ServiceTier } from '@fog/contract';
 import { MARKET_LIMITS, nextPostedPrice, STANDARD_SLICE } from '@fog/scheduler/market';
 import type { JobCache } from '../dispatch/job-cache.ts';
 import { SETTLEMENT_LIMITS } from '../limits.ts';
@@ -17,6 +17,8 @@ const NO_REGION = '';
 export interface MarketDependencies {
   database: Database;
   jobs: JobCache;
+  /** Prices of tiers, in parts per million of that of bronze. */
+  tierPpm: () => Readonly<Record<ServiceTier, bigint>>;
   now: () => number;
 }
 
@@ -39,6 +41,11 @@ export class Market {
   /** Micro-FOG for a slice of bronze on this node. */
   priceOn({ labels, offer }: Pick<NodeDescription, 'labels' | 'offer'>): number {
     return Math.max(this.posted(regionOf(labels)), offer?.pricePerSlice ?? 0);
+  }
+
+  /** What a tier costs by now, as a multiple of bronze. */
+  multipleOf(tier: ServiceTier): number {
+    return Number(this.#dependencies.tierPpm()[tier]) / 1_000_000;
   }
 
   /** Whether it asks so much that only jobs that name a budget may be given to it. */

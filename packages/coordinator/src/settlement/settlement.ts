@@ -27,6 +27,7 @@ import type { TurnTask } from '../dispatch/turn-records.ts';
 import { SETTLEMENT_LIMITS } from '../limits.ts';
 import { allOf } from '../store/bulk.ts';
 import type { Database, Writer } from '../store/database.ts';
+import { addShares, type EmissionShare } from '../store/emission-rows.ts';
 import { insertFaults, type NewFault } from '../store/fault-rows.ts';
 import {
   loadEscrows,
@@ -36,6 +37,7 @@ import {
   saveEscrows,
   saveSettlements,
 } from '../store/settlement-rows.ts';
+import { type BurningJob, burningAt, claimBurned, sharesOf } from './emission/claims.ts';
 import { type PaymentParameters, termsOf } from './job-terms.ts';
 import { readLedgerAccount } from './ledger-queries.ts';
 import type { Market } from './market.ts';
@@ -142,6 +144,7 @@ export class Settlement {
     const moves = new MoneyMoves(currency);
     const earnings: Earning[] = [];
     const faults: NewFault[] = [];
+    const shares: EmissionShare[] = [];
     for (const task of paid) {
       const job = jobs.get(task.job);
       const record = records.get(task.job);
@@ -161,12 +164,15 @@ export class Settlement {
       if (job.verification !== null) settlements.set(task, step.settlement);
       for (const { payee } of attempts) if (payee !== null) moves.openWallet(payee);
       moves.add(step);
-      earnings.push(...earningsOf(task, step.leases, { attempts, verdicts, terms: (job.payment as Escrow).terms }));
+      const { terms } = job.payment as Escrow;
+      earnings.push(...earningsOf(task, step.leases, { attempts, verdicts, terms }));
+      shares.push(...sharesOf(task, step.leases, { attempts, terms }));
       faults.push(...faultsOfTask(task, job, { verdicts, settlement: settlements.get(task), now: at }));
     }
     const held = await holdBack(stake, earnings, { writer, moves, now: at });
     // PostgreSQL works on the records while the ledger's first statements are written: the rows of the jobs are locked.
-    const [, , , sequence] = await allOf([
+    const [, , , , sequence] = await allOf([
+      addShares(writer, shares),
       saveSettlements(writer, settlements),
       saveEscrows(writer, records),
       insertFaults(writer, faults),
@@ -185,6 +191,7 @@ export class Settlement {
       await jobs.load(writer, ids);
       const records = await loadEscrows(writer, ids);
       const closed = new Map<string, EscrowRecord>();
+      const burning: BurningJob[] = [];
       const moves = new MoneyMoves(currency);
       for (const { id, liveLeases, reopenedTasks } of ended) {
         const record = records.get(id);
@@ -194,9 +201,12 @@ export class Settlement {
         if (step === null) continue;
         closed.set(id, step.record);
         moves.add(step);
+        const burned = burningAt(id, { terms: payment.terms, before: record, after: step.record });
+        if (burned !== null) burning.push(burned);
       }
       await saveEscrows(writer, closed);
       await moves.carryOut(writer, ledger, now());
+      await claimBurned(writer, burning, { ledger, now: now() });
       return closed.size;
     });
   }

@@ -150,7 +150,8 @@ export class Wallets {
     const accounts = await readLedgerAccounts(reader, others);
     const names = await readWalletNames(reader, others);
     return transfers.map((transfer) => {
-      const { id, amount, code, timestamp, debitAccount } = transfer;
+      const { id, amount, code, timestamp, debitAccount, userData128 } = transfer;
+      const other = partyOf(accounts.get(otherOf(transfer)), names);
       return {
         id: id.toString(16).padStart(32, '0'),
         at: Number(timestamp / NANOSECONDS_PER_MILLISECOND),
@@ -158,7 +159,8 @@ export class Wallets {
         kind: nameOf(TRANSFER_CODES, code),
         direction: debitAccount === own ? 'out' : 'in',
         amount: String(amount),
-        other: partyOf(accounts.get(otherOf(transfer)), names),
+        // New money comes from nobody; it tells for which job it is.
+        other: code === TRANSFER_CODES.emission ? { ...other, name: jobOfNumber(userData128) } : other,
       };
     });
   }

@@ -45,6 +45,19 @@ export async function readParameters(reader: Reader): Promise<StoredParameter[]>
   });
 }
 
+/** What votes have changed from a moment on, in order: names, and what they were before. */
+export async function readChangesSince(reader: Reader, at: number): Promise<{ name: string; before: bigint }[]> {
+  const rows = await reader
+    .selectFrom('dao_audit')
+    .select(['subject', 'before'])
+    .where('kind', '=', 'parameter')
+    .where('carried_out_at', '>=', at)
+    .orderBy('carried_out_at')
+    .orderBy('sequence')
+    .execute();
+  return rows.map(({ subject: name, before }) => ({ name, before: BigInt(before ?? 0) }));
+}
+
 /** What an execution changes, and its entry in the record. */
 export async function saveExecution(writer: Writer, audit: AuditEntry): Promise<void> {
   const { proposal, atMilliseconds } = audit;

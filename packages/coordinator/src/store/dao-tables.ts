@@ -11,6 +11,9 @@ export interface DaoTables {
   dao_stakes: DaoStakesTable;
   dao_powers: DaoPowersTable;
   dao_voting_keys: DaoVotingKeysTable;
+  emission_shares: EmissionSharesTable;
+  emission_claims: EmissionClaimsTable;
+  emission_epochs: EmissionEpochsTable;
 }
 
 /** One row, `id` 1. */
@@ -114,4 +117,38 @@ export interface DaoVotingKeysTable {
   /** Of Ed25519, raw, in hexadecimal. */
   public_key: string;
   registered_at: number;
+}
+
+/** Fees on what a job has paid a provider, until the job burns its part of them; only where some are to burn. */
+export interface EmissionSharesTable {
+  job_id: string;
+  provider: string;
+  retained: string;
+}
+
+/** What burned for a provider of a job, until its epoch is over and has made new money of it. */
+export interface EmissionClaimsTable {
+  /** Days since 1970. */
+  epoch: number;
+  job_id: string;
+  provider: string;
+  burned: string;
+}
+
+/** Epochs that are over and had claims. */
+export interface EmissionEpochsTable {
+  epoch: number;
+  claims: number;
+  /** For all claims. */
+  burned: string;
+  /** What all claims came to before the cap. */
+  wanted: string;
+  /** Of what burned; 0 when emission was off. */
+  share_ppm: number;
+  /** The cap. */
+  most: string;
+  /** New money so far. */
+  made: string;
+  /** When the last claim was spent; null while there are any. */
+  settled_at: number | null;
 }

@@ -1,6 +1,6 @@
 /** Counted waits and their settlements. */
 import type { ServiceLevelRecord, ServiceTier } from '@fog/contract';
-import { SERVICE_LEVELS, settleWaitCounts } from '@fog/scheduler/queueing';
+import { type CreditSchedule, SERVICE_LEVELS, settleWaitCounts } from '@fog/scheduler/queueing';
 import { sql } from 'kysely';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { type BulkStatement, runBulk } from './bulk.ts';
@@ -44,7 +44,7 @@ interface CountedRow {
 }
 
 /** Settles periods that are over, one row for each tenant and tier in place of its counts. */
-export async function settlePeriods(writer: Writer, now: number): Promise<void> {
+export async function settlePeriods(writer: Writer, now: number, credits: CreditSchedule): Promise<void> {
   const over = now - DISPATCH_LIMITS.servicePeriodMilliseconds - DISPATCH_LIMITS.serviceSettleMilliseconds;
   const keys = await writer
     .selectFrom('service_waits')
@@ -62,7 +62,7 @@ export async function settlePeriods(writer: Writer, now: number): Promise<void> 
     TAKE_WAITS,
     keys.map(({ period, principal, tier }) => [period, principal, tier]),
   );
-  const settled = recordsOf(counted).map((record) => [
+  const settled = recordsOf(counted, credits).map((record) => [
     record.periodStart,
     record.principal,
     record.tier,
@@ -112,9 +112,11 @@ export async function readServiceLevels(
     /** Only what comes behind it. */
     after?: (Pick<ServiceLevelRecord, 'principal'> & { period: number; tier: string }) | undefined;
     limit: number;
+    /** Of periods that are not settled yet. */
+    credits: CreditSchedule;
   },
 ): Promise<ServiceLevelRecord[]> {
-  const { principal, since, after, limit } = request;
+  const { principal, since, after, limit, credits } = request;
   const from = since - DISPATCH_LIMITS.servicePeriodMilliseconds;
   let waits = reader.selectFrom('service_waits').selectAll().where('period', '>', from);
   let settlements = reader.selectFrom('service_settlements').selectAll().where('period', '>', from);
@@ -129,7 +131,7 @@ export async function readServiceLevels(
     settlements = settlements.where(isBehind);
   }
   const rows = await settlements.orderBy('period', 'desc').orderBy('principal').orderBy('tier').limit(limit).execute();
-  const open = recordsOf(await waits.execute());
+  const open = recordsOf(await waits.execute(), credits);
   const all = [...open, ...rows.map(toRecord)];
   const compare = (a: ServiceLevelRecord, b: ServiceLevelRecord) =>
     b.periodStart - a.periodStart || textOrder(a.principal, b.principal) || textOrder(a.tier, b.tier);
@@ -140,13 +142,16 @@ function textOrder(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function recordsOf(rows: readonly CountedRow[]): (ServiceLevelRecord & { p95WaitMilliseconds: number })[] {
+function recordsOf(
+  rows: readonly CountedRow[],
+  credits: CreditSchedule,
+): (ServiceLevelRecord & { p95WaitMilliseconds: number })[] {
   const groups = Map.groupBy(rows, ({ period, principal, tier }) => `${period} ${principal} ${tier}`);
   return [...groups.values()].map((counts) => {
     const [{ period, principal, tier: name }] = counts as [CountedRow];
     const tier = name as ServiceTier;
     const waits = counts.map(({ bound, count }) => ({ boundMilliseconds: bound, count }));
-    const { count, p95WaitMilliseconds, isMet, creditPermille } = settleWaitCounts(tier, waits);
+    const { count, p95WaitMilliseconds, isMet, creditPermille } = settleWaitCounts(tier, waits, credits);
     const promised = SERVICE_LEVELS[tier].p95WaitMilliseconds;
     const late = waits.filter(({ boundMilliseconds }) => boundMilliseconds > promised);
     const missed = late.reduce((sum, wait) => sum + wait.count, 0);
@@ -164,8 +169,10 @@ function toRecord(row: ServiceSettlementRow): ServiceLevelRecord {
     p95_milliseconds: p95WaitMilliseconds,
     credit_permille: creditPermille,
   } = row;
-  const found = { count, missed, p95WaitMilliseconds, isMet: creditPermille === 0, creditPermille };
-  return recordOf({ principal, tier: row.tier as ServiceTier, period, settled: true }, found);
+  const tier = row.tier as ServiceTier;
+  const isMet = p95WaitMilliseconds <= SERVICE_LEVELS[tier].p95WaitMilliseconds;
+  const found = { count, missed, p95WaitMilliseconds, isMet, creditPermille };
+  return recordOf({ principal, tier, period, settled: true }, found);
 }
 
 function recordOf(

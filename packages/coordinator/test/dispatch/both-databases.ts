@@ -90,6 +90,9 @@ const TABLES: readonly (keyof Tables)[] = [
   'dao_stakes',
   'dao_powers',
   'dao_voting_keys',
+  'emission_shares',
+  'emission_claims',
+  'emission_epochs',
 ];
 
 /** What is only ever added to, from its newest part on. */

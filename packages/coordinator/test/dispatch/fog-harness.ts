@@ -139,10 +139,10 @@ export class Fog implements AsyncDisposable {
     const startedAt = options.startedAt ?? this.clock.now - 3_600_000;
     const listening = new Listening(startedAt);
     const basis = { database, coordinatorId, now };
-    const queueing = openQueueing(basis, options.agingBound ?? '10m', () => undefined);
-    this.quotas = queueing.quotas;
     const stakeChanges = () => this.stakeParameters;
     this.economy = economyOf({ ...basis, jobs: jobCache, warn, stakeChanges }, options);
+    const queueing = openQueueing(basis, options.agingBound ?? '10m', () => undefined, this.economy?.credits);
+    this.quotas = queueing.quotas;
     const settlement = this.economy?.settlement ?? null;
     this.dispatcher = new Dispatcher({
       ...queueing,
@@ -183,8 +183,8 @@ export class Fog implements AsyncDisposable {
       waits: (jobId, needed) => this.dependencies.follow(jobId, needed),
     });
     this.dependencies = new Dependencies({ database, bus, jobs: this.jobs, now, warn });
-    const { dispatcher, jobs, quotas } = this;
-    this.quotaService = new QuotaService({ database, dispatcher, quotas, now });
+    const { dispatcher, jobs } = this;
+    this.quotaService = new QuotaService({ ...queueing, database, dispatcher, now });
     const parts = { database, bus, dispatcher, jobs, jobCache, classes, allNodes, now, warn, queueRoom, randomBytes };
     const deployments = assembleDeployments(parts);
     this.deployments = deployments.service;

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { ProposalActionDocument, ProposalDocument } from '@fog/contract';
 import { ACCOUNT_CODES, accountId, CURRENCIES, TRANSFER_CODES } from '@fog/economy/chart';
-import { type Choice, type Parameters, signBallot, votingKeyOf } from '@fog/economy/governance';
+import { type Choice, type ParameterName, type Parameters, signBallot, votingKeyOf } from '@fog/economy/governance';
 import type { Dao } from '../../src/governance/dao.ts';
+import { saveExecution } from '../../src/store/dao-rows.ts';
 import type { Fog } from '../dispatch/fog-harness.ts';
 
 export const FOG = 1_000_000n;
@@ -81,6 +82,32 @@ export function signed(
 export async function vote(fog: Fog, proposal: ProposalDocument, voter: string, choice: Choice = 'for') {
   return await daoOf(fog).cast(proposal.id, signed(proposal, voter, choice));
 }
+
+/** What a vote would have changed, from now on. */
+export async function decree(fog: Fog, values: Partial<Record<ParameterName, bigint>>): Promise<void> {
+  const { parameters } = economyOf(fog).governance;
+  decrees += 1;
+  const before = parameters.values;
+  const changes = Object.entries(values).map(([name, after]) => {
+    return { name: name as ParameterName, before: before[name as ParameterName], after };
+  });
+  const proposal = decrees.toString(16).padStart(64, '0');
+  const counted = { tally: { for: 1n, against: 0n, abstain: 0n }, supplyMicroFog: 1n, quorumMicroFog: 1n };
+  const entry = {
+    ...counted,
+    kind: 'parameter',
+    title: 'a decree',
+    by: 'admin',
+    grants: [],
+    snapshotRoot: null,
+  } as const;
+  await fog.database.write((writer) =>
+    saveExecution(writer, { ...entry, proposal, sequence: decrees, atMilliseconds: fog.clock.now, changes }),
+  );
+  await parameters.look();
+}
+
+let decrees = 0;
 
 /** Time passes, and what is due happens. */
 export async function pass(fog: Fog, milliseconds: number): Promise<void> {

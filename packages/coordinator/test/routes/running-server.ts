@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FogError, type Scope } from '@fog/contract';
+import { CREDIT_SCHEDULE } from '@fog/scheduler/queueing';
 import type { FastifyInstance } from 'fastify';
 import { bearerAuthentication } from '../../src/access/bearer.ts';
 import type { Tls } from '../../src/access/certificate.ts';
@@ -72,6 +73,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
       database,
       dispatcher: { wake: () => undefined },
       quotas: new Quotas({ database, coordinatorId: 'c1' }),
+      credits: () => CREDIT_SCHEDULE,
       now: Date.now,
     }),
     tokens,

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LIMITS } from '@fog/contract';
 import { ESCROW_LIMITS } from '@fog/economy/escrow';
+import { PARAMETERS } from '@fog/economy/governance';
 import { STANDARD_SLICE } from '@fog/scheduler/market';
-import { SETTLEMENT_LIMITS } from '../../src/limits.ts';
 import { costOf, fuelPriceOf } from '../../src/settlement/job-terms.ts';
 import { onBothDatabases } from '../dispatch/both-databases.ts';
 import type { FakeAgentOptions } from '../dispatch/fake-agent.ts';
@@ -18,7 +18,9 @@ const METERED = { budget: { meter: 'fuel' as const }, timeouts: { attempt: '1h' 
 /** A tenth of a processor for an hour, at 1,000 micro-FOG a slice. */
 const QUOTE = 1200n;
 /** What costs 1,000 micro-FOG of a tenth of a slice. */
-const TEN_SLICES = 10 * SETTLEMENT_LIMITS.sliceFuel;
+const SLICE_FUEL = Number(PARAMETERS.sliceFuel.default);
+const TERMS = { sliceFuel: PARAMETERS.sliceFuel.default };
+const TEN_SLICES = 10 * SLICE_FUEL;
 /** Less the fee. */
 const payout = (price: bigint) => price - price / 20n;
 
@@ -113,10 +115,12 @@ test('fuel costs what the reference processor takes for it, rounded up, and neve
   const needs = { milliCpu: 1000, memoryBytes: 1, diskBytes: 1 };
   const peta = 10 ** 15;
   for (const price of [1, 7, 1000, 123_457]) {
-    const milliseconds = (peta / SETTLEMENT_LIMITS.sliceFuel) * STANDARD_SLICE.milliseconds;
-    assert.equal(fuelPriceOf(price, needs), costOf(price, needs, milliseconds));
+    const milliseconds = (peta / SLICE_FUEL) * STANDARD_SLICE.milliseconds;
+    assert.equal(fuelPriceOf(price, needs, TERMS), costOf(price, needs, milliseconds));
   }
-  assert.equal(fuelPriceOf(0, needs), 0n);
-  assert.equal(fuelPriceOf(1, { ...needs, milliCpu: 1 }), 1n);
-  assert.equal(fuelPriceOf(LIMITS.microFog, { ...needs, milliCpu: 2 ** 40 }), ESCROW_LIMITS.priceMicroFog);
+  const half = { sliceFuel: TERMS.sliceFuel / 2n };
+  assert.equal(fuelPriceOf(1000, needs, half), 2n * fuelPriceOf(1000, needs, TERMS));
+  assert.equal(fuelPriceOf(0, needs, TERMS), 0n);
+  assert.equal(fuelPriceOf(1, { ...needs, milliCpu: 1 }, TERMS), 1n);
+  assert.equal(fuelPriceOf(LIMITS.microFog, { ...needs, milliCpu: 2 ** 40 }, TERMS), ESCROW_LIMITS.priceMicroFog);
 });

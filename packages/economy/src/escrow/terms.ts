@@ -50,6 +50,8 @@ export interface Terms {
   credits: readonly CreditStep[];
   /** Null: nothing is metered. */
   meter: Meter | null;
+  /** Units of fuel that cost as much as a slice of time. */
+  sliceFuel: bigint;
   priceRule: PriceRule;
   /** Of what a provider earns: to the treasury. */
   feePpm: bigint;
@@ -76,6 +78,7 @@ const FIELDS = [
   'promisedWaitMilliseconds',
   'credits',
   'meter',
+  'sliceFuel',
   'priceRule',
   'feePpm',
   'feeBurnPpm',
@@ -84,6 +87,8 @@ const FIELDS = [
   'oversightPpm',
   'slash',
 ] as const satisfies readonly (keyof Terms)[];
+/** In terms from before a vote could change it. */
+const FIRST_SLICE_FUEL = 4_000_000_000_000n;
 const TIER_PRICE = { least: WHOLE_PPM, most: ESCROW_LIMITS.pricePpm, what: 'the price of the tier' };
 const PARTS = ['feePpm', 'feeBurnPpm', 'premiumPpm', 'cancelPpm', 'oversightPpm'] as const;
 const SLASH_PARTS = ['slashPpm', 'insurancePpm'] as const;
@@ -107,6 +112,7 @@ export function assertTerms(terms: Terms): void {
   assertNumber(terms.promisedWaitMilliseconds, { most: milliseconds, what: 'the promised wait' });
   assertCredits(terms.credits);
   assertOneOf(terms.meter, [...METERS, null], 'the meter');
+  assertAmount(terms.sliceFuel, { least: 1n, most: ESCROW_LIMITS.fuel, what: 'the fuel of a slice' });
   assertOneOf(terms.priceRule, PRICE_RULES, 'the price rule');
   for (const part of PARTS) assertPpm(terms[part], part);
   assertFields(terms.slash, SLASH_PARTS, 'slash');
@@ -142,6 +148,7 @@ export function readTerms(text: string): Terms {
     ...raw,
     maximumPrice: amountOf(raw.maximumPrice),
     pricePpm: amountOf(raw.pricePpm),
+    sliceFuel: raw.sliceFuel === undefined ? FIRST_SLICE_FUEL : amountOf(raw.sliceFuel),
     credits: Array.isArray(raw.credits) ? raw.credits.map(creditOf) : raw.credits,
     ...Object.fromEntries(PARTS.map((part) => [part, amountOf(raw[part])])),
     slash:

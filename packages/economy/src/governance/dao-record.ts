@@ -10,7 +10,7 @@ import { CHOICES } from './counting.ts';
 import { governanceFault } from './faults.ts';
 import { amountSchema, hexSchema, isPrintable, wholeSchema } from './fields.ts';
 import { GOVERNANCE_LIMITS } from './limits.ts';
-import { PARAMETER_NAMES } from './parameters.ts';
+import { PARAMETER_NAMES, type ParameterName, RETIRED_PARAMETERS } from './parameters.ts';
 import type { PublishedSnapshot } from './power-snapshot.ts';
 import { PROPOSAL_STATES, type Proposal, WEIGHINGS } from './proposals.ts';
 import type { PublishedBallot } from './recount.ts';
@@ -35,13 +35,15 @@ const tally = z.strictObject({ for: amountSchema, against: amountSchema, abstain
 const ppm = amountSchema.refine((value) => value <= 1_000_000n, 'must be parts per million');
 /** Any whole number: whether a value is in its range is not what a recount asks. */
 const parameterValue = amountSchema;
+/** Nor whether there still is such a parameter: an execution asks that. */
+const parameterName = z.enum([...PARAMETER_NAMES, ...RETIRED_PARAMETERS]).transform((name) => name as ParameterName);
 
 const action = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('text') }),
   z.strictObject({
     kind: z.literal('parameter'),
     changes: z
-      .array(z.strictObject({ name: z.enum(PARAMETER_NAMES), value: parameterValue }))
+      .array(z.strictObject({ name: parameterName, value: parameterValue }))
       .min(1)
       .max(GOVERNANCE_LIMITS.actions),
   }),

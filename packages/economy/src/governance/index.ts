@@ -43,7 +43,15 @@ export {
   readProposal,
   writeProposal,
 } from './dao-record.ts';
-export { type Emission, type EmissionClaim, emissionFor } from './emission.ts';
+export {
+  burnedShares,
+  type Emission,
+  type EmissionClaim,
+  type EmissionTerms,
+  emissionFor,
+  emissionRates,
+  wantedBy,
+} from './emission.ts';
 export { type AuditEntry, type Execution, type ExecutionContext, execute } from './execution.ts';
 export { faultOf, GOVERNANCE_FAULTS, type GovernanceFault } from './faults.ts';
 export { GOVERNANCE_LIMITS } from './limits.ts';
@@ -64,6 +72,7 @@ export {
   type ParameterName,
   type Parameters,
   type ParameterUnit,
+  RETIRED_PARAMETERS,
 } from './parameters.ts';
 export {
   type MovedStake,

@@ -20,8 +20,6 @@ export const GOVERNANCE_LIMITS = {
   nonceBytes: 16,
   /** A record of a vote as text: all ballots with the longest proofs, and the list of voters. */
   recordCharacters: 1 << 28,
-  /** Payments of one epoch that emission looks at. */
-  emissionClaims: 1 << 20,
   /** Ticks that one step of conviction covers: more than 17 years of milliseconds, 40 squarings. */
   convictionTicks: 2 ** 40,
 } as const;

@@ -5,7 +5,7 @@
  * Ranges of what protects governance itself (`guards`) have floors, so that no majority of a day can vote away the time
  * that the others have to notice: a timelock of a day at least, a quorum, a majority.
  */
-export const PARAMETER_UNITS = ['ppm', 'micro-fog', 'milliseconds', 'switch'] as const;
+export const PARAMETER_UNITS = ['ppm', 'micro-fog', 'milliseconds', 'switch', 'count'] as const;
 export type ParameterUnit = (typeof PARAMETER_UNITS)[number];
 
 export interface ParameterDescription {
@@ -29,12 +29,21 @@ const amount = (least: bigint, preset: bigint, most: bigint, meaning: string) =>
   ({ unit: 'micro-fog', least: least * FOG, most: most * FOG, default: preset * FOG, meaning }) as const;
 const time = (least: bigint, preset: bigint, most: bigint, meaning: string) =>
   ({ unit: 'milliseconds', least, most, default: preset, meaning }) as const;
+const count = (least: bigint, preset: bigint, most: bigint, meaning: string) =>
+  ({ unit: 'count', least, most, default: preset, meaning }) as const;
 const guarding = <Description extends object>(description: Description) => ({ ...description, guards: true }) as const;
 
 export const PARAMETERS = {
   feePpm: share(0n, 50_000n, 200_000n, 'of what a result pays, this share goes to the treasury'),
   feeBurnPpm: share(0n, 0n, 1_000_000n, 'of the fees, this share burns instead'),
   premiumPpm: share(0n, 500_000n, 1_000_000n, 'of what a higher tier costs more, to the provider'),
+  // The default is what CPython does in five minutes of the reference processor, at 13.3 * 10^9 units a second.
+  sliceFuel: count(
+    4n * 10n ** 10n,
+    4n * 10n ** 12n,
+    4n * 10n ** 14n,
+    'units of fuel that cost as much as a slice: five minutes of a processor',
+  ),
   cancelPpm: share(0n, 1_000_000n, 1_000_000n, 'of the price of what had run, paid by who cancels'),
   oversightPpm: share(0n, 500_000n, 1_000_000n, 'of what the treasury keeps of a job, for checks of its results'),
   silverPricePpm: share(1_000_000n, 2_500_000n, 20_000_000n, 'price of silver, in parts of the price of bronze'),
@@ -45,10 +54,12 @@ export const PARAMETERS = {
   creditMissedFourfoldPpm: share(0n, 1_000_000n, 1_000_000n, 'the same beyond four times the promised wait'),
   wrongResultSlashPpm: share(1000n, 50_000n, 1_000_000n, 'of a bond, taken for a result that is proven wrong'),
   insurancePpm: share(0n, 500_000n, 1_000_000n, 'of what damage leaves of a slash, to the insurance; the rest burns'),
-  downtimeSlashPpm: share(0n, 100n, 50_000n, 'of a bond, taken for not being there'),
+  livenessSlots: count(20n, 100n, 1000n, 'quarters of an hour that are looked at, whether a validator was there'),
+  livenessAnsweredPpm: share(50_000n, 500_000n, 950_000n, 'of these, it has to be there, or it is jailed'),
   jailMilliseconds: time(60n * SECOND, 600n * SECOND, 30n * DAY, 'how long who was not there gets nothing'),
   appealMilliseconds: time(DAY, 3n * DAY, 14n * DAY, 'how long a slash can be appealed against before it posts'),
   unbondingMilliseconds: time(7n * DAY, 14n * DAY, 60n * DAY, 'how long stake stays slashable after it is taken out'),
+  epochTreasuryPpm: share(0n, 0n, 100_000n, 'of the treasury, divided each day among those with stake'),
   validatorCommissionMostPpm: share(0n, 200_000n, 1_000_000n, 'the largest share of rewards that a validator keeps'),
   proposalDeposit: amount(1n, 100n, 100_000n, 'held while a proposal is decided; kept when hardly anybody votes'),
   proposalThreshold: amount(1n, 100n, 1_000_000n, 'power that a proposer needs just before the proposal'),
@@ -66,6 +77,8 @@ export const PARAMETERS = {
 
 export type ParameterName = keyof typeof PARAMETERS;
 export const PARAMETER_NAMES = Object.keys(PARAMETERS) as ParameterName[];
+/** Those of before, which records of votes may name. */
+export const RETIRED_PARAMETERS = ['downtimeSlashPpm'] as const;
 /** A value for each parameter. */
 export type Parameters = Readonly<Record<ParameterName, bigint>>;
 
@@ -79,7 +92,6 @@ export const PARAMETER_RULES: readonly { together: readonly ParameterName[]; mos
   { together: ['creditMissedPpm'], most: 'creditMissedByHalfPpm' },
   { together: ['creditMissedByHalfPpm'], most: 'creditMissedTwofoldPpm' },
   { together: ['creditMissedTwofoldPpm'], most: 'creditMissedFourfoldPpm' },
-  { together: ['downtimeSlashPpm'], most: 'wrongResultSlashPpm' },
   { together: ['appealMilliseconds'], most: 'unbondingMilliseconds' },
   // A vote takes no longer than twice its period. Source: OpenZeppelin, GovernorPreventLateQuorum.
   { together: ['lateQuorumMilliseconds'], most: 'votingPeriodMilliseconds' },

@@ -19,9 +19,14 @@ import { type Cohort, type Delegation, rowKey, type Validator } from './rows.ts'
 import type { Rows } from './state.ts';
 import { account, movement, validatorAccounts } from './transfers.ts';
 
-export function open(rows: Rows, { validator, commissionPpm }: EventOf<'open'>, now: number): Outcome {
+export function open(
+  rows: Rows,
+  { validator, commissionPpm }: EventOf<'open'>,
+  now: number,
+  parameters: StakingParameters,
+): Outcome {
   assertName(validator, 'the name of a validator');
-  assertPpm(commissionPpm, 'the commission');
+  assertCommission(commissionPpm, parameters);
   if (rows.get('validators', validator) !== undefined) {
     throw new FogError('conflict', `${validator} is a validator already`, { details: { validator } });
   }
@@ -43,9 +48,14 @@ export function open(rows: Rows, { validator, commissionPpm }: EventOf<'open'>, 
 }
 
 /** Lower at any time; higher by little, and once a day, so that nobody's rewards are taken from under them. */
-export function setCommission(rows: Rows, event: EventOf<'set-commission'>, now: number): Outcome {
+export function setCommission(
+  rows: Rows,
+  event: EventOf<'set-commission'>,
+  now: number,
+  parameters: StakingParameters,
+): Outcome {
   const validator = validatorOf(rows, event.validator);
-  assertPpm(event.commissionPpm, 'the commission');
+  assertCommission(event.commissionPpm, parameters);
   const { commissionStepPpm, commissionStepMilliseconds } = STAKING_LIMITS;
   const rise = event.commissionPpm - validator.commissionPpm;
   const isRested = now - validator.commissionChangedAt >= commissionStepMilliseconds;
@@ -60,6 +70,15 @@ export function setCommission(rows: Rows, event: EventOf<'set-commission'>, now:
     commissionChangedAt: rise > 0n ? now : validator.commissionChangedAt,
   });
   return {};
+}
+
+function assertCommission(commissionPpm: bigint, { commissionMostPpm: most }: StakingParameters): void {
+  assertPpm(commissionPpm, 'the commission');
+  if (commissionPpm <= most) return;
+  throw new FogError('invalid-request', `the commission is ${commissionPpm} parts per million; ${most} is the most`, {
+    details: { mostPpm: Number(most) },
+    hint: 'ask for less: a vote sets the most, see fog dao parameters',
+  });
 }
 
 export function delegate(rows: Rows, event: EventOf<'delegate'>, now: number): Outcome {

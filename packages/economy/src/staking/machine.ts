@@ -56,9 +56,9 @@ export function applyStaking(
 function outcomeOf(rows: Rows, event: StakingEvent, now: number, parameters: StakingParameters): Outcome {
   switch (event.kind) {
     case 'open':
-      return open(rows, event, now);
+      return open(rows, event, now, parameters);
     case 'set-commission':
-      return setCommission(rows, event, now);
+      return setCommission(rows, event, now, parameters);
     case 'delegate':
       return delegate(rows, event, now);
     case 'unbond':

@@ -23,6 +23,8 @@ export interface StakingParameters {
   /** The liveness window: so many of the last slots count, and of these so many have to be answered. */
   livenessSlots: number;
   livenessAnsweredPpm: bigint;
+  /** Of its rewards, the most that a validator keeps before its delegators; one that asked for more gets this. */
+  commissionMostPpm: bigint;
   /** Arbiters drawn for a fault that the coordinator does not run again itself. */
   arbiters: number;
 }
@@ -40,6 +42,7 @@ export const DEFAULT_STAKING_PARAMETERS: Readonly<StakingParameters> = {
   jailMilliseconds: 600_000,
   livenessSlots: 100,
   livenessAnsweredPpm: 500_000n,
+  commissionMostPpm: 1_000_000n,
   arbiters: 3,
 };
 
@@ -57,6 +60,7 @@ export function assertStakingParameters(parameters: StakingParameters): void {
   assertWhole(parameters.arbiters, 'arbiters', 1, STAKING_LIMITS.arbiters);
   assertPpm(parameters.communityTaxPpm, 'communityTaxPpm');
   assertPpm(parameters.livenessAnsweredPpm, 'livenessAnsweredPpm');
+  assertPpm(parameters.commissionMostPpm, 'commissionMostPpm');
   if (parameters.evidenceAgeMilliseconds < parameters.unbondingMilliseconds) return;
   throw new FogError('invalid-configuration', 'evidenceAgeMilliseconds is not less than unbondingMilliseconds', {
     hint: 'stake that has left for good cannot be slashed any more: shorten the one or lengthen the other',

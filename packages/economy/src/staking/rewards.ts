@@ -157,7 +157,7 @@ export function allocateEpoch(
   rows: Rows,
   { epoch, amount, source, weights }: EpochReward,
   now: number,
-  { communityTaxPpm, rewardSpreadMilliseconds }: StakingParameters,
+  { communityTaxPpm, rewardSpreadMilliseconds, commissionMostPpm }: StakingParameters,
 ): StakingTransfer[] {
   assertTime(epoch, 'the epoch');
   assertAmount(amount, { what: 'the reward' });
@@ -179,7 +179,8 @@ export function allocateEpoch(
   }
   for (const [index, validator] of validators.entries()) {
     const part = parts[index] ?? 0n;
-    rows.put('validators', withReward({ ...validator, lastEpoch: epoch }, part, now, rewardSpreadMilliseconds));
+    const paid = { ...validator, lastEpoch: epoch };
+    rows.put('validators', withReward(paid, part, { now, rewardSpreadMilliseconds, commissionMostPpm }));
     const to = part === 0n ? 0n : account('rewards', validator.validator);
     transfers.push(
       ...movement(['epoch', epoch, validator.validator], { kind: 'reward', from: source, to, amount: part }),
@@ -188,10 +189,18 @@ export function allocateEpoch(
   return transfers;
 }
 
-function withReward(before: Validator, part: bigint, now: number, spreadMilliseconds: number): Validator {
+function withReward(
+  before: Validator,
+  part: bigint,
+  {
+    now,
+    rewardSpreadMilliseconds: spreadMilliseconds,
+    commissionMostPpm: most,
+  }: Pick<StakingParameters, 'rewardSpreadMilliseconds' | 'commissionMostPpm'> & { now: number },
+): Validator {
   if (part === 0n) return before;
   const validator = accrue(before, now);
-  const commission = portionOf(part, validator.commissionPpm);
+  const commission = portionOf(part, validator.commissionPpm < most ? validator.commissionPpm : most);
   const streaming = validator.streaming + part - commission;
   const streamed = {
     ...validator,

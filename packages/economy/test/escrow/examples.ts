@@ -23,6 +23,7 @@ export const TERMS: Terms = {
   premiumPpm: 0n,
   cancelPpm: 500_000n,
   oversightPpm: 500_000n,
+  sliceFuel: 4_000_000_000_000n,
   slash: { slashPpm: 50_000n, insurancePpm: 500_000n },
 };
 
@@ -68,6 +69,7 @@ export const termsArbitrary: fc.Arbitrary<Terms> = fc.record(
     premiumPpm: ppm,
     cancelPpm: ppm,
     oversightPpm: ppm,
+    sliceFuel: fc.bigInt({ min: 1n, max: 10n ** 15n }),
     slash: fc.record({ slashPpm: ppm, insurancePpm: ppm }, PLAIN),
   },
   PLAIN,

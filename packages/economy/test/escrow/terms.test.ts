@@ -63,6 +63,8 @@ test('terms out of their ranges are refused, field by field', () => {
     ['credits', [{ abovePermille: 1000, creditPpm: 1_000_001n }]],
     ['credits', 'all'],
     ['meter', 'clock'],
+    ['sliceFuel', 0n],
+    ['sliceFuel', 4_000_000_000_000],
     ['priceRule', 'highest'],
     ['feePpm', 1_000_001n],
     ['premiumPpm', -1n],
@@ -108,6 +110,11 @@ test('texts that were not written here are refused', () => {
   assert.throws(() => readSettlement('{"version":1,"leases":[{"fence":0,"price":"1","payout":"1"}]}'), INVALID);
   const record = { ...newRecord(TERMS), deposited: 12n, waits: [1, 0, 2] };
   assert.deepEqual(readRecord(writeRecord(record)), record);
+});
+
+test('terms from before the fuel of a slice was among them have what it was then', () => {
+  const { sliceFuel: _, ...before } = JSON.parse(writeTerms({ ...TERMS, sliceFuel: 7n }));
+  assert.deepEqual(readTerms(JSON.stringify(before)), { ...TERMS, sliceFuel: 4_000_000_000_000n });
 });
 
 test('the cover is the maximum price of all results of all tasks; a fog without money needs none', () => {

@@ -56,7 +56,7 @@ export function checkNodes(nodes: readonly NodeOffer[]): void {
 
 /** Throws `invalid-request`. */
 export function checkTask(task: TaskToPlace): void {
-  const { milliseconds, inputBytes } = PLACEMENT_LIMITS;
+  const { milliseconds, inputBytes, priceMultiple } = PLACEMENT_LIMITS;
   const { slicePriceMicroFog } = MARKET_LIMITS;
   assertName('the id of a task', task.id);
   const owner: Owner = { kind: 'task', id: task.id };
@@ -67,11 +67,18 @@ export function checkTask(task: TaskToPlace): void {
   assertAmount('runDeviationMilliseconds', task.runDeviationMilliseconds, 0, milliseconds, owner);
   assertAmount('trustFloor', task.trustFloor, 0, 1, owner);
   assertLevel('privacyLevel', task.privacyLevel, owner);
+  assertAmount('priceMultiple', task.priceMultiple, 1, priceMultiple, owner);
   if (task.deadline !== null) {
     assertAmount('deadline', task.deadline.atMilliseconds, 0, Number.MAX_SAFE_INTEGER, owner);
   }
   if (task.priceCapMicroFog !== null) {
-    assertAmount('priceCapMicroFog', task.priceCapMicroFog, 0, slicePriceMicroFog * milliseconds, owner);
+    assertAmount(
+      'priceCapMicroFog',
+      task.priceCapMicroFog,
+      0,
+      slicePriceMicroFog * milliseconds * priceMultiple,
+      owner,
+    );
   }
   if (task.latencyCapMilliseconds !== null) {
     assertAmount('latencyCapMilliseconds', task.latencyCapMilliseconds, 0, milliseconds, owner);

@@ -23,7 +23,7 @@ export function estimatePair(task: TaskToPlace, node: NodeOffer, now: number): P
   return {
     completionMilliseconds: completion,
     latenessMilliseconds: lateness(task, node, now, completion),
-    costMicroFog: slicesOf(task.needs, holding) * node.priceMicroFogPerSlice,
+    costMicroFog: costFor(task, node, holding),
     energyJoules: workingJoules(task, node) + wakingJoules(node, holding),
     failureRisk: riskOf(node, holding),
   };
@@ -96,7 +96,13 @@ export function slicesOf(needs: Resources, milliseconds: number): number {
 
 /** What the whole run is expected to be paid with. */
 export function costMicroFog(task: TaskToPlace, node: NodeOffer): number {
-  return slicesOf(task.needs, holdingMilliseconds(task, node)) * node.priceMicroFogPerSlice;
+  return costFor(task, node, holdingMilliseconds(task, node));
+}
+
+/** A multiple is rounded up for the provider. */
+function costFor({ needs, priceMultiple }: TaskToPlace, { priceMicroFogPerSlice }: NodeOffer, holding: number): number {
+  const cost = slicesOf(needs, holding) * priceMicroFogPerSlice;
+  return priceMultiple === 1 ? cost : Math.ceil(cost * priceMultiple);
 }
 
 /** What the task's own work draws: its share of the processors, for the time of its run. */

@@ -25,6 +25,8 @@ export const PLACEMENT_LIMITS = {
   listEntries: 4096,
   /** Characters of an id or name. */
   nameCharacters: 512,
+  /** Of the price that a node asks, what the dearest tier pays: a hundred times. */
+  priceMultiple: 100,
   /** Power of one node: a rack has less. */
   watts: 1_000_000,
   /** Speed of a node, as a multiple of the node that run times are given for. */

@@ -46,6 +46,8 @@ export interface TaskToPlace {
   privacyLevel: PrivacyLevel;
   /** Least reputation of its node, 0 to 1. */
   trustFloor: number;
+  /** What it pays for a slice, as a multiple of what the node asks: that of its tier. */
+  priceMultiple: number;
   /** For the whole run. */
   priceCapMicroFog: number | null;
   latencyCapMilliseconds: number | null;
@@ -122,6 +124,7 @@ const TASK_DEFAULTS: TaskDefaults = {
   features: [],
   privacyLevel: 'public',
   trustFloor: 0,
+  priceMultiple: 1,
   priceCapMicroFog: null,
   latencyCapMilliseconds: null,
   onlyNode: null,

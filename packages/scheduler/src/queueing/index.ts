@@ -63,6 +63,7 @@ export {
 } from './rigid-queue.ts';
 export {
   CREDIT_SCHEDULE,
+  type CreditSchedule,
   creditPermille,
   SERVICE_LEVELS,
   type ServiceLevel,

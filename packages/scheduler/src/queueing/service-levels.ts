@@ -17,7 +17,9 @@ export const SERVICE_LEVELS: Readonly<Record<ServiceTier, ServiceLevel>> = {
 };
 
 /** From which multiple of the promised wait (in thousandths) which share of the price is given back. */
-export const CREDIT_SCHEDULE: readonly { abovePermille: number; creditPermille: number }[] = [
+export type CreditSchedule = readonly { abovePermille: number; creditPermille: number }[];
+
+export const CREDIT_SCHEDULE: CreditSchedule = [
   { abovePermille: 1000, creditPermille: 100 },
   { abovePermille: 1500, creditPermille: 250 },
   { abovePermille: 2000, creditPermille: 500 },
@@ -25,9 +27,13 @@ export const CREDIT_SCHEDULE: readonly { abovePermille: number; creditPermille: 
 ];
 
 /** In thousandths of the price that was paid; 0 when the promise was kept. */
-export function creditPermille(tier: ServiceTier, p95WaitMilliseconds: number): number {
+export function creditPermille(
+  tier: ServiceTier,
+  p95WaitMilliseconds: number,
+  schedule: CreditSchedule = CREDIT_SCHEDULE,
+): number {
   const promised = SERVICE_LEVELS[tier].p95WaitMilliseconds;
-  const reached = CREDIT_SCHEDULE.filter(({ abovePermille }) => p95WaitMilliseconds * 1000 > promised * abovePermille);
+  const reached = schedule.filter(({ abovePermille }) => p95WaitMilliseconds * 1000 > promised * abovePermille);
   return reached.at(-1)?.creditPermille ?? 0;
 }
 
@@ -83,9 +89,13 @@ export function waitBound(waitMilliseconds: number): number {
 
 /**
  * As `settleServiceLevel`, of waits that were counted by `waitBound`: the percentile is then the bound that it lies
- * within. Throws `invalid-request` for counts that are negative or no numbers.
+ * within. Throws `invalid-request` for counts that are negative or no numbers. A schedule has the multiples of the usual one.
  */
-export function settleWaitCounts(tier: ServiceTier, waits: readonly WaitCount[]): Settlement {
+export function settleWaitCounts(
+  tier: ServiceTier,
+  waits: readonly WaitCount[],
+  schedule: CreditSchedule = CREDIT_SCHEDULE,
+): Settlement {
   if (!waits.every((wait) => wait.boundMilliseconds >= 0 && Number.isSafeInteger(wait.count) && wait.count >= 0)) {
     throw new FogError('invalid-request', `the counted waits of ${tier} cannot be settled`, {
       hint: 'counts are whole and not negative',
@@ -96,7 +106,7 @@ export function settleWaitCounts(tier: ServiceTier, waits: readonly WaitCount[])
   let left = percentileRank(count);
   for (const wait of sorted) {
     left -= wait.count;
-    if (count > 0 && left <= 0) return settlementOf(tier, count, wait.boundMilliseconds);
+    if (count > 0 && left <= 0) return settlementOf(tier, count, wait.boundMilliseconds, schedule);
   }
   return settlementOf(tier, 0, null);
 }
@@ -106,9 +116,16 @@ function percentileRank(count: number): number {
   return Math.ceil((count * 95) / 100);
 }
 
-function settlementOf(tier: ServiceTier, count: number, p95WaitMilliseconds: number | null): Settlement {
-  const credit = p95WaitMilliseconds === null ? 0 : creditPermille(tier, p95WaitMilliseconds);
-  return { tier, count, p95WaitMilliseconds, isMet: credit === 0, creditPermille: credit };
+function settlementOf(
+  tier: ServiceTier,
+  count: number,
+  p95WaitMilliseconds: number | null,
+  schedule: CreditSchedule = CREDIT_SCHEDULE,
+): Settlement {
+  const credit = p95WaitMilliseconds === null ? 0 : creditPermille(tier, p95WaitMilliseconds, schedule);
+  // A miss may be worth nothing.
+  const isMet = p95WaitMilliseconds === null || p95WaitMilliseconds <= SERVICE_LEVELS[tier].p95WaitMilliseconds;
+  return { tier, count, p95WaitMilliseconds, isMet, creditPermille: credit };
 }
 
 /** How much of its promised wait is left to a piece of work; negative when it is late. */

@@ -51,6 +51,14 @@ test('estimates: a begun slice is a whole one; memory counts where it is scarcer
   assert.equal(slicesOf({ milliCpu: 500, memoryBytes: 5 * 2 ** 30, others: {} }, 1), 3);
 });
 
+test('estimates: a tier pays a multiple, rounded up; what a task may cost is meant at its price', () => {
+  const offer = node('n', { priceMicroFogPerSlice: 3 });
+  const wanted = task('t', { needs: processors(1), expectedRunMilliseconds: 1, priceMultiple: 2.5 });
+  assert.equal(estimatePair(wanted, offer, NOW).costMicroFog, 8);
+  const capped = (priceCapMicroFog: number) => feasibility({ ...wanted, priceCapMicroFog }, [offer], NOW).ready.length;
+  assert.deepEqual([capped(7), capped(8)], [0, 1]);
+});
+
 test('estimates: the probability to stay never grows with time, and is 1 at the beginning', () => {
   fc.assert(
     fc.property(

@@ -1,5 +1,5 @@
 /** What the scheduler is told of nodes and tasks, from what the coordinator knows of them. Pure. */
-import type { Capacity, Node, NodeDescription, PlacementReason, RuntimeName } from '@fog/contract';
+import type { Capacity, Node, NodeDescription, PlacementReason, RuntimeName, ServiceTier } from '@fog/contract';
 import { placementReputation, type ReputationRecord, unknownReputation, valueClass } from '@fog/economy/reputation';
 import {
   hurdleText,
@@ -13,7 +13,7 @@ import {
 } from '@fog/scheduler/placement';
 import { SERVICE_LEVELS } from '@fog/scheduler/queueing';
 import { PLACEMENT_LIMITS } from '../../limits.ts';
-import type { Hurdle, Needs, PlacementClass, Requirements } from '../requirements.ts';
+import type { Hurdle, Needs, PlacementClass } from '../requirements.ts';
 import type { ExpectedRun } from './run-times.ts';
 
 /** A node as placement sees it. */
@@ -50,12 +50,15 @@ export interface Prices {
   priceOn(node: PricedNode): number;
   /** Whether it asks so much that only jobs that name a budget may be given to it. */
   isTooDear(node: PricedNode): boolean;
+  /** What a tier costs, as a multiple of bronze. */
+  multipleOf(tier: ServiceTier): number;
 }
 
 /** Where there is no market, it is what the node asks. */
 export const ASKED_PRICES: Prices = {
   priceOn: ({ offer }) => offer?.pricePerSlice ?? 0,
   isTooDear: () => false,
+  multipleOf: (tier) => SERVICE_LEVELS[tier].pricePermille / 1000,
 };
 
 /** How far the next result is relied on, for a task of such a price. */
@@ -152,12 +155,15 @@ export interface TaskFacts {
   /** Submit of the job that is first in the class; deadlines count from it. */
   submittedAt: number;
   inputs: TaskToPlace['inputs'];
+  /** What its tier costs, as a multiple of what nodes ask. */
+  priceMultiple: number;
 }
 
 /** Any task of the class. */
-export function taskOf(placement: PlacementClass, { expected, submittedAt, inputs }: TaskFacts): TaskToPlace {
+export function taskOf(placement: PlacementClass, { expected, submittedAt, ...facts }: TaskFacts): TaskToPlace {
   const { requirements } = placement;
   const { deadline, data } = requirements;
+
   return taskToPlace({
     id: placement.id,
     tenant: requirements.submitter,
@@ -166,24 +172,18 @@ export function taskOf(placement: PlacementClass, { expected, submittedAt, input
     runDeviationMilliseconds: expected.deviationMilliseconds,
     deadline:
       deadline === undefined ? null : { atMilliseconds: submittedAt + deadline.within, isStrict: deadline.strict },
-    inputs,
+    ...facts,
     trustFloor: requirements.trust ?? 0,
-    priceCapMicroFog: capAtBronze(requirements),
+    priceCapMicroFog: requirements.budget ?? null,
     latencyCapMilliseconds: requirements.latency ?? null,
     onlyNode: requirements.node,
     affinity: data?.[0] === undefined ? null : { key: data[0], coldStartMilliseconds: 0 },
   });
 }
 
-/** Nodes ask the price of the lowest tier; that of the others is a multiple. */
-function capAtBronze({ budget, tier }: Requirements): number | null {
-  return budget === undefined ? null : Math.floor((budget * 1000) / SERVICE_LEVELS[tier ?? 'bronze'].pricePermille);
-}
-
-/** An estimate as it is told: at the price of the tier. */
-export function expectedOf(estimate: PairEstimate, { tier }: Requirements): PlacementReason['expected'] {
-  const costMicroFog = Math.ceil((estimate.costMicroFog * SERVICE_LEVELS[tier ?? 'bronze'].pricePermille) / 1000);
-  return { ...estimate, costMicroFog, failureRisk: rounded(estimate.failureRisk) };
+/** An estimate as it is told. */
+export function expectedOf(estimate: PairEstimate): PlacementReason['expected'] {
+  return { ...estimate, failureRisk: rounded(estimate.failureRisk) };
 }
 
 /** Four places tell probabilities well enough. */

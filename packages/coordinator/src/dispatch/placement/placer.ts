@@ -10,7 +10,6 @@
 import type { Node, PlacementReason, RouterStrategyName, RuntimeName } from '@fog/contract';
 import { dayOf, reputationOf } from '@fog/economy/reputation';
 import { type NodeOffer, type PlaceIndex, rankNodes, type TaskToPlace } from '@fog/scheduler/placement';
-import { SERVICE_LEVELS } from '@fog/scheduler/queueing';
 import { PLACEMENT_LIMITS } from '../../limits.ts';
 import { costOf } from '../../settlement/job-terms.ts';
 import type { OwnerReputation } from '../../store/reputation-rows.ts';
@@ -168,11 +167,11 @@ export class Placer {
 
   /** What a task of the class is expected to cost where nodes ask no more than is posted: what is at risk with it. */
   valueOf({ placement: { requirements }, kinds }: Pick<PlaceRequest, 'placement' | 'kinds'>): bigint {
-    const posted = this.#fleet.prices.priceOn(ANY_NODE);
+    const { prices } = this.#fleet;
+    const posted = prices.priceOn(ANY_NODE);
     if (posted === 0 || !this.runTimes.isKnown(kinds)) return 0n;
-    const { milliseconds } = this.runTimes.expectedOf(kinds);
-    const { pricePermille } = SERVICE_LEVELS[requirements.tier ?? 'bronze'];
-    return orderOf((costOf(posted, requirements, milliseconds) * BigInt(pricePermille)) / 1000n);
+    const price = Math.round(posted * prices.multipleOf(requirements.tier ?? 'bronze'));
+    return orderOf(costOf(price, requirements, this.runTimes.expectedOf(kinds).milliseconds));
   }
 
   /** How many connected nodes suit the class, whether they have room or not. */
@@ -266,7 +265,7 @@ export class Placer {
         objectives,
         compared: ready.length,
         reputation: rounded(offer.reputation),
-        expected: expectedOf(estimate, placement.requirements),
+        expected: expectedOf(estimate),
       };
       while (places.length < most && reserve(session)) places.push({ session, reason });
       if (places.length === most) break;
@@ -288,9 +287,10 @@ export class Placer {
 
   /** Any task of the class, as the scheduler sees it. */
   task({ placement, submittedAt, kinds }: Pick<PlaceRequest, 'placement' | 'submittedAt' | 'kinds'>): TaskToPlace {
-    const data = placement.requirements.data ?? [];
+    const { data = [], tier = 'bronze' } = placement.requirements;
     const inputs = data.map((digest) => ({ bytes: this.blobs.bytesOf(digest), nodes: this.blobs.nodesOf(digest) }));
-    return taskOf(placement, { expected: this.runTimes.expectedOf(kinds), submittedAt, inputs });
+    const priceMultiple = this.#fleet.prices.multipleOf(tier);
+    return taskOf(placement, { expected: this.runTimes.expectedOf(kinds), submittedAt, inputs, priceMultiple });
   }
 
   /** What in the terms of a class keeps it off the node at this moment. Of a node that is not connected here less is known. */

@@ -139,7 +139,7 @@ export class Planner {
       const place = this.#dependencies.placer.reserveOn(next.node, request, group.made.valueMicroFog);
       if (place === null) continue;
       const { objectives = {} } = requirements;
-      const expected = expectedOf(next.estimate, requirements);
+      const expected = expectedOf(next.estimate);
       const reason: PlacementReason = { by: 'plan', objectives, reputation: place.reputation, expected };
       places.push({ session: place.session, reason });
     }

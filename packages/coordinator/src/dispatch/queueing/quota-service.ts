@@ -1,5 +1,6 @@
 /** Quotas and service levels as the routes ask for them. */
 import { FogError, type Quota, type QuotaLimits, type ServiceLevelRecord } from '@fog/contract';
+import type { CreditSchedule } from '@fog/scheduler/queueing';
 import { decodeCursor, encodeCursor } from '../../access/page-cursor.ts';
 import { DISPATCH_LIMITS } from '../../limits.ts';
 import type { Caller, Page, PageRequest } from '../../service.ts';
@@ -13,6 +14,7 @@ export interface QuotaServiceDependencies {
   database: Database;
   dispatcher: Pick<Dispatcher, 'wake'>;
   quotas: Quotas;
+  credits: () => CreditSchedule;
   now: () => number;
 }
 
@@ -76,8 +78,9 @@ export class QuotaService {
       period === undefined || tier === undefined || principal === undefined
         ? undefined
         : { period: Number(period), tier, principal };
-    const request = { principal: visibleTo(caller), since, after, limit: limit + 1 };
-    const rows = await readServiceLevels(this.#dependencies.database.read, request);
+    const { database, credits } = this.#dependencies;
+    const request = { principal: visibleTo(caller), since, after, limit: limit + 1, credits: credits() };
+    const rows = await readServiceLevels(database.read, request);
     const items = rows.slice(0, limit);
     const last = items.at(-1);
     const next = last === undefined ? '' : `${last.periodStart} ${last.tier} ${last.principal}`;

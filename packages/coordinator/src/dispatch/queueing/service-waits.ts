@@ -6,7 +6,7 @@
  * as long as `timeouts.queue` let it.
  */
 import { parseDuration, SERVICE_TIERS, type ServiceTier } from '@fog/contract';
-import { waitBound } from '@fog/scheduler/queueing';
+import { type CreditSchedule, waitBound } from '@fog/scheduler/queueing';
 import { DISPATCH_LIMITS } from '../../limits.ts';
 import type { ClaimedTask } from '../../store/claim.ts';
 import type { Database, Writer } from '../../store/database.ts';
@@ -149,14 +149,16 @@ export function periodOf(at: number): number {
 export async function settleServiceLevels({
   database,
   keepJobs,
+  credits,
   now,
 }: {
   database: Database;
   keepJobs: string;
+  credits: () => CreditSchedule;
   now: () => number;
 }): Promise<void> {
   await database.write(async (writer) => {
-    await settlePeriods(writer, now());
+    await settlePeriods(writer, now(), credits());
     await removeSettlements(writer, now() - parseDuration(keepJobs));
     await removeStaleUses(writer);
   });

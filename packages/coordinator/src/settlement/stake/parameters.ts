@@ -7,7 +7,7 @@ export interface StakeParameters extends StakingParameters {
   leaseBondPpm: bigint;
   /** Of what a provider earns while its bond is not full: joins the bond. */
   heldBackPpm: bigint;
-  /** Of the treasury, each day: to those who have something at stake. 0: nothing is divided. */
+  /** Of the treasury, each day: to those who have something at stake. */
   epochTreasuryPpm: bigint;
 }
 
@@ -20,7 +20,16 @@ export const FIRST_STAKE_PARAMETERS: Readonly<StakeParameters> = {
 
 /** With what a vote has said. Evidence never becomes older than stake that leaves, or no slash could reach it. */
 export function stakeParametersOf(
-  values: Pick<Parameters, 'unbondingMilliseconds' | 'appealMilliseconds' | 'jailMilliseconds'>,
+  values: Pick<
+    Parameters,
+    | 'unbondingMilliseconds'
+    | 'appealMilliseconds'
+    | 'jailMilliseconds'
+    | 'livenessSlots'
+    | 'livenessAnsweredPpm'
+    | 'epochTreasuryPpm'
+    | 'validatorCommissionMostPpm'
+  >,
 ): StakeParameters {
   const unbondingMilliseconds = Number(values.unbondingMilliseconds);
   return {
@@ -29,5 +38,9 @@ export function stakeParametersOf(
     evidenceAgeMilliseconds: Math.min(FIRST_STAKE_PARAMETERS.evidenceAgeMilliseconds, unbondingMilliseconds - 1),
     appealMilliseconds: Number(values.appealMilliseconds),
     jailMilliseconds: Number(values.jailMilliseconds),
+    livenessSlots: Number(values.livenessSlots),
+    livenessAnsweredPpm: values.livenessAnsweredPpm,
+    epochTreasuryPpm: values.epochTreasuryPpm,
+    commissionMostPpm: values.validatorCommissionMostPpm,
   };
 }
