@@ -2,10 +2,11 @@
  * What the fog orders for its own sake, to know whom it can believe: spot checks, and replicas of a task that is verified
  * again after its escrow has closed. Nodes must not tell them from other work, so they are paid like it. The money is a
  * share of what the treasury keeps of the job that caused them, and never more: whoever is buyer, provider and liar at
- * once cannot draw more from the treasury than it brought there.
+ * once cannot draw more from the treasury than it brought there. What of that members have spent meanwhile is not paid.
  */
 import { assertAmount, portionOf } from '../amounts.ts';
 import { transferId } from '../chart.ts';
+import { TRANSFER_FLAGS } from '../ledger/index.ts';
 import { assertName, assertNumber } from './checks.ts';
 import type { EscrowStep } from './escrow.ts';
 import { ESCROW_LIMITS } from './limits.ts';
@@ -64,11 +65,13 @@ export function payOversight(
     return { record, settlement, transfers: [] };
   }
   const isOpen = record.phase === 'open';
-  const transfer = transferOf(terms.currency, 'payout', {
+  const transfer = transferOf(terms.currency, 'oversight', {
+    // That of a result that a cover pays: a lease is paid once.
     id: transferId('payout', job, partition, fence),
     from: isOpen ? escrowOf(escrow.job) : TREASURY,
     to: walletOf(provider),
     amount,
+    ...(isOpen ? {} : { flags: TRANSFER_FLAGS.balancingDebit }),
     userData128: (BigInt(partition) << 64n) + BigInt(fence),
     userData64: price,
   });
