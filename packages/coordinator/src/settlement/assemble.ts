@@ -1,13 +1,18 @@
 /** Puts together what moves money, where the fog asks for any. */
 import type { CoordinatorSettings } from '@fog/contract';
 import type { Registry } from 'prom-client';
+import type { Bus } from '../bus.ts';
+import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { JobCache } from '../dispatch/job-cache.ts';
 import type { Placer } from '../dispatch/placement/placer.ts';
+import type { PlacementClasses } from '../dispatch/placement-classes.ts';
 import type { Sweep } from '../dispatch/sweeps.ts';
 import { assembleGovernance, type Governance } from '../governance/assemble.ts';
 import { paymentParametersOf } from '../governance/payment-parameters.ts';
 import { LEDGER_HOME_LIMITS, SETTLEMENT_LIMITS } from '../limits.ts';
 import type { Database } from '../store/database.ts';
+import { Arbitration } from './arbitration/arbitration.ts';
+import { ARBITRATION_LIMITS } from './arbitration/limits.ts';
 import { makeFirstMoney } from './genesis.ts';
 import { Market } from './market.ts';
 import { registerLedgerGauges } from './metrics.ts';
@@ -33,6 +38,8 @@ export interface Economy {
   sweeps: Sweep[];
   /** Before anything is asked of it. */
   begin(): Promise<void>;
+  /** Has tasks run again whose results differ: by those who are connected to this dispatcher. */
+  arbitrate(dispatcher: Dispatcher, parts: { classes: PlacementClasses; bus: Pick<Bus, 'publish'> }): void;
   /** Tells what slices cost, and whose nodes get no work, now and whenever that changes. */
   tellPlacer(placer: Pick<Placer, 'setPrices' | 'setJailed'>): void;
 }
@@ -105,6 +112,19 @@ export function assembleEconomy({
     market.onPrices();
     jailed.onChange = (owners) => placer.setJailed(owners);
   };
+  const arbitrate: Economy['arbitrate'] = (dispatcher, { classes, bus }) => {
+    const dispatch = {
+      classes,
+      hints: dispatcher.hints,
+      wake: () => dispatcher.wake(),
+      announce: (classIds: string[]) => dispatcher.announce(classIds),
+      publishStreams: (ids: string[]) => bus.publish({ kind: 'streams', ids }),
+    };
+    const payRuns: Settlement['payRuns'] = (writer, runs) => settlement.payRuns(writer, runs);
+    const arbitration = new Arbitration({ database, jobs, stake, payRuns, now, dispatch });
+    const everyMilliseconds = ARBITRATION_LIMITS.lookMilliseconds;
+    sweeps.push({ name: 'arbitrations', everyMilliseconds, run: () => arbitration.look() });
+  };
   const begin = async () => {
     await makeFirstMoney({ database, ledger, now }, settings.firstSupply);
     await governance.begin();
@@ -113,7 +133,7 @@ export function assembleEconomy({
   };
   const wallets = new Wallets({ database, ledger, market, now });
   const staking = new Staking({ database, stake, now });
-  return { ledger, market, settlement, stake, wallets, staking, governance, sweeps, begin, tellPlacer };
+  return { ledger, market, settlement, stake, wallets, staking, governance, sweeps, begin, arbitrate, tellPlacer };
 }
 
 function registerGauges(registry: Registry, database: Database, now: () => number): void {

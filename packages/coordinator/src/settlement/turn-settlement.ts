@@ -52,7 +52,7 @@ export function settleTurnTask(
 
 type PricedAttempt = TurnAttempt & { price: number; payee: string };
 
-function isPriced(attempt: TurnAttempt): attempt is PricedAttempt {
+export function isPriced(attempt: TurnAttempt): attempt is PricedAttempt {
   return attempt.price !== null && attempt.payee !== null;
 }
 
@@ -67,7 +67,7 @@ function keptQuote(price: number, job: CachedJob, terms: Terms): LeasePrice {
   return quote;
 }
 
-function judgedResult(
+export function judgedResult(
   escrow: Escrow,
   job: CachedJob,
   attempt: PricedAttempt,
