@@ -66,16 +66,18 @@ export function payerOf({ oversight }: Pick<CachedJob, 'oversight'>, jobs: JobCa
   return oversight === null ? null : (jobs.find(oversight.by)?.payment ?? null);
 }
 
-/** Pays for a run what its node reports, as a job of one result would. */
+/** Pays for a run what its node reports, as a job of one result would; no more than its share where others have one. */
 export function payRun(
   { task, job, attempt, payer }: OverseenRun,
   record: EscrowRecord,
   settlement: TaskSettlement = NOTHING_PAID,
+  most?: bigint,
 ): OversightPayment {
   if (!isPriced(attempt)) return { record, settlement, transfers: [] };
   const result = judgedResult(payer, job, attempt, { verdict: 'alone', trusted: new Set() });
   const [price = 0n] = pricesOf([result], payer.buyer, payer.terms);
-  return payOversight(payer, record, settlement, workOf(task, attempt.fence, attempt.payee, price));
+  const work = workOf(task, attempt.fence, attempt.payee, price);
+  return payOversight(payer, record, settlement, most === undefined ? work : { ...work, most });
 }
 
 /** Pays for results of a task that count although its cover has gone: it was verified again. */

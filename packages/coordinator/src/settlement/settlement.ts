@@ -17,6 +17,7 @@ import {
   NOTHING_PAID,
   noteWaits,
   openEscrow,
+  oversightLeft,
   type TaskSettlement,
   writeRecord,
   writeTerms,
@@ -199,7 +200,7 @@ export class Settlement {
     if (held !== null) await stake.tell(held, sequence);
   }
 
-  /** Pays for hidden runs that have proven something. The rows of the jobs that pay are locked. */
+  /** Pays for hidden runs that have proven something together, each the same share. The row of the job that pays is locked. */
   async payRuns(writer: Writer, runs: readonly OverseenRun[]): Promise<void> {
     const { ledger, currency, now } = this.#dependencies;
     const records = await loadEscrows(writer, [...new Set(runs.map(({ payer }) => payer.job))]);
@@ -208,7 +209,13 @@ export class Settlement {
       runs.map(({ task }) => task),
     );
     const moves = new MoneyMoves(currency);
-    payOverseen(runs, { records, settlements, moves });
+    const shares = new Map(
+      runs.map(({ payer }) => {
+        const record = records.get(payer.job);
+        return [payer.job, record === undefined ? 0n : oversightLeft(payer, record) / BigInt(runs.length)];
+      }),
+    );
+    payOverseen(runs, { records, settlements, moves }, shares);
     await saveSettlements(writer, settlements);
     await saveEscrows(writer, records);
     await moves.carryOut(writer, ledger, now());
@@ -241,7 +248,7 @@ export class Settlement {
   }
 }
 
-/** Pays each out of what is kept of its payer, one after the other. */
+/** Pays each out of what is kept of its payer, one after the other. `shares`: the most for each, by payer. */
 function payOverseen(
   runs: readonly OverseenRun[],
   {
@@ -249,11 +256,12 @@ function payOverseen(
     settlements,
     moves,
   }: { records: Map<string, EscrowRecord>; settlements: Map<TurnTask, TaskSettlement>; moves: MoneyMoves },
+  shares: ReadonlyMap<string, bigint> = new Map(),
 ): void {
   for (const run of runs) {
     const record = records.get(run.payer.job);
     if (record === undefined) continue;
-    const step = payRun(run, record, settlements.get(run.task));
+    const step = payRun(run, record, settlements.get(run.task), shares.get(run.payer.job));
     records.set(run.payer.job, step.record);
     settlements.set(run.task, step.settlement);
     if (run.attempt.payee !== null) moves.openWallet(run.attempt.payee);

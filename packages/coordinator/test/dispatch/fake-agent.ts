@@ -38,6 +38,8 @@ export interface FakeAgentOptions {
   runtimes?: RuntimeName[];
   /** Null of an agent that counts nothing. */
   meter?: 'fuel' | null;
+  /** How long its attempts take by its own clock. */
+  ranMilliseconds?: number;
 }
 
 const OUTCOME: { usage: Usage; engine: string; logBytes: number } = {
@@ -84,6 +86,7 @@ export class FakeAgent {
   constructor(fog: Fog, options: FakeAgentOptions) {
     const name = options.name ?? 'node';
     this.#fog = fog;
+    if (options.ranMilliseconds !== undefined) this.ran(options.ranMilliseconds);
     const { owner = 'olga', trusted = false, prefix = '', meter = 'fuel' } = options;
     this.#joining = owner === null ? null : { owner, trusted };
     this.#prefix = prefix;

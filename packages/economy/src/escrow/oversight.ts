@@ -21,8 +21,10 @@ export interface OversightWork {
   partition: number;
   fence: number;
   provider: string;
-  /** Its quote. */
+  /** What it would cost where a cover pays. */
   price: bigint;
+  /** It gets no more: others share what may be spent. Without it, all that may be. */
+  most?: bigint;
 }
 
 export interface OversightStep extends EscrowStep {
@@ -50,14 +52,16 @@ export function payOversight(
   work: OversightWork,
 ): OversightStep {
   const { terms } = escrow;
-  const { job, partition, fence, provider, price } = work;
+  const { job, partition, fence, provider, price, most } = work;
   assertName(job, 'the job');
   assertName(provider, 'a provider');
   assertNumber(partition, { most: ESCROW_LIMITS.tasks, what: 'a partition' });
   assertNumber(fence, { least: 1, what: 'a fence' });
   assertAmount(price, { most: ESCROW_LIMITS.priceMicroFog, what: 'the price of oversight' });
+  if (most !== undefined) assertAmount(most, { what: 'the share of oversight' });
   const { payout } = dividePrice(price, terms);
-  const left = oversightLeft(escrow, record);
+  const all = oversightLeft(escrow, record);
+  const left = most !== undefined && most < all ? most : all;
   const amount = payout < left ? payout : left;
   const isDone =
     settlement.leases.length >= ESCROW_LIMITS.leasesOfTask || settlement.leases.some((lease) => lease.fence === fence);
