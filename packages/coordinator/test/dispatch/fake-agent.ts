@@ -52,6 +52,7 @@ const FINAL = ['succeed', 'fail', 'yield', 'decline'];
 
 export class FakeAgent {
   readonly id: string;
+  readonly owner: string;
   readonly description: NodeDescription;
   /** Attempts that it runs. */
   readonly held = new Map<string, AttemptName>();
@@ -88,6 +89,7 @@ export class FakeAgent {
     this.#fog = fog;
     if (options.ranMilliseconds !== undefined) this.ran(options.ranMilliseconds);
     const { owner = 'olga', trusted = false, prefix = '', meter = 'fuel' } = options;
+    this.owner = owner ?? '';
     this.#joining = owner === null ? null : { owner, trusted };
     this.#prefix = prefix;
     this.id = `n${createHash('sha256').update(name).digest('hex').slice(0, 32)}`;
