@@ -80,13 +80,14 @@ export function payRun(
   return payOversight(payer, record, settlement, most === undefined ? work : { ...work, most });
 }
 
-/** Pays for results of a task that count although its cover has gone: it was verified again. */
+/** Adds what is paid for results of a task that count although its cover has gone: it was verified again. */
 export function payLateResults(
   escrow: Escrow,
-  { record, settlement, leases }: Pick<OversightPayment, 'record' | 'settlement'> & { leases: readonly SettledLease[] },
+  step: OversightPayment & { leases: readonly SettledLease[] },
   { task, job, attempts }: { task: TurnTask; job: CachedJob; attempts: readonly TurnAttempt[] },
 ): OversightPayment {
-  if (!leases.some(({ outcome }) => isUncovered(outcome))) return { record, settlement, transfers: [] };
+  const { leases } = step;
+  if (!leases.some(({ outcome }) => isUncovered(outcome))) return step;
   const unpaid = new Set(leases.filter(({ outcome }) => isUncovered(outcome)).map(({ fence }) => fence));
   const late = attempts.filter((attempt) => unpaid.has(attempt.fence)).filter(isPriced);
   const trusted = new Set<string>();
@@ -95,10 +96,10 @@ export function payLateResults(
   return results.reduce<OversightPayment>(
     (paid, { fence, provider }, index) => {
       const work = workOf(task, fence, provider, prices[index] ?? 0n);
-      const step = payOversight(escrow, paid.record, paid.settlement, work);
-      return { ...step, transfers: [...paid.transfers, ...step.transfers] };
+      const more = payOversight(escrow, paid.record, paid.settlement, work);
+      return { ...more, transfers: [...paid.transfers, ...more.transfers] };
     },
-    { record, settlement, transfers: [] },
+    step,
   );
 }
 

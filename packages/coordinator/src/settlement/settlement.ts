@@ -176,12 +176,11 @@ export class Settlement {
       records.set(task.job, late.record);
       if (job.verification !== null) settlements.set(task, late.settlement);
       for (const { payee } of attempts) if (payee !== null) moves.openWallet(payee);
-      moves.add(step);
       moves.add(late);
       earnings.push(...earningsOf(task, step.leases, { attempts, verdicts, terms: (job.payment as Escrow).terms }));
       const found = { verdicts, attempts, settlement: settlements.get(task) };
       faults.push(...faultsOfTask(task, job, { ...found, now: at }));
-      disputes.push(disputeOf(task, job, found));
+      if (job.verification !== null) disputes.push(disputeOf(task, job, found));
     }
     payOverseen(runs, { records, settlements, moves });
     const held = await holdBack(stake, earnings, { writer, moves, now: at });

@@ -11,7 +11,7 @@ import { type ArbiterRun, drawArbiters, faultOf, type Validator } from '@fog/eco
 import type { CachedJob, JobCache } from '../../dispatch/job-cache.ts';
 import type { PlacementClasses } from '../../dispatch/placement-classes.ts';
 import type { QueueHints } from '../../dispatch/queue-hints.ts';
-import type { Requirements } from '../../dispatch/requirements.ts';
+import type { PlacementNode, Requirements } from '../../dispatch/requirements.ts';
 import { insertHiddenRun, type QueuedRun } from '../../dispatch/verification/hidden-runs.ts';
 import { digestOfOutputs } from '../../dispatch/verification/result-proof.ts';
 import {
@@ -76,6 +76,8 @@ interface Target {
 export class Arbitration {
   readonly #dependencies: ArbitrationDependencies;
   readonly #since: number;
+  /** As this look has found them. */
+  #nodes: Promise<PlacementNode[]> | null = null;
 
   constructor(dependencies: ArbitrationDependencies) {
     this.#dependencies = dependencies;
@@ -86,6 +88,7 @@ export class Arbitration {
   async look(): Promise<void> {
     const { database, stake, now } = this.#dependencies;
     const { underWay, restMilliseconds } = ARBITRATION_LIMITS;
+    this.#nodes = null;
     const running = await readUnderWay(database.read, ['trusted', 'arbiters'], underWay);
     for (const row of running) await this.#harvest(row);
     if (now() >= this.#since + restMilliseconds) {
@@ -96,19 +99,24 @@ export class Arbitration {
   }
 
   async #begin(row: ArbitrationsTable): Promise<void> {
-    const { database, now } = this.#dependencies;
+    const { now } = this.#dependencies;
     const record = readArbitration(row.record);
     if (!(await this.#isAnythingAtStake(record))) return await this.#end(row, record, 'nothing-at-stake');
     const job = await this.#load(row);
     if (job === null) return await this.#end(row, record, 'unanswered');
-    const nodes = await readPlacementNodes(database.read);
+    const nodes = await this.#placementNodes();
     if (!hasTrustedNode(job, nodes)) return await this.#draw({ row, record, job });
     const target = { owner: null, requirements: runRequirements(job, 'trusted') };
     const until = now() + ARBITRATION_LIMITS.patienceMilliseconds + runTime(job);
     await this.#run({ row, record: { ...record, until }, job }, 'trusted', [target]);
   }
 
-  /** Nobody is run again for what no stake answers for. */
+  #placementNodes(): Promise<PlacementNode[]> {
+    this.#nodes ??= readPlacementNodes(this.#dependencies.database.read);
+    return this.#nodes;
+  }
+
+  /** Nothing is run again for what no stake answers for. */
   async #isAnythingAtStake({ parties }: ArbitrationRecord): Promise<boolean> {
     for (const { owner, leasedAt } of parties) {
       if ((await stakeBefore(this.#dependencies.database.read, owner, leasedAt)) > 0n) return true;
@@ -126,7 +134,7 @@ export class Arbitration {
   async #draw({ row, record, job }: Case): Promise<void> {
     const { database, stake, now } = this.#dependencies;
     const parties = partiesOf(record);
-    const nodes = await readPlacementNodes(database.read);
+    const nodes = await this.#placementNodes();
     const owners = [...new Set(nodes.map(({ owner }) => owner))];
     const keys = owners.map((validator) => ({ validator, key: '' }));
     const rows = await loadStakeRows(database.read, 'validators', keys);
