@@ -4,8 +4,8 @@
  */
 import { z } from 'zod';
 import { checkpointSchema, healthReportSchema, taskOutputSchema } from './agent-frames.ts';
-import { failureReasonSchema, yieldReasonSchema } from './states.ts';
 import { ARBITRATION_OUTCOME_NAMES, PROVERS } from './stake.ts';
+import { failureReasonSchema, yieldReasonSchema } from './states.ts';
 import { ACCEPTED_BY, verdictSchema } from './trust.ts';
 
 const onTask = { partition: z.int().nonnegative() };

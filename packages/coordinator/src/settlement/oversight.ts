@@ -93,14 +93,11 @@ export function payLateResults(
   const trusted = new Set<string>();
   const results = late.map((attempt) => judgedResult(escrow, job, attempt, { verdict: 'valid', trusted }));
   const prices = pricesOf(results, escrow.buyer, escrow.terms);
-  return results.reduce<OversightPayment>(
-    (paid, { fence, provider }, index) => {
-      const work = workOf(task, fence, provider, prices[index] ?? 0n);
-      const more = payOversight(escrow, paid.record, paid.settlement, work);
-      return { ...more, transfers: [...paid.transfers, ...more.transfers] };
-    },
-    step,
-  );
+  return results.reduce<OversightPayment>((paid, { fence, provider }, index) => {
+    const work = workOf(task, fence, provider, prices[index] ?? 0n);
+    const more = payOversight(escrow, paid.record, paid.settlement, work);
+    return { ...more, transfers: [...paid.transfers, ...more.transfers] };
+  }, step);
 }
 
 function isUncovered(outcome: SettledLease['outcome']): boolean {

@@ -8,7 +8,10 @@ import { type Answer, prove, stranger, submitVerified } from './strangers.ts';
 export const CHECKED = { mode: 'adaptive', spotChecks: 0.5 } as const;
 
 /** Two credible nodes agree on a task, which becomes a known answer, and rest. */
-export async function knowAnswer(fog: Fog, task: SpecChange['task'] = {}): Promise<{ origin: string; group: LeaseGroup }> {
+export async function knowAnswer(
+  fog: Fog,
+  task: SpecChange['task'] = {},
+): Promise<{ origin: string; group: LeaseGroup }> {
   const makers = [await stranger(fog), await stranger(fog)];
   for (const maker of makers) await prove(fog, maker, 20);
   const origin = await submitVerified(fog, { ...CHECKED, mode: 'replicate' }, {}, task);

@@ -4,16 +4,7 @@ import { readJob, readJobs } from '../../src/store/job-queries.ts';
 import { onBothDatabases, type Scene } from './both-databases.ts';
 import type { Fog } from './fog-harness.ts';
 import { CHECKED, checkedNode, knowAnswer } from './known-answers.ts';
-import {
-  acceptedOutput,
-  honest,
-  RIGHT,
-  standing,
-  stranger,
-  submitVerified,
-  trustOf,
-  wrong,
-} from './strangers.ts';
+import { acceptedOutput, honest, RIGHT, standing, stranger, submitVerified, trustOf, wrong } from './strangers.ts';
 
 async function hiddenJobs(fog: Fog): Promise<string[]> {
   const rows = await fog.database.read.selectFrom('jobs').select('id').where('purpose', '=', 'check').execute();

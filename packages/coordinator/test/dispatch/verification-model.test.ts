@@ -8,13 +8,23 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { FakeAgent } from './fake-agent.ts';
 import { bond, slashes } from '../settlement/bonded-owners.ts';
 import { assertMoney } from '../settlement/money-invariants.ts';
 import { assertStake } from '../settlement/stake-invariants.ts';
+import type { FakeAgent } from './fake-agent.ts';
 import { Fog, temporaryStorage } from './fog-harness.ts';
 import { assertAgreement, assertConsistent, assertPlaces } from './invariants.ts';
-import { type Answer, acceptedOutput, obey, RIGHT, recordOf, stranger, submitVerified, wrong } from './strangers.ts';
+import {
+  type Answer,
+  acceptedOutput,
+  obey,
+  prove,
+  RIGHT,
+  recordOf,
+  stranger,
+  submitVerified,
+  wrong,
+} from './strangers.ts';
 
 const RUNS = Number(process.env.FOG_MODEL_RUNS ?? 15);
 const NODES = 6;
@@ -59,6 +69,9 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('crash' as const) }) },
 );
 
+/** A run costs enough for its fee to be something. */
+const WHOLE = { resources: { cpu: '1', memory: '1Mi', disk: '1Mi' } } as const;
+
 class Game {
   fog: Fog;
   readonly nodes: FakeAgent[] = [];
@@ -81,10 +94,16 @@ class Game {
     }
   }
 
-  /** Everybody has something to lose. */
-  async begin(): Promise<void> {
+  /** Everybody is there, has something to lose, and earns enough for oversight to have a share; half have a record. */
+  async begin(first: readonly Behaviour[]): Promise<void> {
     if (this.fog.economy === null) return;
     for (const owner of new Set(this.nodes.map(({ owner }) => owner))) await bond(this.fog, owner);
+    for (const [number, agent] of this.nodes.entries()) {
+      this.#behave(agent, first[number] ?? 'honest');
+      agent.ran(3_000_000);
+      await agent.connect();
+      if (number >= NODES / 2) await prove(this.fog, agent, 20);
+    }
   }
 
   async run(step: Command): Promise<void> {
@@ -94,7 +113,7 @@ class Game {
       case 'submit': {
         const { mode, quorum, count } = step;
         const checks = mode === 'adaptive' ? { spotChecks: 0.5 } : {};
-        this.jobs.push({ id: await submitVerified(fog, { mode, quorum, ...checks }, { count }), count });
+        this.jobs.push({ id: await submitVerified(fog, { mode, quorum, ...checks }, { count }, WHOLE), count });
         return;
       }
       case 'behave':
@@ -206,11 +225,16 @@ class Game {
 test('whatever nodes do, the invariants hold, tasks end, and what is verified is right', async () => {
   const seed = process.env.FOG_MODEL_SEED === undefined ? Date.now() % 2 ** 31 : Number(process.env.FOG_MODEL_SEED);
   const games = fc.array(command, { minLength: 8, maxLength: 25, size: 'max' });
-  const property = fc.asyncProperty(games, fc.constantFrom('on' as const, 'off' as const), async (steps, economy) => {
+  const economies = fc.constantFrom('on' as const, 'off' as const);
+  const firsts = fc.array(fc.constantFrom(...(['honest', 'honest', 'lying'] as const)), {
+    minLength: NODES,
+    maxLength: NODES,
+  });
+  const property = fc.asyncProperty(games, economies, firsts, async (steps, economy, first) => {
     await using folder = await temporaryStorage();
     const game = new Game(await Fog.open(folder.storage, { economy }));
     try {
-      await game.begin();
+      await game.begin(first);
       for (const step of steps) await game.run(step);
       await game.check();
       await game.finish();

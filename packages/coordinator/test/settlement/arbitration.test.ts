@@ -7,12 +7,24 @@ import { onBothDatabases } from '../dispatch/both-databases.ts';
 import type { Fog, SpecChange } from '../dispatch/fog-harness.ts';
 import { jobRow } from '../dispatch/invariants.ts';
 import { checkedNode, knowAnswer } from '../dispatch/known-answers.ts';
-import { type Answer, acceptedOutput, honest, passing, RIGHT, stranger, submitVerified, wrong } from '../dispatch/strangers.ts';
+import {
+  type Answer,
+  acceptedOutput,
+  honest,
+  passing,
+  RIGHT,
+  stranger,
+  submitVerified,
+  wrong,
+} from '../dispatch/strangers.ts';
 import { bond, FOG, REAL, slashes, stakeOf } from './bonded-owners.ts';
 import { assertMoney, walletOf } from './money-invariants.ts';
 import { assertStake } from './stake-invariants.ts';
 
-const lying = (which: number): Answer => () => wrong(which);
+const lying =
+  (which: number): Answer =>
+  () =>
+    wrong(which);
 
 /** Nodes of owners with a bond, each in a network of its own. They take part only as arbiters: the job excludes them. */
 async function arbiters(fog: Fog, answers: Readonly<Record<string, Answer>>): Promise<void> {
@@ -97,7 +109,9 @@ await onBothDatabases('arbitration', {
     assert.deepEqual((await slashes(fog)).map(({ validator }) => validator).toSorted(), ['mike', 'mona']);
     await untouched(fog, 'vera', ...Object.keys(ARBITERS));
     const paid = (await slashes(fog)).reduce((sum, { paidForTask }) => sum + BigInt(paidForTask), 0n);
-    const charged = (await fog.database.read.selectFrom('tasks').select('settlement').where('job_id', '=', job).execute())[0];
+    const charged = (
+      await fog.database.read.selectFrom('tasks').select('settlement').where('job_id', '=', job).execute()
+    )[0];
     assert.ok(paid <= chargedFor(readSettlement(charged?.settlement ?? '')), 'together no more than the task cost');
     await assertStake(fog.database);
   },
@@ -142,22 +156,30 @@ await onBothDatabases('arbitration', {
     await passing(fog, 240_000);
     assert.equal((await jobRow(fog.database, job)).state, 'failed');
     assert.deepEqual((await slashes(fog)).map(({ validator }) => validator).toSorted(), ['lars', 'liza']);
-    assert.deepEqual((await slashes(fog)).map(({ paidForTask }) => paidForTask), ['0', '0']);
+    assert.deepEqual(
+      (await slashes(fog)).map(({ paidForTask }) => paidForTask),
+      ['0', '0'],
+    );
     await untouched(fog, 'olga', ...Object.keys(ARBITERS));
   },
 
   async 'a trusted node goes before arbiters, who are asked when it does not answer'({ open }) {
     const fog = await open(REAL);
     const ran: string[] = [];
-    const noting = (owner: string): Answer => () => {
-      ran.push(owner);
-      return RIGHT;
-    };
+    const noting =
+      (owner: string): Answer =>
+      () => {
+        ran.push(owner);
+        return RIGHT;
+      };
     await arbiters(fog, { anna: noting('anna'), bert: noting('bert'), cora: noting('cora') });
     const trusted = await stranger(fog, honest, { owner: 'admin', trusted: true, labels: { role: 'arbiter' } });
     await disputed(fog, { liza: lying(1), olga: honest, oleg: honest });
     await passing(fog, 30_000);
-    assert.deepEqual((await slashes(fog)).map(({ provenBy }) => provenBy), ['trusted']);
+    assert.deepEqual(
+      (await slashes(fog)).map(({ provenBy }) => provenBy),
+      ['trusted'],
+    );
     assert.deepEqual(ran, []);
     trusted.onLease = () => undefined;
     for (const owner of ['lars', 'olaf', 'otto']) {

@@ -103,8 +103,16 @@ await onBothDatabases('oversight', {
     assert.equal(out, BigInt(deposited));
     fog = await crash(fog);
     await fog.advance(1000);
-    assert.equal(oversightOf(await Promise.all(jobs.map((job) => paymentOf(fog, job)))), paid, 'a crash pays nothing again');
-    const task = await fog.database.read.selectFrom('tasks').select('settlement').where('job_id', '=', hidden).execute();
+    assert.equal(
+      oversightOf(await Promise.all(jobs.map((job) => paymentOf(fog, job)))),
+      paid,
+      'a crash pays nothing again',
+    );
+    const task = await fog.database.read
+      .selectFrom('tasks')
+      .select('settlement')
+      .where('job_id', '=', hidden)
+      .execute();
     assert.match(task[0]?.settlement ?? '', /"payout":"25"/);
     assert.equal(await assertMoney(fog.database), 0);
   },

@@ -61,7 +61,8 @@ test('many names with little at stake are not drawn for all places: the draw is 
 
 test('another task or another seed draws others, and the same one again the same', () => {
   const candidates = Array.from({ length: 40 }, (_, index) => candidate(`owner-${index}`));
-  const draw = (job: string, seed: string) => drawArbiters({ job, partition: 0 }, { seed, candidates, parties: NOBODY }, 3);
+  const draw = (job: string, seed: string) =>
+    drawArbiters({ job, partition: 0 }, { seed, candidates, parties: NOBODY }, 3);
   assert.deepEqual(draw('j1', 'a'), draw('j1', 'a'));
   assert.notDeepEqual(draw('j1', 'a'), draw('j1', 'b'));
   assert.notDeepEqual(draw('j1', 'a'), draw('j2', 'a'));

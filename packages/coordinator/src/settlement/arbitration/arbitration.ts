@@ -6,7 +6,7 @@
  * waits for no row of an arbitration.
  */
 import { randomBytes } from 'node:crypto';
-import { FogError, type ArbitrationOutcome, type JobEventData, type Prover } from '@fog/contract';
+import { type ArbitrationOutcome, FogError, type JobEventData, type Prover } from '@fog/contract';
 import { type ArbiterRun, drawArbiters, faultOf, type Validator } from '@fog/economy/staking';
 import type { CachedJob, JobCache } from '../../dispatch/job-cache.ts';
 import type { PlacementClasses } from '../../dispatch/placement-classes.ts';
@@ -38,11 +38,11 @@ import {
   compensationOf,
   findingOf,
   partiesOf,
-  readArbitration,
   type RunAnswer,
+  readArbitration,
   storedDraw,
-  wrongParties,
   writeEvidence,
+  wrongParties,
 } from './record.ts';
 
 export interface ArbitrationDependencies {
@@ -286,7 +286,11 @@ export class Arbitration {
 /** Their names, whatever their fences. */
 async function readRunTasks(writer: Writer, jobs: readonly string[]) {
   if (jobs.length === 0) return [];
-  const rows = await writer.selectFrom('tasks').select(['job_id', 'partition', 'fence']).where('job_id', 'in', jobs).execute();
+  const rows = await writer
+    .selectFrom('tasks')
+    .select(['job_id', 'partition', 'fence'])
+    .where('job_id', 'in', jobs)
+    .execute();
   return rows.map(({ job_id: job, partition, fence }) => ({ job, partition, fence }));
 }
 

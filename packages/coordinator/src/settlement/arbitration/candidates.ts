@@ -1,7 +1,13 @@
 /** Where a disputed task may run again, and who may be drawn for it. Pure. */
 import type { ArbiterCandidate, ArbiterParties, Validator } from '@fog/economy/staking';
 import type { CachedJob } from '../../dispatch/job-cache.ts';
-import { hurdleOf, type PlacementNode, placementClass, type Requirements, requirementsOf } from '../../dispatch/requirements.ts';
+import {
+  hurdleOf,
+  type PlacementNode,
+  placementClass,
+  type Requirements,
+  requirementsOf,
+} from '../../dispatch/requirements.ts';
 import { ARBITRATION_LIMITS } from './limits.ts';
 
 /**
