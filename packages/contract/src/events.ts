@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { checkpointSchema, healthReportSchema, taskOutputSchema } from './agent-frames.ts';
+import { ARBITRATION_OUTCOME_NAMES, PROVERS } from './stake.ts';
 import { failureReasonSchema, yieldReasonSchema } from './states.ts';
 import { ACCEPTED_BY, verdictSchema } from './trust.ts';
 
@@ -53,6 +54,14 @@ export const jobEventSchema = z.discriminatedUnion('type', [
   }),
   /** The accepted result was wrong; these outputs take its place. May come after the end of the job. */
   z.strictObject({ type: z.literal('task.corrected'), ...onAttempt, outputs: z.array(taskOutputSchema) }),
+  /** Its results differed: who ran it again, and which of them (by fence) were proven wrong. May come after the end of the job. */
+  z.strictObject({
+    type: z.literal('task.arbitrated'),
+    ...onTask,
+    outcome: z.enum(ARBITRATION_OUTCOME_NAMES),
+    by: z.enum(PROVERS).nullable(),
+    wrong: z.array(z.int().min(1)),
+  }),
   z.strictObject({ type: z.literal('task.declined'), ...onAttempt, message: z.string() }),
   z.strictObject({ type: z.literal('task.checkpointed'), ...onAttempt, checkpoint: checkpointSchema }),
   z.strictObject({ type: z.literal('task.yielded'), ...onAttempt, reason: yieldReasonSchema }),

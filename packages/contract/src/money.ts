@@ -61,6 +61,9 @@ export const jobPaymentSchema = z.strictObject({
   deposited: microFogTextSchema,
   /** To those whose results count. */
   paid: microFogTextSchema,
+  /** Out of what is kept of it, to those who have checked or repeated results: before the rest moved, and after. */
+  oversight: microFogTextSchema,
+  lateOversight: microFogTextSchema,
   /** To the treasury, but for what burned. */
   fees: microFogTextSchema,
   /** Of the fees. */

@@ -107,6 +107,22 @@ const reasonSchema = z
   .max(LIMITS.reasonCharacters)
   .meta({ description: 'For people, up to 4,000 characters' });
 
+/** How a task whose results differ was looked into, and what came of it. */
+export const ARBITRATION_OUTCOMES = {
+  proven: 'results were proven wrong',
+  right: 'the result that was doubted is right',
+  'nothing-at-stake': 'nobody whose result differs had anything at stake',
+  'too-few-arbiters': 'no trusted node ran it again, and too few could be drawn as arbiters',
+  disagreed: 'the arbiters did not agree',
+  unanswered: 'an arbiter did not answer in time',
+} as const;
+export type ArbitrationOutcome = keyof typeof ARBITRATION_OUTCOMES;
+export const ARBITRATION_OUTCOME_NAMES = Object.keys(ARBITRATION_OUTCOMES) as [ArbitrationOutcome];
+
+/** Who proves a result wrong. */
+export const PROVERS = ['trusted', 'arbiters'] as const;
+export type Prover = (typeof PROVERS)[number];
+
 export const slashSchema = z.strictObject({
   fault: faultSchema,
   validator: nameSchema,
@@ -121,9 +137,12 @@ export const slashSchema = z.strictObject({
   decideUntil: timeSchema,
   buyer: nameSchema,
   paidForTask: microFogTextSchema,
-  /** The evidence: digests of the result that the node signed, and of that of a trusted node. */
+  /** The evidence: digests of the result that the node signed, and of that of a trusted node or of all arbiters. */
   claimedDigest: z.string(),
   digest: z.string(),
+  provenBy: z.enum(PROVERS),
+  /** Owners that were drawn; none where a trusted node has proven it. */
+  arbiters: z.array(nameSchema),
   signature: z.string().nullable(),
   appealReason: z.string().nullable(),
   decidedBy: z.string().nullable(),

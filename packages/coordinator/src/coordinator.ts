@@ -269,6 +269,7 @@ async function assembleDispatch({
     metrics: createDispatcherMetrics(httpMetrics.registry, status),
   });
   economy?.tellPlacer(dispatcher.sessions.placer);
+  economy?.arbitrate(dispatcher, basis);
   const space = await openSpace(database, options, httpMetrics.registry);
   return { basis, startedAt, httpMetrics, listening, economy, settlement, queueing, dispatcher, space };
 }

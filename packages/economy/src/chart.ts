@@ -52,6 +52,8 @@ export const TRANSFER_CODES = {
   credit: 13,
   /** Escrow to the buyer: what was not spent. */
   refund: 14,
+  /** Escrow of a job, or the treasury, to a provider: it has checked the results of others, or repeated them. */
+  oversight: 15,
   bond: 20,
   unbond: 21,
   release: 22,

@@ -258,14 +258,15 @@ function validatorTable(validators: readonly ValidatorStanding[], terminal: Term
 }
 
 function slashTable(slashes: readonly SlashRecord[], terminal: Terminal): string {
-  const rows = slashes.map(({ fault, validator, state, amount, decideUntil }) => [
+  const rows = slashes.map(({ fault, validator, state, amount, decideUntil, provenBy }) => [
     fault,
     validator,
     state,
     fog(amount),
     state === 'held' || state === 'appealed' ? momentText(decideUntil, Date.now()) : '',
+    provenBy === 'trusted' ? 'a trusted node' : 'arbiters',
   ]);
-  return renderTable(['slash', 'validator', 'state', 'FOG', 'posts'], rows, stdoutColours(terminal));
+  return renderTable(['slash', 'validator', 'state', 'FOG', 'posts', 'proven by'], rows, stdoutColours(terminal));
 }
 
 function fog(microFogText: string): string {

@@ -119,12 +119,14 @@ function historyTable(entries: readonly WalletEntry[], terminal: Terminal): stri
 
 function paymentTable(payment: JobPayment, terminal: Terminal): string {
   const { phase, currency, maximumPrice, deposited, paid, fees, burned, credits, refunded } = payment;
+  const oversight = BigInt(payment.oversight) + BigInt(payment.lateOversight);
   const rows = [
     ['escrow', phase],
     ['currency', currency],
     ['most for a result', fog(maximumPrice)],
     ['covered with', fog(deposited)],
     ['paid for results', fog(paid)],
+    ['paid for checks of results', fog(String(oversight))],
     ['fees', fog(fees)],
     ['fees that burned', fog(burned)],
     ['credits', fog(credits)],

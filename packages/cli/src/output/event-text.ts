@@ -1,6 +1,6 @@
 /** Events and log records for people. */
 import type { JobEventData, JobEventRecord, LogRecord, NodeEventRecord } from '@fog/contract';
-import { counted, formatBytes, formatDuration, YIELD_REASONS } from '@fog/contract';
+import { ARBITRATION_OUTCOMES, counted, formatBytes, formatDuration, YIELD_REASONS } from '@fog/contract';
 import type { Colours } from '../terminal.ts';
 import { safeText } from './table.ts';
 
@@ -40,6 +40,12 @@ function jobDetail(data: JobEventData): string {
     }
     case 'task.verified':
       return `by ${data.by}, ${counted(data.results, 'result')}`;
+    case 'task.arbitrated': {
+      const { outcome, wrong, by } = data;
+      const which = wrong.length === 0 ? '' : `, of ${counted(wrong.length, 'attempt')} (${wrong.join(', ')})`;
+      const whose = by === null ? '' : by === 'trusted' ? ', by a trusted node' : ', by arbiters';
+      return `${ARBITRATION_OUTCOMES[outcome]}${which}${whose}`;
+    }
     case 'attempt.judged':
       return data.verdict;
     case 'task.corrected': {

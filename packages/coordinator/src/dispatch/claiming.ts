@@ -308,7 +308,8 @@ export class Claiming {
       }
       const isVerified = replica === 'verified';
       const known = jobs.get(job);
-      const price = known.payment === null ? null : tierPrice(sessions.placer.priceOn(session), known.payment.terms);
+      const terms = (known.payment ?? known.oversight)?.terms;
+      const price = terms === undefined ? null : tierPrice(sessions.placer.priceOn(session), terms);
       claims.leases.push({ name, session, suitable, reason, price, job: known, checkpoint, isVerified });
       if (holds.size > 0) claims.filled.push({ classId: placement.id, node: session.nodeId });
       if (replica === undefined) turn.leased(name, { id: session.nodeId, name: session.description.name });

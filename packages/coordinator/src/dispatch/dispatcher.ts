@@ -12,6 +12,7 @@ import { randomBytes } from 'node:crypto';
 import { type AttemptName, attemptKey, FogError } from '@fog/contract';
 import type { Bus, Hint } from '../bus.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
+import { lockPayers } from '../settlement/oversight.ts';
 import type { Settlement } from '../settlement/settlement.ts';
 import { valuesAtRisk } from '../settlement/turn-settlement.ts';
 import { allOf } from '../store/bulk.ts';
@@ -271,6 +272,7 @@ export class Dispatcher {
     const given = claims.leases.map(({ session, ...lease }) => {
       return { ...lease, node: session.nodeId, payee: session.identity.owner };
     });
+    lockPayers(turn, jobs);
     const [, streams] = await allOf([insertLeases(writer, given, at), saveJobs(writer, turn.counts, turn.entries, at)]);
     const expired = await expiredWaits(writer, turn, live, { jobs, classes, sessions: this.sessions, now: at });
     const rooms = await roomsForMoves(writer, classes, turn);

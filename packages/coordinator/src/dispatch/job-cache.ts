@@ -1,6 +1,6 @@
 /** Specifications of jobs, parsed once. They never change, so the cache is never wrong; it only forgets. */
 import { isLongRunning, type JobSpec, parseDuration, type VerificationPolicy } from '@fog/contract';
-import type { Escrow } from '@fog/economy/escrow';
+import type { Escrow, Terms } from '@fog/economy/escrow';
 import { SPOT_CHECK_POLICY } from '@fog/verification';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { storedTerms } from '../settlement/job-terms.ts';
@@ -36,13 +36,15 @@ export interface CachedJob {
   verification: VerificationPolicy | null;
   /** Others may take the places of its attempts. */
   isSpot: boolean;
-  /** A hidden run of a known answer. */
+  /** A hidden run that is put to one node, once: of a known answer, or of a task whose results differ. */
   isCheck: boolean;
   /** Not a user's: in no list. */
   isHidden: boolean;
   terms: LeaseTerms;
   /** Who pays for it, on which terms; null where nobody does. */
   payment: Escrow | null;
+  /** Of a hidden one: the job whose oversight pays for it, and its terms; null where nobody pays. */
+  oversight: { by: string; terms: Terms } | null;
 }
 
 /** Secrets that a specification refers to, and where. */
@@ -75,10 +77,11 @@ interface JobColumns {
   purpose: string;
   lease_terms: string | null;
   payment_terms: string | null;
+  oversight_by: string | null;
 }
 
 const LOAD_JOBS: BulkStatement = {
-  text: 'SELECT j.id, j.submitter, j.submitted_at, j.task_count, j.class_id, j.spec, j.purpose, j.lease_terms, j.payment_terms FROM ROWS AS k CROSS JOIN jobs j WHERE j.id = k.id',
+  text: 'SELECT j.id, j.submitter, j.submitted_at, j.task_count, j.class_id, j.spec, j.purpose, j.lease_terms, j.payment_terms, j.oversight_by FROM ROWS AS k CROSS JOIN jobs j WHERE j.id = k.id',
   columns: { id: 'text' },
 };
 
@@ -94,20 +97,22 @@ type Derived =
   | 'isCheck'
   | 'isHidden'
   | 'terms'
-  | 'payment';
+  | 'payment'
+  | 'oversight';
 type StoredJob = Omit<CachedJob, Derived> & {
   purpose?: string;
   leaseTerms?: string | null;
   paymentTerms?: string | null;
+  oversightBy?: string | null;
 };
 
 export class JobCache {
   readonly #jobs = new Map<string, CachedJob>();
 
-  add({ purpose, leaseTerms, paymentTerms, ...job }: StoredJob): CachedJob {
+  add({ purpose, leaseTerms, paymentTerms, oversightBy = null, ...job }: StoredJob): CachedJob {
     const spec = JSON.parse(job.specText) as JobSpec;
     const { verification } = spec.spec;
-    const isCheck = purpose === 'check';
+    const isCheck = purpose === 'check' || purpose === 'arbitration';
     const paid = storedTerms(paymentTerms ?? null);
     const cached: CachedJob = {
       ...job,
@@ -122,7 +127,8 @@ export class JobCache {
       isCheck,
       isHidden: purpose !== undefined && purpose !== 'user',
       terms: leaseTerms == null ? { seed: null, partitions: job.taskCount } : (JSON.parse(leaseTerms) as LeaseTerms),
-      payment: paid === null ? null : { job: job.id, buyer: job.submitter, terms: paid },
+      payment: paid === null || oversightBy !== null ? null : { job: job.id, buyer: job.submitter, terms: paid },
+      oversight: paid === null || oversightBy === null ? null : { by: oversightBy, terms: paid },
     };
     const oldest = this.#jobs.keys().next();
     if (this.#jobs.size >= DISPATCH_LIMITS.cachedJobs && !oldest.done) this.#jobs.delete(oldest.value);
@@ -170,6 +176,7 @@ export class JobCache {
         purpose: row.purpose,
         leaseTerms: row.lease_terms,
         paymentTerms: row.payment_terms,
+        oversightBy: row.oversight_by,
       });
     }
   }

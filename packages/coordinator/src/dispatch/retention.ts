@@ -3,6 +3,7 @@ import { parseDuration } from '@fog/contract';
 import { VERIFICATION_LIMITS } from '@fog/verification';
 import { sql } from 'kysely';
 import { DISPATCH_LIMITS } from '../limits.ts';
+import { ARBITRATION_LIMITS } from '../settlement/arbitration/limits.ts';
 import type { Database } from '../store/database.ts';
 
 export interface RetentionDependencies {
@@ -71,6 +72,13 @@ async function removeHidden(database: Database, before: number): Promise<void> {
     .select('id')
     .where('purpose', '<>', sql.lit('user'))
     .where('ended_at', '<', before)
+    // Others of the same arbitration may take longer.
+    .where(({ eb, or }) =>
+      or([
+        eb('purpose', '<>', sql.lit('arbitration')),
+        eb('ended_at', '<', before - ARBITRATION_LIMITS.runMilliseconds),
+      ]),
+    )
     .limit(DISPATCH_LIMITS.retentionJobs)
     .execute();
   await Promise.all(ended.map(({ id }) => removeJob(database, id)));

@@ -2,13 +2,18 @@
 import type { CoordinatorSettings } from '@fog/contract';
 import type { CreditSchedule } from '@fog/scheduler/queueing';
 import type { Registry } from 'prom-client';
+import type { Bus } from '../bus.ts';
+import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { JobCache } from '../dispatch/job-cache.ts';
 import type { Placer } from '../dispatch/placement/placer.ts';
+import type { PlacementClasses } from '../dispatch/placement-classes.ts';
 import type { Sweep } from '../dispatch/sweeps.ts';
 import { assembleGovernance, type Governance } from '../governance/assemble.ts';
 import { creditScheduleOf, paymentParametersOf, tierPpmOf } from '../governance/payment-parameters.ts';
 import { LEDGER_HOME_LIMITS, SETTLEMENT_LIMITS } from '../limits.ts';
 import type { Database } from '../store/database.ts';
+import { Arbitration } from './arbitration/arbitration.ts';
+import { ARBITRATION_LIMITS } from './arbitration/limits.ts';
 import { registerEmissionGauges } from './emission/metrics.ts';
 import { emissionSweep } from './emission/new-money.ts';
 import { makeFirstMoney } from './genesis.ts';
@@ -38,6 +43,8 @@ export interface Economy {
   credits: () => CreditSchedule;
   /** Before anything is asked of it. */
   begin(): Promise<void>;
+  /** Has tasks run again whose results differ: by those who are connected to this dispatcher. */
+  arbitrate(dispatcher: Dispatcher, parts: { classes: PlacementClasses; bus: Pick<Bus, 'publish'> }): void;
   /** Tells what slices cost, and whose nodes get no work, now and whenever that changes. */
   tellPlacer(placer: Pick<Placer, 'setPrices' | 'setJailed'>): void;
 }
@@ -111,6 +118,19 @@ export function assembleEconomy({
     market.onPrices();
     jailed.onChange = (owners) => placer.setJailed(owners);
   };
+  const arbitrate: Economy['arbitrate'] = (dispatcher, { classes, bus }) => {
+    const dispatch = {
+      classes,
+      hints: dispatcher.hints,
+      wake: () => dispatcher.wake(),
+      announce: (classIds: string[]) => dispatcher.announce(classIds),
+      publishStreams: (ids: string[]) => bus.publish({ kind: 'streams', ids }),
+    };
+    const payRuns: Settlement['payRuns'] = (writer, runs) => settlement.payRuns(writer, runs);
+    const arbitration = new Arbitration({ database, jobs, stake, payRuns, now, dispatch });
+    const everyMilliseconds = ARBITRATION_LIMITS.lookMilliseconds;
+    sweeps.push({ name: 'arbitrations', everyMilliseconds, run: () => arbitration.look() });
+  };
   const begin = async () => {
     await makeFirstMoney({ database, ledger, now }, settings.firstSupply);
     await governance.begin();
@@ -120,7 +140,20 @@ export function assembleEconomy({
   const wallets = new Wallets({ database, ledger, market, now });
   const staking = new Staking({ database, stake, now });
   const credits = () => creditScheduleOf(governance.parameters.values);
-  return { ledger, market, settlement, stake, wallets, staking, governance, sweeps, credits, begin, tellPlacer };
+  return {
+    ledger,
+    market,
+    settlement,
+    stake,
+    wallets,
+    staking,
+    governance,
+    sweeps,
+    credits,
+    begin,
+    arbitrate,
+    tellPlacer,
+  };
 }
 
 function registerGauges(registry: Registry, database: Database, now: () => number): void {

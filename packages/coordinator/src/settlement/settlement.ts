@@ -17,6 +17,8 @@ import {
   NOTHING_PAID,
   noteWaits,
   openEscrow,
+  oversightLeft,
+  type TaskSettlement,
   writeRecord,
   writeTerms,
 } from '@fog/economy/escrow';
@@ -25,6 +27,7 @@ import type { LeaseWait } from '../dispatch/queueing/service-waits.ts';
 import type { Turn } from '../dispatch/turn.ts';
 import type { TurnTask } from '../dispatch/turn-records.ts';
 import { SETTLEMENT_LIMITS } from '../limits.ts';
+import { insertArbitrations } from '../store/arbitration-rows.ts';
 import { allOf } from '../store/bulk.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { addShares, type EmissionShare } from '../store/emission-rows.ts';
@@ -37,11 +40,13 @@ import {
   saveEscrows,
   saveSettlements,
 } from '../store/settlement-rows.ts';
+import { disputeOf, failedCheck, type NewArbitration } from './arbitration/opening.ts';
 import { type BurningJob, burningAt, claimBurned, sharesOf } from './emission/claims.ts';
 import { type PaymentParameters, termsOf } from './job-terms.ts';
 import { readLedgerAccount } from './ledger-queries.ts';
 import type { Market } from './market.ts';
 import { MoneyMoves } from './money-moves.ts';
+import { type OverseenRun, passedChecks, payerOf, payLateResults, payRun } from './oversight.ts';
 import type { SqlLedger } from './sql-ledger.ts';
 import { faultsOfTask } from './stake/faults.ts';
 import { type Earning, earningsOf, holdBack } from './stake/held-back.ts';
@@ -120,7 +125,7 @@ export class Settlement {
    */
   async settle(
     writer: Writer,
-    { payments, rows }: Pick<Turn, 'payments' | 'rows'>,
+    { payments, rows, verification: { checks } }: Pick<Turn, 'payments' | 'rows' | 'verification'>,
     waits: readonly LeaseWait[],
   ): Promise<void> {
     const { jobs, ledger, currency, stake, now } = this.#dependencies;
@@ -128,10 +133,16 @@ export class Settlement {
       ({ job }) => jobs.get(job).payment !== null,
     );
     const waited = waits.filter(({ job }) => jobs.get(job).payment !== null);
-    if (paid.length === 0 && waited.length === 0) return;
-    const records = await loadEscrows(writer, [...new Set([...paid, ...waited].map(({ job }) => job))]);
+    if (paid.length === 0 && waited.length === 0 && checks.length === 0) return;
+    await jobs.load(
+      writer,
+      checks.flatMap(({ job }) => jobs.get(job).oversight?.by ?? []),
+    );
+    const runs = passedChecks(checks, { rows, jobs });
+    const payers = runs.map(({ payer: { job } }) => job);
+    const records = await loadEscrows(writer, [...new Set([...paid, ...waited].map(({ job }) => job).concat(payers))]);
     // Others have one result, which is accepted once.
-    const several = paid.filter(({ job }) => jobs.get(job).verification !== null);
+    const several = [...paid.filter(({ job }) => jobs.get(job).verification !== null), ...runs.map(({ task }) => task)];
     const settlements = await loadSettlements(writer, several);
     const trusted = await readTrusted(writer, paid.filter(({ job }) => isMetered(jobs, job)).flatMap(nodesOf(rows)));
     const at = now();
@@ -145,6 +156,10 @@ export class Settlement {
     const earnings: Earning[] = [];
     const faults: NewFault[] = [];
     const shares: EmissionShare[] = [];
+    const disputes: (NewArbitration | null)[] = checks.map((check) => {
+      const job = jobs.get(check.job);
+      return failedCheck(check, { job, payer: payerOf(job, jobs), attempts: rows.attemptsOf(check) });
+    });
     for (const task of paid) {
       const job = jobs.get(task.job);
       const record = records.get(task.job);
@@ -160,25 +175,55 @@ export class Settlement {
         trusted,
         now: at,
       });
-      records.set(task.job, step.record);
-      if (job.verification !== null) settlements.set(task, step.settlement);
+      const late = payLateResults(job.payment as Escrow, step, { task, job, attempts });
+      records.set(task.job, late.record);
+      if (job.verification !== null) settlements.set(task, late.settlement);
       for (const { payee } of attempts) if (payee !== null) moves.openWallet(payee);
-      moves.add(step);
+      moves.add(late);
       const { terms } = job.payment as Escrow;
       earnings.push(...earningsOf(task, step.leases, { attempts, verdicts, terms }));
       shares.push(...sharesOf(task, step.leases, { attempts, terms }));
-      faults.push(...faultsOfTask(task, job, { verdicts, settlement: settlements.get(task), now: at }));
+      const found = { verdicts, attempts, settlement: settlements.get(task) };
+      faults.push(...faultsOfTask(task, job, { ...found, now: at }));
+      if (job.verification !== null) disputes.push(disputeOf(task, job, found));
     }
+    payOverseen(runs, { records, settlements, moves });
     const held = await holdBack(stake, earnings, { writer, moves, now: at });
     // PostgreSQL works on the records while the ledger's first statements are written: the rows of the jobs are locked.
-    const [, , , , sequence] = await allOf([
+    const [, , , , , sequence] = await allOf([
       addShares(writer, shares),
       saveSettlements(writer, settlements),
       saveEscrows(writer, records),
       insertFaults(writer, faults),
+      insertArbitrations(
+        writer,
+        disputes.filter((dispute) => dispute !== null),
+        at,
+      ),
       moves.carryOut(writer, ledger, at),
     ]);
     if (held !== null) await stake.tell(held, sequence);
+  }
+
+  /** Pays for hidden runs that have proven something together, each the same share. The row of the job that pays is locked. */
+  async payRuns(writer: Writer, runs: readonly OverseenRun[]): Promise<void> {
+    const { ledger, currency, now } = this.#dependencies;
+    const records = await loadEscrows(writer, [...new Set(runs.map(({ payer }) => payer.job))]);
+    const settlements = await loadSettlements(
+      writer,
+      runs.map(({ task }) => task),
+    );
+    const moves = new MoneyMoves(currency);
+    const shares = new Map(
+      runs.map(({ payer }) => {
+        const record = records.get(payer.job);
+        return [payer.job, record === undefined ? 0n : oversightLeft(payer, record) / BigInt(runs.length)];
+      }),
+    );
+    payOverseen(runs, { records, settlements, moves }, shares);
+    await saveSettlements(writer, settlements);
+    await saveEscrows(writer, records);
+    await moves.carryOut(writer, ledger, now());
   }
 
   /** Gives back what is left of jobs that have ended. Answers how many; there may be more. */
@@ -209,6 +254,27 @@ export class Settlement {
       await claimBurned(writer, burning, { ledger, now: now() });
       return closed.size;
     });
+  }
+}
+
+/** Pays each out of what is kept of its payer, one after the other. `shares`: the most for each, by payer. */
+function payOverseen(
+  runs: readonly OverseenRun[],
+  {
+    records,
+    settlements,
+    moves,
+  }: { records: Map<string, EscrowRecord>; settlements: Map<TurnTask, TaskSettlement>; moves: MoneyMoves },
+  shares: ReadonlyMap<string, bigint> = new Map(),
+): void {
+  for (const run of runs) {
+    const record = records.get(run.payer.job);
+    if (record === undefined) continue;
+    const step = payRun(run, record, settlements.get(run.task), shares.get(run.payer.job));
+    records.set(run.payer.job, step.record);
+    settlements.set(run.task, step.settlement);
+    if (run.attempt.payee !== null) moves.openWallet(run.attempt.payee);
+    moves.add(step);
   }
 }
 

@@ -78,7 +78,7 @@ const NOBODY: ReadonlySet<string> = new Set();
 
 type PricedAttempt = TurnAttempt & { price: number; payee: string };
 
-function isPriced(attempt: TurnAttempt): attempt is PricedAttempt {
+export function isPriced(attempt: TurnAttempt): attempt is PricedAttempt {
   return attempt.price !== null && attempt.payee !== null;
 }
 
@@ -93,7 +93,7 @@ function keptQuote(price: number, job: CachedJob, terms: Terms): LeasePrice {
   return quote;
 }
 
-function judgedResult(
+export function judgedResult(
   escrow: Escrow,
   job: CachedJob,
   attempt: PricedAttempt,

@@ -128,9 +128,11 @@ export class Wallets {
     if (row.escrow === null || terms === null || terms.currency === null) {
       throw new FogError('not-found', `nobody pays for job ${job}`);
     }
-    const { phase, deposited, paid, fees, burned, credits, refunded } = readRecord(row.escrow);
+    const { phase, deposited, paid, oversight, lateOversight, fees, burned, credits, refunded } = readRecord(
+      row.escrow,
+    );
     const { currency, maximumPrice } = terms;
-    const amounts = { maximumPrice, deposited, paid, fees, burned, credits, refunded };
+    const amounts = { maximumPrice, deposited, paid, oversight, lateOversight, fees, burned, credits, refunded };
     return { job, currency, phase, ...(texts(amounts) as Record<keyof typeof amounts, string>) };
   }
 

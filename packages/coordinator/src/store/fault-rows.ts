@@ -1,4 +1,4 @@
-/** Results that trusted nodes have proven wrong, and what has become of that. */
+/** Results that trusted nodes or arbiters have proven wrong, and what has become of that. */
 import { sql } from 'kysely';
 import { type BulkStatement, runBulk } from './bulk.ts';
 import type { Reader, Writer } from './database.ts';
@@ -76,6 +76,32 @@ export async function insertFaults(writer: Writer, faults: readonly NewFault[]):
       ...[String(fault.slashPpm), String(fault.insurancePpm), String(fault.paidForTask)],
     ]),
   );
+}
+
+export interface ArbitratedFault extends NewFault {
+  leasedAt: number;
+  signature: string | null;
+  /** JSON of the draw and of what the arbiters found; null where a trusted node has proven it. */
+  evidence: string | null;
+}
+
+/** With all that is known of the attempt, whose row may be gone by now. */
+export async function insertArbitratedFaults(writer: Writer, faults: readonly ArbitratedFault[]): Promise<void> {
+  if (faults.length === 0) return;
+  const rows = faults.map((fault) => ({
+    fault: fault.fault,
+    ...{ job_id: fault.job, partition: fault.partition, fence: fault.fence, validator: fault.validator },
+    ...{ node_id: fault.nodeId, buyer: fault.buyer, leased_at: fault.leasedAt, found_at: fault.foundAt },
+    ...{ claimed_digest: fault.claimedDigest, digest: fault.digest, signature: fault.signature },
+    ...{ slash_ppm: String(fault.slashPpm), insurance_ppm: String(fault.insurancePpm) },
+    ...{ paid_for_task: String(fault.paidForTask), state: 'waiting', try_at: fault.foundAt, evidence: fault.evidence },
+    ...{ void_reason: null, appeal_reason: null, decided_by: null, decision_reason: null },
+  }));
+  await writer
+    .insertInto('stake_faults')
+    .values(rows)
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
 }
 
 /** Those that wait and whose time has come, the oldest first. */

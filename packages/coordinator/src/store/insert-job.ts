@@ -168,15 +168,24 @@ export async function insertPinnedTasks(
   );
 }
 
-/** What its leases say, null: nothing else; and what it is for: jobs that are verified, and those that serve them. */
+/** What is said of a job that is verified, or serves those that are. */
+export interface Disguise {
+  purpose: 'user' | 'check' | 'comparison' | 'arbitration';
+  /** What its leases say; null: nothing else. */
+  leaseTerms: string | null;
+  /** Of a hidden one: which job's oversight pays for it, and on which terms. */
+  oversight?: { by: string; terms: string } | null;
+}
+
 export async function disguiseJob(
   writer: Writer,
   id: string,
-  job: { purpose: 'user' | 'check' | 'comparison'; leaseTerms: string | null },
+  { purpose, leaseTerms, oversight }: Disguise,
 ): Promise<void> {
+  const paid = oversight == null ? {} : { payment_terms: oversight.terms, oversight_by: oversight.by };
   await writer
     .updateTable('jobs')
-    .set({ purpose: job.purpose, lease_terms: job.leaseTerms })
+    .set({ purpose, lease_terms: leaseTerms, ...paid })
     .where('id', '=', id)
     .execute();
 }

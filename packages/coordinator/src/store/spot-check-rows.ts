@@ -3,7 +3,7 @@ import { type IssuedSpotCheck, judgeSpotCheck, type KnownAnswer, type SpotCheck 
 import type { PlacementClass, Requirements } from '../dispatch/requirements.ts';
 import { placementClass } from '../dispatch/requirements.ts';
 import { evidenceOfAnswer } from '../dispatch/verification/evidence.ts';
-import type { CheckedAnswer, Judgement, NewAnswer } from '../dispatch/verification/step-effects.ts';
+import type { CheckedAnswer, CheckOutcome, Judgement, NewAnswer } from '../dispatch/verification/step-effects.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { type BulkStatement, runBulk } from './bulk.ts';
 import type { Writer } from './database.ts';
@@ -79,12 +79,16 @@ async function replaceAnswer(writer: Writer, before: KnownAnswer, after: KnownAn
   return saved.length > 0;
 }
 
-/** Judges what nodes have said. Answers the verdicts, and the tasks whose accepted result has come into doubt. */
+/**
+ * Judges what nodes have said. Answers the verdicts on nodes, the tasks whose accepted result has come into doubt, and what
+ * has come of each check.
+ */
 export async function judgeChecks(
   writer: Writer,
   checked: readonly CheckedAnswer[],
-): Promise<{ judged: Judgement[]; disputed: SpotCheck['task'][] }> {
+): Promise<{ judged: Judgement[]; disputed: SpotCheck['task'][]; outcomes: CheckOutcome[] }> {
   const judged: Judgement[] = [];
+  const outcomes: CheckOutcome[] = [];
   const disputed: SpotCheck['task'][] = [];
   for (const { job, runtime, digest, submitter, valueMicroFog } of checked) {
     const row = await writer
@@ -106,13 +110,15 @@ export async function judgeChecks(
       throw new StaleRows('a known answer has changed since it was read');
     }
     if (answer === null && before !== null) await deleteAnswer(writer, before);
+    const { owners = [], prefixes = [] } = before ?? {};
+    outcomes.push({ job, partition: check.task.partition, verdict, expected: check.expected, owners, prefixes });
     if (verdict === 'disputed') disputed.push(check.task);
     else {
       const evidence = evidenceOfAnswer(verdict, { owner: check.owner, submitter, valueMicroFog });
       judged.push({ node: check.nodeId, runtime, verdict, task: check.task, evidence });
     }
   }
-  return { judged, disputed };
+  return { judged, disputed, outcomes };
 }
 
 async function deleteAnswer(writer: Writer, { task }: KnownAnswer): Promise<void> {

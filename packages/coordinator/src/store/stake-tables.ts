@@ -40,9 +40,28 @@ export interface StakeFaultsTable {
   /** When a waiting one is looked at next. */
   try_at: number;
   void_reason: string | null;
+  /** JSON of the draw of arbiters and of what they found; null where a trusted node has proven it. */
+  evidence: string | null;
   appeal_reason: string | null;
   decided_by: string | null;
   decision_reason: string | null;
+}
+
+/** A task whose results differ, until it is known which of them are wrong. */
+export interface ArbitrationsTable {
+  /** JOB/PARTITION/FENCE, of the newest of the results. */
+  id: string;
+  job_id: string;
+  partition: number;
+  /** The job whose oversight pays for it. */
+  paid_by: string;
+  /** `open`, `trusted` and `arbiters` while it is under way, then an outcome: see settlement/arbitration/record.ts. */
+  state: string;
+  opened_at: number;
+  /** Null while it is under way. */
+  ended_at: number | null;
+  /** JSON of ArbitrationRecord. */
+  record: string;
 }
 
 export interface StakeValidatorsTable {
@@ -62,6 +81,7 @@ export interface StakeTables {
   stake_marks: StakeMarksTable;
   stake_totals: StakeTotalsTable;
   stake_faults: StakeFaultsTable;
+  arbitrations: ArbitrationsTable;
   /** Only what is asked for by name; the rest by stake-rows.ts. */
   stake_validators: StakeValidatorsTable;
   stake_delegations: StakeDelegationsTable;

@@ -79,7 +79,10 @@ export interface JobsTable {
   idempotency_key: string | null;
   /** Name of the deployment that it runs a revision of; it ends only when it is closed. Null for other jobs. */
   deployment: string | null;
-  /** `user`; hidden, in no list and no count of users: `check`, a run of a known answer, and `comparison`, of a script. */
+  /**
+   * `user`; hidden, in no list and no count of users: `check`, a run of a known answer, `comparison`, of a script, and
+   * `arbitration`, of a task whose results differ.
+   */
   purpose: Generated<string>;
   /** JSON of LeaseTerms: what its leases say in place of its own; null for jobs that are not verified. */
   lease_terms: Generated<string | null>;
@@ -89,6 +92,8 @@ export interface JobsTable {
   escrow: Generated<string | null>;
   /** 1 while money of it may lie in escrow. */
   escrow_open: Generated<number>;
+  /** Of a hidden one: the job whose oversight pays for it, by these terms. Null where nobody pays. */
+  oversight_by: Generated<string | null>;
 }
 
 export interface TasksTable {

@@ -60,6 +60,7 @@ export async function saveVerification(
   if (saved.length !== rows.length) throw new StaleRows('the verification of a task has changed since it was read');
   await insertAnswers(writer, answers, now);
   const checks = await judgeChecks(writer, checked);
+  verification.checks.push(...checks.outcomes);
   await reopen(writer, checks.disputed, now);
   const all = [...judged, ...checks.judged];
   const learnt = await recordVerdicts(writer, all, now);

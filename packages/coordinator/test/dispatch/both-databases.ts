@@ -80,6 +80,7 @@ const TABLES: readonly (keyof Tables)[] = [
   'stake_marks',
   'stake_totals',
   'stake_faults',
+  'arbitrations',
   'dao_network',
   'dao_parameters',
   'dao_audit',

@@ -38,6 +38,8 @@ export interface FakeAgentOptions {
   runtimes?: RuntimeName[];
   /** Null of an agent that counts nothing. */
   meter?: 'fuel' | null;
+  /** How long its attempts take by its own clock. */
+  ranMilliseconds?: number;
 }
 
 const OUTCOME: { usage: Usage; engine: string; logBytes: number } = {
@@ -50,6 +52,7 @@ const FINAL = ['succeed', 'fail', 'yield', 'decline'];
 
 export class FakeAgent {
   readonly id: string;
+  readonly owner: string;
   readonly description: NodeDescription;
   /** Attempts that it runs. */
   readonly held = new Map<string, AttemptName>();
@@ -84,7 +87,9 @@ export class FakeAgent {
   constructor(fog: Fog, options: FakeAgentOptions) {
     const name = options.name ?? 'node';
     this.#fog = fog;
+    if (options.ranMilliseconds !== undefined) this.ran(options.ranMilliseconds);
     const { owner = 'olga', trusted = false, prefix = '', meter = 'fuel' } = options;
+    this.owner = owner ?? '';
     this.#joining = owner === null ? null : { owner, trusted };
     this.#prefix = prefix;
     this.id = `n${createHash('sha256').update(name).digest('hex').slice(0, 32)}`;

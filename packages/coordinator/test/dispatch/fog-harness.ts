@@ -162,6 +162,7 @@ export class Fog implements AsyncDisposable {
       warn,
     });
     this.economy?.tellPlacer(this.dispatcher.sessions.placer);
+    this.economy?.arbitrate(this.dispatcher, { classes, bus });
     this.nodes = new Nodes({ database, dispatcher: this.dispatcher, bus, coordinatorId, now });
     const queueRoom = () => (options.queuedTasks ?? 5_000_000) - this.sweeps.queuedTasks;
     const allNodes = () => readPlacementNodes(database.read);

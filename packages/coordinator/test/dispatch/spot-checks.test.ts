@@ -1,50 +1,10 @@
 /** Known answers, put to proven nodes as jobs that nobody sees and that no node can tell from others. */
 import assert from 'node:assert/strict';
-import type { LeaseGroup } from '@fog/contract';
 import { readJob, readJobs } from '../../src/store/job-queries.ts';
 import { onBothDatabases, type Scene } from './both-databases.ts';
-import type { FakeAgent } from './fake-agent.ts';
 import type { Fog } from './fog-harness.ts';
-import {
-  type Answer,
-  acceptedOutput,
-  honest,
-  prove,
-  RIGHT,
-  standing,
-  stranger,
-  submitVerified,
-  trustOf,
-  wrong,
-} from './strangers.ts';
-
-const CHECKED = { mode: 'adaptive', spotChecks: 0.5 } as const;
-
-/** Two credible nodes agree on a task, which becomes a known answer, and rest. */
-async function knowAnswer(fog: Fog): Promise<{ origin: string; group: LeaseGroup }> {
-  const makers = [await stranger(fog), await stranger(fog)];
-  for (const maker of makers) await prove(fog, maker, 20);
-  const origin = await submitVerified(fog, { ...CHECKED, mode: 'replicate' });
-  await fog.settle();
-  for (const maker of makers) await fog.nodes.cordon(maker.id, true, 'root');
-  const [group] = makers[0]?.groups ?? [];
-  assert.ok(group !== undefined && group.job === origin);
-  return { origin, group };
-}
-
-/** A proven node that works until it has got a check. */
-async function checkedNode(fog: Fog, answer: Answer): Promise<{ agent: FakeAgent; jobs: string[]; check: LeaseGroup }> {
-  const agent = await stranger(fog, answer);
-  await prove(fog, agent, 1_000_000);
-  const jobs: string[] = [];
-  for (let tries = 0; tries < 40; tries += 1) {
-    jobs.push(await submitVerified(fog, CHECKED));
-    await fog.settle();
-    const check = agent.groups.find(({ job }) => !jobs.includes(job));
-    if (check !== undefined) return { agent, jobs, check };
-  }
-  throw new Error('no check was issued');
-}
+import { CHECKED, checkedNode, knowAnswer } from './known-answers.ts';
+import { acceptedOutput, honest, RIGHT, standing, stranger, submitVerified, trustOf, wrong } from './strangers.ts';
 
 async function hiddenJobs(fog: Fog): Promise<string[]> {
   const rows = await fog.database.read.selectFrom('jobs').select('id').where('purpose', '=', 'check').execute();

@@ -2,15 +2,29 @@
  * Random games of nodes that compute right, lie, withhold, fail and vanish under verified jobs. Whatever they do: the
  * invariants of the database hold, no two replicas of a task are of one owner or network, every task ends once honest
  * and trusted nodes are there, and what a quorum or a trusted node has accepted is right, since these liars do not
- * collude. A failure prints its seed; FOG_MODEL_SEED runs it again, FOG_MODEL_RUNS sets how many games there are.
+ * collude. Where the fog asks for money, every escrow closes with nothing in it, and of those who have a bond nobody
+ * loses any of it but who has lied. A failure prints its seed; FOG_MODEL_SEED runs it again, FOG_MODEL_RUNS sets how many games there are.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { bond, slashes } from '../settlement/bonded-owners.ts';
+import { assertMoney } from '../settlement/money-invariants.ts';
+import { assertStake } from '../settlement/stake-invariants.ts';
 import type { FakeAgent } from './fake-agent.ts';
 import { Fog, temporaryStorage } from './fog-harness.ts';
 import { assertAgreement, assertConsistent, assertPlaces } from './invariants.ts';
-import { type Answer, acceptedOutput, obey, RIGHT, recordOf, stranger, submitVerified, wrong } from './strangers.ts';
+import {
+  type Answer,
+  acceptedOutput,
+  obey,
+  prove,
+  RIGHT,
+  recordOf,
+  stranger,
+  submitVerified,
+  wrong,
+} from './strangers.ts';
 
 const RUNS = Number(process.env.FOG_MODEL_RUNS ?? 15);
 const NODES = 6;
@@ -55,12 +69,17 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('crash' as const) }) },
 );
 
+/** A run costs enough for its fee to be something. */
+const WHOLE = { resources: { cpu: '1', memory: '1Mi', disk: '1Mi' } } as const;
+
 class Game {
   fog: Fog;
   readonly nodes: FakeAgent[] = [];
   readonly jobs: { id: string; count: number }[] = [];
-  /** Nodes that were trusted while they lied: what they say counts. */
+  /** Whose nodes have lied; and whether one of them was trusted at that time: what it says counts. */
+  readonly liars = new Set<string>();
   hasTrustedLiar = false;
+  readonly #trusted = new Set<FakeAgent>();
   #lies = 0;
 
   constructor(fog: Fog) {
@@ -75,13 +94,26 @@ class Game {
     }
   }
 
+  /** Everybody is there, has something to lose, and earns enough for oversight to have a share; half have a record. */
+  async begin(first: readonly Behaviour[]): Promise<void> {
+    if (this.fog.economy === null) return;
+    for (const owner of new Set(this.nodes.map(({ owner }) => owner))) await bond(this.fog, owner);
+    for (const [number, agent] of this.nodes.entries()) {
+      this.#behave(agent, first[number] ?? 'honest');
+      agent.ran(3_000_000);
+      await agent.connect();
+      if (number >= NODES / 2) await prove(this.fog, agent, 20);
+    }
+  }
+
   async run(step: Command): Promise<void> {
     const { fog } = this;
     const target = this.nodes['node' in step ? step.node : 0] as FakeAgent;
     switch (step.do) {
       case 'submit': {
         const { mode, quorum, count } = step;
-        this.jobs.push({ id: await submitVerified(fog, { mode, quorum }, { count }), count });
+        const checks = mode === 'adaptive' ? { spotChecks: 0.5 } : {};
+        this.jobs.push({ id: await submitVerified(fog, { mode, quorum, ...checks }, { count }, WHOLE), count });
         return;
       }
       case 'behave':
@@ -93,6 +125,8 @@ class Game {
         return await target.disconnect();
       case 'trust':
         if (step.trusted) this.#behave(target, 'honest');
+        if (step.trusted) this.#trusted.add(target);
+        else this.#trusted.delete(target);
         return await fog.nodes.trust(target.id, step.trusted, 'root').catch((error: { code?: string }) => {
           assert.equal(error.code, 'not-found');
         });
@@ -129,6 +163,13 @@ class Game {
     await assertConsistent(this.fog.database);
     await assertPlaces(this.fog);
     assertAgreement(this.fog);
+    if (this.fog.economy === null) return;
+    await assertMoney(this.fog.database);
+    await assertStake(this.fog.database);
+    if (this.hasTrustedLiar) return;
+    for (const { validator, fault } of await slashes(this.fog)) {
+      assert.ok(this.liars.has(validator), `${validator} is slashed for ${fault}, and has never lied`);
+    }
   }
 
   async finish(): Promise<void> {
@@ -172,6 +213,8 @@ class Game {
       declining: () => RIGHT,
       silent: () => RIGHT,
     };
+    if (as === 'lying') this.liars.add(agent.owner);
+    if (as === 'lying' && this.#trusted.has(agent)) this.hasTrustedLiar = true;
     obey(agent, answers[as]);
     if (as === 'withholding') agent.onReveal = () => undefined;
     if (as === 'declining') agent.onLease = (name) => queueMicrotask(() => agent.decline(name));
@@ -181,14 +224,23 @@ class Game {
 
 test('whatever nodes do, the invariants hold, tasks end, and what is verified is right', async () => {
   const seed = process.env.FOG_MODEL_SEED === undefined ? Date.now() % 2 ** 31 : Number(process.env.FOG_MODEL_SEED);
-  const property = fc.asyncProperty(fc.array(command, { minLength: 8, maxLength: 25, size: 'max' }), async (steps) => {
+  const games = fc.array(command, { minLength: 8, maxLength: 25, size: 'max' });
+  const economies = fc.constantFrom('on' as const, 'off' as const);
+  const firsts = fc.array(fc.constantFrom(...(['honest', 'honest', 'lying'] as const)), {
+    minLength: NODES,
+    maxLength: NODES,
+  });
+  const property = fc.asyncProperty(games, economies, firsts, async (steps, economy, first) => {
     await using folder = await temporaryStorage();
-    const game = new Game(await Fog.open(folder.storage));
+    const game = new Game(await Fog.open(folder.storage, { economy }));
     try {
+      await game.begin(first);
       for (const step of steps) await game.run(step);
       await game.check();
       await game.finish();
       await game.check();
+      await game.fog.advance(1000);
+      assert.equal(await assertMoney(game.fog.database), 0, 'every escrow closes');
     } finally {
       await game.fog[Symbol.asyncDispose]();
     }

@@ -1,5 +1,6 @@
 /** What must hold of money whenever nothing is under way. */
 import assert from 'node:assert/strict';
+import { portionOf } from '@fog/economy/amounts';
 import { accountId, CURRENCIES, type Currency } from '@fog/economy/chart';
 import { balanceOf, readRecord, readTerms } from '@fog/economy/escrow';
 import { readLedgerBalance } from '../../src/settlement/ledger-queries.ts';
@@ -15,7 +16,9 @@ export async function assertMoney({ read }: Pick<Database, 'read'>): Promise<num
   let open = 0;
   for (const { id, payment_terms: terms, escrow, escrow_open: isOpen } of jobs) {
     const record = readRecord(escrow ?? '');
-    const { currency } = readTerms(terms ?? '');
+    const { currency, oversightPpm } = readTerms(terms ?? '');
+    const overseen = record.oversight + record.lateOversight;
+    assert.ok(overseen <= portionOf(record.retained, oversightPpm), `${id} pays for oversight no more than its share`);
     const balance = await readLedgerBalance(read, accountId(currency as Currency, 'escrow', id));
     assert.equal(balance ?? 0n, balanceOf(record), `what lies in the escrow of ${id}`);
     assert.equal(record.phase === 'open' ? 1 : 0, isOpen, `whether the escrow of ${id} is open`);

@@ -8,34 +8,11 @@ import { onBothDatabases } from '../dispatch/both-databases.ts';
 import { type Fog, jobSpec, MODULE, type SpecChange } from '../dispatch/fog-harness.ts';
 import { attemptStates, jobRow } from '../dispatch/invariants.ts';
 import { honest, outputsOf, passing, stranger, submitVerified, wrong } from '../dispatch/strangers.ts';
+import { bond, by, days, FOG, REAL, slashes, stakeOf, stakingOf } from './bonded-owners.ts';
 import { assertMoney, supplyOf, treasuryOf, walletOf } from './money-invariants.ts';
 import { assertStake } from './stake-invariants.ts';
 
-const REAL = { economy: 'on' as const, faucet: 'off' as const };
-const DAY = 86_400_000;
-const FOG = 1_000_000n;
-const by = (principal: string) => ({ scope: 'submit' as const, principal });
 const ADMIN = { scope: 'admin' as const, principal: 'admin' };
-
-function stakingOf(fog: Fog) {
-  assert.ok(fog.economy !== null);
-  return fog.economy.staking;
-}
-
-async function bond(fog: Fog, owner: string, microFog = 100n * FOG): Promise<void> {
-  await fog.endow(owner, microFog);
-  await stakingOf(fog).change(by(owner), { kind: 'bond', amount: String(microFog), key: owner });
-  // What is bonded in the moment of a lease came too late for it.
-  fog.clock.now += 1;
-}
-
-async function stakeOf(fog: Fog, owner: string): Promise<bigint> {
-  return BigInt((await stakingOf(fog).get(by(owner), undefined)).bonded);
-}
-
-async function slashes(fog: Fog): Promise<SlashRecord[]> {
-  return (await stakingOf(fog).slashes({ limit: 100 })).items;
-}
 
 /** Two that cannot agree, and a trusted node that decides against one of them. Answers the job. */
 async function decided(fog: Fog, task: SpecChange['task'] = {}): Promise<string> {
@@ -48,11 +25,6 @@ async function decided(fog: Fog, task: SpecChange['task'] = {}): Promise<string>
   await passing(fog, 60_000);
   assert.equal((await jobRow(fog.database, job)).state, 'completed');
   return job;
-}
-
-async function days(fog: Fog, count: number): Promise<void> {
-  fog.clock.now += count * DAY;
-  for (const sweep of fog.economy?.sweeps ?? []) await sweep.run();
 }
 
 test('a result proves something only where the module alone decides it', () => {

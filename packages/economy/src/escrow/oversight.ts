@@ -2,10 +2,11 @@
  * What the fog orders for its own sake, to know whom it can believe: spot checks, and replicas of a task that is verified
  * again after its escrow has closed. Nodes must not tell them from other work, so they are paid like it. The money is a
  * share of what the treasury keeps of the job that caused them, and never more: whoever is buyer, provider and liar at
- * once cannot draw more from the treasury than it brought there.
+ * once cannot draw more from the treasury than it brought there. What of that members have spent meanwhile is not paid.
  */
 import { assertAmount, portionOf } from '../amounts.ts';
 import { transferId } from '../chart.ts';
+import { TRANSFER_FLAGS } from '../ledger/index.ts';
 import { assertName, assertNumber } from './checks.ts';
 import type { EscrowStep } from './escrow.ts';
 import { ESCROW_LIMITS } from './limits.ts';
@@ -20,8 +21,10 @@ export interface OversightWork {
   partition: number;
   fence: number;
   provider: string;
-  /** Its quote. */
+  /** What it would cost where a cover pays. */
   price: bigint;
+  /** It gets no more: others share what may be spent. Without it, all that may be. */
+  most?: bigint;
 }
 
 export interface OversightStep extends EscrowStep {
@@ -49,14 +52,16 @@ export function payOversight(
   work: OversightWork,
 ): OversightStep {
   const { terms } = escrow;
-  const { job, partition, fence, provider, price } = work;
+  const { job, partition, fence, provider, price, most } = work;
   assertName(job, 'the job');
   assertName(provider, 'a provider');
   assertNumber(partition, { most: ESCROW_LIMITS.tasks, what: 'a partition' });
   assertNumber(fence, { least: 1, what: 'a fence' });
   assertAmount(price, { most: ESCROW_LIMITS.priceMicroFog, what: 'the price of oversight' });
+  if (most !== undefined) assertAmount(most, { what: 'the share of oversight' });
   const { payout } = dividePrice(price, terms);
-  const left = oversightLeft(escrow, record);
+  const all = oversightLeft(escrow, record);
+  const left = most !== undefined && most < all ? most : all;
   const amount = payout < left ? payout : left;
   const isDone =
     settlement.leases.length >= ESCROW_LIMITS.leasesOfTask || settlement.leases.some((lease) => lease.fence === fence);
@@ -64,11 +69,13 @@ export function payOversight(
     return { record, settlement, transfers: [] };
   }
   const isOpen = record.phase === 'open';
-  const transfer = transferOf(terms.currency, 'payout', {
+  const transfer = transferOf(terms.currency, 'oversight', {
+    // That of a result that a cover pays: a lease is paid once.
     id: transferId('payout', job, partition, fence),
     from: isOpen ? escrowOf(escrow.job) : TREASURY,
     to: walletOf(provider),
     amount,
+    ...(isOpen ? {} : { flags: TRANSFER_FLAGS.balancingDebit }),
     userData128: (BigInt(partition) << 64n) + BigInt(fence),
     userData64: price,
   });

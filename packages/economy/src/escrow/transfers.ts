@@ -35,7 +35,7 @@ export interface EscrowTransfer {
   userData64?: bigint;
 }
 
-type EscrowTransferKind = 'cover' | 'payout' | 'fee' | 'burn' | 'credit' | 'refund';
+type EscrowTransferKind = 'cover' | 'payout' | 'oversight' | 'fee' | 'burn' | 'credit' | 'refund';
 /** An account by what it is for and whose it is; a text names none. */
 type Party = readonly [kind: AccountKind, name: string];
 

@@ -3,11 +3,10 @@
  * drew, with another result. Nothing else does. Nodes that disagree prove nothing about either side, so whoever is in
  * the minority of a quorum loses pay and reputation, and no bond: otherwise a majority that colludes could rob the rest.
  */
-import { createHash } from 'node:crypto';
 import { FogError } from '@fog/contract';
 import { assertAmount, assertPpm } from '../amounts.ts';
+import { type ArbiterDraw, drawArbiters } from './arbiters.ts';
 import { assertName, assertTime } from './checks.ts';
-import { STAKING_LIMITS } from './limits.ts';
 import type { StakingParameters } from './parameters.ts';
 
 /** One attempt, whose result its node has signed. */
@@ -28,15 +27,14 @@ export interface FaultyAttempt {
 
 export type Evidence = { attempt: FaultyAttempt } & (
   | { kind: 'coordinator-run'; digest: string }
-  | {
-      kind: 'arbiter-runs';
-      /** Random, drawn after the result was delivered. */
-      seed: string;
-      /** The owners that could be drawn. */
-      candidates: readonly string[];
-      runs: readonly { arbiter: string; digest: string }[];
-    }
+  /** The seed is random, made after the result was delivered. */
+  | ({ kind: 'arbiter-runs'; runs: readonly ArbiterRun[] } & ArbiterDraw)
 );
+
+export interface ArbiterRun {
+  arbiter: string;
+  digest: string;
+}
 
 /** Evidence, with what the terms of the job, frozen when it was submitted, say of it. */
 export interface FaultClaim {
@@ -53,35 +51,6 @@ export interface FaultClaim {
 /** Names the attempt, and so the fault: it is slashed once. */
 export function faultOf({ job, partition, fence }: Pick<FaultyAttempt, 'job' | 'partition' | 'fence'>): string {
   return `${job}/${partition}/${fence}`;
-}
-
-/**
- * The owners who run the task again: those whose hash with seed and fault is smallest. Anybody who knows the seed can
- * draw again. Neither the accused nor the buyer can be drawn. Throws `unavailable` when there are too few.
- */
-export function drawArbiters(
-  attempt: Pick<FaultyAttempt, 'job' | 'partition' | 'fence' | 'validator' | 'buyer'>,
-  { seed, candidates, count }: { seed: string; candidates: readonly string[]; count: number },
-): string[] {
-  if (candidates.length > STAKING_LIMITS.arbiterCandidates) {
-    throw new FogError('invalid-request', `${candidates.length} candidates are more than can be drawn from`);
-  }
-  const lots = [...new Set(candidates)]
-    .filter((name) => name !== attempt.validator && name !== attempt.buyer)
-    .map((name) => ({ name, lot: lotOf(seed, faultOf(attempt), name) }))
-    .sort((a, b) => (a.lot < b.lot ? -1 : 1));
-  if (lots.length < count) {
-    throw new FogError('unavailable', `${count} arbiters are needed, and only ${lots.length} can be drawn`, {
-      hint: 'the coordinator can run the task again itself',
-    });
-  }
-  return lots.slice(0, count).map(({ name }) => name);
-}
-
-function lotOf(...parts: readonly string[]): string {
-  const hash = createHash('sha256').update('fog-arbiters-v1');
-  for (const part of parts) hash.update(`\n${Buffer.byteLength(part)}:${part}`);
-  return hash.digest('hex');
 }
 
 /**
@@ -120,8 +89,10 @@ function agreedDigest(evidence: Evidence, count: number): string {
   if (evidence.kind !== 'arbiter-runs') {
     throw noProof(`"${(evidence as { kind: unknown }).kind}" is no kind of evidence`);
   }
-  const { attempt, runs } = evidence;
-  const drawn = drawArbiters(attempt, { seed: evidence.seed, candidates: evidence.candidates, count });
+  const { attempt, runs, parties } = evidence;
+  // Whoever forgets to name them: nobody judges its own matter.
+  const owners = [...parties.owners, attempt.validator, attempt.buyer];
+  const drawn = drawArbiters(attempt, { ...evidence, parties: { ...parties, owners } }, count);
   const ran = new Set(runs.map(({ arbiter }) => arbiter));
   if (runs.length !== count || !drawn.every((name) => ran.has(name))) {
     throw noProof(`the draw names ${drawn.join(', ')}, and each of them has to run the task once`);

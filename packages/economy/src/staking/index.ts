@@ -1,8 +1,15 @@
 /** Staking: bonds, delegation, rewards, liveness, slashing. The one way in is `applyStaking`, or `stakingStep` over rows. */
+export {
+  type ArbiterCandidate,
+  type ArbiterDraw,
+  type ArbiterParties,
+  drawArbiters,
+  eligibleArbiters,
+} from './arbiters.ts';
 export type { EventOf, StakingEvent, StakingFact, StakingStep } from './events.ts';
 export {
+  type ArbiterRun,
   assertProof,
-  drawArbiters,
   type Evidence,
   type FaultClaim,
   type FaultyAttempt,

@@ -21,8 +21,10 @@ export const STAKING_LIMITS = {
   commissionStepMilliseconds: 86_400_000,
   /** Slots of a liveness window: one number of so many bits a validator. */
   livenessSlots: 10_000,
-  /** Those who may be drawn as arbiters of one fault: the draw hashes each of them. */
+  /** Those who may be drawn as arbiters of one fault: they are kept with its evidence. */
   arbiterCandidates: 1024,
+  /** Least stake of who may be drawn as arbiter: the draw is by stake, and less than that would hardly ever be drawn. */
+  leastArbiterMicroFog: 1_000_000n,
   /** Arbiters of one fault: each runs the task once more, and one that disagrees is enough to spare the accused. */
   arbiters: 15,
   /** Longest time of a parameter, ten years: sums of times stay exact. */

@@ -18,6 +18,7 @@ import {
   settleTask,
 } from '../../src/escrow/index.ts';
 import { escrowAccount } from '../../src/escrow/transfers.ts';
+import { TRANSFER_FLAGS } from '../../src/ledger/index.ts';
 import { assertDone, Balances, payoutId } from './balances.ts';
 import { escrowWith, resultOf, TERMS } from './examples.ts';
 
@@ -99,6 +100,13 @@ test('a check is paid out of what is kept of the job that brought it, once, and 
   assert.equal(oversightLeft(escrow, second.record), 0n);
   const end = closeEscrow(escrow, second.record, OVER);
   assert.equal(end?.record.fees, 50n);
+  const later = payOversight(escrow, end.record, NOTHING_PAID, { ...work, job: 'later' });
+  assert.deepEqual(later.transfers, [], 'its share is used up');
+  const rich = closeEscrow(escrow, first.record, OVER);
+  assert.ok(rich);
+  const [late] = payOversight(escrow, rich.record, NOTHING_PAID, { ...work, job: 'later' }).transfers;
+  assert.equal(late?.debitAccount, accountId('fog', 'treasury'));
+  assert.equal(late?.flags, TRANSFER_FLAGS.balancingDebit, 'a treasury that members have spent refuses nothing');
   assert.throws(() => payOversight(escrow, earned, NOTHING_PAID, { ...work, price: -1n }), { code: 'invalid-request' });
 });
 

@@ -59,10 +59,12 @@ describe('attacks', () => {
     const propose = (evidence: unknown) => () => world.apply({ kind: 'prove', ...claim, evidence } as never);
     const minority = { kind: 'quorum-minority', attempt, digest: 'bb', runs: [] };
     assert.throws(propose(minority), { code: 'invalid-request', message: /no kind of evidence/ });
-    const candidates = ['ada', 'bob', 'cyd', 'dot', 'eve', 'vera', 'buyer'];
-    const drawn = drawArbiters(attempt, { seed: 'seed', candidates, count: 3 });
-    const outsider = candidates.find((name) => !drawn.includes(name)) ?? '';
-    const base = { kind: 'arbiter-runs', attempt, seed: 'seed', candidates };
+    const names = ['ada', 'bob', 'cyd', 'dot', 'eve', 'vera', 'buyer'];
+    const candidates = names.map((owner) => ({ owner, prefix: owner, stake: FOG }));
+    const parties = { owners: ['vera', 'buyer'], prefixes: [] };
+    const drawn = drawArbiters(attempt, { seed: 'seed', candidates, parties }, 3);
+    const outsider = names.find((name) => !drawn.includes(name)) ?? '';
+    const base = { kind: 'arbiter-runs', attempt, seed: 'seed', candidates, parties };
     const runs = drawn.map((arbiter) => ({ arbiter, digest: 'bb' }));
     const [first, second, third] = runs;
     const volunteers = { ...base, runs: [first, second, { arbiter: outsider, digest: 'bb' }] };
@@ -72,7 +74,10 @@ describe('attacks', () => {
     assert.throws(propose(divided), { code: 'invalid-request', message: /do not agree/ });
     const right = { ...base, runs: runs.map((run) => ({ ...run, digest: 'aa' })) };
     assert.throws(propose(right), { code: 'invalid-request', message: /the result is right/ });
-    assert.throws(propose({ ...base, candidates: ['vera', 'buyer', 'ada'], runs }), { code: 'unavailable' });
+    const few = candidates.filter(({ owner }) => ['vera', 'buyer', 'ada'].includes(owner));
+    assert.throws(propose({ ...base, candidates: few, runs }), { code: 'unavailable' });
+    const forgotten = { ...base, parties: { owners: [], prefixes: [] }, candidates: few };
+    assert.throws(propose({ ...forgotten, runs }), { code: 'unavailable' }, 'nobody judges its own matter');
     const random = { kind: 'coordinator-run', attempt: { ...attempt, isDeterministic: false }, digest: 'bb' };
     assert.throws(propose(random), { code: 'invalid-request', message: /not deterministic/ });
     assert.equal(world.validator('vera').status, 'active');

@@ -9,7 +9,8 @@ import { loadAttempts } from '../../store/turn-rows.ts';
 import { loadTrust, trustKey } from '../../store/verification-rows.ts';
 import type { AgentSession } from '../sessions.ts';
 import type { Turn } from '../turn.ts';
-import { type CheckableLease, issueChecks, type QueuedCheck, type SpotCheckDependencies } from './spot-checks.ts';
+import type { QueuedRun } from './hidden-runs.ts';
+import { type CheckableLease, issueChecks, type SpotCheckDependencies } from './spot-checks.ts';
 
 export type ReplicaLease = 'plain' | 'verified' | 'refused';
 
@@ -27,7 +28,7 @@ export async function leaseVerified(
   turn: Turn,
   dependencies: SpotCheckDependencies,
   claimed: readonly { task: ClaimedTask; session: AgentSession }[],
-): Promise<{ leases: Map<string, ReplicaLease>; checks: QueuedCheck[] }> {
+): Promise<{ leases: Map<string, ReplicaLease>; checks: QueuedRun[] }> {
   const { jobs } = dependencies;
   const wanted = claimed.map(({ task, session }) => {
     return { node: session.nodeId, runtime: jobs.get(task.job).spec.spec.task.runtime };
@@ -51,9 +52,9 @@ export async function leaseVerified(
     const holder = { ...identity, trusted, nodeId, name: description.name };
     const how = task === undefined ? null : turn.verification.leased(task, name, holder, trust);
     if (how === null) refused.push(name);
-    const { verification: policy, isCheck } = jobs.get(name.job);
+    const { verification: policy, isCheck, payment } = jobs.get(name.job);
     if (how === 'verified' && !isCheck && !trusted) {
-      checkable.push({ session, trust, runtime: wanted[index]?.runtime ?? '', share: shareOf(policy) });
+      checkable.push({ session, trust, runtime: wanted[index]?.runtime ?? '', share: shareOf(policy), payment });
     }
     return [attemptKey(name), how ?? 'refused'];
   });

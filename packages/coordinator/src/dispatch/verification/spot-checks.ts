@@ -2,25 +2,17 @@
  * Puts known answers to nodes that got a replica: as a hidden job of one task, pinned to the node, which says of itself
  * what the job that it repeats has said. The node gets it next, beside its other work.
  */
-import { randomBytes } from 'node:crypto';
-import { newId } from '@fog/contract';
-import { issueSpotCheck, type NodeTrust, type SpotCheck, standingOf, VERIFICATION_LIMITS } from '@fog/verification';
+import { issueSpotCheck, type NodeTrust, standingOf, VERIFICATION_LIMITS } from '@fog/verification';
 import type { Writer } from '../../store/database.ts';
-import { disguiseJob, insertJob } from '../../store/insert-job.ts';
 import { loadAnswers, saveIssued } from '../../store/spot-check-rows.ts';
-import { blobsOf } from '../job-blobs.ts';
-import type { JobCache } from '../job-cache.ts';
-import type { PlacementClasses } from '../placement-classes.ts';
-import type { QueueHead } from '../queue-hints.ts';
-import { hurdleOf, type PlacementClass, placementClass, requirementsOf } from '../requirements.ts';
+import type { CachedJob } from '../job-cache.ts';
+import { hurdleOf, requirementsOf } from '../requirements.ts';
 import type { AgentSession } from '../sessions.ts';
+import { type HiddenRunDependencies, insertHiddenRun, type QueuedRun } from './hidden-runs.ts';
 
-export interface SpotCheckDependencies {
-  jobs: JobCache;
-  classes: PlacementClasses;
+export interface SpotCheckDependencies extends HiddenRunDependencies {
   /** In [0, 1); nodes cannot foresee it. */
   random: () => number;
-  now: number;
 }
 
 /** A lease that may bring its node a check. */
@@ -30,20 +22,16 @@ export interface CheckableLease {
   runtime: string;
   /** Of the leases of proven nodes that are checks. */
   share: number;
-}
-
-/** A hidden job that waits for its node. */
-export interface QueuedCheck {
-  placement: PlacementClass;
-  head: QueueHead;
+  /** Who pays for the job of the lease; null where nobody does. */
+  payment: CachedJob['payment'];
 }
 
 export async function issueChecks(
   writer: Writer,
   leases: readonly CheckableLease[],
   dependencies: SpotCheckDependencies,
-): Promise<QueuedCheck[]> {
-  const queued: QueuedCheck[] = [];
+): Promise<QueuedRun[]> {
+  const queued: QueuedRun[] = [];
   for (const lease of leases) {
     const whether = dependencies.random();
     if (whether >= lease.share || standingOf(lease.trust) !== 'proven') continue;
@@ -55,10 +43,10 @@ export async function issueChecks(
 
 async function issueCheck(
   writer: Writer,
-  { session, trust, runtime, share }: CheckableLease,
+  { session, trust, runtime, share, payment }: CheckableLease,
   whether: number,
   dependencies: SpotCheckDependencies,
-): Promise<QueuedCheck | null> {
+): Promise<QueuedRun | null> {
   const { nodeId, identity, description } = session;
   const node = { ...identity, id: nodeId, description, state: 'connected' as const, cordoned: false };
   const known = await loadAnswers(writer, runtime, VERIFICATION_LIMITS.usesOfKnownAnswer);
@@ -69,41 +57,16 @@ async function issueCheck(
     return task.job === issued?.check.task.job && task.partition === issued.check.task.partition;
   });
   if (issued === null || before === undefined) return null;
-  const queued = await insertCheck(writer, issued.check, dependencies);
+  const queued = await insertHiddenRun(
+    writer,
+    {
+      task: issued.check.task,
+      purpose: 'check',
+      requirements: ({ spec, submitter }) => requirementsOf(spec, submitter, nodeId),
+      oversight: payment === null ? null : { by: payment.job, terms: payment.terms },
+    },
+    dependencies,
+  );
   if (queued === null || !(await saveIssued(writer, queued.head.job, issued, before))) return null;
   return queued;
-}
-
-/** Null when the job that it repeats is gone. */
-async function insertCheck(
-  writer: Writer,
-  { task, nodeId }: SpotCheck,
-  { jobs, classes, now }: SpotCheckDependencies,
-): Promise<QueuedCheck | null> {
-  await jobs.load(writer, [task.job]);
-  const origin = jobs.find(task.job);
-  if (origin === undefined) return null;
-  const { spec, specText, submitter, submittedAt, terms } = origin;
-  // The id tells when a job was submitted: that has to be the same, too.
-  const id = newId('j', submittedAt, randomBytes(9));
-  const placement = placementClass(requirementsOf(spec, submitter, nodeId));
-  await classes.store(writer, [placement.requirements], now);
-  const leaseTerms = JSON.stringify(terms);
-  await insertJob(writer, {
-    id,
-    spec,
-    specText,
-    submitter,
-    submittedAt,
-    idempotencyKey: null,
-    classes: { all: placement.id },
-    taskCount: 1,
-    firstPartition: task.partition,
-    since: now,
-    blobs: blobsOf(spec),
-    deployment: null,
-  });
-  await disguiseJob(writer, id, { purpose: 'check', leaseTerms });
-  jobs.add({ id, submitter, submittedAt, taskCount: 1, classId: placement.id, specText, purpose: 'check', leaseTerms });
-  return { placement, head: { rank: 100 - spec.spec.priority, job: id } };
 }

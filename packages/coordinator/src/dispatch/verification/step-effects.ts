@@ -1,6 +1,7 @@
 /** What a step of `verifyTask` does to the tasks and attempts of a turn, and whom it tells. */
 import { type AttemptName, FAILURE_REASONS, type JobSpec, type ResultVerdict, type RuntimeName } from '@fog/contract';
 import {
+  type JudgedSpotCheck,
   type KnownAnswer,
   knownAnswerOf,
   type TaskReference,
@@ -42,6 +43,18 @@ export interface CheckedAnswer {
   /** Of the job that the answer is from. */
   submitter: string;
   valueMicroFog: bigint;
+}
+
+/** What came of that. */
+export interface CheckOutcome {
+  /** The hidden one. */
+  job: string;
+  partition: number;
+  verdict: JudgedSpotCheck['verdict'];
+  expected: string;
+  /** Who has made the answer, or was asked for it. */
+  owners: readonly string[];
+  prefixes: readonly string[];
 }
 
 export class StepEffects {

@@ -49,7 +49,7 @@ import {
   wantsNode,
 } from './record.ts';
 import { digestOfOutputs, provenDigest, type Succeeded, type Witness } from './result-proof.ts';
-import { StepEffects } from './step-effects.ts';
+import { type CheckOutcome, StepEffects } from './step-effects.ts';
 import { withoutTrust } from './withdrawn-trust.ts';
 
 /** Who a lease goes to. */
@@ -77,6 +77,8 @@ export class TurnVerification {
   readonly records: TrustChange[] = [];
   /** What is now known of their owners. */
   readonly owners: OwnerChange[] = [];
+  /** What has come of checks; filled when it is saved. */
+  readonly checks: CheckOutcome[] = [];
   readonly effects: StepEffects;
   readonly #context: TurnContext;
   readonly #steps: TurnSteps;

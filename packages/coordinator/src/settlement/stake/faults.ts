@@ -1,15 +1,16 @@
 /**
- * From a verdict to a proof. What proves a result wrong is that a deterministic task was run again by a trusted node, with
- * another result than the one that its node had committed to and signed. That nodes disagree proves nothing.
+ * From a verdict to a proof. What proves a result wrong is that a deterministic task was run again by a trusted node, or by
+ * arbiters, with another result than the one that its node had committed to and signed. That nodes disagree proves nothing.
  *
  *     turn: a trusted node decides against a result -> a row, in the turn's own transaction
+ *     arbitration: a trusted node or all arbiters find another one -> a row, in the transaction that ends it
  *     sweep: row -> `prove` -> proven | void: there is nothing to slash
  */
 import type { JobSpec, ResultVerdict } from '@fog/contract';
 import { FogError } from '@fog/contract';
 import { accountId } from '@fog/economy/chart';
 import { chargedFor, type Escrow, NOTHING_PAID, type TaskSettlement } from '@fog/economy/escrow';
-import { faultOf } from '@fog/economy/staking';
+import { type Evidence, faultOf } from '@fog/economy/staking';
 import { type CachedJob, secretsOf } from '../../dispatch/job-cache.ts';
 import type { TurnTask } from '../../dispatch/turn-records.ts';
 import type { Database, Reader } from '../../store/database.ts';
@@ -22,6 +23,7 @@ import {
   removeVoidFaults,
 } from '../../store/fault-rows.ts';
 import type { StakeFaultsTable } from '../../store/stake-tables.ts';
+import { compensationOf, readEvidence } from '../arbitration/record.ts';
 import { balanceAt } from '../ledger-queries.ts';
 import { STAKE_HOME_LIMITS } from './limits.ts';
 import type { StakeStore, StakeWork } from './stake-store.ts';
@@ -58,9 +60,13 @@ export function faultsOfTask(
   if (accepted?.by !== 'trusted' || !isDeterministic(job.spec)) return [];
   const { buyer, terms } = job.payment as Escrow;
   // Money of the faucet was given to the buyer: no bond compensates for it.
-  const paidForTask = terms.currency === 'fog' ? chargedFor(settlement ?? NOTHING_PAID) : 0n;
-  return (verification?.state.replicas ?? []).flatMap(({ fence, owner, nodeId, digest }) => {
-    if (verdicts.get(fence) !== 'invalid' || digest === null || digest === accepted.digest) return [];
+  const charged = terms.currency === 'fog' ? chargedFor(settlement ?? NOTHING_PAID) : 0n;
+  const wrong = (verification?.state.replicas ?? []).filter(
+    ({ fence, digest }) => verdicts.get(fence) === 'invalid' && digest !== accepted.digest,
+  );
+  const paidForTask = compensationOf(charged, wrong.length);
+  return wrong.flatMap(({ fence, owner, nodeId, digest }) => {
+    if (digest === null) return [];
     const name = { job: id, partition, fence };
     const [claimedDigest, foundAt] = [digest, now];
     const { slashPpm, insurancePpm } = terms.slash;
@@ -123,7 +129,11 @@ async function proveRow(work: StakeWork, row: StakeFaultsTable): Promise<FogErro
   const stakeAtLease = await stakeBefore(work.writer, validator, row.leased_at);
   const attempt = { job, partition, fence, validator, buyer, claimedDigest, isDeterministic: true };
   // What was at stake at the lease answers for the result: who left since has left since the fault.
-  const evidence = { kind: 'coordinator-run', attempt: { ...attempt, deliveredAt: row.leased_at }, digest } as const;
+  const accused = { ...attempt, deliveredAt: row.leased_at };
+  const evidence: Evidence =
+    row.evidence === null
+      ? { kind: 'coordinator-run', attempt: accused, digest }
+      : { kind: 'arbiter-runs', attempt: accused, ...readEvidence(row.evidence) };
   const terms = { slashPpm: BigInt(row.slash_ppm), insurancePpm: BigInt(row.insurance_ppm) };
   try {
     await work.step({ kind: 'prove', evidence, stakeAtLease, ...terms, paidForTask: BigInt(row.paid_for_task) });

@@ -30,7 +30,7 @@ export function registerStakeGauges(registry: Registry, { read }: Pick<Database,
   });
   const faults: Gauge = new Gauge({
     name: 'fog_stake_faults',
-    help: 'Results that a trusted node has proven wrong: waiting to be slashed, or void',
+    help: 'Results that were proven wrong: waiting to be slashed, or void',
     labelNames: ['state'],
     registers,
     collect: async () => {
@@ -39,6 +39,19 @@ export function registerStakeGauges(registry: Registry, { read }: Pick<Database,
       faults.reset();
       faults.set({ state: 'waiting' }, 0);
       for (const { state, count } of rows) faults.set({ state }, Number(count));
+    },
+  });
+  const arbitrations: Gauge = new Gauge({
+    name: 'fog_arbitrations',
+    help: 'Tasks of the last days whose results differed, by what has come of looking for those that are wrong',
+    labelNames: ['state'],
+    registers,
+    collect: async () => {
+      const { rows } = await sql<{ state: string; count: number }>`SELECT state, COUNT(*) AS count
+        FROM arbitrations GROUP BY state`.execute(read);
+      arbitrations.reset();
+      for (const state of ['open', 'proven', 'too-few-arbiters']) arbitrations.set({ state }, 0);
+      for (const { state, count } of rows) arbitrations.set({ state }, Number(count));
     },
   });
   const slashes: Gauge = new Gauge({

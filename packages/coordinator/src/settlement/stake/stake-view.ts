@@ -14,6 +14,7 @@ import type { Reader } from '../../store/database.ts';
 import { readDelegationsOf, readMovesOf, readUnbondingOf } from '../../store/stake-queries.ts';
 import { loadStakeRows } from '../../store/stake-rows.ts';
 import type { StakeFaultsTable } from '../../store/stake-tables.ts';
+import { readEvidence } from '../arbitration/record.ts';
 import type { StakeListener } from '../stake-listener.ts';
 import { STAKE_HOME_LIMITS } from './limits.ts';
 import { LoadedStake } from './loaded-stake.ts';
@@ -96,6 +97,8 @@ export function slashRecordOf({ slash, fault }: { slash: Slash; fault: StakeFaul
     paidForTask: String(paidForTask),
     claimedDigest: fault.claimed_digest,
     digest: fault.digest,
+    provenBy: fault.evidence === null ? 'trusted' : 'arbiters',
+    arbiters: fault.evidence === null ? [] : readEvidence(fault.evidence).runs.map(({ arbiter }) => arbiter),
     signature: fault.signature,
     appealReason: fault.appeal_reason,
     decidedBy: fault.decided_by,
