@@ -18,7 +18,7 @@ import { assertStake } from './stake-invariants.ts';
 const REAL = { economy: 'on' as const, faucet: 'off' as const };
 const FOG = 1_000_000n;
 const HOUR: SpecChange = {
-  task: { resources: { cpu: '1', memory: '1Gi', disk: '1Mi' } },
+  task: { resources: { cpu: '1', memory: '512Mi', disk: '1Mi' } },
   spec: { timeouts: { attempt: '1h' } },
 };
 
@@ -75,6 +75,55 @@ await onBothDatabases('attacks', {
     const bond = { kind: 'bond', amount: '1', key: 'a' } as const;
     await assert.rejects(stake(fog, 'mia', bond), { code: 'insufficient-funds', message: /faucet/ });
     await assert.rejects(stake(fog, 'mia', { ...bond, currency: 'faucet' }), { code: 'forbidden' });
+  },
+
+  async 'price pumping: work on the own node, which costs nothing, moves no price; that of another does'({ open }) {
+    const fog = await open({ economy: 'on' });
+    for (const owner of ['mia', 'vera']) {
+      await fog.connected({ owner, name: owner, labels: { region: owner }, capacity: { milliCpu: 1000 } });
+    }
+    await fog.advance(10_000);
+    const priceIn = (region: string) =>
+      economyOf(fog)
+        .wallets.prices()
+        .find((price) => price.region === region)?.microFog ?? 0;
+    const before = [priceIn('mia'), priceIn('vera')];
+    for (const owner of ['mia', 'vera']) {
+      const placement = { constraints: [`owner=${owner}`] };
+      const job = await fog.submit({ ...HOUR, spec: { ...HOUR.spec, placement } }, { by: 'mia' });
+      await fog.settle();
+      assert.deepEqual(await attemptStates(fog.database, job), ['leased']);
+    }
+    for (let step = 0; step < 6; step += 1) await fog.advance(10_000);
+    const [own = 0, others = 0] = before;
+    assert.ok(priceIn('mia') <= own, `${own} -> ${priceIn('mia')} by work that nobody paid for`);
+    assert.ok(priceIn('vera') > others, `${others} -> ${priceIn('vera')}`);
+  },
+
+  async 'price pumping: a price that a region was left with is nobody’s cover'({ open }) {
+    const fog = await open({ ...REAL });
+    await fog.endow('alice', 1000n * FOG);
+    const rise = async () => {
+      for (let step = 0; step < 20; step += 1) await fog.advance(10_000);
+    };
+    const pump = await fog.connected({
+      owner: 'mia',
+      name: 'a',
+      labels: { region: 'x' },
+      capacity: { milliCpu: 1000 },
+    });
+    await fog.advance(10_000);
+    await fog.submit(HOUR);
+    await fog.settle();
+    await rise();
+    const dear = economyOf(fog).market.highest();
+    assert.ok(dear > 3000, `${dear} where all is used`);
+    for (const name of pump.attempts) pump.succeed(name);
+    await pump.disconnect();
+    await fog.connected({ owner: 'vera', name: 'b', labels: { region: 'y' } });
+    await rise();
+    const cover = async (job: string) => (await economyOf(fog).wallets.jobPayment(caller('alice'), job)).deposited;
+    assert.ok(Number(await cover(await fog.submit(HOUR))) <= 24_000);
   },
 
   async 'restart reset: the first money is made once, and a restart gives nothing back that was spent'({
