@@ -11,7 +11,7 @@ import {
   TRANSFER_STATUSES,
 } from '../../src/ledger/index.ts';
 import { ACCOUNTS, ISSUANCE, SECOND, transfers } from './histories.ts';
-import { PlainLedger } from './plain-ledger.ts';
+import { PlainLedger, type PlainTransfer } from './plain-ledger.ts';
 
 const MOST = ALL_RESERVED;
 /** Beside those of the histories: one that may do all, so that its counters come near their end. */
@@ -112,7 +112,7 @@ const batches = fc.array(
 );
 type Batches = typeof batches extends fc.Arbitrary<infer One> ? One : never;
 
-function play(history: Batches, seen: Set<string>): void {
+function play(history: Batches, seen: Set<string>): { ledger: Ledger; plain: PlainLedger } {
   const ledger = new Ledger();
   const plain = new PlainLedger();
   ledger.createAccounts(ALL_ACCOUNTS, START);
@@ -136,6 +136,7 @@ function play(history: Batches, seen: Set<string>): void {
     for (const status of statuses) seen.add(status);
     assertSame(ledger, plain);
   }
+  return { ledger, plain };
 }
 
 function repeated({ pick, field, other }: Again, asked: readonly NewTransfer[]): NewTransfer {
@@ -168,11 +169,66 @@ const NOT_ASKED = /^imported_event|^timestamp_must_be_zero$/;
 
 test('property: statuses, balances and transfers are those of the plain rules, and each status comes', () => {
   const seen = new Set<string>();
-  const property = fc.property(batches, (history) => play(history, seen));
+  const property = fc.property(batches, (history) => void play(history, seen));
   fc.assert(property, { numRuns: 1000, seed: 1 });
   const missing = Object.keys(TRANSFER_STATUSES).filter((status) => !seen.has(status) && !NOT_ASKED.test(status));
   assert.deepEqual(missing, []);
   fc.assert(property, { numRuns: 100 });
+});
+
+const filter = fc.record({
+  accountId: account,
+  debits: fc.boolean(),
+  credits: fc.boolean(),
+  code: anyOf(0, 0, 0, 1, 2),
+  ledger: anyOf(0, 0, 1, 2),
+  userData128: anyOf(0n, 0n, 0n, 0n, 1n),
+  userData64: anyOf(0n, 0n, 0n, 0n, 1n),
+  userData32: anyOf(0, 0, 0, 0, 1),
+  /** Which transfers lend their times; null: no bound. */
+  from: fc.option(fc.nat(), { freq: 1 }),
+  until: fc.option(fc.nat(), { freq: 1 }),
+  limit: anyOf(0, 1, 3, 8190, 0xffffffff),
+  reversed: fc.boolean(),
+});
+
+test('property: queries find what the plain rules have, by each field, in order, and as many as were asked for', () => {
+  let found = 0;
+  const property = fc.property(batches, fc.array(filter, { minLength: 10, maxLength: 10 }), (history, filters) => {
+    const { ledger, plain } = play(history, new Set());
+    const all = [...plain.books.transfers.values()].sort((a, b) => (a.at < b.at ? -1 : 1));
+    for (const { from, until, ...asked } of filters) {
+      const timeOf = (pick: number | null) => (pick === null ? 0n : (all[pick % Math.max(1, all.length)]?.at ?? 0n));
+      const [timestampMin, timestampMax] = [timeOf(from), timeOf(until)];
+      const { ledger: number, accountId, debits, credits, limit, reversed, ...fields } = asked;
+      const isTime = (at: bigint) => at >= timestampMin && (timestampMax === 0n || at <= timestampMax);
+      const fits = (transfer: PlainTransfer) =>
+        isTime(transfer.at) &&
+        Object.entries(fields).every(([name, value]) => !value || transfer[name as keyof typeof fields] === value);
+      const answer = (wanted: readonly PlainTransfer[]) =>
+        (reversed ? wanted.toReversed() : wanted).slice(0, Math.min(limit, 8190)).map(({ id }) => id);
+      const isOwn = ({ debitAccount, creditAccount }: PlainTransfer) =>
+        (debits && debitAccount === accountId) || (credits && creditAccount === accountId);
+      const own = answer(all.filter((transfer) => isOwn(transfer) && fits(transfer)));
+      const times = { timestampMin, timestampMax, limit, reversed };
+      const ofAccount = { accountId, debits, credits, ...fields, ...times };
+      assert.deepEqual(
+        ledger.accountTransfers(ofAccount).map(({ id }) => id),
+        own,
+      );
+      const hasHistory = ((ACCOUNTS.find(({ id }) => id === accountId)?.flags ?? 0) & ACCOUNT_FLAGS.history) !== 0;
+      const balances = ledger.accountBalances(ofAccount).map(({ timestamp }) => timestamp);
+      assert.deepEqual(balances, hasHistory ? own.map((id) => plain.books.transfers.get(id)?.at) : []);
+      const everywhere = answer(all.filter((one) => fits(one) && (number === 0 || one.ledger === number)));
+      assert.deepEqual(
+        ledger.queryTransfers({ ledger: number, ...fields, ...times }).map(({ id }) => id),
+        everywhere,
+      );
+      found += own.length;
+    }
+  });
+  fc.assert(property, { numRuns: 300 });
+  assert.ok(found > 50, `${found} were found`);
 });
 
 test('an account that is opened closed takes nothing', () => {
