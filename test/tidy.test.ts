@@ -135,6 +135,14 @@ test('packages are entered by their front doors', () => {
   assertNone(offenders, 'imports past an index.ts');
 });
 
+test('the log of a ledger is a shell for simulations and benchmarks: no part of a running fog opens one', () => {
+  const opens = files.filter(({ path, text }) => /^packages\//.test(path) && /economy\/ledger\/log/.test(text));
+  assert.deepEqual(
+    opens.map(({ path }) => path).filter((path) => !path.startsWith('packages/economy/')),
+    [],
+  );
+});
+
 test('every dependency is declared where it is used', () => {
   const offenders = files.flatMap(({ path, owner, imports, isSource }) => {
     const own = owner === null ? rootDescription : (packages.get(owner) ?? {});

@@ -53,6 +53,8 @@ export interface ConformanceArea {
   run(test: ConformanceCase): void | Promise<void>;
   /** What of the product its cases do not reach on this machine, a line each: `name: why`. Nothing fails by it. */
   notRun?(): string[];
+  /** Cases of a file that are not run, a line each: `name: why`. Nothing fails by it. */
+  leftOut?(file: VectorFile): string[];
 }
 
 export type Areas = ReadonlyMap<string, ConformanceArea>;

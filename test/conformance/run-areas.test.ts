@@ -94,6 +94,15 @@ test('what the machine cannot run is told, and fails nothing', async () => {
   });
 });
 
+test('cases that are left out are told by their names, and fail nothing', async () => {
+  const leftOut = () => ['three: it is odd'];
+  const areas: Areas = new Map([['sums', { ...sums, leftOut }]]);
+  assert.deepEqual(await run({ 'sums/a.json': [right] }, { areas }), {
+    code: 0,
+    lines: ['not run: sums: sums/a.json: three: it is odd', '1 passed, 0 failed'],
+  });
+});
+
 test('each backend that is missing is told with its reason', () => {
   const reason = 'this processor has no instructions for it';
   const none = () => ({ available: false, reason }) as const;

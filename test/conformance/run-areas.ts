@@ -101,7 +101,9 @@ async function runFile(
   try {
     const content = await readFile(join(folder, path));
     const sibling = (other: string) => readIfThere(join(folder, other));
-    for (const test of await area.cases({ path, content, sibling }, { isQuick })) {
+    const file = { path, content, sibling };
+    for (const left of area.leftOut?.(file) ?? []) print(`not run: ${name}: ${path}: ${left}`);
+    for (const test of await area.cases(file, { isQuick })) {
       try {
         await area.run(test);
         counts.passed += 1;

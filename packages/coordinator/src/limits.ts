@@ -344,6 +344,8 @@ export const SETTLEMENT_LIMITS = {
   closedEscrows: 200,
   /** How often a coordinator looks whether a price is due, and reads those that others have moved. */
   priceLookMilliseconds: 2_000,
+  /** A price that was not moved for so long, six steps, is one of a region without nodes. */
+  stalePriceMilliseconds: 60_000,
   /** Regions with a price of their own: nodes name them. */
   regions: 256,
 } as const;

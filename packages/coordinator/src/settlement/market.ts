@@ -25,8 +25,12 @@ export interface MarketDependencies {
 export interface NodeUse {
   description: NodeDescription;
   /** What attempts hold of it. */
-  used: Pick<Capacity, 'milliCpu' | 'memoryBytes'>;
+  used: Room;
+  /** What jobs of its owner hold, which cost nothing. */
+  own: Room;
 }
+
+type Room = Pick<Capacity, 'milliCpu' | 'memoryBytes'>;
 
 export class Market {
   readonly #dependencies: MarketDependencies;
@@ -58,9 +62,16 @@ export class Market {
     return this.#prices.get(region)?.microFog ?? SETTLEMENT_LIMITS.firstPriceMicroFog;
   }
 
-  /** The highest that is posted anywhere. */
+  /**
+   * The highest that is posted anywhere where there are nodes. The price of a region that all of them have left stands
+   * still, and nobody's cover shall be reckoned by it; where there are none at all, the last prices count.
+   */
   highest(): number {
-    return Math.max(this.posted(NO_REGION), ...[...this.#prices.values()].map(({ microFog }) => microFog));
+    const all = this.prices();
+    const since = this.#dependencies.now() - SETTLEMENT_LIMITS.stalePriceMilliseconds;
+    const live = all.filter(({ steppedAt }) => steppedAt >= since);
+    const counted = (live.length > 0 ? live : all).map(({ microFog }) => microFog);
+    return counted.length > 0 ? Math.max(...counted) : SETTLEMENT_LIMITS.firstPriceMicroFog;
   }
 
   /** By region. */
@@ -107,21 +118,21 @@ export function regionOf(labels: NodeDescription['labels']): string {
 
 /**
  * Whole slices at a time in each region. What asks more than the posted price is not offered; what runs there is used and
- * offered all the same.
+ * offered all the same. What owners use of their own nodes is neither: it costs them nothing, and would move prices.
  */
 export function usesByRegion(
   nodes: readonly NodeUse[],
   postedIn: (region: string) => number | undefined,
 ): Map<string, { usedSlices: number; offeredSlices: number }> {
   const sums = new Map<string, { used: number; offered: number }>();
-  for (const { description, used } of nodes) {
+  for (const { description, used, own } of nodes) {
     const region = regionOf(description.labels);
     const posted = postedIn(region) ?? SETTLEMENT_LIMITS.firstPriceMicroFog;
     const sum = sums.getOrInsertComputed(region, () => ({ used: 0, offered: 0 }));
     const isOffered = (description.offer?.pricePerSlice ?? 0) <= posted;
     const taken = slicesAtATime(used);
     sum.used += taken;
-    sum.offered += isOffered ? slicesAtATime(description.capacity) : taken;
+    sum.offered += isOffered ? Math.max(taken, slicesAtATime(without(description.capacity, own))) : taken;
   }
   return new Map(
     [...sums].map(([region, { used, offered }]) => {
@@ -134,7 +145,14 @@ export function usesByRegion(
   );
 }
 
+function without(room: Room, own: Room): Room {
+  return {
+    milliCpu: Math.max(0, room.milliCpu - own.milliCpu),
+    memoryBytes: Math.max(0, room.memoryBytes - own.memoryBytes),
+  };
+}
+
 /** The scarcer of processors and memory decides. */
-function slicesAtATime({ milliCpu, memoryBytes }: Pick<Capacity, 'milliCpu' | 'memoryBytes'>): number {
+function slicesAtATime({ milliCpu, memoryBytes }: Room): number {
   return Math.max(milliCpu / 1000 / STANDARD_SLICE.virtualCpus, memoryBytes / STANDARD_SLICE.memoryBytes);
 }

@@ -75,7 +75,11 @@ export class Wallets {
       const transfers = entries.filter(({ kind }) => kind === 'transfer').map(({ transfer }) => transfer);
       items.push(...(await this.#told(read, id, currency, transfers)));
       if (next !== null) return { items, next: encodeCursor(`${currency} ${next}`) };
-      if (items.length === limit) break;
+      // The page is full with the last of one currency: the next one begins with the newest of the other.
+      const following = CURRENCY_NAMES[CURRENCY_NAMES.indexOf(currency) + 1];
+      if (items.length >= limit && following !== undefined) {
+        return { items, next: encodeCursor(`${following} ${Number.MAX_SAFE_INTEGER}`) };
+      }
     }
     return { items, next: null };
   }

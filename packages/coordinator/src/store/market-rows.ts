@@ -46,11 +46,11 @@ function columnsOf({ microFog, usedSlices, offeredSlices, steppedAt }: MarketPri
   return { micro_fog: microFog, used_slices: usedSlices, offered_slices: offeredSlices, stepped_at: steppedAt };
 }
 
-/** Of all connected nodes, those of other coordinators too: what attempts hold of them. */
+/** Of all connected nodes, those of other coordinators too: what attempts hold of them, of others and of their owners. */
 export async function readUseOfNodes(reader: Reader, jobs: JobCache): Promise<NodeUse[]> {
   const nodes = await reader
     .selectFrom('nodes')
-    .select(['id', 'description'])
+    .select(['id', 'owner', 'description'])
     .where('state', '=', 'connected')
     .execute();
   const held = await reader
@@ -61,15 +61,21 @@ export async function readUseOfNodes(reader: Reader, jobs: JobCache): Promise<No
     .groupBy(['node_id', 'job_id'])
     .execute();
   await jobs.load(reader, new Set(held.map(({ job_id }) => job_id)));
-  const uses = new Map<string, NodeUse['used']>();
+  const owners = new Map(nodes.map(({ id, owner }) => [id, owner]));
+  const uses = new Map<string, Pick<NodeUse, 'used' | 'own'>>();
   for (const { node_id, job_id, attempts } of held) {
-    const { needs } = jobs.get(job_id);
-    const use = uses.getOrInsertComputed(node_id, () => ({ milliCpu: 0, memoryBytes: 0 }));
+    const { needs, submitter } = jobs.get(job_id);
+    const { used, own } = uses.getOrInsertComputed(node_id, noUse);
+    const use = owners.get(node_id) === submitter ? own : used;
     use.milliCpu += needs.milliCpu * Number(attempts);
     use.memoryBytes += needs.memoryBytes * Number(attempts);
   }
   return nodes.map(({ id, description }) => ({
     description: JSON.parse(description) as NodeDescription,
-    used: uses.get(id) ?? { milliCpu: 0, memoryBytes: 0 },
+    ...(uses.get(id) ?? noUse()),
   }));
+}
+
+function noUse() {
+  return { used: { milliCpu: 0, memoryBytes: 0 }, own: { milliCpu: 0, memoryBytes: 0 } };
 }

@@ -132,7 +132,7 @@ await onBothDatabases('governance', {
     assert.equal(await assertMoney(fog.database), 0);
   },
 
-  async 'nobody votes twice, and not after the deadline'({ open }) {
+  async 'double vote: nobody votes twice, and not after the deadline'({ open }) {
     const fog = await open(PAID);
     await threeMembers(fog);
     const proposal = await proposeBy(fog, 'ann');
@@ -158,7 +158,7 @@ await onBothDatabases('governance', {
     });
   },
 
-  async 'stake that comes after the proposal has no say, nor what was delegated since'({ open }) {
+  async 'flash delegation: stake that comes after the proposal has no say, nor what was delegated since'({ open }) {
     const fog = await open(PAID);
     await threeMembers(fog);
     const proposal = await proposeBy(fog, 'ann');

@@ -162,7 +162,7 @@ await onBothDatabases('settlement', {
     assert.deepEqual([await walletOf(fog.database, 'alice'), await treasuryOf(fog.database)], [24_000n, 0n]);
   },
 
-  async 'a result that is told again after a crash is paid once'({ open, crash }) {
+  async 'replayed settlement: a result that is told again after a crash is paid once'({ open, crash }) {
     let fog = await open(PAID);
     const agent = await fog.connected({ owner: 'olga' });
     const job = await fog.submit(HOUR);

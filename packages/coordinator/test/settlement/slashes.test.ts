@@ -75,7 +75,7 @@ await onBothDatabases('slashes', {
     assert.equal((await fog.database.read.selectFrom('stake_faults').select('fault').execute()).length, 0);
   },
 
-  async 'a minority of a quorum loses no bond'({ open }) {
+  async 'slashing by a colluding majority: a minority of a quorum loses no bond'({ open }) {
     const fog = await open(REAL);
     for (const owner of ['liza', 'olga', 'oleg']) await bond(fog, owner);
     await fog.endow('alice', 1000n * FOG);

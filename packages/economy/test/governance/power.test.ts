@@ -57,7 +57,7 @@ function play(steps: History) {
 }
 
 describe('voting power', () => {
-  test('property: at every tick it is the stake delegated to a name then, each unit once, and never beyond the supply', () => {
+  test('property: no weight is counted twice, whatever is transferred or delegated in circles, and their sum is never beyond the supply of that tick', () => {
     fc.assert(
       fc.property(history, (steps) => {
         const { book, truth, end } = play(steps);

@@ -137,7 +137,7 @@ function newWorld(spread: number): World {
   return world;
 }
 
-test('property: rewards, stake, shares and references stay whole in any history; the named rows are enough', () => {
+test('property, F1 conservation: paid + pending + dust = allocated in any history; stake, shares and references stay whole, and the named rows are enough', () => {
   const happened = new Map<Kind, number>();
   fc.assert(
     fc.property(actions, fc.constantFrom(0, DAY), (history, spread) => {

@@ -56,7 +56,7 @@ describe('F1', () => {
     );
   });
 
-  test('property: in which order delegators withdraw matters to none of them by more than one micro-FOG', () => {
+  test('property, order independence: in which order delegators withdraw matters to none of them by more than one micro-FOG', () => {
     fc.assert(
       fc.property(fc.array(fc.bigInt({ min: 10_000n, max: FOG }), { minLength: 2, maxLength: 6 }), (stakes) => {
         const payOf = (order: readonly string[]) => {

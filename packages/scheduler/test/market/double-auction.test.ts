@@ -156,15 +156,21 @@ function everyOrder(lots: number): RandomNumbers['shuffle'] {
 
 test('the order in which orders come decides nothing', () => {
   fc.assert(
-    fc.property(values, mechanisms, seeds, (of, mechanism, seed) => {
+    fc.property(values, mechanisms, seeds, seeds, (of, mechanism, seed, order) => {
       const { bids, asks } = ordersOf(of);
       const random = () => new RandomNumbers(seed);
-      const forward = clearAuction({ bids, asks }, { mechanism, random: random() });
-      const backward = clearAuction(
+      const shuffled = <Item>(items: readonly Item[]): Item[] => {
+        const places = Uint32Array.from(items.keys());
+        new RandomNumbers(order).shuffle(places);
+        return Array.from(places, (place) => items[place] as Item);
+      };
+      const given = clearAuction({ bids, asks }, { mechanism, random: random() });
+      for (const other of [
+        { bids: shuffled(bids), asks: shuffled(asks) },
         { bids: bids.toReversed(), asks: asks.toReversed() },
-        { mechanism, random: random() },
-      );
-      assert.deepEqual(backward, forward);
+      ]) {
+        assert.deepEqual(clearAuction(other, { mechanism, random: random() }), given);
+      }
     }),
   );
 });

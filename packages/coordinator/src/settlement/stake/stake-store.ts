@@ -2,6 +2,7 @@
  * Stake in the coordinator's database: an event in, its rows and its money in one transaction, its facts out. The rules are
  * those of `@fog/economy/staking`.
  */
+import type { Transfer } from '@fog/economy/ledger';
 import type { StakingEvent, StakingFact } from '@fog/economy/staking';
 import type { Database, Writer } from '../../store/database.ts';
 import { readLedgerTransfer } from '../ledger-queries.ts';
@@ -91,7 +92,9 @@ export class StakeStore {
   }
 }
 
-/** Whether money has moved with this id: the request came before. Asked under the lock of stake. */
-export async function isDone(writer: Writer, id: bigint): Promise<{ amount: bigint; creditAccount: bigint } | null> {
+export type DoneTransfer = Pick<Transfer, 'amount' | 'debitAccount' | 'creditAccount'>;
+
+/** What has moved with this id: the request came before. Asked under the lock of stake. */
+export async function isDone(writer: Writer, id: bigint): Promise<DoneTransfer | null> {
   return (await readLedgerTransfer(writer, id))?.transfer ?? null;
 }

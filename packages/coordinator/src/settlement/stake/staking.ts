@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { FogError, type SlashRecord, type Stake, type StakeChange, type ValidatorStanding } from '@fog/contract';
 import { accountId, type Currency, transferId } from '@fog/economy/chart';
 import { assertCovered } from '@fog/economy/escrow';
-import type { Validator } from '@fog/economy/staking';
+import { STAKING_LIMITS, type Validator } from '@fog/economy/staking';
 import { decodeCursor, encodeCursor } from '../../access/page-cursor.ts';
 import type { Caller, Page, PageRequest } from '../../service.ts';
 import type { Database } from '../../store/database.ts';
@@ -12,7 +12,7 @@ import { readDelegationsOf, readSlashes, readValidators } from '../../store/stak
 import { readLedgerAccount } from '../ledger-queries.ts';
 import { spendable } from '../wallets.ts';
 import { STAKE_HOME_LIMITS } from './limits.ts';
-import { isDone, type StakeRequest, type StakeStore, type StakeWork } from './stake-store.ts';
+import { type DoneTransfer, isDone, type StakeRequest, type StakeStore, type StakeWork } from './stake-store.ts';
 import { readStake, slashRecordOf, standingOf } from './stake-view.ts';
 
 export interface StakingDependencies {
@@ -158,13 +158,18 @@ function causeOf(principal: string, { kind, key }: Keyed): string {
 /** The transfer that each request makes, if it does anything. */
 const TRANSFERS = { bond: 'bond', delegate: 'bond', unbond: 'unbond', redelegate: 'redelegate' } as const;
 
-function assertSame(known: { amount: bigint; creditAccount: bigint }, principal: string, change: Keyed): void {
-  const isAmount = change.amount === null || BigInt(change.amount) === known.amount;
+/** Throws `conflict` where a key did something else. Whoever asked for "all" is not told from who asked for an amount. */
+function assertSame(known: DoneTransfer, principal: string, change: Keyed): void {
+  const asked = change.amount === null ? known.amount : BigInt(change.amount);
+  const isLeaving = change.kind === 'unbond' || change.kind === 'redelegate';
+  // Of what left, the rest of a small delegation may have gone with it.
+  const mostMore = isLeaving ? STAKING_LIMITS.leastDelegationMicroFog : 1n;
+  const isAmount = known.amount >= asked && known.amount - asked < mostMore;
   const to =
     change.kind === 'redelegate' ? change.to : 'validator' in change ? (change.validator ?? principal) : principal;
-  const account = accountId('fog', change.kind === 'unbond' ? 'unbonding' : 'bonded', to);
-  // Of what left, the rest of a small delegation may have gone with it.
-  if (account === known.creditAccount && (isAmount || change.kind === 'unbond' || change.kind === 'redelegate')) return;
+  const isTo = known.creditAccount === accountId('fog', change.kind === 'unbond' ? 'unbonding' : 'bonded', to);
+  const isFrom = change.kind !== 'redelegate' || known.debitAccount === accountId('fog', 'bonded', change.from);
+  if (isAmount && isTo && isFrom) return;
   throw new FogError('conflict', 'this key was used for another amount, or another validator', {
     hint: 'use a new key for each change',
   });

@@ -1,45 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type AppliedRequest, type LogStorage, MachineLog, recover } from '../../../src/ledger/log/index.ts';
+import { type AppliedRequest, MachineLog, recover } from '../../../src/ledger/log/index.ts';
 import { LANDINGS, SeededRandom, SimulatedDisk } from '../../../src/ledger/log/simulation/index.ts';
 import { CountingMachine } from './counting-machine.ts';
-import { openLog, request, SMALL_SEGMENT, simulatedDisk } from './log-fixtures.ts';
+import { openLog, request, SMALL_SEGMENT, simulatedDisk, tornAtEachByte } from './log-fixtures.ts';
 
 const create = () => new CountingMachine();
-
-interface Write {
-  name: string;
-  offset: number;
-  bytes: Uint8Array;
-}
-
-/** Tells of each write before it happens. */
-function watched(storage: LogStorage, onWrite: (write: Write) => void): LogStorage {
-  const names = new Map<string, string>();
-  return {
-    ...storage,
-    async create(name) {
-      names.set(name, name);
-      const file = await storage.create(name);
-      let current = name;
-      return {
-        ...file,
-        write(offset, bytes) {
-          // A segment was reserved under another name.
-          current = names.get(current) ?? current;
-          onWrite({ name: current, offset, bytes: bytes.slice() });
-          return file.write(offset, bytes);
-        },
-      };
-    },
-    rename(from, to) {
-      names.set(from, to);
-      names.set(to, to);
-      return storage.rename(from, to);
-    },
-  };
-}
 
 describe('a crash', () => {
   it('at every byte of a log keeps all that was acknowledged, and nothing that was not sent', async () => {
@@ -49,22 +16,13 @@ describe('a crash', () => {
     let images = 0;
     let log: MachineLog<CountingMachine> | null = null;
     const shadow = create();
-    const storage = watched(disk.mount(), ({ name, offset, bytes }) => {
+    const storage = tornAtEachByte(disk, (place) => {
       const acknowledged = log?.durable ?? 0n;
-      const content = disk.content(name);
-      if (content === undefined) return;
-      const before = content.slice();
-      // The write is torn behind each of its bytes; where a byte stays as it was, so does the image.
-      for (const [index, byte] of bytes.entries()) {
-        if (content[offset + index] === byte) continue;
-        content[offset + index] = byte;
-        images += 1;
-        const { machine, position } = recover(disk.mount(), create);
-        assert.ok(position.sequence >= acknowledged, `${name}:${offset + index} lost record ${acknowledged}`);
-        assert.ok(position.sequence <= BigInt(applied.length));
-        assert.deepEqual(machine.digest(), digests[Number(position.sequence)], 'the state of another history');
-      }
-      content.set(before);
+      images += 1;
+      const { machine, position } = recover(disk.mount(), create);
+      assert.ok(position.sequence >= acknowledged, `${place} lost record ${acknowledged}`);
+      assert.ok(position.sequence <= BigInt(applied.length));
+      assert.deepEqual(machine.digest(), digests[Number(position.sequence)], 'the state of another history');
     });
     let now = 0n;
     log = await MachineLog.open({

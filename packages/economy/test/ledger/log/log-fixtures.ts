@@ -1,7 +1,7 @@
 /** What the tests of the log share. */
 import assert from 'node:assert/strict';
 import { FogError } from '@fog/contract';
-import { MachineLog, type MachineLogOptions } from '../../../src/ledger/log/index.ts';
+import { type LogStorage, MachineLog, type MachineLogOptions } from '../../../src/ledger/log/index.ts';
 import { SeededRandom, SimulatedDisk, type SimulatedDiskOptions } from '../../../src/ledger/log/simulation/index.ts';
 import { CountingMachine } from './counting-machine.ts';
 
@@ -25,6 +25,57 @@ export function openLog(
     },
     segmentBytes: SMALL_SEGMENT,
     ...options,
+  });
+}
+
+interface Write {
+  name: string;
+  offset: number;
+  bytes: Uint8Array;
+}
+
+/** Tells of each write before it happens. */
+function watched(storage: LogStorage, onWrite: (write: Write) => void): LogStorage {
+  const names = new Map<string, string>();
+  return {
+    ...storage,
+    async create(name) {
+      names.set(name, name);
+      const file = await storage.create(name);
+      let current = name;
+      return {
+        ...file,
+        write(offset, bytes) {
+          // A segment was reserved under another name.
+          current = names.get(current) ?? current;
+          onWrite({ name: current, offset, bytes: bytes.slice() });
+          return file.write(offset, bytes);
+        },
+      };
+    },
+    rename(from, to) {
+      names.set(from, to);
+      names.set(to, to);
+      return storage.rename(from, to);
+    },
+  };
+}
+
+/** The disk, torn behind each byte of each write, before it happens; where a byte stays as it was, so does the image. */
+export function tornAtEachByte(
+  disk: Pick<SimulatedDisk, 'mount' | 'content'>,
+  onTear: (place: string) => void,
+): LogStorage {
+  return watched(disk.mount(), ({ name, offset, bytes }) => {
+    const content = disk.content(name);
+    if (content === undefined) return;
+    const before = content.slice();
+    for (const [index, byte] of bytes.entries()) {
+      if (content[offset + index] === byte) continue;
+      content[offset + index] = byte;
+      onTear(`${name}:${offset + index}`);
+    }
+    content.set(before);
   });
 }
 
