@@ -46,7 +46,7 @@ export const coordinatorSettingsSchema = z.strictObject({
   agingBound: durationText.default('10m').meta({
     description: 'Tasks that wait so long go before all of their priority, if their submitter got nothing as long',
   }),
-  economy: z.enum(['on', 'off']).default('off').meta({
+  economy: z.enum(['on', 'off']).default('on').meta({
     description:
       'on: jobs are covered at the submit, and nodes paid for results that count; off: nobody is asked for money',
   }),

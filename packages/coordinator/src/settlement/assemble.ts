@@ -8,6 +8,8 @@ import { assembleGovernance, type Governance } from '../governance/assemble.ts';
 import { paymentParametersOf } from '../governance/payment-parameters.ts';
 import { LEDGER_HOME_LIMITS, SETTLEMENT_LIMITS } from '../limits.ts';
 import type { Database } from '../store/database.ts';
+import { countOpenEscrows } from '../store/settlement-rows.ts';
+import { Faucet } from './faucet.ts';
 import { makeFirstMoney } from './genesis.ts';
 import { Market } from './market.ts';
 import { registerLedgerGauges } from './metrics.ts';
@@ -31,24 +33,15 @@ export interface Economy {
   staking: Staking;
   governance: Governance;
   sweeps: Sweep[];
+  /** Those among them that finish what was begun. */
+  settlingSweeps: Sweep[];
   /** Before anything is asked of it. */
   begin(): Promise<void>;
   /** Tells what slices cost, and whose nodes get no work, now and whenever that changes. */
   tellPlacer(placer: Pick<Placer, 'setPrices' | 'setJailed'>): void;
 }
 
-/** Null in a fog that asks for no money. */
-export function assembleEconomy({
-  database,
-  jobs,
-  coordinatorId,
-  now,
-  settings,
-  isAlone,
-  registry,
-  warn,
-  stakeChanges = () => ({}),
-}: {
+export interface EconomyParts {
   database: Database;
   jobs: JobCache;
   coordinatorId: string;
@@ -61,14 +54,45 @@ export function assembleEconomy({
   warn: (message: string, data: Record<string, unknown>) => void;
   /** What holds of stake otherwise than a vote says; for tests. */
   stakeChanges?: () => Partial<StakeParameters>;
-}): Economy | null {
-  if (settings.economy === 'off') return null;
+}
+
+/** Null in a fog that asks for no money. */
+export function assembleEconomy(parts: EconomyParts): Economy | null {
+  return parts.settings.economy === 'off' ? null : assemble(parts);
+}
+
+/**
+ * What is left of it in a fog that asks for no money any more: jobs that were covered before are paid and closed as was
+ * agreed. A slice costs what the node asks: no price is posted.
+ */
+export function assembleWindingUp(parts: EconomyParts): Pick<Economy, 'settlement' | 'sweeps' | 'begin'> {
+  const { database, warn } = parts;
+  const { settlement, settlingSweeps, governance } = assemble({ ...parts, registry: null });
+  const begin = async () => {
+    await governance.parameters.look();
+    const jobs = await countOpenEscrows(database.read);
+    if (jobs > 0) warn('no money is asked for any more; jobs that were covered before are still paid', { jobs });
+  };
+  return { settlement, sweeps: settlingSweeps, begin };
+}
+
+function assemble({
+  database,
+  jobs,
+  coordinatorId,
+  now,
+  settings,
+  isAlone,
+  registry,
+  warn,
+  stakeChanges = () => ({}),
+}: EconomyParts): Economy {
   const ledger = new SqlLedger(database.engine);
   const sealer = new Sealer({ database, coordinatorId, now });
   if (registry !== null) registerGauges(registry, database, now);
   const market = new Market({ database, jobs, now });
   const governance = assembleGovernance({ database, ledger, now, warn, registry });
-  const hasFaucet = settings.faucet === 'on' || (settings.faucet === 'auto' && isAlone);
+  const faucet = new Faucet(database, { setting: settings.faucet, isAlone });
   const parameters = () => ({ ...stakeParametersOf(governance.parameters.values), ...stakeChanges() });
   const stake = new StakeStore({ database, ledger, listener: governance.power, parameters, now });
   const jailed = new Jailed(database);
@@ -78,17 +102,17 @@ export function assembleEconomy({
     market,
     stake,
     jobs,
-    currency: hasFaucet ? 'faucet' : 'fog',
-    hasFaucet,
+    get currency() {
+      return faucet.isOn ? 'faucet' : 'fog';
+    },
+    get hasFaucet() {
+      return faucet.isOn;
+    },
     parameters: () => paymentParametersOf(governance.parameters.values),
     now,
   });
-  const sweeps: Sweep[] = [
-    { name: 'prices', everyMilliseconds: SETTLEMENT_LIMITS.priceLookMilliseconds, run: () => market.step() },
+  const settlingSweeps: Sweep[] = [
     { name: 'escrows', everyMilliseconds: 1000, run: () => closeAll(settlement) },
-    ...stakeSweeps({ database, stake, now }),
-    jailed.sweep,
-    ...governance.sweeps,
     {
       name: 'pending transfers',
       everyMilliseconds: LEDGER_HOME_LIMITS.expiryMilliseconds,
@@ -100,6 +124,14 @@ export function assembleEconomy({
       run: async () => void (await sealer.seal()),
     },
   ];
+  const sweeps: Sweep[] = [
+    ...settlingSweeps,
+    { name: 'prices', everyMilliseconds: SETTLEMENT_LIMITS.priceLookMilliseconds, run: () => market.step() },
+    { name: 'faucet', everyMilliseconds: SETTLEMENT_LIMITS.priceLookMilliseconds, run: () => faucet.look() },
+    ...stakeSweeps({ database, stake, now }),
+    jailed.sweep,
+    ...governance.sweeps,
+  ];
   const tellPlacer: Economy['tellPlacer'] = (placer) => {
     market.onPrices = () => placer.setPrices(market);
     market.onPrices();
@@ -108,12 +140,13 @@ export function assembleEconomy({
   const begin = async () => {
     await makeFirstMoney({ database, ledger, now }, settings.firstSupply);
     await governance.begin();
+    await faucet.look();
     await market.step();
     await jailed.look();
   };
   const wallets = new Wallets({ database, ledger, market, now });
   const staking = new Staking({ database, stake, now });
-  return { ledger, market, settlement, stake, wallets, staking, governance, sweeps, begin, tellPlacer };
+  return { ledger, market, settlement, stake, wallets, staking, governance, sweeps, settlingSweeps, begin, tellPlacer };
 }
 
 function registerGauges(registry: Registry, database: Database, now: () => number): void {

@@ -9,7 +9,6 @@
 import type { JobSpec, ResultVerdict } from '@fog/contract';
 import { accountId, type Currency, transferId } from '@fog/economy/chart';
 import {
-  assertCovered,
   closeEscrow,
   coverOf,
   type Escrow,
@@ -24,7 +23,6 @@ import type { JobCache } from '../dispatch/job-cache.ts';
 import type { LeaseWait } from '../dispatch/queueing/service-waits.ts';
 import type { Turn } from '../dispatch/turn.ts';
 import type { TurnTask } from '../dispatch/turn-records.ts';
-import { SETTLEMENT_LIMITS } from '../limits.ts';
 import { allOf } from '../store/bulk.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { insertFaults, type NewFault } from '../store/fault-rows.ts';
@@ -40,6 +38,7 @@ import { type PaymentParameters, termsOf } from './job-terms.ts';
 import { readLedgerAccount } from './ledger-queries.ts';
 import type { Market } from './market.ts';
 import { MoneyMoves } from './money-moves.ts';
+import { notCovered } from './not-covered.ts';
 import type { SqlLedger } from './sql-ledger.ts';
 import { faultsOfTask } from './stake/faults.ts';
 import { type Earning, earningsOf, holdBack } from './stake/held-back.ts';
@@ -52,9 +51,10 @@ export interface SettlementDependencies {
   ledger: SqlLedger;
   market: Market;
   jobs: JobCache;
-  currency: Currency;
+  /** Of jobs that are submitted now. Those from before go on in theirs. */
+  readonly currency: Currency;
   /** What the faucet gives, it gives at a submit, as much as is missing. */
-  hasFaucet: boolean;
+  readonly hasFaucet: boolean;
   stake: StakeStore;
   parameters: () => PaymentParameters;
   now: () => number;
@@ -96,10 +96,9 @@ export class Settlement {
     const moves = new MoneyMoves(currency);
     moves.openWallet(buyer);
     let available = spendable(await readLedgerAccount(writer, accountId(currency, 'wallet', buyer)));
-    if (hasFaucet && available < needed) {
-      const given = needed - available;
-      assertCovered(given, SETTLEMENT_LIMITS.faucetMicroFog);
-      moves.issue('wallet', buyer, given, transferId('faucet', job));
+    if (available < needed) {
+      if (!hasFaucet) throw notCovered(buyer, { needed, available });
+      moves.issue('wallet', buyer, needed - available, transferId('faucet', job));
       available = needed;
     }
     const opened = openEscrow({ job, buyer, terms }, available);
@@ -159,7 +158,9 @@ export class Settlement {
       });
       records.set(task.job, step.record);
       if (job.verification !== null) settlements.set(task, step.settlement);
-      for (const { payee } of attempts) if (payee !== null) moves.openWallet(payee);
+      // The job may have been covered when the fog paid in another one.
+      const paidIn = (job.payment as Escrow).terms.currency ?? currency;
+      for (const { payee } of attempts) if (payee !== null) moves.openWallet(payee, paidIn);
       moves.add(step);
       earnings.push(...earningsOf(task, step.leases, { attempts, verdicts, terms: (job.payment as Escrow).terms }));
       faults.push(...faultsOfTask(task, job, { verdicts, settlement: settlements.get(task), now: at }));
