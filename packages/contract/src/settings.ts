@@ -58,7 +58,8 @@ export const coordinatorSettingsSchema = z.strictObject({
       description: 'FOG that is made at the first start with economy on: 15 % to the treasury, the rest to admin',
     }),
   faucet: z.enum(['auto', 'on', 'off']).default('auto').meta({
-    description: 'Gives at each submit what is missing, in money that can be spent on jobs alone; auto: on loopback',
+    description:
+      "Gives at each submit what is missing, in money that can be spent on jobs alone; auto: on loopback, or while all nodes are admin's",
   }),
   queuedTasks: z.int().min(1).default(5_000_000).meta({ description: 'Tasks waiting in all; more are refused' }),
 });

@@ -286,9 +286,8 @@ async function assembleCore({ url, ...given }: Basis & { stores: Stores; url: ()
   const allNodes = () => readPlacementNodes(database.read);
   const samples = new Samples(database, now);
   const queueRoom = () => settings.queuedTasks - sweeps.queuedTasks;
-  const settlement = economy?.settlement ?? null;
-  const parts = { ...basis, dispatcher, settlement, queueRoom, quotas, space, stores, allNodes, httpMetrics };
-  const { jobs, dependencies } = openJobs(parts);
+  const parts = { ...basis, dispatcher, queueRoom, quotas, space, stores, allNodes, httpMetrics };
+  const { jobs, dependencies } = openJobs({ ...parts, settlement: economy?.settlement ?? null });
   const suspensions = new Suspensions({ ...basis, dispatcher, jobCache });
   const deployments = assembleDeployments({ ...basis, dispatcher, jobs, jobCache, allNodes, queueRoom, randomBytes });
   registerDeploymentGauges(httpMetrics.registry, database);

@@ -111,19 +111,7 @@ function assemble({
     parameters: () => paymentParametersOf(governance.parameters.values),
     now,
   });
-  const settlingSweeps: Sweep[] = [
-    { name: 'escrows', everyMilliseconds: 1000, run: () => closeAll(settlement) },
-    {
-      name: 'pending transfers',
-      everyMilliseconds: LEDGER_HOME_LIMITS.expiryMilliseconds,
-      run: async () => void (await ledger.sweepExpired(database, now())),
-    },
-    {
-      name: 'seals',
-      everyMilliseconds: LEDGER_HOME_LIMITS.sealMilliseconds,
-      run: async () => void (await sealer.seal()),
-    },
-  ];
+  const settlingSweeps = settlingSweepsOf({ database, ledger, sealer, settlement, now });
   const sweeps: Sweep[] = [
     ...settlingSweeps,
     { name: 'prices', everyMilliseconds: SETTLEMENT_LIMITS.priceLookMilliseconds, run: () => market.step() },
@@ -147,6 +135,29 @@ function assemble({
   const wallets = new Wallets({ database, ledger, market, now });
   const staking = new Staking({ database, stake, now });
   return { ledger, market, settlement, stake, wallets, staking, governance, sweeps, settlingSweeps, begin, tellPlacer };
+}
+
+/** What moves money that is there already, and seals it. */
+function settlingSweepsOf({
+  database,
+  ledger,
+  sealer,
+  settlement,
+  now,
+}: Pick<EconomyParts, 'database' | 'now'> & Pick<Economy, 'ledger' | 'settlement'> & { sealer: Sealer }): Sweep[] {
+  return [
+    { name: 'escrows', everyMilliseconds: 1000, run: () => closeAll(settlement) },
+    {
+      name: 'pending transfers',
+      everyMilliseconds: LEDGER_HOME_LIMITS.expiryMilliseconds,
+      run: async () => void (await ledger.sweepExpired(database, now())),
+    },
+    {
+      name: 'seals',
+      everyMilliseconds: LEDGER_HOME_LIMITS.sealMilliseconds,
+      run: async () => void (await sealer.seal()),
+    },
+  ];
 }
 
 function registerGauges(registry: Registry, database: Database, now: () => number): void {

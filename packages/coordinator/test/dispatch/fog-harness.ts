@@ -146,7 +146,6 @@ export class Fog implements AsyncDisposable {
     const moneyParts = economyParts({ ...basis, jobs: jobCache, warn, stakeChanges }, options);
     this.economy = assembleEconomy(moneyParts);
     this.money = this.economy ?? assembleWindingUp(moneyParts);
-    const settlement = this.economy?.settlement ?? null;
     this.dispatcher = new Dispatcher({
       ...queueing,
       settlement: this.money.settlement,
@@ -176,7 +175,7 @@ export class Fog implements AsyncDisposable {
       now,
       randomBytes: (count) => randomBytes(count),
       queueRoom,
-      settlement,
+      settlement: this.economy?.settlement ?? null,
       quotas: this.quotas,
       storageFault: () => options.storageFault?.() ?? null,
       secretNames: async () => new Set(Object.keys(options.secrets ?? {})),
