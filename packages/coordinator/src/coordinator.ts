@@ -252,7 +252,7 @@ async function assembleDispatch({
   const listening = new Listening(startedAt);
   const warn = warnBy(logger);
   const basis = { database, bus, jobs: new JobCache(), classes: new PlacementClasses(), coordinatorId, now, warn };
-  const isAlone = isLoopback(splitListen(settings.listen).host);
+  const isAlone = isLoopback(splitListen(settings.listen).host) && settings.publicUrl === undefined;
   const moneyParts = { ...basis, settings, isAlone, registry: httpMetrics.registry };
   const economy = assembleEconomy(moneyParts);
   const money = economy ?? assembleWindingUp(moneyParts);
