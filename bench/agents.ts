@@ -15,6 +15,7 @@ import { httpFetch } from '../packages/contract/src/node/index.ts';
 import type { Benchmark, BenchmarkContext } from './benchmark.ts';
 import { clockMilliseconds } from './clock.ts';
 import { CoordinatorProcess } from './coordinator-process.ts';
+import { ECONOMY_OPTION, economyOf } from './economy-option.ts';
 import { noOpJob, uploadNoOp } from './no-op-job.ts';
 import { measureSubmits } from './paced-submits.ts';
 import { type CutReport, SimulatedAgents } from './simulated-agents.ts';
@@ -48,6 +49,7 @@ export const agents: Benchmark = {
     pause: { default: 3000, description: 'longest run of such a task, in milliseconds' },
     down: { default: 2000, description: 'the agents come back spread over so many milliseconds' },
     runs: { default: 3, description: 'of which the median is taken' },
+    ...ECONOMY_OPTION,
   },
   async run(context) {
     const results: RunResult[] = [];
@@ -57,6 +59,7 @@ export const agents: Benchmark = {
     return {
       agents: context.option('agents'),
       slotsPerAgent: context.option('slots'),
+      economy: economyOf(context),
       coordinatorMegabytes: of((result) => result.peakRssBytes / MEGABYTE),
       dispatchMilliseconds: {
         p50: of((result) => percentile(result.submitToReceipt, 0.5)),
@@ -80,7 +83,10 @@ export const agents: Benchmark = {
 
 async function measure(context: BenchmarkContext, run: number): Promise<RunResult> {
   using folder = context.cleanup.use(new TemporaryFolder());
-  await using coordinator = await CoordinatorProcess.start({ dataDirectory: folder.path }, context);
+  await using coordinator = await CoordinatorProcess.start(
+    { dataDirectory: folder.path, economy: economyOf(context) },
+    context,
+  );
   const { url, adminToken } = coordinator;
   const count = context.option('agents');
   const started = clockMilliseconds();

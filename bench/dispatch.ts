@@ -10,6 +10,7 @@
  */
 import type { Benchmark, BenchmarkContext } from './benchmark.ts';
 import { type DispatchRun, runDispatch } from './dispatch-run.ts';
+import { ECONOMY_OPTION, economyOf } from './economy-option.ts';
 import { peerVersions, reasonOf, runPeer } from './peers.ts';
 import { type PostgresServer, startPostgres } from './postgres.ts';
 import { type RedisServer, startRedis } from './redis.ts';
@@ -32,6 +33,7 @@ export const dispatch: Benchmark = {
     seconds: { default: 10, description: 'how long latency is measured' },
     runs: { default: 3, description: 'of which the median is taken' },
     peers: { default: 1, description: '0 leaves the peers out' },
+    ...ECONOMY_OPTION,
   },
   async run(context) {
     const servers = await startServers(context);
@@ -40,6 +42,7 @@ export const dispatch: Benchmark = {
       agents: context.option('agents'),
       slots: context.option('slots'),
       pace: { submitsPerSecond: context.option('rate'), seconds: context.option('seconds') },
+      economy: economyOf(context),
     };
     const sqlite: DispatchRun[] = [];
     const postgres: DispatchRun[] = [];
@@ -118,6 +121,7 @@ function report(
     tasks,
     agents: context.option('agents'),
     slotsPerAgent: context.option('slots'),
+    economy: economyOf(context),
     tasksPerSecond: {
       sqlite: own(results.sqlite),
       postgres: own(results.postgres),

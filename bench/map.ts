@@ -14,6 +14,7 @@ import { Fog } from '../packages/sdk/src/index.ts';
 import { startAgentProcess } from './agent-process.ts';
 import type { Benchmark, BenchmarkContext } from './benchmark.ts';
 import { CoordinatorProcess } from './coordinator-process.ts';
+import { ECONOMY_OPTION, economyOf } from './economy-option.ts';
 import { peerVersions, runPeer } from './peers.ts';
 import { median, medianOrNull, rounded, roundedOrNull } from './statistics.ts';
 import { TemporaryFolder } from './temporary-folder.ts';
@@ -49,6 +50,7 @@ export const map: Benchmark = {
     items: { default: 200, description: 'items of the map' },
     milliseconds: { default: 50, description: 'of plain Node an item takes' },
     runs: { default: 3, description: 'of which the median is taken' },
+    ...ECONOMY_OPTION,
   },
   async run(context) {
     const rounds = calibrate(context.option('milliseconds'));
@@ -56,7 +58,7 @@ export const map: Benchmark = {
     const items = makeItems(context.option('items'), rounds);
     using folder = context.cleanup.use(new TemporaryFolder());
     await using coordinator = await CoordinatorProcess.start(
-      { dataDirectory: join(folder.path, 'coordinator') },
+      { dataDirectory: join(folder.path, 'coordinator'), economy: economyOf(context) },
       context,
     );
     const { url, adminToken: token } = coordinator;
@@ -182,6 +184,7 @@ function report(
     items: context.option('items'),
     itemMilliseconds: context.option('milliseconds'),
     nodes: NODES,
+    economy: economyOf(context),
     speedupOverOneProcess: of((result) => result.plainMilliseconds / result.fogMilliseconds),
     ratioToPiscina: roundedOrNull(medianOrNull(piscina)),
     engineRatioToNode,

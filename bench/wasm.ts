@@ -8,6 +8,7 @@ import { httpFetch } from '../packages/contract/src/node/index.ts';
 import { startAgentProcess } from './agent-process.ts';
 import type { Benchmark, BenchmarkContext } from './benchmark.ts';
 import { CoordinatorProcess } from './coordinator-process.ts';
+import { ECONOMY_OPTION, economyOf } from './economy-option.ts';
 import { noOpJob, uploadNoOp } from './no-op-job.ts';
 import { median, percentile, rounded } from './statistics.ts';
 import { TemporaryFolder } from './temporary-folder.ts';
@@ -22,6 +23,7 @@ export const wasm: Benchmark = {
     jobs: { default: 1000, description: 'submitted one after the other' },
     slots: { default: 2, description: 'slots of the node, and so its warm processes' },
     runs: { default: 3, description: 'of which the median is taken' },
+    ...ECONOMY_OPTION,
   },
   async run(context) {
     const runs: number[][] = [];
@@ -35,6 +37,7 @@ export const wasm: Benchmark = {
     return {
       jobs: context.option('jobs'),
       slots: context.option('slots'),
+      economy: economyOf(context),
       submitToResultMilliseconds: { p50: at(0.5), p90: at(0.9), p99: at(0.99) },
     };
   },
@@ -43,7 +46,7 @@ export const wasm: Benchmark = {
 async function measure(context: BenchmarkContext): Promise<number[]> {
   using folder = context.cleanup.use(new TemporaryFolder());
   await using coordinator = await CoordinatorProcess.start(
-    { dataDirectory: join(folder.path, 'coordinator') },
+    { dataDirectory: join(folder.path, 'coordinator'), economy: economyOf(context) },
     context,
   );
   const { url, adminToken: token } = coordinator;

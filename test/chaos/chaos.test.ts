@@ -5,6 +5,7 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { test } from 'node:test';
 import { type JobEventData, parseJobSpec, TASK_STATES, type TaskCounts } from '../../packages/contract/src/index.ts';
 import type { AttemptRow, JobRow, TaskRow } from '../../packages/coordinator/src/store/tables.ts';
+import { type EscrowRecord, newRecord, writeRecord } from '../../packages/economy/src/escrow/index.ts';
 import type { Evidence } from './evidence.ts';
 import { checkInvariants } from './invariants.ts';
 import { AGENTS, makeSchedule, type PlannedJob, specOf } from './schedule.ts';
@@ -91,6 +92,7 @@ function soundEvidence(): Evidence {
     expanded: 1,
     ended_at: 5,
     next_sequence: 5,
+    escrow: escrow(),
   };
   const on = { partition: 0, fence: 2, node: 'n' };
   const events: JobEventData[] = [
@@ -117,8 +119,15 @@ function soundEvidence(): Evidence {
     agents: [
       { name: 'agent-0', isDead: true, journalId: 'x', lastSequence: 9, executions: [`${JOB} 0 1`, `${JOB} 0 2`] },
     ],
+    ledgerFaults: [],
     contents: new Map([[digest, digest]]),
   };
+}
+
+/** Of what covered it some is paid, and the rest has returned. */
+function escrow(change: Partial<EscrowRecord> = {}): string {
+  const closed = { phase: 'closed', covers: 1, deposited: 10n, paid: 4n, refunded: 6n } as const;
+  return writeRecord({ ...newRecord({ credits: [] }), ...closed, ...change });
 }
 
 test('what is sound passes', () => {
@@ -154,6 +163,11 @@ const BREAKS: [invariant: string, breakIt: (evidence: Evidence) => void][] = [
   ],
   ['no program ends by itself', (evidence) => Object.assign(evidence, { crashes: ['agent-0 ended'] })],
   ['nothing is left', (evidence) => Object.assign(evidence, { leftovers: ['a container'] })],
+  ['every job is covered', ({ jobs }) => change(jobs, 0, { escrow: null })],
+  ['every escrow closes', ({ jobs }) => change(jobs, 0, { escrow: escrow({ phase: 'open' }) })],
+  ['nothing of a cover is lost', ({ jobs }) => change(jobs, 0, { escrow: escrow({ refunded: 5n }) })],
+  ['accepted results are paid', ({ jobs }) => change(jobs, 0, { escrow: escrow({ paid: 0n, refunded: 10n }) })],
+  ['the ledger is as it should be', (evidence) => Object.assign(evidence, { ledgerFaults: ['a row is missing'] })],
   ['nodes are known', ({ agents }) => change(agents, 0, { isDead: false })],
 ];
 

@@ -55,6 +55,8 @@ export class Cluster {
   readonly #noise: Choices;
   #clockOffsetMilliseconds = 0;
   #token = '';
+  /** With which agents join: their owner is not who submits, so that results cost something. */
+  #joinToken = '';
 
   private constructor(options: ClusterOptions) {
     this.#options = options;
@@ -73,6 +75,8 @@ export class Cluster {
       }
       await cluster.#openLink('client', 0);
       await Promise.all(cluster.#coordinators.map((_, index) => cluster.#startCoordinator(index)));
+      const joining = { scope: 'node', principal: 'olga', trusted: true } as const;
+      cluster.#joinToken = (await cluster.directClient.call('createToken', { body: joining })).token;
       for (let index = 0; index < AGENTS; index += 1) {
         await cluster.#openLink(index, index % schedule.coordinators);
         const program = cluster.#program(`agent-${index}`, './agent-process.ts');
@@ -225,7 +229,7 @@ export class Cluster {
     const order: AgentOrder = {
       directory: agent.directory,
       url: this.#link(index).proxy.url,
-      token: this.#token,
+      token: this.#joinToken,
       name: `agent-${index}`,
       realRuntimes: containers === null ? null : { nodeId: agent.nodeId, engineSocket: containers.socketPath },
     };

@@ -4,6 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeJournal } from '../../packages/agent/src/journal-codec.ts';
 import type { FogClient, JobEventData, Node, TaskCounts, TaskOutput } from '../../packages/contract/src/index.ts';
+import { databaseSource } from '../../packages/coordinator/src/settlement/ledger-source.ts';
+import { verifyLedger } from '../../packages/coordinator/src/settlement/verify-ledger.ts';
 import type { Database } from '../../packages/coordinator/src/store/database.ts';
 import type { AttemptRow, JobRow, NodeRow, TaskRow } from '../../packages/coordinator/src/store/tables.ts';
 import type { LoadResult } from './load-client.ts';
@@ -58,6 +60,8 @@ export interface Evidence {
   answers: Map<string, JobAnswer>;
   nodeAnswers: Node[];
   agents: AgentState[];
+  /** What `fog ledger verify` finds wrong. */
+  ledgerFaults: string[];
   /** Digest of the bytes that the API served for a digest that an accepted result names; null: it served none. */
   contents: Map<string, string | null>;
 }
@@ -83,6 +87,12 @@ export async function readRows(
     logs,
     nodes,
   };
+}
+
+export async function readLedgerFaults({ read }: Database): Promise<string[]> {
+  const { faults, isValid } = await verifyLedger(databaseSource(read));
+  const told = faults.map(({ table, row, message }) => `${table}, ${row}: ${message}`);
+  return isValid || told.length > 0 ? told : ['it is not valid'];
 }
 
 export async function readAgents(agents: readonly { directory: string; isDead: boolean }[]): Promise<AgentState[]> {

@@ -15,6 +15,7 @@ import {
   type TaskState,
 } from '../../packages/contract/src/index.ts';
 import type { AttemptRow, JobRow, TaskRow } from '../../packages/coordinator/src/store/tables.ts';
+import { balanceOf, readRecord } from '../../packages/economy/src/escrow/index.ts';
 import { type Evidence, outputsOf } from './evidence.ts';
 import type { PlannedJob } from './schedule.ts';
 import { checkStreams } from './stream-invariants.ts';
@@ -48,7 +49,9 @@ export function checkInvariants(evidence: Evidence): Violation[] {
     checkJob(job, report);
     for (const task of job.tasks) checkTask(task, job, evidence, report);
     checkAnswer(job, evidence, report);
+    checkMoney(job, report);
   }
+  for (const fault of evidence.ledgerFaults) report('the ledger is as it should be', fault);
   checkStreams(evidence, report);
   checkAgents(evidence, report);
   return violations;
@@ -100,6 +103,19 @@ function checkJob({ row, planned, isCancelled, tasks }: JobEvidence, report: Rep
   if (state === 'completed' && row.succeeded !== row.task_count) {
     report('a completed job has all results', `${row.succeeded} of ${row.task_count}`, row.id);
   }
+}
+
+/** Each job was covered, and what covered it is paid, kept or returned. */
+function checkMoney({ row, tasks }: JobEvidence, report: Report): void {
+  if (row.escrow === null) {
+    report('every job is covered', 'it is not', row.id);
+    return;
+  }
+  const record = readRecord(row.escrow);
+  if (record.phase !== 'closed') report('every escrow closes', `it is ${record.phase}`, row.id);
+  else if (balanceOf(record) !== 0n) report('nothing of a cover is lost', row.escrow, row.id);
+  const isEarned = tasks.some(({ state }) => state === 'succeeded');
+  if (isEarned && record.paid === 0n) report('accepted results are paid', row.escrow, row.id);
 }
 
 function allowedEnds(planned: PlannedJob | undefined, isCancelled: boolean): JobState[] {

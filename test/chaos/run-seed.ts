@@ -6,7 +6,15 @@ import type { FogClient } from '../../packages/contract/src/index.ts';
 import { openDatabase } from '../../packages/coordinator/src/store/open-database.ts';
 import type { TestEngine } from '../support/docker-engine.ts';
 import { Cluster } from './cluster.ts';
-import { askJobs, type Evidence, fetchContents, isDrained, readAgents, readRows } from './evidence.ts';
+import {
+  askJobs,
+  type Evidence,
+  fetchContents,
+  isDrained,
+  readAgents,
+  readLedgerFaults,
+  readRows,
+} from './evidence.ts';
 import { findLeftovers, removeNodeGroups } from './leftovers.ts';
 import { type LoadResult, persist, runLoad } from './load-client.ts';
 import { REAL_PROGRAMS } from './real-programs.ts';
@@ -43,6 +51,7 @@ export async function runSeed(options: RunOptions): Promise<Evidence> {
     const rest = { cluster, database: database.value, patience };
     await probeNodes(rest, programs.wasm);
     await untilDrained(rest);
+    await untilSettled(rest);
     return await gather(rest, load, options);
   } finally {
     await cluster.stop();
@@ -120,6 +129,14 @@ async function untilDrained({ cluster, database, patience }: Rest): Promise<void
   });
 }
 
+/** Waits until nothing is left in escrow, or patience ends. */
+async function untilSettled({ database, patience }: Rest): Promise<void> {
+  await until(patience, async () => {
+    const open = await database.read.selectFrom('jobs').select('id').where('escrow_open', '=', 1).execute();
+    return open.length === 0;
+  });
+}
+
 async function gather({ cluster, database, patience }: Rest, load: LoadResult, options: RunOptions): Promise<Evidence> {
   const { schedule, containers } = options;
   const client = cluster.directClient;
@@ -140,8 +157,9 @@ async function gather({ cluster, database, patience }: Rest, load: LoadResult, o
   await cluster.stop();
   if (containers !== null) await removeNodeGroups(cluster.agents.map(({ nodeId }) => nodeId));
   const rows = await readRows(database);
+  const ledgerFaults = await readLedgerFaults(database);
   const agents = await readAgents(cluster.agents);
-  return { schedule, load, crashes, leftovers, ...rows, answers, nodeAnswers, agents, contents };
+  return { schedule, load, crashes, leftovers, ...rows, answers, nodeAnswers, agents, ledgerFaults, contents };
 }
 
 /** Resolves when the condition holds or patience ends. A question that fails is asked again. */

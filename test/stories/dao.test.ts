@@ -75,7 +75,7 @@ test('a vote changes the fee of a running fog, and anyone can count it again', a
   const clock = { ahead: 0 };
   const now = () => Date.now() + clock.ahead;
   await bonded(data, { alice: 1000n * FOG, bob: 500n * FOG }, now);
-  const settings = coordinatorSettingsSchema.parse({ listen: '127.0.0.1:0', economy: 'on' });
+  const settings = coordinatorSettingsSchema.parse({ listen: '127.0.0.1:0' });
   const coordinator = await startCoordinator({ dataDirectory: data, settings, now });
   try {
     const { run, json, refused } = await membersOf(coordinator, data);
@@ -139,7 +139,7 @@ test('a vote changes the fee of a running fog, and anyone can count it again', a
 
 test('a fog without an economy has nothing to vote on, and says so', async () => {
   const data = temporaryFolder('no-dao');
-  const settings = coordinatorSettingsSchema.parse({ listen: '127.0.0.1:0' });
+  const settings = coordinatorSettingsSchema.parse({ listen: '127.0.0.1:0', economy: 'off' });
   const coordinator = await startCoordinator({ dataDirectory: data, settings });
   try {
     const environment = { FOG_URL: coordinator.url, FOG_TOKEN: coordinator.adminToken };

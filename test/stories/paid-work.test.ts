@@ -20,7 +20,7 @@ describe('paid work', { timeout: 90_000 }, () => {
 
   before(async () => {
     data = temporaryFolder('paid');
-    running = await startFog(data, ['--nodes', '1'], { FOG_ECONOMY: 'on' });
+    running = await startFog(data, ['--nodes', '1']);
     ({ token } = await read('token', 'create', '--scope', 'submit', '--principal', 'alice'));
   });
   after(() => running.interrupt());
@@ -92,7 +92,7 @@ describe('paid work', { timeout: 90_000 }, () => {
 
 test('a fog that asks for no money says so', { timeout: 60_000 }, async () => {
   const data = temporaryFolder('unpaid');
-  const running = await startFog(data, ['--nodes', '1']);
+  const running = await startFog(data, ['--nodes', '1'], { FOG_ECONOMY: 'off' });
   try {
     const { code, stderr } = await command(data, 'wallet');
     assert.deepEqual(

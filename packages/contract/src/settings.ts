@@ -46,7 +46,7 @@ export const coordinatorSettingsSchema = z.strictObject({
   agingBound: durationText.default('10m').meta({
     description: 'Tasks that wait so long go before all of their priority, if their submitter got nothing as long',
   }),
-  economy: z.enum(['on', 'off']).default('off').meta({
+  economy: z.enum(['on', 'off']).default('on').meta({
     description:
       'on: jobs are covered at the submit, and nodes paid for results that count; off: nobody is asked for money',
   }),
@@ -58,7 +58,8 @@ export const coordinatorSettingsSchema = z.strictObject({
       description: 'FOG that is made at the first start with economy on: 15 % to the treasury, the rest to admin',
     }),
   faucet: z.enum(['auto', 'on', 'off']).default('auto').meta({
-    description: 'Gives at each submit what is missing, in money that can be spent on jobs alone; auto: on loopback',
+    description:
+      "Gives at each submit what is missing, in money that can be spent on jobs alone; auto: on loopback, or while all nodes are admin's",
   }),
   queuedTasks: z.int().min(1).default(5_000_000).meta({ description: 'Tasks waiting in all; more are refused' }),
 });

@@ -53,7 +53,7 @@ import { createHttpMetrics, registerTunnelGauge } from './routes/metrics.ts';
 import type { Logger } from './routes/problem.ts';
 import { buildServer } from './routes/server.ts';
 import type { Caller, CoordinatorService } from './service.ts';
-import { assembleEconomy } from './settlement/assemble.ts';
+import { assembleEconomy, assembleWindingUp } from './settlement/assemble.ts';
 import type { Database } from './store/database.ts';
 import { readPlacementNodes } from './store/node-queries.ts';
 import { openDatabase } from './store/open-database.ts';
@@ -152,7 +152,7 @@ async function assemble(
     ports,
   });
   const adminToken = await ensureAdminToken(stores.tokens, { dataDirectory, fingerprint });
-  await core.economy?.begin();
+  await core.money.begin();
   await core.sweeps.start();
   const isSecure = tls.kind !== 'plain';
   const reachedAt = await listenOn(server, listen, isSecure);
@@ -253,14 +253,15 @@ async function assembleDispatch({
   const listening = new Listening(startedAt);
   const warn = warnBy(logger);
   const basis = { database, bus, jobs: new JobCache(), classes: new PlacementClasses(), coordinatorId, now, warn };
-  const isAlone = isLoopback(splitListen(settings.listen).host);
-  const economy = assembleEconomy({ ...basis, settings, isAlone, registry: httpMetrics.registry });
-  const settlement = economy?.settlement ?? null;
+  const isAlone = isLoopback(splitListen(settings.listen).host) && settings.publicUrl === undefined;
+  const moneyParts = { ...basis, settings, isAlone, registry: httpMetrics.registry };
+  const economy = assembleEconomy(moneyParts);
+  const money = economy ?? assembleWindingUp(moneyParts);
   const queueing = openQueueing(basis, settings.agingBound, createQueueWaits(httpMetrics.registry), economy?.credits);
   const dispatcher = new Dispatcher({
     ...basis,
     ...queueing,
-    settlement,
+    settlement: money.settlement,
     welcome: welcomeOf(settings),
     listening,
     logLimitBytes: parseBytes(settings.logBytes),
@@ -271,7 +272,7 @@ async function assembleDispatch({
   economy?.tellPlacer(dispatcher.sessions.placer);
   economy?.arbitrate(dispatcher, basis);
   const space = await openSpace(database, options, httpMetrics.registry);
-  return { basis, startedAt, httpMetrics, listening, economy, settlement, queueing, dispatcher, space };
+  return { basis, startedAt, httpMetrics, listening, economy, money, queueing, dispatcher, space };
 }
 
 /** The dispatcher with everything around it, and the service in front. */
@@ -280,15 +281,15 @@ async function assembleCore({ url, ...given }: Basis & { stores: Stores; url: ()
   const { settings } = options;
   const { blobs, collector } = stores;
   const dispatch = await assembleDispatch({ ...given, status: () => service.status() });
-  const { basis, startedAt, httpMetrics, listening, economy, settlement, queueing, dispatcher, space } = dispatch;
+  const { basis, startedAt, httpMetrics, listening, economy, money, queueing, dispatcher, space } = dispatch;
   const { bus, jobs: jobCache, coordinatorId, warn } = basis;
   const { quotas } = queueing;
   const nodes = new Nodes({ ...basis, dispatcher });
   const allNodes = () => readPlacementNodes(database.read);
   const samples = new Samples(database, now);
   const queueRoom = () => settings.queuedTasks - sweeps.queuedTasks;
-  const parts = { ...basis, dispatcher, settlement, queueRoom, quotas, space, stores, allNodes, httpMetrics };
-  const { jobs, dependencies } = openJobs(parts);
+  const parts = { ...basis, dispatcher, queueRoom, quotas, space, stores, allNodes, httpMetrics };
+  const { jobs, dependencies } = openJobs({ ...parts, settlement: economy?.settlement ?? null });
   const suspensions = new Suspensions({ ...basis, dispatcher, jobCache });
   const deployments = assembleDeployments({ ...basis, dispatcher, jobs, jobCache, allNodes, queueRoom, randomBytes });
   registerDeploymentGauges(httpMetrics.registry, database);
@@ -309,7 +310,7 @@ async function assembleCore({ url, ...given }: Basis & { stores: Stores; url: ()
     startedAt,
     listening,
     keepJobs: settings.keepJobs,
-    others: [followOwners({ ...basis, dispatcher }), ...(economy?.sweeps ?? [])],
+    others: [followOwners({ ...basis, dispatcher }), ...money.sweeps],
     readBlob: (digest, mostBytes) => blobs.readSmall(digest, mostBytes),
     collectBlobs: async () => void (await collector.run()),
     onPeers: (peers) => bus.setPeers(peers),
@@ -336,7 +337,7 @@ async function assembleCore({ url, ...given }: Basis & { stores: Stores; url: ()
     dao: economy?.governance.dao ?? null,
     quotas: new QuotaService({ ...basis, ...queueing, dispatcher }),
   };
-  return { bus, dispatcher, nodes, samples, space, sweeps, economy, outside, httpMetrics, coordinatorId, warn };
+  return { bus, dispatcher, nodes, samples, space, sweeps, money, outside, httpMetrics, coordinatorId, warn };
 }
 
 /** In [0, 1). Nodes must not be able to foresee whether they run a task alone. */

@@ -338,8 +338,6 @@ export const SETTLEMENT_LIMITS = {
   dearestMultiple: 2,
   /** What is kept running is paid for in periods of so long. */
   periodMilliseconds: 3_600_000,
-  /** What one submit may be given by the faucet, 10^9 FOG: more than all tasks of a job can cost at usual prices. */
-  faucetMicroFog: 10n ** 15n,
   /** Escrows closed in one transaction. */
   closedEscrows: 200,
   /** How often a coordinator looks whether a price is due, and reads those that others have moved. */

@@ -23,6 +23,7 @@ interface UpOptions {
 
 const HELP = `
 Settings come from config.toml in the data folder, from FOG_* variables and from flags; "fog config" shows them.
+Work is paid for: here, and as long as all nodes are yours, by a faucet. FOG_ECONOMY=off asks nobody for money.
 Ctrl-C stops everything; a second one at once. What was submitted is kept and goes on at the next start.
 
 Examples:

@@ -12,10 +12,12 @@ import { assembleGovernance, type Governance } from '../governance/assemble.ts';
 import { creditScheduleOf, paymentParametersOf, tierPpmOf } from '../governance/payment-parameters.ts';
 import { LEDGER_HOME_LIMITS, SETTLEMENT_LIMITS } from '../limits.ts';
 import type { Database } from '../store/database.ts';
+import { countOpenEscrows } from '../store/settlement-rows.ts';
 import { Arbitration } from './arbitration/arbitration.ts';
 import { ARBITRATION_LIMITS } from './arbitration/limits.ts';
 import { registerEmissionGauges } from './emission/metrics.ts';
 import { emissionSweep } from './emission/new-money.ts';
+import { Faucet } from './faucet.ts';
 import { makeFirstMoney } from './genesis.ts';
 import { Market } from './market.ts';
 import { registerLedgerGauges } from './metrics.ts';
@@ -41,6 +43,8 @@ export interface Economy {
   sweeps: Sweep[];
   /** What a missed promise of a tier gives back by now. */
   credits: () => CreditSchedule;
+  /** Those among them that finish what was begun. */
+  settlingSweeps: Sweep[];
   /** Before anything is asked of it. */
   begin(): Promise<void>;
   /** Has tasks run again whose results differ: by those who are connected to this dispatcher. */
@@ -49,18 +53,7 @@ export interface Economy {
   tellPlacer(placer: Pick<Placer, 'setPrices' | 'setJailed'>): void;
 }
 
-/** Null in a fog that asks for no money. */
-export function assembleEconomy({
-  database,
-  jobs,
-  coordinatorId,
-  now,
-  settings,
-  isAlone,
-  registry,
-  warn,
-  stakeChanges = () => ({}),
-}: {
+export interface EconomyParts {
   database: Database;
   jobs: JobCache;
   coordinatorId: string;
@@ -73,14 +66,45 @@ export function assembleEconomy({
   warn: (message: string, data: Record<string, unknown>) => void;
   /** What holds of stake otherwise than a vote says; for tests. */
   stakeChanges?: () => Partial<StakeParameters>;
-}): Economy | null {
-  if (settings.economy === 'off') return null;
+}
+
+/** Null in a fog that asks for no money. */
+export function assembleEconomy(parts: EconomyParts): Economy | null {
+  return parts.settings.economy === 'off' ? null : assemble(parts);
+}
+
+/**
+ * What is left of it in a fog that asks for no money any more: jobs that were covered before are paid and closed as was
+ * agreed. A slice costs what the node asks: no price is posted.
+ */
+export function assembleWindingUp(parts: EconomyParts): Pick<Economy, 'settlement' | 'sweeps' | 'begin'> {
+  const { database, warn } = parts;
+  const { settlement, settlingSweeps, governance } = assemble({ ...parts, registry: null });
+  const begin = async () => {
+    await governance.parameters.look();
+    const jobs = await countOpenEscrows(database.read);
+    if (jobs > 0) warn('no money is asked for any more; jobs that were covered before are still paid', { jobs });
+  };
+  return { settlement, sweeps: settlingSweeps, begin };
+}
+
+function assemble({
+  database,
+  jobs,
+  coordinatorId,
+  now,
+  settings,
+  isAlone,
+  registry,
+  warn,
+  stakeChanges = () => ({}),
+}: EconomyParts): Economy {
   const ledger = new SqlLedger(database.engine);
   const sealer = new Sealer({ database, coordinatorId, now });
   if (registry !== null) registerGauges(registry, database, now);
   const governance = assembleGovernance({ database, ledger, now, warn, registry });
   const market = new Market({ database, jobs, now, tierPpm: () => tierPpmOf(governance.parameters.values) });
-  const hasFaucet = settings.faucet === 'on' || (settings.faucet === 'auto' && isAlone);
+  const faucet = new Faucet(database, { setting: settings.faucet, isAlone });
   const parameters = () => ({ ...stakeParametersOf(governance.parameters.values), ...stakeChanges() });
   const stake = new StakeStore({ database, ledger, listener: governance.power, parameters, now });
   const jailed = new Jailed(database);
@@ -90,28 +114,24 @@ export function assembleEconomy({
     market,
     stake,
     jobs,
-    currency: hasFaucet ? 'faucet' : 'fog',
-    hasFaucet,
+    get currency() {
+      return faucet.isOn ? 'faucet' : 'fog';
+    },
+    get hasFaucet() {
+      return faucet.isOn;
+    },
     parameters: () => paymentParametersOf(governance.parameters.values),
     now,
   });
+  const settlingSweeps = settlingSweepsOf({ database, ledger, sealer, settlement, now });
   const sweeps: Sweep[] = [
+    ...settlingSweeps,
     { name: 'prices', everyMilliseconds: SETTLEMENT_LIMITS.priceLookMilliseconds, run: () => market.step() },
-    { name: 'escrows', everyMilliseconds: 1000, run: () => closeAll(settlement) },
+    { name: 'faucet', everyMilliseconds: SETTLEMENT_LIMITS.priceLookMilliseconds, run: () => faucet.look() },
     ...stakeSweeps({ database, stake, now }),
     jailed.sweep,
     ...governance.sweeps,
     emissionSweep({ database, ledger, now }),
-    {
-      name: 'pending transfers',
-      everyMilliseconds: LEDGER_HOME_LIMITS.expiryMilliseconds,
-      run: async () => void (await ledger.sweepExpired(database, now())),
-    },
-    {
-      name: 'seals',
-      everyMilliseconds: LEDGER_HOME_LIMITS.sealMilliseconds,
-      run: async () => void (await sealer.seal()),
-    },
   ];
   const tellPlacer: Economy['tellPlacer'] = (placer) => {
     market.onPrices = () => placer.setPrices(market);
@@ -134,26 +154,48 @@ export function assembleEconomy({
   const begin = async () => {
     await makeFirstMoney({ database, ledger, now }, settings.firstSupply);
     await governance.begin();
+    await faucet.look();
     await market.step();
     await jailed.look();
   };
-  const wallets = new Wallets({ database, ledger, market, now });
-  const staking = new Staking({ database, stake, now });
-  const credits = () => creditScheduleOf(governance.parameters.values);
   return {
     ledger,
     market,
     settlement,
     stake,
-    wallets,
-    staking,
+    wallets: new Wallets({ database, ledger, market, now }),
+    staking: new Staking({ database, stake, now }),
     governance,
     sweeps,
-    credits,
+    settlingSweeps,
+    credits: () => creditScheduleOf(governance.parameters.values),
     begin,
     arbitrate,
     tellPlacer,
   };
+}
+
+/** What moves money that is there already, and seals it. */
+function settlingSweepsOf({
+  database,
+  ledger,
+  sealer,
+  settlement,
+  now,
+}: Pick<EconomyParts, 'database' | 'now'> & Pick<Economy, 'ledger' | 'settlement'> & { sealer: Sealer }): Sweep[] {
+  return [
+    { name: 'escrows', everyMilliseconds: 1000, run: () => closeAll(settlement) },
+    {
+      name: 'pending transfers',
+      everyMilliseconds: LEDGER_HOME_LIMITS.expiryMilliseconds,
+      run: async () => void (await ledger.sweepExpired(database, now())),
+    },
+    {
+      name: 'seals',
+      everyMilliseconds: LEDGER_HOME_LIMITS.sealMilliseconds,
+      run: async () => void (await sealer.seal()),
+    },
+  ];
 }
 
 function registerGauges(registry: Registry, database: Database, now: () => number): void {

@@ -3,13 +3,18 @@
  * Every so often one coordinator moves the prices by how much of what is offered is used; the others read them.
  *
  * A node asks at least its own price. It is paid the posted price where that is higher.
+ *
+ * Only what is bought at the posted price moves it. What an owner runs on its own nodes is neither bought nor on offer.
+ * What was covered when slices cost less than half is on offer at today's price: otherwise one long queue would drive the
+ * price for all who come after it, though nobody has agreed to it.
  */
 import type { Capacity, MarketPrice, NodeDescription, ServiceTier } from '@fog/contract';
 import { MARKET_LIMITS, nextPostedPrice, STANDARD_SLICE } from '@fog/scheduler/market';
-import type { JobCache } from '../dispatch/job-cache.ts';
+import type { CachedJob, JobCache } from '../dispatch/job-cache.ts';
 import { SETTLEMENT_LIMITS } from '../limits.ts';
 import type { Database } from '../store/database.ts';
 import { insertMarketPrice, moveMarketPrice, readMarketPrices, readUseOfNodes } from '../store/market-rows.ts';
+import { affords } from './job-terms.ts';
 
 /** Nodes without a label `region` are in this one. */
 const NO_REGION = '';
@@ -23,14 +28,13 @@ export interface MarketDependencies {
 }
 
 export interface NodeUse {
-  description: NodeDescription;
-  /** What attempts hold of it. */
-  used: Room;
-  /** What jobs of its owner hold, which cost nothing. */
-  own: Room;
+  description: Pick<NodeDescription, 'labels' | 'offer' | 'capacity'>;
+  owner: string;
+  /** What runs there. */
+  held: readonly { job: Pick<CachedJob, 'needs' | 'attemptMilliseconds' | 'payment'>; attempts: number }[];
 }
 
-type Room = Pick<Capacity, 'milliCpu' | 'memoryBytes'>;
+type Resources = Pick<Capacity, 'milliCpu' | 'memoryBytes'>;
 
 export class Market {
   readonly #dependencies: MarketDependencies;
@@ -117,22 +121,25 @@ export function regionOf(labels: NodeDescription['labels']): string {
 }
 
 /**
- * Whole slices at a time in each region. What asks more than the posted price is not offered; what runs there is used and
- * offered all the same. What owners use of their own nodes is neither: it costs them nothing, and would move prices.
+ * Whole slices at a time in each region: bought at the posted price, and on offer at it. What asks more is not offered;
+ * what is bought there is used and offered all the same.
  */
 export function usesByRegion(
   nodes: readonly NodeUse[],
   postedIn: (region: string) => number | undefined,
 ): Map<string, { usedSlices: number; offeredSlices: number }> {
   const sums = new Map<string, { used: number; offered: number }>();
-  for (const { description, used, own } of nodes) {
+  for (const node of nodes) {
+    const { description } = node;
     const region = regionOf(description.labels);
     const posted = postedIn(region) ?? SETTLEMENT_LIMITS.firstPriceMicroFog;
     const sum = sums.getOrInsertComputed(region, () => ({ used: 0, offered: 0 }));
     const isOffered = (description.offer?.pricePerSlice ?? 0) <= posted;
-    const taken = slicesAtATime(used);
+    const { bought, own } = usesOf(node, posted);
+    const taken = slicesAtATime(bought);
+    const left = slicesAtATime(description.capacity) - slicesAtATime(own);
     sum.used += taken;
-    sum.offered += isOffered ? Math.max(taken, slicesAtATime(without(description.capacity, own))) : taken;
+    sum.offered += Math.max(taken, isOffered ? left : 0);
   }
   return new Map(
     [...sums].map(([region, { used, offered }]) => {
@@ -145,14 +152,22 @@ export function usesByRegion(
   );
 }
 
-function without(room: Room, own: Room): Room {
-  return {
-    milliCpu: Math.max(0, room.milliCpu - own.milliCpu),
-    memoryBytes: Math.max(0, room.memoryBytes - own.memoryBytes),
-  };
+/** `own`: of its owner, or of nobody who pays. What is in neither was bought for less. */
+function usesOf({ owner, held }: NodeUse, posted: number): Record<'bought' | 'own', Resources> {
+  const bought = { milliCpu: 0, memoryBytes: 0 };
+  const own = { milliCpu: 0, memoryBytes: 0 };
+  for (const { job, attempts } of held) {
+    const { needs, payment } = job;
+    const isOwn = payment === null || payment.buyer === owner;
+    if (!isOwn && !affords(posted, job, payment.terms)) continue;
+    const sum = isOwn ? own : bought;
+    sum.milliCpu += needs.milliCpu * attempts;
+    sum.memoryBytes += needs.memoryBytes * attempts;
+  }
+  return { bought, own };
 }
 
 /** The scarcer of processors and memory decides. */
-function slicesAtATime({ milliCpu, memoryBytes }: Room): number {
+function slicesAtATime({ milliCpu, memoryBytes }: Resources): number {
   return Math.max(milliCpu / 1000 / STANDARD_SLICE.virtualCpus, memoryBytes / STANDARD_SLICE.memoryBytes);
 }

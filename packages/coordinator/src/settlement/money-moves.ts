@@ -17,8 +17,9 @@ export class MoneyMoves {
   readonly #transfers: NewTransfer[] = [];
   /** Whose wallets these are. */
   readonly #names = new Map<bigint, string>();
-  readonly #principals = new Set<string>();
+  readonly #principals: Record<Currency, Set<string>> = { fog: new Set(), faucet: new Set() };
 
+  /** `currency`: where none is named. */
   constructor(currency: Currency) {
     this.#currency = currency;
     this.#open('issuance', '', 0);
@@ -29,11 +30,12 @@ export class MoneyMoves {
     return this.#transfers.length === 0;
   }
 
-  openWallet(principal: string): void {
-    if (this.#principals.has(principal)) return;
-    this.#principals.add(principal);
-    this.#names.set(accountId(this.#currency, 'wallet', principal), principal);
-    this.#open('wallet', principal, COVERED);
+  openWallet(principal: string, currency = this.#currency): void {
+    const known = this.#principals[currency];
+    if (known.has(principal)) return;
+    known.add(principal);
+    this.#names.set(accountId(currency, 'wallet', principal), principal);
+    this.#open('wallet', principal, COVERED, currency);
   }
 
   /** What lies there while a proposal is decided. */
@@ -97,10 +99,15 @@ export class MoneyMoves {
     });
   }
 
-  #open(kind: 'issuance' | 'treasury' | 'wallet' | 'deposit', name: string, flags: number): void {
-    const id = accountId(this.#currency, kind, name);
+  #open(
+    kind: 'issuance' | 'treasury' | 'wallet' | 'deposit',
+    name: string,
+    flags: number,
+    currency = this.#currency,
+  ): void {
+    const id = accountId(currency, kind, name);
     if (this.#accounts.has(id)) return;
-    this.#accounts.set(id, { id, ledger: CURRENCIES[this.#currency], code: ACCOUNT_CODES[kind], flags });
+    this.#accounts.set(id, { id, ledger: CURRENCIES[currency], code: ACCOUNT_CODES[kind], flags });
   }
 }
 

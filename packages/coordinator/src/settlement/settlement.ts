@@ -9,7 +9,6 @@
 import type { JobSpec, ResultVerdict } from '@fog/contract';
 import { accountId, type Currency, transferId } from '@fog/economy/chart';
 import {
-  assertCovered,
   closeEscrow,
   coverOf,
   type Escrow,
@@ -26,7 +25,6 @@ import type { JobCache } from '../dispatch/job-cache.ts';
 import type { LeaseWait } from '../dispatch/queueing/service-waits.ts';
 import type { Turn } from '../dispatch/turn.ts';
 import type { TurnTask } from '../dispatch/turn-records.ts';
-import { SETTLEMENT_LIMITS } from '../limits.ts';
 import { insertArbitrations } from '../store/arbitration-rows.ts';
 import { allOf } from '../store/bulk.ts';
 import type { Database, Writer } from '../store/database.ts';
@@ -46,6 +44,7 @@ import { type PaymentParameters, termsOf } from './job-terms.ts';
 import { readLedgerAccount } from './ledger-queries.ts';
 import type { Market } from './market.ts';
 import { MoneyMoves } from './money-moves.ts';
+import { notCovered } from './not-covered.ts';
 import { type OverseenRun, passedChecks, payerOf, payLateResults, payRun } from './oversight.ts';
 import type { SqlLedger } from './sql-ledger.ts';
 import { faultsOfTask } from './stake/faults.ts';
@@ -59,9 +58,10 @@ export interface SettlementDependencies {
   ledger: SqlLedger;
   market: Market;
   jobs: JobCache;
-  currency: Currency;
+  /** Of jobs that are submitted now. Those from before go on in theirs. */
+  readonly currency: Currency;
   /** What the faucet gives, it gives at a submit, as much as is missing. */
-  hasFaucet: boolean;
+  readonly hasFaucet: boolean;
   stake: StakeStore;
   parameters: () => PaymentParameters;
   now: () => number;
@@ -103,10 +103,9 @@ export class Settlement {
     const moves = new MoneyMoves(currency);
     moves.openWallet(buyer);
     let available = spendable(await readLedgerAccount(writer, accountId(currency, 'wallet', buyer)));
-    if (hasFaucet && available < needed) {
-      const given = needed - available;
-      assertCovered(given, SETTLEMENT_LIMITS.faucetMicroFog);
-      moves.issue('wallet', buyer, given, transferId('faucet', job));
+    if (available < needed) {
+      if (!hasFaucet) throw notCovered(buyer, { needed, available });
+      moves.issue('wallet', buyer, needed - available, transferId('faucet', job));
       available = needed;
     }
     const opened = openEscrow({ job, buyer, terms }, available);
@@ -178,9 +177,10 @@ export class Settlement {
       const late = payLateResults(job.payment as Escrow, step, { task, job, attempts });
       records.set(task.job, late.record);
       if (job.verification !== null) settlements.set(task, late.settlement);
-      for (const { payee } of attempts) if (payee !== null) moves.openWallet(payee);
-      moves.add(late);
       const { terms } = job.payment as Escrow;
+      // The job may have been covered when the fog paid in another one.
+      for (const { payee } of attempts) if (payee !== null) moves.openWallet(payee, terms.currency ?? currency);
+      moves.add(late);
       earnings.push(...earningsOf(task, step.leases, { attempts, verdicts, terms }));
       shares.push(...sharesOf(task, step.leases, { attempts, terms }));
       const found = { verdicts, attempts, settlement: settlements.get(task) };

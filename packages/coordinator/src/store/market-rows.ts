@@ -46,11 +46,11 @@ function columnsOf({ microFog, usedSlices, offeredSlices, steppedAt }: MarketPri
   return { micro_fog: microFog, used_slices: usedSlices, offered_slices: offeredSlices, stepped_at: steppedAt };
 }
 
-/** Of all connected nodes, those of other coordinators too: what attempts hold of them, of others and of their owners. */
+/** Of all connected nodes, those of other coordinators too: whose attempts hold how much of them. */
 export async function readUseOfNodes(reader: Reader, jobs: JobCache): Promise<NodeUse[]> {
   const nodes = await reader
     .selectFrom('nodes')
-    .select(['id', 'owner', 'description'])
+    .select(['id', 'description', 'owner'])
     .where('state', '=', 'connected')
     .execute();
   const held = await reader
@@ -61,21 +61,10 @@ export async function readUseOfNodes(reader: Reader, jobs: JobCache): Promise<No
     .groupBy(['node_id', 'job_id'])
     .execute();
   await jobs.load(reader, new Set(held.map(({ job_id }) => job_id)));
-  const owners = new Map(nodes.map(({ id, owner }) => [id, owner]));
-  const uses = new Map<string, Pick<NodeUse, 'used' | 'own'>>();
-  for (const { node_id, job_id, attempts } of held) {
-    const { needs, submitter } = jobs.get(job_id);
-    const { used, own } = uses.getOrInsertComputed(node_id, noUse);
-    const use = owners.get(node_id) === submitter ? own : used;
-    use.milliCpu += needs.milliCpu * Number(attempts);
-    use.memoryBytes += needs.memoryBytes * Number(attempts);
-  }
-  return nodes.map(({ id, description }) => ({
+  const byNode = Map.groupBy(held, ({ node_id }) => node_id);
+  return nodes.map(({ id, description, owner }) => ({
     description: JSON.parse(description) as NodeDescription,
-    ...(uses.get(id) ?? noUse()),
+    owner,
+    held: (byNode.get(id) ?? []).map(({ job_id, attempts }) => ({ job: jobs.get(job_id), attempts: Number(attempts) })),
   }));
-}
-
-function noUse() {
-  return { used: { milliCpu: 0, memoryBytes: 0 }, own: { milliCpu: 0, memoryBytes: 0 } };
 }

@@ -103,6 +103,12 @@ export async function saveSettlements(
   );
 }
 
+/** Jobs that were covered and have not been closed. */
+export async function countOpenEscrows(reader: Reader): Promise<number> {
+  const { rows } = await sql<{ open: number }>`SELECT COUNT(*) AS open FROM jobs WHERE escrow_open = 1`.execute(reader);
+  return Number(rows[0]?.open ?? 0);
+}
+
 export interface EndedJob {
   id: string;
   liveLeases: number;

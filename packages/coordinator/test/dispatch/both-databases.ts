@@ -11,8 +11,8 @@ export interface Scene {
   readonly storage: Storage;
   /** A core on this test's database; closed and checked at the end. */
   open(options?: FogOptions): Promise<Fog>;
-  /** The core dies; answers the one in its place. */
-  crash(fog: Fog): Promise<Fog>;
+  /** The core dies; answers the one in its place, with other options where they are named. */
+  crash(fog: Fog, change?: Partial<FogOptions>): Promise<Fog>;
 }
 
 export type Cases = Record<string, (scene: Scene) => Promise<void>>;
@@ -134,7 +134,7 @@ async function runCase(storage: Storage, run: (scene: Scene) => Promise<void>): 
     await run({
       storage,
       open: async (options) => keep(await Fog.open(storage, options)),
-      crash: async (fog) => keep(await fog.crash()),
+      crash: async (fog, change) => keep(await fog.crash(change)),
     });
     for (const fog of fogs.filter((candidate) => !candidate.database.crashed)) {
       await fog.settle();

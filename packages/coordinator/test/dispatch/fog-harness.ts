@@ -26,7 +26,7 @@ import type { Quotas } from '../../src/dispatch/queueing/quotas.ts';
 import { Samples } from '../../src/dispatch/samples.ts';
 import { Suspensions } from '../../src/dispatch/suspensions.ts';
 import { Sweeps } from '../../src/dispatch/sweeps.ts';
-import { assembleEconomy, type Economy } from '../../src/settlement/assemble.ts';
+import { assembleEconomy, assembleWindingUp, type Economy, type EconomyParts } from '../../src/settlement/assemble.ts';
 import { MoneyMoves } from '../../src/settlement/money-moves.ts';
 import type { StakeParameters } from '../../src/settlement/stake/parameters.ts';
 import { readPlacementNodes } from '../../src/store/node-queries.ts';
@@ -58,7 +58,8 @@ export interface FogOptions {
   blobs?: ReadonlyMap<string, Uint8Array>;
   /** Off, unless it says otherwise. */
   economy?: 'on' | 'off';
-  faucet?: 'on' | 'off';
+  /** Auto: as where others can reach it. */
+  faucet?: 'on' | 'off' | 'auto';
 }
 
 export interface SpecChange {
@@ -116,6 +117,7 @@ export class Fog implements AsyncDisposable {
   readonly quotas: Quotas;
   readonly quotaService: QuotaService;
   readonly economy: Economy | null;
+  readonly money: Pick<Economy, 'settlement' | 'sweeps' | 'begin'>;
   /** Those of stake that are others than the first ones. */
   stakeParameters: Partial<StakeParameters> = {};
   readonly agents: FakeAgent[] = [];
@@ -140,13 +142,14 @@ export class Fog implements AsyncDisposable {
     const listening = new Listening(startedAt);
     const basis = { database, coordinatorId, now };
     const stakeChanges = () => this.stakeParameters;
-    this.economy = economyOf({ ...basis, jobs: jobCache, warn, stakeChanges }, options);
+    const moneyParts = economyParts({ ...basis, jobs: jobCache, warn, stakeChanges }, options);
+    this.economy = assembleEconomy(moneyParts);
+    this.money = this.economy ?? assembleWindingUp(moneyParts);
     const queueing = openQueueing(basis, options.agingBound ?? '10m', () => undefined, this.economy?.credits);
     this.quotas = queueing.quotas;
-    const settlement = this.economy?.settlement ?? null;
     this.dispatcher = new Dispatcher({
       ...queueing,
-      settlement,
+      settlement: this.money.settlement,
       database,
       bus,
       jobs: jobCache,
@@ -174,7 +177,7 @@ export class Fog implements AsyncDisposable {
       now,
       randomBytes: (count) => randomBytes(count),
       queueRoom,
-      settlement,
+      settlement: this.economy?.settlement ?? null,
       quotas: this.quotas,
       storageFault: () => options.storageFault?.() ?? null,
       secretNames: async () => new Set(Object.keys(options.secrets ?? {})),
@@ -204,7 +207,7 @@ export class Fog implements AsyncDisposable {
       keepJobs: options.keepJobs ?? '30d',
       readBlob: async (digest) => options.blobs?.get(digest) ?? null,
       collectBlobs: async () => undefined,
-      others: [followOwners({ database, dispatcher, bus }), ...(this.economy?.sweeps ?? [])],
+      others: [followOwners({ database, dispatcher, bus }), ...this.money.sweeps],
       onPeers: (peers) => bus.setPeers(peers),
     });
   }
@@ -283,13 +286,14 @@ export class Fog implements AsyncDisposable {
 
   /**
    * The process dies: what was not committed is gone, what was committed but not yet told stays untold. Answers the
-   * core that is started in its place. Agents lose their links and keep what they hold.
+   * core that is started in its place, with other options where they are named. Agents lose their links and keep what they hold.
    */
-  async crash(): Promise<Fog> {
+  async crash(change: Partial<FogOptions> = {}): Promise<Fog> {
     await this.database.crash();
     void this.dispatcher.stop();
     for (const agent of this.agents) agent.cut();
-    const fog = await Fog.open(this.storage, { ...this.#options, clock: this.clock, startedAt: this.clock.now });
+    const again = { clock: this.clock, startedAt: this.clock.now, ...change };
+    const fog = await Fog.open(this.storage, { ...this.#options, ...again });
     for (const agent of this.agents) agent.moveTo(fog);
     fog.agents.push(...this.agents);
     return fog;
@@ -304,14 +308,12 @@ export class Fog implements AsyncDisposable {
   }
 }
 
-function economyOf(
-  parts: Pick<
-    Parameters<typeof assembleEconomy>[0],
-    'database' | 'jobs' | 'coordinatorId' | 'now' | 'warn' | 'stakeChanges'
-  >,
+function economyParts(
+  parts: Pick<EconomyParts, 'database' | 'jobs' | 'coordinatorId' | 'now' | 'warn' | 'stakeChanges'>,
   { economy = 'off', faucet = 'on' }: FogOptions,
-): Economy | null {
-  return assembleEconomy({ ...parts, settings: { economy, faucet, firstSupply: '0' }, isAlone: true, registry: null });
+): EconomyParts {
+  const isAlone = faucet !== 'auto';
+  return { ...parts, settings: { economy, faucet, firstSupply: '0' }, isAlone, registry: null };
 }
 
 /** A folder for SQLite, gone at the end of the test. */

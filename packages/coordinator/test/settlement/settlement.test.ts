@@ -90,6 +90,14 @@ await onBothDatabases('settlement', {
       agent.attempts.map(({ job }) => job),
       [willing],
     );
+    agent.succeed({ job: willing, partition: 0, fence: 1 });
+    // To its owner it is free of charge.
+    const own = await fog.submit(HOUR, { by: 'olga' });
+    await fog.settle();
+    assert.deepEqual(
+      agent.attempts.map(({ job }) => job),
+      [own],
+    );
   },
 
   async 'without cover a job is refused, with what is missing; nothing of it is stored'({ open }) {

@@ -77,7 +77,7 @@ const AMOUNTS = [
 ] as const satisfies readonly (keyof EscrowRecord)[];
 const FIELDS = ['version', 'phase', 'covers', ...AMOUNTS, 'waits', 'periods'] as const;
 
-export function newRecord({ credits }: Terms): EscrowRecord {
+export function newRecord({ credits }: Pick<Terms, 'credits'>): EscrowRecord {
   return {
     version: 1,
     phase: 'open',

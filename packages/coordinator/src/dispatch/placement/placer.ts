@@ -296,9 +296,9 @@ export class Placer {
   /** What in the terms of a class keeps it off the node at this moment. Of a node that is not connected here less is known. */
   hurdleOn(node: Node, request: Omit<PlaceRequest, 'most' | 'taken'>): Hurdle | null {
     const { placement, now } = request;
-    const { runtime, budget } = placement.requirements;
+    const { runtime } = placement.requirements;
     if (this.#isJailed(node)) return JAILED;
-    if (budget === undefined && this.#fleet.prices.isTooDear(node.description)) return TOO_DEAR;
+    if (this.#isTooDear(placement, node)) return TOO_DEAR;
     if (!hasTerms(placement)) return null;
     const session = this.#sessions.get(node.id);
     const offer =
@@ -357,9 +357,15 @@ export class Placer {
 
   #suits(placement: PlacementClass, session: AgentSession): boolean {
     const { nodeId: id, description, identity } = session;
-    const isDear = placement.requirements.budget === undefined && this.#fleet.prices.isTooDear(description);
+    const isDear = this.#isTooDear(placement, { description, owner: identity.owner });
     if (isDear || this.#isJailed(identity)) return false;
     return hurdleOf(placement, { ...identity, id, description, state: 'connected', cordoned: false }) === null;
+  }
+
+  /** To its owner it is free of charge. */
+  #isTooDear({ requirements }: PlacementClass, { owner, description }: Pick<Node, 'owner' | 'description'>): boolean {
+    const { budget, submitter } = requirements;
+    return budget === undefined && submitter !== owner && this.#fleet.prices.isTooDear(description);
   }
 
   #isJailed({ owner, trusted }: Pick<Node, 'owner' | 'trusted'>): boolean {
