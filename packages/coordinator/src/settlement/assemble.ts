@@ -11,6 +11,8 @@ import type { Database } from '../store/database.ts';
 import { makeFirstMoney } from './genesis.ts';
 import { Market } from './market.ts';
 import { registerLedgerGauges } from './metrics.ts';
+import { registerPeriodGauges } from './periods/metrics.ts';
+import { ServicePeriods } from './periods/service-periods.ts';
 import { Sealer } from './sealing.ts';
 import { Settlement } from './settlement.ts';
 import { SqlLedger } from './sql-ledger.ts';
@@ -26,6 +28,7 @@ export interface Economy {
   ledger: SqlLedger;
   market: Market;
   settlement: Settlement;
+  periods: ServicePeriods;
   stake: StakeStore;
   wallets: Wallets;
   staking: Staking;
@@ -83,9 +86,11 @@ export function assembleEconomy({
     parameters: () => paymentParametersOf(governance.parameters.values),
     now,
   });
+  const periods = new ServicePeriods({ database, ledger, jobs, hasFaucet, now, warn });
   const sweeps: Sweep[] = [
     { name: 'prices', everyMilliseconds: SETTLEMENT_LIMITS.priceLookMilliseconds, run: () => market.step() },
     { name: 'escrows', everyMilliseconds: 1000, run: () => closeAll(settlement) },
+    { name: 'periods', everyMilliseconds: SETTLEMENT_LIMITS.replicaLookMilliseconds, run: () => periods.look() },
     ...stakeSweeps({ database, stake, now }),
     jailed.sweep,
     ...governance.sweeps,
@@ -111,14 +116,15 @@ export function assembleEconomy({
     await market.step();
     await jailed.look();
   };
-  const wallets = new Wallets({ database, ledger, market, now });
+  const wallets = new Wallets({ database, ledger, market, periods, now });
   const staking = new Staking({ database, stake, now });
-  return { ledger, market, settlement, stake, wallets, staking, governance, sweeps, begin, tellPlacer };
+  return { ledger, market, settlement, periods, stake, wallets, staking, governance, sweeps, begin, tellPlacer };
 }
 
 function registerGauges(registry: Registry, database: Database, now: () => number): void {
   registerLedgerGauges(registry, database, now);
   registerStakeGauges(registry, database);
+  registerPeriodGauges(registry, database, now);
 }
 
 async function closeAll(settlement: Settlement): Promise<void> {

@@ -98,14 +98,13 @@ export function fuelPriceOf(price: number, needs: Needs): bigint {
   return asked < most ? asked : most;
 }
 
-/** The most that the result of an attempt costs: what it would if it ran as long as it may. */
+/** The most that the result of an attempt costs: what it would if it ran as long as it may. Of a replica, what a period does. */
 export function quoteOf(
   price: number,
   { needs, attemptMilliseconds }: { needs: Needs; attemptMilliseconds: number },
   terms: Terms,
 ): LeasePrice {
-  const isEndless = attemptMilliseconds === Number.POSITIVE_INFINITY;
-  const longest = isEndless ? SETTLEMENT_LIMITS.periodMilliseconds : attemptMilliseconds;
+  const longest = terms.periodMilliseconds ?? attemptMilliseconds;
   const perPetaFuel = terms.meter === 'fuel' ? fuelPriceOf(price, needs) : null;
   return leasePrice(Number(costOf(price, needs, longest)), perPetaFuel, terms);
 }

@@ -185,7 +185,7 @@ export class Fog implements AsyncDisposable {
     const { dispatcher, jobs, quotas } = this;
     this.quotaService = new QuotaService({ database, dispatcher, quotas, now });
     const parts = { database, bus, dispatcher, jobs, jobCache, classes, allNodes, now, warn, queueRoom, randomBytes };
-    const deployments = assembleDeployments(parts);
+    const deployments = assembleDeployments({ ...parts, periods: this.economy?.periods ?? null });
     this.deployments = deployments.service;
     this.samples = new Samples(database, now);
     this.suspensions = new Suspensions({ database, dispatcher: this.dispatcher, bus, jobCache, now });
