@@ -198,7 +198,8 @@ export class Deployments {
     const isRetry = row.state === 'failed';
     const { periods } = this.#dependencies;
     const job = revisions[0]?.job_id;
-    if (periods !== null && job !== undefined && wanted > row.wanted) await periods.coverMore(writer, row, { job, wanted });
+    if (periods !== null && job !== undefined && wanted > row.wanted)
+      await periods.coverMore(writer, row, { job, wanted });
     if (isRetry && revisions[0] !== undefined) await retryRevision(writer, revisions[0], now);
     await saveDeployment(writer, row, {
       state,

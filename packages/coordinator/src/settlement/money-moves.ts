@@ -132,7 +132,8 @@ function batchesOf<One extends { flags?: number }>(events: readonly One[]): One[
   const batches: One[][] = [];
   for (let start = 0; start < events.length; ) {
     let end = Math.min(events.length, start + LEDGER_LIMITS.batchEvents);
-    while (end < events.length && end - 1 > start && ((events[end - 1]?.flags ?? 0) & TRANSFER_FLAGS.linked) !== 0) end -= 1;
+    while (end < events.length && end - 1 > start && ((events[end - 1]?.flags ?? 0) & TRANSFER_FLAGS.linked) !== 0)
+      end -= 1;
     batches.push(events.slice(start, end));
     start = end;
   }

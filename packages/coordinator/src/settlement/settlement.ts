@@ -90,10 +90,7 @@ export class Settlement {
    * What covers a job that is about to be stored in this transaction: nothing is written yet. Throws `insufficient-funds`
    * with the amount that is missing, and `invalid-request` where a result could cost more than can be paid.
    */
-  async prepare(
-    writer: Writer,
-    { job, spec, buyer, tasks, deployment }: NewPayment,
-  ): Promise<PreparedPayment> {
+  async prepare(writer: Writer, { job, spec, buyer, tasks, deployment }: NewPayment): Promise<PreparedPayment> {
     const { ledger, market, currency, hasFaucet, parameters, now } = this.#dependencies;
     const terms = termsOf({
       spec,

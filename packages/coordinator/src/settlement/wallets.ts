@@ -208,4 +208,3 @@ function partyOf(account: Account | undefined, names: ReadonlyMap<bigint, string
 function nameOf(codes: Readonly<Record<string, number>>, code: number): string {
   return Object.entries(codes).find(([, known]) => known === code)?.[0] ?? 'unknown';
 }
-

@@ -181,7 +181,13 @@ export async function readPaidReplicas(reader: Reader, job: string): Promise<Pai
   type Columns = AttemptColumns & { partition: number; leaving: number; state: string; fence: number };
   const rows = await runBulk<Columns>(reader, LOAD_REPLICAS, [[job]]);
   return rows.map(({ partition, leaving, state, fence, ...row }) => {
-    return { partition, leaving: leaving === 1, taskState: state as TaskState, fence, attempt: attemptOf(partition, row) };
+    return {
+      partition,
+      leaving: leaving === 1,
+      taskState: state as TaskState,
+      fence,
+      attempt: attemptOf(partition, row),
+    };
   });
 }
 

@@ -20,9 +20,9 @@ import {
   deleteKnownLeases,
   deletePaidService,
   markLeaving,
+  type PaidService,
   readPaidJobs,
   readPaidServices,
-  type PaidService,
   saveKnownLeases,
   savePaidService,
 } from '../../store/period-rows.ts';
@@ -286,7 +286,7 @@ async function saveCovered(writer: Writer, row: DeploymentRow, found: readonly F
   const current = found.find(({ isCurrent }) => isCurrent);
   const short = found.filter(({ plan }) => plan.missing > 0n);
   const covered = current === undefined ? null : coveredOf(current.plan);
-  if (covered === row.covered && (short.length > 0) === (row.uncovered !== null)) return false;
+  if (covered === row.covered && short.length > 0 === (row.uncovered !== null)) return false;
   await saveDeployment(writer, row, { covered, uncovered: uncoveredText(row, covered, short) });
   return covered !== row.covered;
 }

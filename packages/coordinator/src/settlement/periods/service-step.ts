@@ -101,9 +101,9 @@ function accruedOf(view: ServiceView, known: readonly KnownLease[], now: number)
   return known.reduce((sum, lease) => {
     if (lease.payee === view.escrow.buyer) return sum;
     const running = lease.healthySince === null ? 0 : Math.max(0, now - lease.healthySince);
-    const healthy = BigInt(Math.ceil(lease.healthyMilliseconds + running));
-    const most = healthy < length ? healthy : length;
-    return sum + (view.rateOf(lease) * most + length - 1n) / length;
+    const healthy = BigInt(Math.floor(lease.healthyMilliseconds + running));
+    // Rounded down: the rest of the period is rounded up, and both together are no less than what will be paid.
+    return sum + (view.rateOf(lease) * (healthy < length ? healthy : length)) / length;
   }, 0n);
 }
 

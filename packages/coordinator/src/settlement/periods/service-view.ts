@@ -4,6 +4,7 @@ import { type Escrow, type EscrowRecord, readRecord } from '@fog/economy/escrow'
 import { readHealth } from '../../deployments/replica-condition.ts';
 import type { CachedJob, JobCache } from '../../dispatch/job-cache.ts';
 import { SETTLEMENT_LIMITS } from '../../limits.ts';
+import { isReady } from '../../proxy/replicas.ts';
 import type { Reader } from '../../store/database.ts';
 import {
   type PaidJob,
@@ -74,9 +75,8 @@ function seenLease(attempt: ReplicaAttempt, { spec }: CachedJob, now: number): S
   if (price === null || payee === null) return null;
   const health = readHealth(attempt.health);
   const hasCheck = (spec.spec.task as { health?: unknown }).health !== undefined;
-  const isHeard =
-    attempt.nodeState === 'connected' && now - attempt.nodeSeenAt <= SETTLEMENT_LIMITS.nodeHeardMilliseconds;
-  const isHealthy = attempt.state === 'running' && isHeard && (!hasCheck || health?.status === 'healthy');
+  const isHeard = now - attempt.nodeSeenAt <= SETTLEMENT_LIMITS.nodeHeardMilliseconds;
+  const isHealthy = isHeard && isReady({ ...attempt, health }, hasCheck);
   const restarts = health?.restarts ?? 0;
   const healthyFrom = hasCheck || restarts > 0 ? null : startedAt;
   return { partition, fence, price, payee, restarts, isHealthy, healthyFrom, endedAt };
