@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Fog } from '@fog/sdk';
+import { skipProcess } from '../../packages/runtimes/test/process/programs.ts';
 import { fog as command, type FogProcess, startFog, temporaryFolder } from '../support/fog-process.ts';
 
 const WORK = 'export default () => { const end = Date.now() + 60; while (Date.now() < end); return 1; };';
@@ -70,6 +71,32 @@ describe('paid work', { timeout: 90_000 }, () => {
     assert.deepEqual(items.map(({ kind }: { kind: string }) => kind).sort(), ['cover', 'faucet', 'refund']);
     const { stdout } = await command(data, 'wallet', 'job', job.id);
     assert.match(stdout, /covered with/);
+  });
+
+  test('a service is covered by its owner, and its node is paid for the time that it ran', {
+    skip: skipProcess,
+  }, async () => {
+    const fog = await Fog.connect({ url: running.ready.url, token, environment: {} });
+    const resources = { cpu: '100m', memory: '64Mi', disk: '1Mi' };
+    const task = { runtime: 'process', process: { command: ['/bin/sleep', '600'] }, resources } as const;
+    const spec = { type: 'service', update: { healthyFor: '500ms' }, task } as const;
+    const deployed = await fog.deploy({ kind: 'Job', metadata: { name: 'web' }, spec });
+    await fog.deployment('web').wait(1);
+    const payment = await read('wallet', 'deployment', 'web', '--principal', 'alice');
+    assert.equal(payment.currency, 'faucet');
+    assert.ok(payment.coveredUntil > Date.now());
+    const { stdout } = await command(data, 'wallet', 'deployment', 'web', '--principal', 'alice');
+    assert.match(stdout, /covered until .*UTC \(in /);
+    await fog.deployment('web').remove();
+    const job = deployed.revisions[0]?.job ?? '';
+    let after = await read('wallet', 'job', job);
+    for (let tries = 0; after.phase === 'open' && tries < 100; tries += 1) after = await read('wallet', 'job', job);
+    assert.deepEqual([after.phase, BigInt(after.paid) > 0n], ['closed', true]);
+    const [deposited, ...others] = [after.deposited, after.paid, after.fees, after.credits, after.refunded].map(BigInt);
+    assert.equal(
+      others.reduce((sum, one) => sum + one, 0n),
+      deposited,
+    );
   });
 
   test('what is sent arrives; what is not there is refused with what is missing', async () => {

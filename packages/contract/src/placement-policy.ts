@@ -66,7 +66,9 @@ export const budgetSchema = z
       .min(0)
       .max(LIMITS.microFog)
       .optional()
-      .meta({ description: 'Micro-FOG that one run may cost; dearer nodes are left out' }),
+      .meta({
+        description: 'Micro-FOG that one run may cost, or a replica for five minutes; dearer nodes are left out',
+      }),
     meter: z.enum(METERS).optional().meta({
       description:
         'What a run is paid by: clock, the time that it takes (the default); fuel, for wasm: the instructions that it executes, of which every node counts the same number',

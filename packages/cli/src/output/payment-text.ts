@@ -27,7 +27,10 @@ export function deploymentPaymentText(payment: DeploymentPayment, nowMillisecond
     [
       ['deployment', name],
       ['costs', `${fogText(costPerPeriod)} FOG for ${formatDuration(periodMilliseconds)} (${currency})`],
-      ['covered until', coveredUntil === null ? 'it costs nothing' : momentText(coveredUntil, nowMilliseconds)],
+      [
+        'covered until',
+        coveredUntil === null ? 'nothing that runs costs anything' : momentText(coveredUntil, nowMilliseconds),
+      ],
       ['no cover', uncovered === null ? null : oneLine(uncovered)],
     ],
     colours,

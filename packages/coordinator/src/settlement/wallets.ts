@@ -25,7 +25,7 @@ import {
 } from './ledger-queries.ts';
 import type { Market } from './market.ts';
 import { MoneyMoves } from './money-moves.ts';
-import { paymentOfDeployment, paymentOfJob } from './periods/deployment-payments.ts';
+import { noSuchDeployment, paymentOfDeployment, paymentOfJob } from './periods/deployment-payments.ts';
 import type { ServicePeriods } from './periods/service-periods.ts';
 import type { SqlLedger } from './sql-ledger.ts';
 
@@ -147,7 +147,11 @@ export class Wallets {
     { name, principal: named }: { name: string; principal?: string | undefined },
   ): Promise<DeploymentPayment> {
     const { database, periods, now } = this.#dependencies;
-    return await paymentOfDeployment(database.read, periods, { principal: ownerOf(caller, named), name }, now());
+    const { scope } = caller;
+    // To others it does not exist, as everywhere.
+    const principal = scope === 'admin' || scope === 'read' ? (named ?? caller.principal) : caller.principal;
+    if (named !== undefined && named !== principal) noSuchDeployment(name);
+    return await paymentOfDeployment(database.read, periods, { principal, name }, now());
   }
 
   prices(): MarketPrice[] {

@@ -15,7 +15,7 @@ export async function paymentOfDeployment(
 ): Promise<DeploymentPayment> {
   const { principal, name } = key;
   const row = await readDeployment(reader, key);
-  if (row === null) throw new FogError('not-found', `there is no deployment ${name}`, { hint: 'fog rollout ls' });
+  if (row === null) noSuchDeployment(name);
   const states = await periods.statesOf(reader, key);
   const byJob = new Map(states.map((state) => [state.view.service.job, state]));
   const jobs = (await readPaidRevisions(reader, key)).map(({ job, revision, terms, record }) => {
@@ -45,6 +45,10 @@ export async function paymentOfDeployment(
     uncovered: row.uncovered,
     jobs,
   };
+}
+
+export function noSuchDeployment(name: string): never {
+  throw new FogError('not-found', `there is no deployment ${name}`, { hint: 'fog rollout ls' });
 }
 
 /** Of the job that is used up first. */

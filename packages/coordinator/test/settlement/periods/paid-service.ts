@@ -24,6 +24,14 @@ export async function node(fog: Fog, owner: string, name = owner): Promise<FakeA
   return await willing(fog, { name, owner, capacity });
 }
 
+/** What a slice costs from now on, whatever is used; nodes are known. */
+export async function postPrice(fog: Fog, microFog: number): Promise<void> {
+  await fog.advance(2000);
+  const change = { micro_fog: microFog, stepped_at: fog.clock.now + 86_400_000 };
+  await fog.database.write((writer) => writer.updateTable('market_prices').set(change).execute());
+  await fog.advance(2000);
+}
+
 export async function paymentOf(fog: Fog, name = 'web'): Promise<DeploymentPayment> {
   assert.ok(fog.economy !== null);
   return await fog.economy.wallets.deploymentPayment(ALICE, { name });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { ALICE, deploy, deployed, get, until } from '../../deployments/deployment-scene.ts';
 import { onBothDatabases } from '../../dispatch/both-databases.ts';
 import { assertMoney, supplyOf, treasuryOf, walletOf } from '../money-invariants.ts';
-import { assertClosed, node, PAID, PERIOD, pass, paymentOf, WEB, whole } from './paid-service.ts';
+import { assertClosed, node, PAID, PERIOD, pass, paymentOf, postPrice, WEB, whole } from './paid-service.ts';
 
 await onBothDatabases('periods', {
   async 'a service is covered before it begins, and each replica is paid for the time it was healthy'({ open }) {
@@ -19,6 +19,14 @@ await onBothDatabases('periods', {
     assert.deepEqual([after.jobs[0]?.periods, after.costPerPeriod, after.uncovered], [1, '2000', null]);
     assert.equal(await walletOf(fog.database, 'olga', 'fog'), 1900n);
     assert.equal(await treasuryOf(fog.database, 'fog'), 100n);
+    const others = { scope: 'submit', principal: 'bob' } as const;
+    const read = fog.economy?.wallets;
+    await assert.rejects(async () => read?.deploymentPayment(others, { ...WEB, principal: 'alice' }), {
+      code: 'not-found',
+    });
+    await assert.rejects(async () => read?.deploymentPayment(others, WEB), { code: 'not-found' });
+    const operator = { scope: 'admin', principal: 'admin' } as const;
+    assert.deepEqual(await read?.deploymentPayment(operator, { ...WEB, principal: 'alice' }), after);
     // What the first period left covers the second; then an hour is put in.
     assert.equal(await walletOf(fog.database, 'alice', 'fog'), 996_000n);
     await pass(fog, PERIOD);
@@ -107,6 +115,7 @@ await onBothDatabases('periods', {
   async 'who takes over within a period is paid for its part, and a silent node for nothing'({ open }) {
     const fog = await open(PAID);
     const first = await node(fog, 'olga');
+    await postPrice(fog, 1_000);
     await fog.endow('alice', 100_000n);
     await deployed(fog, whole({ count: 1 }));
     await pass(fog, 100_000);
@@ -168,16 +177,11 @@ await onBothDatabases('periods', {
     await node(fog, 'olga');
     await fog.endow('alice', 1_000_000n);
     await deployed(fog, whole({ count: 1 }));
-    const at = fog.clock.now + 86_400_000;
-    await fog.database.write((writer) =>
-      writer.updateTable('market_prices').set({ micro_fog: 1_500, stepped_at: at }).execute(),
-    );
-    await pass(fog, 4000);
+    await postPrice(fog, 1_500);
     await fog.deployments.scale(ALICE, WEB, 2);
     await pass(fog, 20_000);
     assert.equal((await paymentOf(fog)).costPerPeriod, '2500');
-    await fog.database.write((writer) => writer.updateTable('market_prices').set({ micro_fog: 9_000 }).execute());
-    await pass(fog, 4000);
+    await postPrice(fog, 9_000);
     await fog.deployments.scale(ALICE, WEB, 3);
     await pass(fog, 20_000);
     assert.equal((await paymentOf(fog)).costPerPeriod, '4500', 'the terms of the revision say 2,000 at most');
@@ -191,7 +195,7 @@ await onBothDatabases('periods', {
     await pass(fog, 60_000);
     await deploy(fog, whole({}, ['two']));
     await until(fog, ['stable']);
-    await pass(fog, 80_000);
+    await pass(fog, 30_000, 2000);
     const { jobs } = await paymentOf(fog);
     assert.deepEqual(
       jobs.map(({ revision, phase }) => [revision, phase]),
@@ -205,7 +209,7 @@ await onBothDatabases('periods', {
     await until(fog, ['stable']);
     assert.equal((await paymentOf(fog)).jobs.length, 3);
     await fog.deployments.remove(ALICE, WEB);
-    await pass(fog, 80_000);
+    await pass(fog, 30_000, 2000);
     const charged = await assertClosed(fog);
     assert.equal(await walletOf(fog.database, 'alice', 'fog'), 1_000_000n - charged);
   },
@@ -238,6 +242,7 @@ await onBothDatabases('periods', {
     agent.cut();
     agent.moveTo(fog);
     await agent.connect();
+    await postPrice(fog, 1_000);
     await pass(fog, PERIOD + 20_000);
     assert.equal(await walletOf(fog.database, 'olga', 'fog'), 0n);
     await assert.rejects(paymentOf(fog), { code: 'not-found' });
