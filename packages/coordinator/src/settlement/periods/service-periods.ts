@@ -286,7 +286,11 @@ async function saveCovered(writer: Writer, row: DeploymentRow, found: readonly F
   const current = found.find(({ isCurrent }) => isCurrent);
   const short = found.filter(({ plan }) => plan.missing > 0n);
   const covered = current === undefined ? null : coveredOf(current.plan);
-  if (covered === row.covered && short.length > 0 === (row.uncovered !== null)) return false;
+  const wasShort = row.uncovered !== null;
+  const isShort = short.length > 0;
+  // What is lacking changes with every look: it is told anew with each period.
+  const isTold = isShort === wasShort && !(isShort && found.some(({ step }) => step.hasBegun));
+  if (covered === row.covered && isTold) return false;
   await saveDeployment(writer, row, { covered, uncovered: uncoveredText(row, covered, short) });
   return covered !== row.covered;
 }
