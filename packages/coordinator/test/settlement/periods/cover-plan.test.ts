@@ -1,34 +1,13 @@
 /** Whether the cover of a service reaches, and who stops where it does not. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Escrow, Terms } from '@fog/economy/escrow';
 import { newRecord } from '@fog/economy/escrow';
 import fc from 'fast-check';
 import { SETTLEMENT_LIMITS } from '../../../src/limits.ts';
 import { type CoverNeeds, planCover, sumOf, type WantedLease } from '../../../src/settlement/periods/cover-plan.ts';
+import { ESCROW, TERMS } from './escrow-example.ts';
 
 const PERIOD = SETTLEMENT_LIMITS.periodMilliseconds;
-const TERMS: Terms = {
-  version: 1,
-  currency: 'fog',
-  maximumPrice: 1000n,
-  mostResults: 1,
-  tasks: 3,
-  periodMilliseconds: PERIOD,
-  tier: 'bronze',
-  pricePpm: 1_000_000n,
-  promisedWaitMilliseconds: 1000,
-  credits: [],
-  meter: null,
-  priceRule: 'quote',
-  feePpm: 50_000n,
-  feeBurnPpm: 0n,
-  premiumPpm: 0n,
-  cancelPpm: 0n,
-  oversightPpm: 0n,
-  slash: { slashPpm: 0n, insurancePpm: 0n },
-};
-const ESCROW: Escrow = { job: 'j1', buyer: 'alice', terms: TERMS };
 
 function lease(partition: number, change: Partial<WantedLease> = {}): WantedLease {
   return { partition, fence: 1, provider: 'olga', rate: 1000n, is: 'live', ...change };
