@@ -77,10 +77,19 @@ describe('paid work', { timeout: 90_000 }, () => {
     skip: skipProcess,
   }, async () => {
     const fog = await Fog.connect({ url: running.ready.url, token, environment: {} });
-    const resources = { cpu: '100m', memory: '64Mi', disk: '1Mi' };
-    const task = { runtime: 'process', process: { command: ['/bin/sleep', '600'] }, resources } as const;
-    const spec = { type: 'service', update: { healthyFor: '500ms' }, task } as const;
-    const deployed = await fog.deploy({ kind: 'Job', metadata: { name: 'web' }, spec });
+    const deployed = await fog.deploy({
+      kind: 'Job',
+      metadata: { name: 'web' },
+      spec: {
+        type: 'service',
+        update: { healthyFor: '500ms' },
+        task: {
+          runtime: 'process',
+          process: { command: ['/bin/sleep', '600'] },
+          resources: { cpu: '100m', memory: '64Mi', disk: '1Mi' },
+        },
+      },
+    });
     await fog.deployment('web').wait(1);
     const payment = await read('wallet', 'deployment', 'web', '--principal', 'alice');
     assert.equal(payment.currency, 'faucet');
