@@ -1,6 +1,7 @@
 /** Money for work, as its users meet it: the commands, two principals, and the ledger checked afterwards. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Fog } from '@fog/sdk';
 import { skipProcess } from '../../packages/runtimes/test/process/programs.ts';
 import { fog as command, type FogProcess, startFog, temporaryFolder } from '../support/fog-process.ts';
@@ -86,11 +87,13 @@ describe('paid work', { timeout: 90_000 }, () => {
         task: {
           runtime: 'process',
           process: { command: ['/bin/sleep', '600'] },
-          resources: { cpu: '100m', memory: '64Mi', disk: '1Mi' },
+          resources: { cpu: '500m', memory: '64Mi', disk: '1Mi' },
         },
       },
     });
     await fog.deployment('web').wait(1);
+    // Until a look has seen it: they are five seconds apart.
+    await pause(6000);
     const payment = await read('wallet', 'deployment', 'web', '--principal', 'alice');
     assert.equal(payment.currency, 'faucet');
     assert.ok(payment.coveredUntil > Date.now());
