@@ -1,7 +1,9 @@
 /** Money for work, as its users meet it: the commands, two principals, and the ledger checked afterwards. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Fog } from '@fog/sdk';
+import { skipProcess } from '../../packages/runtimes/test/process/programs.ts';
 import { fog as command, type FogProcess, startFog, temporaryFolder } from '../support/fog-process.ts';
 
 const WORK = 'export default () => { const end = Date.now() + 60; while (Date.now() < end); return 1; };';
@@ -70,6 +72,43 @@ describe('paid work', { timeout: 90_000 }, () => {
     assert.deepEqual(items.map(({ kind }: { kind: string }) => kind).sort(), ['cover', 'faucet', 'refund']);
     const { stdout } = await command(data, 'wallet', 'job', job.id);
     assert.match(stdout, /covered with/);
+  });
+
+  test('a service is covered by its owner, and its node is paid for the time that it ran', {
+    skip: skipProcess,
+  }, async () => {
+    const fog = await Fog.connect({ url: running.ready.url, token, environment: {} });
+    const deployed = await fog.deploy({
+      kind: 'Job',
+      metadata: { name: 'web' },
+      spec: {
+        type: 'service',
+        update: { healthyFor: '500ms' },
+        task: {
+          runtime: 'process',
+          process: { command: ['/bin/sleep', '600'] },
+          resources: { cpu: '500m', memory: '64Mi', disk: '1Mi' },
+        },
+      },
+    });
+    await fog.deployment('web').wait(1);
+    // Until a look has seen it: they are five seconds apart.
+    await pause(6000);
+    const payment = await read('wallet', 'deployment', 'web', '--principal', 'alice');
+    assert.equal(payment.currency, 'faucet');
+    assert.ok(payment.coveredUntil > Date.now());
+    const { stdout } = await command(data, 'wallet', 'deployment', 'web', '--principal', 'alice');
+    assert.match(stdout, /covered until .*UTC \(in /);
+    await fog.deployment('web').remove();
+    const job = deployed.revisions[0]?.job ?? '';
+    let after = await read('wallet', 'job', job);
+    for (let tries = 0; after.phase === 'open' && tries < 100; tries += 1) after = await read('wallet', 'job', job);
+    assert.deepEqual([after.phase, BigInt(after.paid) > 0n], ['closed', true]);
+    const [deposited, ...others] = [after.deposited, after.paid, after.fees, after.credits, after.refunded].map(BigInt);
+    assert.equal(
+      others.reduce((sum, one) => sum + one, 0n),
+      deposited,
+    );
   });
 
   test('what is sent arrives; what is not there is refused with what is missing', async () => {

@@ -60,7 +60,7 @@ export const deploymentSummarySchema = z.strictObject({
   principal: nameSchema,
   type: z.enum(['service', 'daemon']),
   state: deploymentStateSchema,
-  /** Why it failed or goes back; null in every other state. */
+  /** Why it failed or goes back, or that replicas have no cover; null in every other state. */
   reason: z.string().nullable(),
   /** Number of the current revision. */
   revision: z.int().min(1),

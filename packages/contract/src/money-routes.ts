@@ -1,7 +1,7 @@
 /** Routes about money. */
 import { z } from 'zod';
 import { jobIdSchema, nameSchema } from './identifiers.ts';
-import { jobPaymentSchema, sendSchema, walletEntrySchema, walletSchema } from './money.ts';
+import { deploymentPaymentSchema, jobPaymentSchema, sendSchema, walletEntrySchema, walletSchema } from './money.ts';
 import { page, pageQuery } from './pages.ts';
 import { marketPriceSchema } from './placement-policy.ts';
 import type { RouteDefinition } from './routes.ts';
@@ -41,6 +41,15 @@ export const MONEY_ROUTES = {
     scopes: ['submit', 'read'],
     params: z.strictObject({ job: jobIdSchema }),
     response: jobPaymentSchema,
+  },
+  getDeploymentPayment: {
+    method: 'GET',
+    path: '/v1/deployments/:name/payment',
+    summary: 'What a deployment costs a period, until when it is covered, and what was paid for its revisions',
+    scopes: ['submit', 'read'],
+    params: z.strictObject({ name: nameSchema }),
+    query: z.strictObject(ofPrincipal),
+    response: deploymentPaymentSchema,
   },
   listPrices: {
     method: 'GET',

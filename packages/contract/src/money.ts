@@ -55,11 +55,11 @@ export const jobPaymentSchema = z.strictObject({
   currency: currencySchema,
   /** open: it may still pay; closed: all is settled. */
   phase: z.enum(['open', 'closed']),
-  /** The most that one result may cost. */
+  /** The most that one result may cost, or one replica for a period. */
   maximumPrice: microFogTextSchema,
   /** Put into escrow. */
   deposited: microFogTextSchema,
-  /** To those whose results count. */
+  /** To those whose results count, or whose nodes kept replicas healthy. */
   paid: microFogTextSchema,
   /** Out of what is kept of it, to those who have checked or repeated results: before the rest moved, and after. */
   oversight: microFogTextSchema,
@@ -73,3 +73,31 @@ export const jobPaymentSchema = z.strictObject({
   refunded: microFogTextSchema,
 });
 export type JobPayment = z.infer<typeof jobPaymentSchema>;
+
+/** What a deployment costs, and what has become of the money of its revisions. */
+export const deploymentPaymentSchema = z.strictObject({
+  name: nameSchema,
+  principal: nameSchema,
+  currency: currencySchema,
+  /** What is kept running is paid for in periods of this length. */
+  periodMilliseconds: z.int().positive(),
+  /** What all that runs now costs a period, if it is healthy all the time. */
+  costPerPeriod: microFogTextSchema,
+  /** So long does what lies in escrow last, if nothing is put in; null where it costs nothing. */
+  coveredUntil: z.int().nonnegative().nullable(),
+  /** Why replicas have stopped, or do not begin, for want of cover; null where none has. */
+  uncovered: z.string().nullable(),
+  /** Of each job of the revisions that are kept, the newest first. */
+  jobs: z.array(
+    jobPaymentSchema.extend({
+      /** The newest revision that it runs. */
+      revision: z.int().min(1),
+      /** Periods that are paid. */
+      periods: z.int().nonnegative(),
+      /** Earned since the last of them, and not paid yet. */
+      earned: microFogTextSchema,
+      costPerPeriod: microFogTextSchema,
+    }),
+  ),
+});
+export type DeploymentPayment = z.infer<typeof deploymentPaymentSchema>;

@@ -61,12 +61,9 @@ export type MeterName = (typeof METERS)[number];
 
 export const budgetSchema = z
   .strictObject({
-    perTask: z
-      .int()
-      .min(0)
-      .max(LIMITS.microFog)
-      .optional()
-      .meta({ description: 'Micro-FOG that one run may cost; dearer nodes are left out' }),
+    perTask: z.int().min(0).max(LIMITS.microFog).optional().meta({
+      description: 'Micro-FOG that one run may cost, or a replica for five minutes; dearer nodes are left out',
+    }),
     meter: z.enum(METERS).optional().meta({
       description:
         'What a run is paid by: clock, the time that it takes (the default); fuel, for wasm: the instructions that it executes, of which every node counts the same number',

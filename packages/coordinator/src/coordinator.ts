@@ -291,7 +291,9 @@ async function assembleCore({ url, ...given }: Basis & { stores: Stores; url: ()
   const parts = { ...basis, dispatcher, queueRoom, quotas, space, stores, allNodes, httpMetrics };
   const { jobs, dependencies } = openJobs({ ...parts, settlement: economy?.settlement ?? null });
   const suspensions = new Suspensions({ ...basis, dispatcher, jobCache });
-  const deployments = assembleDeployments({ ...basis, dispatcher, jobs, jobCache, allNodes, queueRoom, randomBytes });
+  const periods = economy?.periods ?? null;
+  const placed = { ...basis, dispatcher, jobs, jobCache, allNodes, queueRoom };
+  const deployments = assembleDeployments({ ...placed, periods, randomBytes });
   registerDeploymentGauges(httpMetrics.registry, database);
   const sweeps = new Sweeps({
     ...basis,

@@ -336,8 +336,22 @@ export const SETTLEMENT_LIMITS = {
   priceStepMilliseconds: 10_000,
   /** A job without a budget pays no more than this many times the posted price: its cover is reckoned by it. */
   dearestMultiple: 2,
-  /** What is kept running is paid for in periods of so long. */
-  periodMilliseconds: 3_600_000,
+  /** What is kept running is paid for in periods of so long: a slice, so that a period costs what a slice does. */
+  periodMilliseconds: 300_000,
+  /** How often is looked which replicas are healthy: one that is not for shorter is paid as if it had been. */
+  replicaLookMilliseconds: 5_000,
+  /** A look that finds nothing new is noted this often: what a crash leaves unpaid, of each replica, is no more. */
+  replicaNoteMilliseconds: 15_000,
+  /** Looks that lie further apart say nothing of the time between: no coordinator was there, and nobody is paid for it. */
+  replicaLooksApartMilliseconds: 60_000,
+  /** A node that was heard of this long ago is not known to run anything: coordinators note whom they hear every 5 s. */
+  nodeHeardMilliseconds: 20_000,
+  /** Cover is topped up for so many periods at once, an hour, where the owner has that much: a transfer an hour. */
+  coveredPeriods: 12,
+  /** A period ends early when so many leases have ended in it: replicas that fail in a loop make no more to be paid at once. */
+  endedLeases: 10_000,
+  /** What the faucet has for the services of one owner at a time, 10^9 FOG: more than an hour of all of them costs. */
+  faucetMicroFog: 10n ** 15n,
   /** Escrows closed in one transaction. */
   closedEscrows: 200,
   /** How often a coordinator looks whether a price is due, and reads those that others have moved. */

@@ -1,9 +1,10 @@
 /** `fog wallet` and `fog market`: money, and what work costs. */
 import { randomUUID } from 'node:crypto';
-import type { JobPayment, MarketPrice, Wallet, WalletEntry } from '@fog/contract';
+import type { MarketPrice, Wallet, WalletEntry } from '@fog/contract';
 import { formatFog, parseFog } from '@fog/economy/amounts';
 import type { Command } from 'commander';
 import { momentText } from '../output/moments.ts';
+import { deploymentPaymentText, fogText as fog, jobPaymentText } from '../output/payment-text.ts';
 import { renderTable } from '../output/table.ts';
 import { note, type Terminal, writeJson, writeLine } from '../terminal.ts';
 import {
@@ -17,12 +18,14 @@ import {
 
 const HELP = `
 A job is covered at its submit with the most that it can cost; each result that counts is paid out of that at once, and
-what is left returns when the job has ended. Money of the faucet can be spent on jobs, and nothing else.
+what is left returns when the job has ended. Services and daemons are covered by periods of a slice, out of the wallet of
+their owner. Money of the faucet can be spent on jobs and services, and nothing else.
 
 Examples:
   $ fog wallet                   what can be spent
   $ fog wallet history           what came in and went out
   $ fog wallet job JOB           what a job was covered with, and what it has cost
+  $ fog wallet deployment web    what a service costs a period, and until when it is covered
   $ fog wallet send alice 12.5   to another principal`;
 
 interface WhoseOptions extends CommonOptions {
@@ -48,7 +51,21 @@ export function addWalletCommands(program: Command, terminal: Terminal): void {
     const { client } = await connect(terminal, options);
     const payment = await client.call('getJobPayment', { params: { job: id } });
     if (options.json) await writeJson(terminal, payment);
-    else await writeLine(terminal, paymentTable(payment, terminal));
+    else await writeLine(terminal, jobPaymentText(payment, stdoutColours(terminal)));
+  });
+  addDeployment(wallet, terminal);
+}
+
+function addDeployment(wallet: Command, terminal: Terminal): void {
+  const deployment = wallet
+    .command('deployment <name>')
+    .description('tell what a service or daemon costs a period, and until when it is covered');
+  withConnection(whose(deployment)).action(async (name: string, { principal, ...options }: WhoseOptions) => {
+    const { client } = await connect(terminal, options);
+    const query = principal === undefined ? {} : { principal };
+    const payment = await client.call('getDeploymentPayment', { params: { name }, query });
+    if (options.json) await writeJson(terminal, payment);
+    else await writeLine(terminal, deploymentPaymentText(payment, Date.now(), stdoutColours(terminal)));
   });
 }
 
@@ -117,24 +134,6 @@ function historyTable(entries: readonly WalletEntry[], terminal: Terminal): stri
   return renderTable(['when', 'what for', 'FOG', 'currency', 'from or to'], rows, stdoutColours(terminal));
 }
 
-function paymentTable(payment: JobPayment, terminal: Terminal): string {
-  const { phase, currency, maximumPrice, deposited, paid, fees, burned, credits, refunded } = payment;
-  const oversight = BigInt(payment.oversight) + BigInt(payment.lateOversight);
-  const rows = [
-    ['escrow', phase],
-    ['currency', currency],
-    ['most for a result', fog(maximumPrice)],
-    ['covered with', fog(deposited)],
-    ['paid for results', fog(paid)],
-    ['paid for checks of results', fog(String(oversight))],
-    ['fees', fog(fees)],
-    ['fees that burned', fog(burned)],
-    ['credits', fog(credits)],
-    ['returned', fog(refunded)],
-  ];
-  return renderTable(['', 'FOG'], rows, stdoutColours(terminal));
-}
-
 function priceTable(prices: readonly MarketPrice[], terminal: Terminal): string {
   const rows = prices.map(({ region, microFog, usedSlices, offeredSlices }) => [
     region === '' ? '(none)' : region,
@@ -142,8 +141,4 @@ function priceTable(prices: readonly MarketPrice[], terminal: Terminal): string 
     `${usedSlices} of ${offeredSlices}`,
   ]);
   return renderTable(['region', 'FOG a slice', 'used'], rows, stdoutColours(terminal));
-}
-
-function fog(microFog: string): string {
-  return formatFog(BigInt(microFog));
 }

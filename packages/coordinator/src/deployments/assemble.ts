@@ -11,5 +11,7 @@ export function assembleDeployments(dependencies: AssembledDependencies): {
 } {
   const looks = new DeploymentLooks(dependencies);
   const deployments = new Deployments({ ...dependencies, looks });
+  const { periods } = dependencies;
+  if (periods !== null) periods.onChange = (key) => looks.lookNow(key);
   return { looks, service: createDeploymentService({ ...dependencies, deployments }) };
 }

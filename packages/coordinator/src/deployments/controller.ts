@@ -56,6 +56,10 @@ export interface ControlledDeployment {
   state: DeploymentState;
   /** Of a service. */
   wanted: number;
+  /** So many replicas of the current revision may run: for more there is no cover. Null where all that are wanted may. */
+  covered: number | null;
+  /** Why replicas have no cover, for people. */
+  uncovered: string | null;
   update: { maxUnavailable: number; healthyForMilliseconds: number; deadlineMilliseconds: number; rollback: boolean };
   current: { job: string; state: RevisionState; mostAvailable: number; progressAt: number };
   /** The newest other revision that was stable once. */
@@ -142,7 +146,7 @@ function planService(view: ControlledDeployment, now: number): Plan {
   const old = staying.filter((replica) => replica.job !== view.current.job);
   const available = staying.filter((replica) => isAvailable(view, replica, now)).length;
   const room = wanted + update.maxUnavailable - replicas.length;
-  const missing = Math.max(0, Math.min(wanted - current.length, room));
+  const missing = Math.max(0, Math.min(mayRun(view) - current.length, room));
   const stuck = current.filter(
     ({ condition, since }) => condition === 'waiting' && now - since >= DEPLOYMENT_LIMITS.placeMilliseconds,
   );
@@ -157,6 +161,12 @@ function planService(view: ControlledDeployment, now: number): Plan {
       current.length === wanted &&
       current.every((replica) => isAvailable(view, replica, now)),
   };
+}
+
+/** Replicas of the current revision that may be made, those that are there among them. */
+function mayRun({ type, wanted, covered }: ControlledDeployment): number {
+  const most = type === 'service' ? wanted : Number.POSITIVE_INFINITY;
+  return Math.min(most, covered ?? most);
 }
 
 function planDaemon(view: ControlledDeployment, now: number): Plan {
@@ -182,8 +192,9 @@ function planDaemon(view: ControlledDeployment, now: number): Plan {
     isComplete &&= here.length === 1 && current.length === 1 && isServed;
   }
   const budget = served - (reachable - update.maxUnavailable);
+  const staying = replicas.filter(({ job, leaving }) => job === view.current.job && !leaving).length;
   return {
-    create: create.slice(0, Math.max(0, LIMITS.replicas - replicas.length)),
+    create: create.slice(0, Math.max(0, Math.min(LIMITS.replicas - replicas.length, mayRun(view) - staying))),
     cancel: [...strays.map(nameOf), ...within(view, leavingOrder(view, old, now), budget, now)],
     wanted,
     isComplete,
@@ -269,6 +280,7 @@ function missingText(view: ControlledDeployment, fresh: readonly ControlledRepli
     .toSorted((left, right) => right.jobFailures - left.jobFailures)[0];
   const causes = [
     ...(failing?.why == null ? [] : [`replica ${failing.partition}: ${oneLine(failing.why, CAUSE_CHARACTERS)}`]),
+    ...(view.uncovered === null ? [] : [view.uncovered]),
     ...(waiting === 0 ? [] : [`${counted(waiting, 'replica waits', 'replicas wait')}: ${view.whyNoPlace}`]),
   ];
   if (causes.length > 0) return causes.join('; ');

@@ -26,6 +26,8 @@ export interface DeploymentLooksDependencies {
   jobCache: JobCache;
   classes: PlacementClasses;
   allNodes: () => Promise<PlacementNode[]>;
+  /** Null where nobody pays. */
+  periods: object | null;
   now: () => number;
   warn: (message: string, data: Record<string, unknown>) => void;
 }
@@ -88,11 +90,12 @@ export class DeploymentLooks {
   }
 
   async #look(key: DeploymentKey, nodes: LookDependencies['nodes']): Promise<void> {
-    const { database, jobCache: jobs, classes, now } = this.#dependencies;
+    const { database, jobCache: jobs, classes, now, periods } = this.#dependencies;
+    const isPaid = periods !== null;
     const row = await readDeployment(database.read, key);
     if (row === null) return;
     const lookingSince = this.#lookingSince;
-    const look = await lookAt(database.read, row, { jobs, nodes, now: now(), lookingSince });
+    const look = await lookAt(database.read, row, { jobs, nodes, now: now(), lookingSince, isPaid });
     const decision = decide(look.view, now());
     if (!needsAct(look, decision)) {
       const leaving = look.replicas.filter((replica) => replica.leaving);
@@ -102,7 +105,7 @@ export class DeploymentLooks {
       const locked = await lockDeployment(writer, database.engine, key, true);
       if (locked === null) return null;
       const at = now();
-      const again = await lookAt(writer, locked, { jobs, nodes, now: at, lookingSince });
+      const again = await lookAt(writer, locked, { jobs, nodes, now: at, lookingSince, isPaid });
       return await act(writer, again, { engine: database.engine, jobs, classes, now: at });
     });
     if (effects !== null) await this.#carryOut(key, effects);

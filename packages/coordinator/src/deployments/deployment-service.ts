@@ -46,6 +46,8 @@ export interface DeploymentServiceDependencies {
   database: Database;
   jobCache: JobCache;
   deployments: Deployments;
+  /** Null where nobody pays. */
+  periods: object | null;
   now: () => number;
 }
 
@@ -120,11 +122,12 @@ async function readWithout(reader: Reader, key: DeploymentKey): Promise<Deployme
 }
 
 async function readWhole(
-  { database, jobCache: jobs, now }: DeploymentServiceDependencies,
+  { database, jobCache: jobs, now, periods }: DeploymentServiceDependencies,
   key: DeploymentKey,
 ): Promise<Deployment> {
   const row = await requireDeployment(database.read, key);
-  const look = await lookAt(database.read, row, { jobs, nodes: async () => [], now: now(), lookingSince: 0 });
+  const looking = { jobs, nodes: async () => [], now: now(), lookingSince: 0, isPaid: periods !== null };
+  const look = await lookAt(database.read, row, looking);
   const ids = [...new Set(look.replicas.flatMap(({ attempt }) => attempt?.node ?? []))];
   const nodes = ids.length === 0 ? [] : await nodeNames(database.read, ids);
   const names = new Map(nodes.map(({ id, name }) => [id, name]));
@@ -140,13 +143,13 @@ function nodeNames(reader: Reader, ids: readonly string[]) {
 }
 
 function toSummary(row: DeploymentRow): DeploymentSummary {
-  const { name, principal, reason, revision, wanted, ready, available, updated } = row;
+  const { name, principal, revision, wanted, ready, available, updated } = row;
   return {
     name,
     principal,
     type: row.type as DeploymentSummary['type'],
     state: row.state as DeploymentState,
-    reason,
+    reason: row.reason ?? row.uncovered,
     revision,
     wanted,
     ready,

@@ -2,7 +2,9 @@
 import { counted, deploymentNameFaults, FogError, type JobSpec, newId, parseJobSpec } from '@fog/contract';
 import { sql } from 'kysely';
 import { type Jobs, jobOf } from '../dispatch/jobs.ts';
+import { hurdleOf, type PlacementNode, placementClass, requirementsOf } from '../dispatch/requirements.ts';
 import { DEPLOYMENT_LIMITS } from '../limits.ts';
+import type { ServicePeriods } from '../settlement/periods/service-periods.ts';
 import type { Database, Reader, Writer } from '../store/database.ts';
 import {
   type DeploymentKey,
@@ -21,6 +23,9 @@ import { afterEvent, beginRevision, isRunnable, type NewRevision, retryRevision,
 export interface DeploymentsDependencies {
   database: Database;
   jobs: Pick<Jobs, 'admit' | 'store'>;
+  /** Null where nobody pays. */
+  periods: Pick<ServicePeriods, 'coverMore' | 'onChange'> | null;
+  allNodes: () => Promise<PlacementNode[]>;
   looks: Pick<DeploymentLooks, 'lookNow'>;
   now: () => number;
   randomBytes: (count: number) => Uint8Array;
@@ -47,13 +52,15 @@ export class Deployments {
     const { count } = spec.spec;
     if (!(await this.#isDeployed(database.read, key, spec))) {
       const folderEntries = await jobs.admit(spec, key.principal, count);
+      const others = await this.#nodesOfOthers(spec, key);
       await refusableWrite(database, async (writer) => {
         const row = await this.#openRow(writer, key, spec, now());
         const revisions = await readRevisions(writer, key);
         const wanted = row.revision > 0 && row.named_count === count ? row.wanted : count;
         await refuseTooManyReplicas(writer, key, wanted);
         if (await isCurrent(writer, revisions, spec)) return await this.#again(writer, row, revisions, wanted, count);
-        const job = await this.#jobFor(writer, key, revisions, spec, folderEntries);
+        const stored = { folderEntries, replicas: others ?? wanted };
+        const job = await this.#jobFor(writer, key, revisions, spec, stored);
         const next: NewRevision = { job, by, of: null, event: 'deploy', reason: null, wanted, namedCount: count };
         await beginRevision(writer, row, revisions, next, now());
       });
@@ -91,12 +98,16 @@ export class Deployments {
     const spec = await specOf(database.read, targetOf(key, known, wanted));
     const { wanted: replicas } = await requireDeployment(database.read, key);
     const folderEntries = await jobs.admit(spec, key.principal, replicas);
+    const others = await this.#nodesOfOthers(spec, key);
     await refusableWrite(database, async (writer) => {
       const row = await this.#lock(writer, key);
       const revisions = await readRevisions(writer, key);
       const target = targetOf(key, revisions, wanted);
       const next: NewRevision = {
-        job: await this.#jobFor(writer, key, revisions, await specOf(writer, target), folderEntries),
+        job: await this.#jobFor(writer, key, revisions, await specOf(writer, target), {
+          folderEntries,
+          replicas: others ?? row.wanted,
+        }),
         by,
         of: target.revision,
         event: 'roll-back',
@@ -127,6 +138,15 @@ export class Deployments {
       return false;
     }
     return await isCurrent(reader, await readRevisions(reader, key), spec);
+  }
+
+  /** Of a daemon: how many of the nodes that suit have another owner, who is to be paid. Null of a service. */
+  async #nodesOfOthers(spec: JobSpec, { principal }: DeploymentKey): Promise<number | null> {
+    const { periods, allNodes } = this.#dependencies;
+    if (periods === null || spec.spec.type !== 'daemon') return null;
+    const placement = placementClass(requirementsOf(spec, principal));
+    const nodes = await allNodes();
+    return nodes.filter((node) => node.owner !== principal && hurdleOf(placement, node) === null).length;
   }
 
   async #lock(writer: Writer, key: DeploymentKey): Promise<DeploymentRow> {
@@ -176,6 +196,10 @@ export class Deployments {
     const now = this.#dependencies.now();
     const state = afterEvent(row, 'scale');
     const isRetry = row.state === 'failed';
+    const { periods } = this.#dependencies;
+    const job = revisions[0]?.job_id;
+    if (periods !== null && job !== undefined && wanted > row.wanted)
+      await periods.coverMore(writer, row, { job, wanted });
     if (isRetry && revisions[0] !== undefined) await retryRevision(writer, revisions[0], now);
     await saveDeployment(writer, row, {
       state,
@@ -194,10 +218,13 @@ export class Deployments {
     { principal, name }: DeploymentKey,
     revisions: readonly RevisionWithJob[],
     spec: JobSpec,
-    folderEntries: string[],
+    { folderEntries, replicas }: { folderEntries: string[]; replicas: number },
   ): Promise<string> {
     const text = revisionText(spec);
+    const isPaid = this.#dependencies.periods !== null;
     for (const revision of revisions.filter((each) => each.stable_at !== null && isRunnable(each))) {
+      // What nobody pays for is from before the fog asked for money: a new revision is paid.
+      if (isPaid && !revision.isPaid) continue;
       if (revisionText(await specOf(writer, revision)) === text) return revision.job_id;
     }
     const { jobs, now, randomBytes } = this.#dependencies;
@@ -209,6 +236,7 @@ export class Deployments {
       pinned: [],
       folderEntries,
       deployment: name,
+      replicas,
       leaseTerms: null,
       submittedAt: now(),
     });

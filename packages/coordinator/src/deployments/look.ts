@@ -31,6 +31,8 @@ export interface LookDependencies {
   now: number;
   /** Since when looks have been taken: an update makes no progress while nobody looks, and is not to blame for that. */
   lookingSince: number;
+  /** Replicas need cover. */
+  isPaid: boolean;
 }
 
 export interface Look {
@@ -49,7 +51,7 @@ export interface Look {
 }
 
 export async function lookAt(reader: Reader, row: DeploymentRow, dependencies: LookDependencies): Promise<Look> {
-  const { jobs, now, lookingSince } = dependencies;
+  const { jobs, now, lookingSince, isPaid } = dependencies;
   const revisions = await readRevisions(reader, row);
   const current = revisions[0];
   if (current === undefined) throw new Error(`deployment ${row.principal}/${row.name} has no revision`);
@@ -70,6 +72,8 @@ export async function lookAt(reader: Reader, row: DeploymentRow, dependencies: L
       type: row.type as ControlledDeployment['type'],
       state: row.state as DeploymentState,
       wanted: row.wanted,
+      covered: isPaid ? row.covered : null,
+      uncovered: isPaid ? row.uncovered : null,
       update: policyOf(spec),
       current: {
         job: current.job_id,

@@ -73,6 +73,9 @@ export async function beginRevision(
     wanted: next.wanted,
     named_count: next.namedCount,
     most_available: 0,
+    // Another revision has a cover of its own.
+    covered: null,
+    uncovered: null,
     progress_at: now,
     updated_at: now,
   });

@@ -266,13 +266,14 @@ export class Jobs {
     return { jobId: id };
   }
 
-  /** What pays for it, or why nothing does. What is kept running has no price yet. */
+  /** What pays for it, or why nothing does. */
   async #payment(writer: Writer, submission: Submission): Promise<PreparedPayment | { fault: FogError } | null> {
     const { settlement } = this.#dependencies;
-    if (settlement === null || submission.deployment !== null) return null;
-    const { id: job, spec, submitter: buyer } = submission;
+    if (settlement === null) return null;
+    const { id: job, spec, submitter: buyer, deployment } = submission;
     try {
-      return await settlement.prepare(writer, { job, spec, buyer, tasks: taskCountOf(submission) });
+      const tasks = Math.max(1, submission.replicas ?? taskCountOf(submission));
+      return await settlement.prepare(writer, { job, spec, buyer, tasks, deployment });
     } catch (error) {
       if (error instanceof FogError && error.code !== 'internal') return { fault: error };
       throw error;
@@ -382,6 +383,8 @@ export interface Submission {
   folderEntries: string[];
   /** Whose revision it is. */
   deployment: string | null;
+  /** Of a deployment: those that are covered at first. */
+  replicas?: number;
   submittedAt: number;
   /** JSON of LeaseTerms, where results are verified. */
   leaseTerms: string | null;

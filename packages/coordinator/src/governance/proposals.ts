@@ -25,10 +25,9 @@ import {
   veto,
 } from '@fog/economy/governance';
 import { DAO_LIMITS } from '../limits.ts';
-import { readLedgerAccount } from '../settlement/ledger-queries.ts';
+import { readLedgerAccount, spendable } from '../settlement/ledger-queries.ts';
 import { MoneyMoves } from '../settlement/money-moves.ts';
 import type { SqlLedger } from '../settlement/sql-ledger.ts';
-import { spendable } from '../settlement/wallets.ts';
 import {
   countLive,
   insertBallot,

@@ -26,7 +26,10 @@ export interface ServiceTask {
 }
 
 /** A replica whose program has a health check is ready once that has said so. */
-export function isReady(replica: Replica, hasCheck: boolean): boolean {
+export function isReady(
+  replica: Pick<Replica, 'state' | 'nodeState'> & { health: { status: string } | null },
+  hasCheck: boolean,
+): boolean {
   if (replica.state !== 'running' || replica.nodeState !== 'connected') return false;
   return replica.health === null ? !hasCheck : replica.health.status === 'healthy';
 }

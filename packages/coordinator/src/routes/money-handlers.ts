@@ -4,7 +4,13 @@ import type { Staking } from '../settlement/stake/staking.ts';
 import type { Wallets } from '../settlement/wallets.ts';
 import type { PlainHandlers } from './handlers.ts';
 
-type MoneyRouteName = 'getWallet' | 'listWalletEntries' | 'sendMoney' | 'getJobPayment' | 'listPrices';
+type MoneyRouteName =
+  | 'getWallet'
+  | 'listWalletEntries'
+  | 'sendMoney'
+  | 'getJobPayment'
+  | 'getDeploymentPayment'
+  | 'listPrices';
 type StakeRouteName = 'getStake' | 'changeStake' | 'listValidators' | 'listSlashes' | 'appealSlash' | 'decideSlash';
 
 /** Throws `unsupported` in a fog that asks for no money. */
@@ -34,6 +40,8 @@ export function moneyHandlers(wallets: Wallets | null): Pick<PlainHandlers, Mone
     listWalletEntries: async ({ caller, query }) => await asked().entries(caller, query),
     sendMoney: async ({ caller, body }) => await asked().send(caller, body),
     getJobPayment: async ({ caller, params }) => await asked().jobPayment(caller, params.job),
+    getDeploymentPayment: async ({ caller, params, query }) =>
+      await asked().deploymentPayment(caller, { name: params.name, principal: query.principal }),
     listPrices: async () => ({ items: asked().prices() }),
   };
 }

@@ -21,6 +21,8 @@ import { Faucet } from './faucet.ts';
 import { makeFirstMoney } from './genesis.ts';
 import { Market } from './market.ts';
 import { registerLedgerGauges } from './metrics.ts';
+import { registerPeriodGauges } from './periods/metrics.ts';
+import { ServicePeriods } from './periods/service-periods.ts';
 import { Sealer } from './sealing.ts';
 import { Settlement } from './settlement.ts';
 import { SqlLedger } from './sql-ledger.ts';
@@ -36,6 +38,7 @@ export interface Economy {
   ledger: SqlLedger;
   market: Market;
   settlement: Settlement;
+  periods: ServicePeriods;
   stake: StakeStore;
   wallets: Wallets;
   staking: Staking;
@@ -123,7 +126,12 @@ function assemble({
     parameters: () => paymentParametersOf(governance.parameters.values),
     now,
   });
-  const settlingSweeps = settlingSweepsOf({ database, ledger, sealer, settlement, now });
+  const periods = new ServicePeriods({
+    ...{ database, ledger, jobs, now, warn },
+    hasFaucet: settings.faucet !== 'off',
+    isWindingUp: settings.economy === 'off',
+  });
+  const settlingSweeps = settlingSweepsOf({ database, ledger, sealer, settlement, periods, now });
   const sweeps: Sweep[] = [
     ...settlingSweeps,
     { name: 'prices', everyMilliseconds: SETTLEMENT_LIMITS.priceLookMilliseconds, run: () => market.step() },
@@ -163,7 +171,8 @@ function assemble({
     market,
     settlement,
     stake,
-    wallets: new Wallets({ database, ledger, market, now }),
+    periods,
+    wallets: new Wallets({ database, ledger, market, periods, now }),
     staking: new Staking({ database, stake, now }),
     governance,
     sweeps,
@@ -181,9 +190,12 @@ function settlingSweepsOf({
   ledger,
   sealer,
   settlement,
+  periods,
   now,
-}: Pick<EconomyParts, 'database' | 'now'> & Pick<Economy, 'ledger' | 'settlement'> & { sealer: Sealer }): Sweep[] {
+}: Pick<EconomyParts, 'database' | 'now'> &
+  Pick<Economy, 'ledger' | 'settlement' | 'periods'> & { sealer: Sealer }): Sweep[] {
   return [
+    { name: 'periods', everyMilliseconds: SETTLEMENT_LIMITS.replicaLookMilliseconds, run: () => periods.look() },
     { name: 'escrows', everyMilliseconds: 1000, run: () => closeAll(settlement) },
     {
       name: 'pending transfers',
@@ -202,6 +214,7 @@ function registerGauges(registry: Registry, database: Database, now: () => numbe
   registerLedgerGauges(registry, database, now);
   registerStakeGauges(registry, database);
   registerEmissionGauges(registry, database);
+  registerPeriodGauges(registry, database, now);
 }
 
 async function closeAll(settlement: Settlement): Promise<void> {

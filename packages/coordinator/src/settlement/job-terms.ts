@@ -103,22 +103,19 @@ export function fuelPriceOf(price: number, needs: Needs, { sliceFuel }: Pick<Ter
 
 interface Run {
   needs: Needs;
-  /** How long an attempt may take; `Infinity` for what is kept running. */
+  /** How long an attempt may take. */
   attemptMilliseconds: number;
 }
 
-/** The most that the result of an attempt costs: what it would if it ran as long as it may. */
+/** The most that the result of an attempt costs: what it would if it ran as long as it may. Of a replica, what a period does. */
 export function quoteOf(price: number, { needs, attemptMilliseconds }: Run, terms: Terms): LeasePrice {
+  const longest = terms.periodMilliseconds ?? attemptMilliseconds;
   const perPetaFuel = terms.meter === 'fuel' ? fuelPriceOf(price, needs, terms) : null;
-  return leasePrice(Number(costOf(price, needs, longestOf(attemptMilliseconds))), perPetaFuel, terms);
+  return leasePrice(Number(costOf(price, needs, longest)), perPetaFuel, terms);
 }
 
 /** Whether its buyer pays as much as is posted, in micro-FOG for a slice of bronze, for the longest that it may run. */
 export function affords(posted: number, { needs, attemptMilliseconds }: Run, terms: Terms): boolean {
-  return costOf(tierPrice(posted, terms), needs, longestOf(attemptMilliseconds)) <= terms.maximumPrice;
-}
-
-function longestOf(attemptMilliseconds: number): number {
-  const isEndless = attemptMilliseconds === Number.POSITIVE_INFINITY;
-  return isEndless ? SETTLEMENT_LIMITS.periodMilliseconds : attemptMilliseconds;
+  const longest = terms.periodMilliseconds ?? attemptMilliseconds;
+  return costOf(tierPrice(posted, terms), needs, longest) <= terms.maximumPrice;
 }

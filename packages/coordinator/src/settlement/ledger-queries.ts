@@ -34,6 +34,11 @@ export async function readLedgerAccounts(reader: Reader, ids: readonly bigint[])
   return new Map(rows.map(accountOf).map((account) => [account.id, account]));
 }
 
+/** What can be taken out of it. */
+export function spendable(account: Account | null | undefined): bigint {
+  return account == null ? 0n : account.creditsPosted - account.debitsPosted - account.debitsPending;
+}
+
 /** What was paid in less what was taken out, in micro-FOG; null when there is no such account. */
 export async function readLedgerBalance(reader: Reader, id: bigint): Promise<bigint | null> {
   const account = await readLedgerAccount(reader, id);

@@ -2,11 +2,11 @@
 import { FogError } from '@fog/contract';
 import { ACCOUNT_CODES, accountId, CURRENCIES, type Currency, TRANSFER_CODES } from '@fog/economy/chart';
 import type { EscrowAccount } from '@fog/economy/escrow';
-import { ACCOUNT_FLAGS, type NewAccount, type NewTransfer } from '@fog/economy/ledger';
+import { ACCOUNT_FLAGS, LEDGER_LIMITS, type NewAccount, type NewTransfer, TRANSFER_FLAGS } from '@fog/economy/ledger';
 import type { Writer } from '../store/database.ts';
 import { insertWalletNames } from '../store/settlement-rows.ts';
 import { numberOfJob } from './job-numbers.ts';
-import type { SqlLedger } from './sql-ledger.ts';
+import type { LedgerOutcome, LedgerRequest, SqlLedger } from './sql-ledger.ts';
 
 /** A wallet never gives what it does not have, and neither do the others. */
 const COVERED = ACCOUNT_FLAGS.debitsMustNotExceedCredits;
@@ -79,7 +79,7 @@ export class MoneyMoves {
   async carryOut(writer: Writer, ledger: SqlLedger, now: number): Promise<number | null> {
     if (this.isEmpty) return null;
     const accounts = [...this.#accounts.values()];
-    const outcome = await ledger.apply(writer, { accounts, transfers: this.#transfers }, now);
+    const outcome = await applyAll(writer, ledger, { accounts, transfers: this.#transfers }, now);
     const opened = accounts.filter((_, index) => outcome.accounts[index]?.status === 'created').map(({ id }) => id);
     await insertWalletNames(writer, named(this.#names, opened));
     const isRefused = ({ status }: { status: string }) => status !== 'created' && status !== 'exists';
@@ -109,6 +109,42 @@ export class MoneyMoves {
     if (this.#accounts.has(id)) return;
     this.#accounts.set(id, { id, ledger: CURRENCIES[currency], code: ACCOUNT_CODES[kind], flags });
   }
+}
+
+/** In as few batches as the ledger takes; all of it is in one transaction. */
+async function applyAll(
+  writer: Writer,
+  ledger: SqlLedger,
+  { accounts, transfers }: Required<LedgerRequest>,
+  now: number,
+): Promise<LedgerOutcome> {
+  const { batchEvents } = LEDGER_LIMITS;
+  if (accounts.length <= batchEvents && transfers.length <= batchEvents) {
+    return await ledger.apply(writer, { accounts, transfers }, now);
+  }
+  const all: LedgerOutcome = { accounts: [], transfers: [], sequence: 0 };
+  for (const part of batchesOf(accounts)) {
+    all.accounts.push(...(await ledger.apply(writer, { accounts: part }, now)).accounts);
+  }
+  for (const part of batchesOf(transfers)) {
+    const outcome = await ledger.apply(writer, { transfers: part }, now);
+    all.transfers.push(...outcome.transfers);
+    all.sequence = outcome.sequence;
+  }
+  return all;
+}
+
+/** No chain is cut. */
+function batchesOf<One extends { flags?: number }>(events: readonly One[]): One[][] {
+  const batches: One[][] = [];
+  for (let start = 0; start < events.length; ) {
+    let end = Math.min(events.length, start + LEDGER_LIMITS.batchEvents);
+    while (end < events.length && end - 1 > start && ((events[end - 1]?.flags ?? 0) & TRANSFER_FLAGS.linked) !== 0)
+      end -= 1;
+    batches.push(events.slice(start, end));
+    start = end;
+  }
+  return batches;
 }
 
 function named(names: ReadonlyMap<bigint, string>, ids: readonly bigint[]): [id: bigint, principal: string][] {

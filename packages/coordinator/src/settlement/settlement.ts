@@ -30,6 +30,7 @@ import { allOf } from '../store/bulk.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { addShares, type EmissionShare } from '../store/emission-rows.ts';
 import { insertFaults, type NewFault } from '../store/fault-rows.ts';
+import { insertPaidService } from '../store/period-rows.ts';
 import {
   loadEscrows,
   loadSettlements,
@@ -41,7 +42,7 @@ import {
 import { disputeOf, failedCheck, type NewArbitration } from './arbitration/opening.ts';
 import { type BurningJob, burningAt, claimBurned, sharesOf } from './emission/claims.ts';
 import { type PaymentParameters, termsOf } from './job-terms.ts';
-import { readLedgerAccount } from './ledger-queries.ts';
+import { readLedgerAccount, spendable } from './ledger-queries.ts';
 import type { Market } from './market.ts';
 import { MoneyMoves } from './money-moves.ts';
 import { notCovered } from './not-covered.ts';
@@ -51,7 +52,6 @@ import { faultsOfTask } from './stake/faults.ts';
 import { type Earning, earningsOf, holdBack } from './stake/held-back.ts';
 import type { StakeStore } from './stake/stake-store.ts';
 import { settleTurnTask } from './turn-settlement.ts';
-import { spendable } from './wallets.ts';
 
 export interface SettlementDependencies {
   database: Database;
@@ -67,12 +67,23 @@ export interface SettlementDependencies {
   now: () => number;
 }
 
+/** A job that somebody is to pay for. */
+export interface NewPayment {
+  job: string;
+  spec: JobSpec;
+  buyer: string;
+  /** Or replicas. */
+  tasks: number;
+  /** Whose revision it is; null for what has an end. */
+  deployment: string | null;
+}
+
 /** What is stored with a job that is paid for. */
 export interface PreparedPayment {
   paymentTerms: string;
   escrow: string;
   /** Moves the money, when the job is stored. */
-  carryOut(): Promise<unknown>;
+  carryOut(): Promise<void>;
 }
 
 export class Settlement {
@@ -86,10 +97,7 @@ export class Settlement {
    * What covers a job that is about to be stored in this transaction: nothing is written yet. Throws `insufficient-funds`
    * with the amount that is missing, and `invalid-request` where a result could cost more than can be paid.
    */
-  async prepare(
-    writer: Writer,
-    { job, spec, buyer, tasks }: { job: string; spec: JobSpec; buyer: string; tasks: number },
-  ): Promise<PreparedPayment> {
+  async prepare(writer: Writer, { job, spec, buyer, tasks, deployment }: NewPayment): Promise<PreparedPayment> {
     const { ledger, market, currency, hasFaucet, parameters, now } = this.#dependencies;
     const terms = termsOf({
       spec,
@@ -114,7 +122,13 @@ export class Settlement {
     return {
       paymentTerms: writeTerms(terms),
       escrow: writeRecord(opened.record),
-      carryOut: () => moves.carryOut(writer, ledger, now()),
+      carryOut: async () => {
+        const at = now();
+        if (deployment !== null) {
+          await insertPaidService(writer, { job, principal: buyer, name: deployment, beganAt: at, lookedAt: at });
+        }
+        await moves.carryOut(writer, ledger, at);
+      },
     };
   }
 
@@ -128,8 +142,9 @@ export class Settlement {
     waits: readonly LeaseWait[],
   ): Promise<void> {
     const { jobs, ledger, currency, stake, now } = this.#dependencies;
+    // Of what is kept running no result is paid, but the time: `periods/`.
     const paid = [...new Set([...payments.judged.keys(), ...payments.cancelled.keys()])].filter(
-      ({ job }) => jobs.get(job).payment !== null,
+      ({ job }) => jobs.get(job).payment?.terms.periodMilliseconds === null,
     );
     const waited = waits.filter(({ job }) => jobs.get(job).payment !== null);
     if (paid.length === 0 && waited.length === 0 && checks.length === 0) return;

@@ -1,6 +1,7 @@
 /** Wallets as the routes ask for them. */
 import {
   type CurrencyName,
+  type DeploymentPayment,
   FogError,
   type JobPayment,
   type MarketPrice,
@@ -15,9 +16,17 @@ import type { Caller, Page, PageRequest } from '../service.ts';
 import type { Database, Reader } from '../store/database.ts';
 import { readOpenEscrows, readWalletNames } from '../store/settlement-rows.ts';
 import { jobOfNumber } from './job-numbers.ts';
-import { readLedgerAccount, readLedgerAccounts, readLedgerTransfer, transfersOfAccount } from './ledger-queries.ts';
+import {
+  readLedgerAccount,
+  readLedgerAccounts,
+  readLedgerTransfer,
+  spendable,
+  transfersOfAccount,
+} from './ledger-queries.ts';
 import type { Market } from './market.ts';
 import { MoneyMoves } from './money-moves.ts';
+import { noSuchDeployment, paymentOfDeployment, paymentOfJob } from './periods/deployment-payments.ts';
+import type { ServicePeriods } from './periods/service-periods.ts';
 import type { SqlLedger } from './sql-ledger.ts';
 
 const CURRENCY_NAMES = Object.keys(CURRENCIES) as CurrencyName[];
@@ -27,6 +36,7 @@ export interface WalletsDependencies {
   database: Database;
   ledger: SqlLedger;
   market: Market;
+  periods: Pick<ServicePeriods, 'statesOf'>;
   now: () => number;
 }
 
@@ -132,12 +142,20 @@ export class Wallets {
     if (row.escrow === null || terms === null || terms.currency === null) {
       throw new FogError('not-found', `nobody pays for job ${job}`);
     }
-    const { phase, deposited, paid, oversight, lateOversight, fees, burned, credits, refunded } = readRecord(
-      row.escrow,
-    );
-    const { currency, maximumPrice } = terms;
-    const amounts = { maximumPrice, deposited, paid, oversight, lateOversight, fees, burned, credits, refunded };
-    return { job, currency, phase, ...(texts(amounts) as Record<keyof typeof amounts, string>) };
+    return paymentOfJob(job, { ...terms, currency: terms.currency }, readRecord(row.escrow));
+  }
+
+  /** Throws `not-found` for a deployment that is none of the caller's, or that nobody pays for. */
+  async deploymentPayment(
+    caller: Caller,
+    { name, principal: named }: { name: string; principal?: string | undefined },
+  ): Promise<DeploymentPayment> {
+    const { database, periods, now } = this.#dependencies;
+    const { scope } = caller;
+    // To others it does not exist, as everywhere.
+    const principal = scope === 'admin' || scope === 'read' ? (named ?? caller.principal) : caller.principal;
+    if (named !== undefined && named !== principal) noSuchDeployment(name);
+    return await paymentOfDeployment(database.read, periods, { principal, name }, now());
   }
 
   prices(): MarketPrice[] {
@@ -172,11 +190,6 @@ export class Wallets {
   }
 }
 
-/** What can be taken out of it. */
-export function spendable(account: Account | null | undefined): bigint {
-  return account == null ? 0n : account.creditsPosted - account.debitsPosted - account.debitsPending;
-}
-
 function isUsed(accounts: ReadonlyMap<bigint, Account>, principal: string): boolean {
   return accounts.has(accountId('faucet', 'wallet', principal));
 }
@@ -204,8 +217,4 @@ function partyOf(account: Account | undefined, names: ReadonlyMap<bigint, string
 
 function nameOf(codes: Readonly<Record<string, number>>, code: number): string {
   return Object.entries(codes).find(([, known]) => known === code)?.[0] ?? 'unknown';
-}
-
-function texts(amounts: Readonly<Record<string, bigint>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(amounts).map(([name, amount]) => [name, String(amount)]));
 }

@@ -57,6 +57,8 @@ export async function saveDeployment(
 export interface RevisionWithJob extends RevisionRow {
   /** The job neither has ended nor is being closed. */
   isOpen: boolean;
+  /** Somebody pays for the job. */
+  isPaid: boolean;
   /** Tasks that the job has had. */
   tasks: number;
 }
@@ -67,13 +69,13 @@ export async function readRevisions(reader: Reader, { principal, name }: Deploym
     .selectFrom('deployment_revisions')
     .innerJoin('jobs', 'jobs.id', 'deployment_revisions.job_id')
     .selectAll('deployment_revisions')
-    .select(['jobs.task_count', 'jobs.closing', 'jobs.ended_at as job_ended_at'])
+    .select(['jobs.task_count', 'jobs.closing', 'jobs.ended_at as job_ended_at', 'jobs.payment_terms'])
     .where('deployment_revisions.principal', '=', principal)
     .where('deployment_revisions.name', '=', name)
     .orderBy('revision', 'desc')
     .execute();
-  return rows.map(({ task_count: tasks, closing, job_ended_at, ...row }) => {
-    return { ...row, tasks, isOpen: closing === null && job_ended_at === null };
+  return rows.map(({ task_count: tasks, closing, job_ended_at, payment_terms, ...row }) => {
+    return { ...row, tasks, isPaid: payment_terms !== null, isOpen: closing === null && job_ended_at === null };
   });
 }
 

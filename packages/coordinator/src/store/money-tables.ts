@@ -10,9 +10,10 @@ import type {
   LedgerSealsTable,
   LedgerTransfersTable,
 } from './ledger-tables.ts';
+import type { PeriodTables } from './period-tables.ts';
 import type { StakeTables } from './stake-tables.ts';
 
-export interface MoneyTables extends DaoTables, StakeTables {
+export interface MoneyTables extends DaoTables, PeriodTables, StakeTables {
   market_prices: MarketPricesTable;
   ledger_clock: LedgerClockTable;
   ledger_accounts: LedgerRowsTable;

@@ -23,6 +23,7 @@ import * as settlement from './migrations/0013-settlement.ts';
 import * as stake from './migrations/0014-stake.ts';
 import * as governance from './migrations/0015-governance.ts';
 import * as reputation from './migrations/0016-reputation.ts';
+import * as periods from './migrations/0017-periods.ts';
 import * as oversight from './migrations/0018-oversight.ts';
 import * as emission from './migrations/0020-emission.ts';
 import { PreparingClient } from './postgres-client.ts';
@@ -53,6 +54,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0014-stake': stake,
   '0015-governance': governance,
   '0016-reputation': reputation,
+  '0017-periods': periods,
   '0018-oversight': oversight,
   '0020-emission': emission,
 };

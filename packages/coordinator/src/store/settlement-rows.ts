@@ -115,9 +115,13 @@ export interface EndedJob {
   reopenedTasks: number;
 }
 
-/** Jobs that have ended and have money in escrow, locked in the order of their ids; those that others hold are left out. */
+/**
+ * Jobs that have ended and have money in escrow, locked in the order of their ids; those that others hold are left out, and
+ * those whose last period is not paid yet.
+ */
 export async function lockEndedJobs(writer: Writer, engine: Database['engine']): Promise<EndedJob[]> {
   const { rows } = await sql<{ id: string }>`SELECT id FROM jobs WHERE escrow_open = 1 AND ended_at IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM paid_services p WHERE p.job_id = jobs.id)
     ORDER BY ended_at, id LIMIT ${sql.lit(SETTLEMENT_LIMITS.closedEscrows)}
     ${rowLock(engine, 'FOR UPDATE SKIP LOCKED')}`.execute(writer);
   const counted = await runBulk<{ id: string; live: number; reopened: number }>(

@@ -351,6 +351,10 @@ export interface DeploymentsTable {
   progress_at: number;
   created_at: number;
   updated_at: number;
+  /** So many replicas of the current revision may run: for more there is no cover. Null where all that are wanted may. */
+  covered: Generated<number | null>;
+  /** Why replicas have no cover, for people. */
+  uncovered: Generated<string | null>;
 }
 
 export interface DeploymentRevisionsTable {

@@ -26,6 +26,27 @@ describe('a service', () => {
     assert.deepEqual([world.state, world.replicas.length], ['stable', 3]);
   });
 
+  test('makes no more replicas than have cover, and is complete only when all that are wanted are there', () => {
+    const world = stable({ wanted: 3 });
+    world.covered = 1;
+    for (const replica of world.replicas.slice(1)) world.fail(replica);
+    for (const replica of world.replicas.slice(1)) replica.leaving = true;
+    world.look();
+    assert.deepEqual([world.state, world.replicas.filter(({ leaving }) => !leaving).length], ['degraded', 1]);
+    world.covered = null;
+    world.run(20);
+    assert.equal(world.replicas.filter(({ leaving }) => !leaving).length, 3);
+  });
+
+  test('an update that has no cover fails after its deadline, and says so', () => {
+    const world = stable({ wanted: 2, rollback: false });
+    world.covered = 0;
+    world.deploy(true);
+    world.pass(DEADLINE);
+    world.look();
+    assert.deepEqual([world.state, /; no cover/.test(world.reason ?? '')], ['failed', true], world.reason ?? '');
+  });
+
   test('of one replica is updated without a gap, one place more provided', () => {
     const world = stable({ wanted: 1 });
     world.deploy(true);

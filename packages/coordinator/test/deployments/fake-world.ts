@@ -43,6 +43,8 @@ export class FakeWorld {
   state: DeploymentState = 'rolling-out';
   reason: string | null = null;
   wanted: number;
+  /** So many replicas have cover; null: all. */
+  covered: number | null = null;
   mostAvailable = 0;
   progressAt = this.now;
   places: number;
@@ -106,6 +108,8 @@ export class FakeWorld {
       type: this.type,
       state: this.state,
       wanted: this.wanted,
+      covered: this.covered,
+      uncovered: this.covered === null ? null : 'no cover',
       update: this.update,
       current: {
         job: this.current.job,

@@ -68,6 +68,8 @@ const TABLES: readonly (keyof Tables)[] = [
   'service_settlements',
   'market_prices',
   'wallet_names',
+  'paid_services',
+  'paid_leases',
   'stake_validators',
   'stake_delegations',
   'stake_periods',

@@ -190,7 +190,7 @@ export class Fog implements AsyncDisposable {
     const { dispatcher, jobs } = this;
     this.quotaService = new QuotaService({ ...queueing, database, dispatcher, now });
     const parts = { database, bus, dispatcher, jobs, jobCache, classes, allNodes, now, warn, queueRoom, randomBytes };
-    const deployments = assembleDeployments(parts);
+    const deployments = assembleDeployments({ ...parts, periods: this.economy?.periods ?? null });
     this.deployments = deployments.service;
     this.samples = new Samples(database, now);
     this.suspensions = new Suspensions({ database, dispatcher: this.dispatcher, bus, jobCache, now });

@@ -11,6 +11,8 @@ export const ESCROW_LIMITS = {
   leasesOfTask: 128,
   /** Replicas of one service, as many as a deployment may have. */
   replicas: 10_000,
+  /** Leases of a service that are paid for one period: those that go on, and many times that ended in it. */
+  leasesOfPeriod: 50_000,
   /** Price of the dearest tier, in parts per million of that of the lowest: a hundred times. */
   pricePpm: 100_000_000n,
   /** Longest wait that a schedule of credits tells apart, in thousandths of what was promised. */
@@ -27,6 +29,6 @@ export const ESCROW_LIMITS = {
   nameBytes: 256,
   /** Terms or a record as JSON: a settlement with all its leases, the longest of them, fits. */
   textBytes: 16_384,
-  /** Payments of one stream. */
-  streamPayments: 10_000,
+  /** Payments of one stream: all leases of a period. */
+  streamPayments: 50_000,
 } as const;

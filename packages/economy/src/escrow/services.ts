@@ -34,10 +34,10 @@ export interface RunLease extends ServiceLease {
   healthyMilliseconds: number;
 }
 
-export interface PeriodPlan {
+export interface PeriodPlan<Lease extends ServiceLease = ServiceLease> {
   /** By rising partition and fence. */
-  goesOn: ServiceLease[];
-  stops: ServiceLease[];
+  goesOn: Lease[];
+  stops: Lease[];
   /** So many periods, this one among them, the cover reaches for what goes on; null when that costs nothing. */
   periods: number | null;
   /** What has to be put in so that nothing stops. */
@@ -45,10 +45,14 @@ export interface PeriodPlan {
 }
 
 /** What the cover reaches for in the period that begins. Throws `invalid-request` for malformed leases. */
-export function planPeriod(escrow: Escrow, record: EscrowRecord, leases: readonly ServiceLease[]): PeriodPlan {
+export function planPeriod<Lease extends ServiceLease>(
+  escrow: Escrow,
+  record: EscrowRecord,
+  leases: readonly Lease[],
+): PeriodPlan<Lease> {
   const sorted = sortedLeases(leases, escrow.terms);
-  const goesOn: ServiceLease[] = [];
-  const stops: ServiceLease[] = [];
+  const goesOn: Lease[] = [];
+  const stops: Lease[] = [];
   const all = record.phase === 'closed' ? 0n : spendable(record);
   let reserved = 0n;
   let wanted = 0n;
@@ -141,7 +145,7 @@ function periodOf({ periodMilliseconds }: Terms): number {
 
 function sortedLeases<Lease extends ServiceLease>(leases: readonly Lease[], terms: Terms): Lease[] {
   periodOf(terms);
-  assertList(leases, ESCROW_LIMITS.replicas, 'the leases of a service');
+  assertList(leases, ESCROW_LIMITS.leasesOfPeriod, 'the leases of a service');
   const names = new Set<string>();
   for (const { partition, fence, provider, rate } of leases) {
     assertNumber(partition, { most: ESCROW_LIMITS.tasks, what: 'a partition' });

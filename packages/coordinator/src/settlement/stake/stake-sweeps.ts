@@ -16,8 +16,7 @@ import {
   readValidators,
   saveMark,
 } from '../../store/stake-queries.ts';
-import { readLedgerAccount } from '../ledger-queries.ts';
-import { spendable } from '../wallets.ts';
+import { readLedgerAccount, spendable } from '../ledger-queries.ts';
 import { proveFaults } from './faults.ts';
 import { STAKE_HOME_LIMITS } from './limits.ts';
 import type { StakeRequest, StakeStore } from './stake-store.ts';
