@@ -158,7 +158,7 @@ export const parameterSchema = z.strictObject({
   default: wholeText,
   least: wholeText,
   most: wholeText,
-  unit: z.enum(['ppm', 'micro-fog', 'milliseconds', 'switch']),
+  unit: z.enum(['ppm', 'micro-fog', 'milliseconds', 'count', 'switch']),
   meaning: z.string(),
   /** The proposal that set it, and when; null for a default. */
   proposal: hex(32).nullable(),

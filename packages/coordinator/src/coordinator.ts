@@ -320,6 +320,7 @@ async function assembleCore({ url, ...given }: Basis & { stores: Stores; url: ()
     jobCache,
     nodes,
     quotas,
+    settlement,
     version: manifest.version,
     url,
     startedAt,

@@ -23,6 +23,7 @@ const HINTS: Readonly<Record<ParameterUnit, string>> = {
   ppm: 'write a share like 5% or 0.25%, or parts per million like 50000',
   'micro-fog': 'write an amount of FOG like 100 or 0.5',
   milliseconds: 'write a duration like 2d or 12h, or milliseconds',
+  count: 'write a whole number',
   switch: 'write on or off',
 };
 
@@ -30,6 +31,7 @@ function valueIn(unit: ParameterUnit, text: string): bigint | null {
   if (unit === 'switch') return text === 'on' ? 1n : text === 'off' ? 0n : null;
   if (unit === 'micro-fog') return parseFog(text);
   if (/^\d{1,18}$/.test(text)) return BigInt(text);
+  if (unit === 'count') return null;
   if (unit === 'milliseconds') return BigInt(parseDuration(text));
   const [, whole, decimals = ''] = PERCENT.exec(text) ?? [];
   return whole === undefined ? null : BigInt(whole) * PPM_PER_PERCENT + BigInt(decimals.padEnd(4, '0'));
@@ -44,6 +46,8 @@ export function parameterText(unit: ParameterUnit, value: bigint): string {
       return `${formatFog(value)} FOG`;
     case 'milliseconds':
       return formatDuration(Number(value));
+    case 'count':
+      return String(value);
     case 'switch':
       return value === 0n ? 'off' : 'on';
   }

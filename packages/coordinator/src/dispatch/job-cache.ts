@@ -3,7 +3,7 @@ import { isLongRunning, type JobSpec, parseDuration, type VerificationPolicy } f
 import type { Escrow } from '@fog/economy/escrow';
 import { SPOT_CHECK_POLICY } from '@fog/verification';
 import { DISPATCH_LIMITS } from '../limits.ts';
-import { storedTerms } from '../settlement/job-terms.ts';
+import { bondOfJob, type JobBond, storedTerms } from '../settlement/job-terms.ts';
 import { type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Reader } from '../store/database.ts';
 import { type Needs, type Requirements, requirementsOf } from './requirements.ts';
@@ -43,6 +43,8 @@ export interface CachedJob {
   terms: LeaseTerms;
   /** Who pays for it, on which terms; null where nobody does. */
   payment: Escrow | null;
+  /** What its leases bind; null where that is nothing. */
+  bond: JobBond | null;
 }
 
 /** Secrets that a specification refers to, and where. */
@@ -94,7 +96,8 @@ type Derived =
   | 'isCheck'
   | 'isHidden'
   | 'terms'
-  | 'payment';
+  | 'payment'
+  | 'bond';
 type StoredJob = Omit<CachedJob, Derived> & {
   purpose?: string;
   leaseTerms?: string | null;
@@ -109,6 +112,8 @@ export class JobCache {
     const { verification } = spec.spec;
     const isCheck = purpose === 'check';
     const paid = storedTerms(paymentTerms ?? null);
+    const policy = isCheck ? SPOT_CHECK_POLICY : verification?.mode === 'none' ? null : (verification ?? null);
+    const { submitter } = job;
     const cached: CachedJob = {
       ...job,
       spec,
@@ -117,12 +122,13 @@ export class JobCache {
       attemptMilliseconds: isLongRunning(spec) ? Number.POSITIVE_INFINITY : parseDuration(spec.spec.timeouts.attempt),
       queueMilliseconds: parseDuration(spec.spec.timeouts.queue),
       secretNames: secretsOf(spec).map(({ secret }) => secret),
-      verification: isCheck ? SPOT_CHECK_POLICY : verification?.mode === 'none' ? null : (verification ?? null),
+      verification: policy,
       isSpot: spec.spec.spot === true,
       isCheck,
       isHidden: purpose !== undefined && purpose !== 'user',
       terms: leaseTerms == null ? { seed: null, partitions: job.taskCount } : (JSON.parse(leaseTerms) as LeaseTerms),
-      payment: paid === null ? null : { job: job.id, buyer: job.submitter, terms: paid },
+      payment: paid === null ? null : { job: job.id, buyer: submitter, terms: paid },
+      bond: paid === null ? null : bondOfJob(paid, { submitter, isReplicated: policy !== null }),
     };
     const oldest = this.#jobs.keys().next();
     if (this.#jobs.size >= DISPATCH_LIMITS.cachedJobs && !oldest.done) this.#jobs.delete(oldest.value);

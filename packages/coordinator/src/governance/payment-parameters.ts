@@ -14,6 +14,7 @@ export function paymentParametersOf(parameters: Parameters): PaymentParameters {
     cancelPpm,
     oversightPpm,
     slash: { slashPpm: wrongResultSlashPpm, insurancePpm },
+    bond: { bondPpm: parameters.leaseBondPpm, unbondedLeases: Number(parameters.unbondedLeases) },
     tierPpm: { bronze: WHOLE_PPM, silver: parameters.silverPricePpm, gold: parameters.goldPricePpm },
     credits: creditsOf(parameters),
   };

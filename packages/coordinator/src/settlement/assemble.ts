@@ -14,6 +14,7 @@ import { registerLedgerGauges } from './metrics.ts';
 import { Sealer } from './sealing.ts';
 import { Settlement } from './settlement.ts';
 import { SqlLedger } from './sql-ledger.ts';
+import { Bonds } from './stake/bonds.ts';
 import { Jailed } from './stake/jailed.ts';
 import { registerStakeGauges } from './stake/metrics.ts';
 import { type StakeParameters, stakeParametersOf } from './stake/parameters.ts';
@@ -34,7 +35,7 @@ export interface Economy {
   /** Before anything is asked of it. */
   begin(): Promise<void>;
   /** Tells what slices cost, and whose nodes get no work, now and whenever that changes. */
-  tellPlacer(placer: Pick<Placer, 'setPrices' | 'setJailed'>): void;
+  tellPlacer(placer: Pick<Placer, 'setPrices' | 'setJailed' | 'bonds'>): void;
 }
 
 /** Null in a fog that asks for no money. */
@@ -104,6 +105,8 @@ export function assembleEconomy({
     market.onPrices = () => placer.setPrices(market);
     market.onPrices();
     jailed.onChange = (owners) => placer.setJailed(owners);
+    // Money of the faucet asks for no bonds.
+    placer.bonds = hasFaucet ? null : new Bonds();
   };
   const begin = async () => {
     await makeFirstMoney({ database, ledger, now }, settings.firstSupply);

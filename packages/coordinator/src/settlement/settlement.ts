@@ -17,11 +17,13 @@ import {
   NOTHING_PAID,
   noteWaits,
   openEscrow,
+  type Terms,
   writeRecord,
   writeTerms,
 } from '@fog/economy/escrow';
 import type { JobCache } from '../dispatch/job-cache.ts';
 import type { LeaseWait } from '../dispatch/queueing/service-waits.ts';
+import { isVerified } from '../dispatch/requirements.ts';
 import type { Turn } from '../dispatch/turn.ts';
 import type { TurnTask } from '../dispatch/turn-records.ts';
 import { SETTLEMENT_LIMITS } from '../limits.ts';
@@ -36,7 +38,7 @@ import {
   saveEscrows,
   saveSettlements,
 } from '../store/settlement-rows.ts';
-import { type PaymentParameters, termsOf } from './job-terms.ts';
+import { bondOfJob, type JobBond, type PaymentParameters, type TermsRequest, termsOf } from './job-terms.ts';
 import { readLedgerAccount } from './ledger-queries.ts';
 import type { Market } from './market.ts';
 import { MoneyMoves } from './money-moves.ts';
@@ -64,6 +66,8 @@ export interface SettlementDependencies {
 export interface PreparedPayment {
   paymentTerms: string;
   escrow: string;
+  /** What its leases bind; null where that is nothing. */
+  bond: JobBond | null;
   /** Moves the money, when the job is stored. */
   carryOut(): Promise<unknown>;
 }
@@ -83,22 +87,15 @@ export class Settlement {
     writer: Writer,
     { job, spec, buyer, tasks }: { job: string; spec: JobSpec; buyer: string; tasks: number },
   ): Promise<PreparedPayment> {
-    const { ledger, market, currency, hasFaucet, parameters, now } = this.#dependencies;
-    const terms = termsOf({
-      spec,
-      submitter: buyer,
-      tasks,
-      currency,
-      postedMicroFog: market.highest(),
-      parameters: parameters(),
-    });
+    const { ledger, currency, hasFaucet, now } = this.#dependencies;
+    const terms = this.#termsOf({ spec, submitter: buyer, tasks });
     const needed = coverOf(terms);
     const moves = new MoneyMoves(currency);
     moves.openWallet(buyer);
     let available = spendable(await readLedgerAccount(writer, accountId(currency, 'wallet', buyer)));
     if (hasFaucet && available < needed) {
       const given = needed - available;
-      assertCovered(given, SETTLEMENT_LIMITS.faucetMicroFog);
+      assertCovered(given, SETTLEMENT_LIMITS.faucetMicroFog, 'job');
       moves.issue('wallet', buyer, given, transferId('faucet', job));
       available = needed;
     }
@@ -108,8 +105,20 @@ export class Settlement {
     return {
       paymentTerms: writeTerms(terms),
       escrow: writeRecord(opened.record),
+      bond: bondOfJob(terms, { submitter: buyer, isReplicated: isVerified(spec) }),
       carryOut: () => moves.carryOut(writer, ledger, now()),
     };
+  }
+
+  /** What leases of the job would bind if it were submitted now; null where that is nothing. */
+  bondOf(spec: JobSpec, submitter: string): JobBond | null {
+    const terms = this.#termsOf({ spec, submitter, tasks: 1 });
+    return bondOfJob(terms, { submitter, isReplicated: isVerified(spec) });
+  }
+
+  #termsOf(request: Pick<TermsRequest, 'spec' | 'submitter' | 'tasks'>): Terms {
+    const { market, currency, parameters } = this.#dependencies;
+    return termsOf({ ...request, currency, postedMicroFog: market.highest(), parameters: parameters() });
   }
 
   /**

@@ -22,6 +22,7 @@ import * as ledger from './migrations/0012-ledger.ts';
 import * as settlement from './migrations/0013-settlement.ts';
 import * as stake from './migrations/0014-stake.ts';
 import * as governance from './migrations/0015-governance.ts';
+import * as bonds from './migrations/0019-bonds.ts';
 import { PreparingClient } from './postgres-client.ts';
 import { openSqlite } from './sqlite-connection.ts';
 import type { Tables } from './tables.ts';
@@ -49,6 +50,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0013-settlement': settlement,
   '0014-stake': stake,
   '0015-governance': governance,
+  '0019-bonds': bonds,
 };
 /** One connection writes, the others answer reads and streams. */
 const POSTGRES_CONNECTIONS = 8;
@@ -100,11 +102,11 @@ function assemble(
   read: Kysely<Tables>,
   stop: () => Promise<void> = async () => undefined,
 ): Database {
-  const commits = new GroupCommit(write);
+  const commits = new GroupCommit(write, { isShared: engine === 'postgres' });
   return {
     engine,
     read,
-    write: (work) => commits.write(work),
+    write: (work, kind) => commits.write(work, kind),
     async close() {
       await commits.close();
       await stop();

@@ -5,7 +5,7 @@
  * Ranges of what protects governance itself (`guards`) have floors, so that no majority of a day can vote away the time
  * that the others have to notice: a timelock of a day at least, a quorum, a majority.
  */
-export const PARAMETER_UNITS = ['ppm', 'micro-fog', 'milliseconds', 'switch'] as const;
+export const PARAMETER_UNITS = ['ppm', 'micro-fog', 'milliseconds', 'count', 'switch'] as const;
 export type ParameterUnit = (typeof PARAMETER_UNITS)[number];
 
 export interface ParameterDescription {
@@ -45,6 +45,14 @@ export const PARAMETERS = {
   creditMissedFourfoldPpm: share(0n, 1_000_000n, 1_000_000n, 'the same beyond four times the promised wait'),
   wrongResultSlashPpm: share(1000n, 50_000n, 1_000_000n, 'of a bond, taken for a result that is proven wrong'),
   insurancePpm: share(0n, 500_000n, 1_000_000n, 'of what damage leaves of a slash, to the insurance; the rest burns'),
+  leaseBondPpm: share(0n, 1_000_000n, 1_000_000n, 'of what a result costs at most that nobody checks: its bond'),
+  unbondedLeases: {
+    unit: 'count',
+    least: 0n,
+    most: 100_000n,
+    default: 64n,
+    meaning: 'leases at a time, of those that take a bond, that a newcomer gets without having it',
+  },
   downtimeSlashPpm: share(0n, 100n, 50_000n, 'of a bond, taken for not being there'),
   jailMilliseconds: time(60n * SECOND, 600n * SECOND, 30n * DAY, 'how long who was not there gets nothing'),
   appealMilliseconds: time(DAY, 3n * DAY, 14n * DAY, 'how long a slash can be appealed against before it posts'),

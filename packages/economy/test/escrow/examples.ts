@@ -24,6 +24,7 @@ export const TERMS: Terms = {
   cancelPpm: 500_000n,
   oversightPpm: 500_000n,
   slash: { slashPpm: 50_000n, insurancePpm: 500_000n },
+  bond: { bondPpm: 1_000_000n, unbondedLeases: 64 },
 };
 
 export function escrowWith(changes: Partial<Terms> = {}): Escrow {
@@ -69,6 +70,7 @@ export const termsArbitrary: fc.Arbitrary<Terms> = fc.record(
     cancelPpm: ppm,
     oversightPpm: ppm,
     slash: fc.record({ slashPpm: ppm, insurancePpm: ppm }, PLAIN),
+    bond: fc.record({ bondPpm: ppm, unbondedLeases: fc.integer({ min: 0, max: 1000 }) }, PLAIN),
   },
   PLAIN,
 );

@@ -10,6 +10,7 @@
 import type { Node, PlacementReason, RouterStrategyName, RuntimeName } from '@fog/contract';
 import { type NodeOffer, PlaceIndex, rankNodes, type TaskToPlace } from '@fog/scheduler/placement';
 import { PLACEMENT_LIMITS } from '../../limits.ts';
+import type { Bonds } from '../../settlement/stake/bonds.ts';
 import { type Hurdle, hasBegun, hurdleOf, type PlacementClass } from '../requirements.ts';
 import { type AgentSession, Reservations } from '../sessions.ts';
 import { BlobPlaces } from './blob-places.ts';
@@ -68,6 +69,8 @@ export class Placer {
   readonly #fleet: FleetFacts = { idleWatts: 0, busyWatts: 0, prices: ASKED_PRICES };
   /** Owners whose nodes get no work, but for those that the operator trusts. */
   #jailed: ReadonlySet<string> = new Set();
+  /** Null where nobody asks for bonds. */
+  bonds: Bonds | null = null;
   /** Where the next comparison of many nodes begins. */
   #cursor = 0;
 
@@ -125,7 +128,7 @@ export class Placer {
     return new Reservations((session, free) => {
       this.#changes.set(session, free);
       this.#stale.add(session);
-    });
+    }, this.bonds?.begin() ?? null);
   }
 
   /** How many connected nodes suit the class, whether they have room or not. */
@@ -153,6 +156,7 @@ export class Placer {
       if (!session.takesWork() || session.nodeId === avoid || (node !== null && session.nodeId !== node)) return false;
       return (
         this.#suits(placement, session) &&
+        this.bonds?.isShort(placement.id, session.identity) !== true &&
         (task === null || termsHurdle(task, this.#offer(session, runtime), now) === null)
       );
     });
@@ -172,6 +176,7 @@ export class Placer {
     const isOpen = (node: NodeOffer) => {
       const session = this.#sessions.get(node.id);
       if (session === undefined || refused.has(session) || node.id === requirements.avoid) return false;
+      if (!taken.admits(session)) return false;
       return !hasTerms(placement) || termsHurdle(task, node, request.now) === null;
     };
     const how = { task, isOpen, reserve };
