@@ -66,7 +66,7 @@ test('what is right is told with its sums and the hash of the last seal', async 
   assert.match(stdout, /^the ledger is as it should be\nrows +3 in 1 batches; 2 accounts, 0 transfers pending\n/);
   assert.match(
     stdout,
-    /sealed +up to row 3, batch 1\n +[0-9a-f]{64}\nunsealed +nothing\nledger 1 .* 250 posted, 0 pending\n$/,
+    /sealed +up to row 3, batch 1\n +[0-9a-f]{64}\nunsealed +nothing\nledger 1 .* 250 posted, 0 pending\nto note .*: --head [0-9a-f]{64} --sequence 3\n$/,
   );
 });
 
@@ -76,6 +76,34 @@ test('what is wrong is told with the place, what has to stand there and what doe
   assert.match(stdout, /\nfault: ledger_transfers, sequence 3, amount: .*\n +expected 250\n +found +251\n/);
   const { isValid, faults } = JSON.parse((await ledger('verify', 'wrong.jsonl', '--json')).stdout);
   assert.deepEqual([isValid, faults.length, faults[0].expected], [false, 1, '250']);
+});
+
+test('a seal that was noted has to be in the chain, where it was', async () => {
+  const { stdout: shown } = await ledger('verify', 'right.jsonl');
+  const [, head = '', sequence = ''] = /--head ([0-9a-f]+) --sequence (\d+)/.exec(shown) ?? [];
+  const right = await ledger('verify', 'right.jsonl', '--head', head.toUpperCase(), '--sequence', sequence);
+  assert.deepEqual([right.code, /noted +the chain goes on/.test(right.stdout)], [0, true]);
+  const other = 'ab'.repeat(32);
+  const faultOf = async (...args: string[]) => {
+    const { code, stdout } = await ledger('verify', 'right.jsonl', '--json', ...args);
+    const { noted, faults } = JSON.parse(stdout);
+    assert.deepEqual([code, noted.isPrefix, faults.length], [1, false, 1]);
+    return [faults[0].message, faults[0].found];
+  };
+  const anew = 'the chain does not go on from what was noted: it was written anew, or is another';
+  assert.deepEqual(await faultOf('--head', other), [anew, null]);
+  assert.deepEqual(await faultOf('--head', other, '--sequence', '3'), [anew, head]);
+  const [cut] = await faultOf('--head', head, '--sequence', '9');
+  assert.match(cut, /^the chain ends at row 3, before what was noted/);
+  for (const args of [
+    ['--head', 'ab'],
+    ['--sequence', '3'],
+    ['--head', other, '--sequence', '0x1'],
+  ]) {
+    const { code, stderr } = await ledger('verify', 'right.jsonl', ...args);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /--head HASH --sequence N/);
+  }
 });
 
 test('no ledger, another file, and an address where nobody is, are refused', async () => {

@@ -38,6 +38,8 @@ import {
 } from './dispatch/requirements.ts';
 import type { Suspensions } from './dispatch/suspensions.ts';
 import type { Caller, CoordinatorService, Page, PageRequest, StreamPage, StreamRequest } from './service.ts';
+import type { Settlement } from './settlement/settlement.ts';
+import { readBondHurdles } from './settlement/stake/bonds.ts';
 import type { Database } from './store/database.ts';
 import type { DatabaseSpace } from './store/database-space.ts';
 import { isWaiting, readNeeded } from './store/dependency-rows.ts';
@@ -55,6 +57,8 @@ export interface CoordinatorServiceDependencies {
   classes: PlacementClasses;
   nodes: Nodes;
   quotas: Pick<Quotas, 'excessOf'>;
+  /** Null where nobody pays. */
+  settlement: Pick<Settlement, 'bondOf'> | null;
   version: string;
   url: () => string;
   startedAt: number;
@@ -197,7 +201,8 @@ async function readExplanation(
   const placement = stored ?? placementClass(requirementsOf(spec, submitter));
   const known = await readNodes(database.read, jobCache, { limit: ALL_NODES, now: now() });
   const at = { submittedAt: jobCache.get(name.job).submittedAt, kinds: runKindsOf(jobCache.get(name.job)) };
-  const plan = explainPlacement(placement, known, 1, termsOf(dependencies, placement, at));
+  const bond = await readBondHurdles(database.read, jobCache.get(name.job).bond, known);
+  const plan = explainPlacement(placement, known, 1, termsOf(dependencies, placement, { ...at, bond }));
   const excess = await overQuotaOf(dependencies, submitter, placement.requirements);
   const overQuota = excess === null ? null : excessText(submitter, excess);
   return explainTask({ task, ...place, plan, overQuota, kept: dispatcher.keptFor(place.classId), now: now() });
@@ -250,20 +255,21 @@ async function changeSuspension(
 function termsOf(
   { dispatcher, now }: Pick<CoordinatorServiceDependencies, 'dispatcher' | 'now'>,
   placement: PlacementClass,
-  at: { submittedAt: number; kinds: string[] },
+  { bond, ...at }: { submittedAt: number; kinds: string[]; bond: (node: Node) => Hurdle | null },
 ): (node: Node) => Hurdle | null {
-  return (node) => dispatcher.sessions.placer.hurdleOn(node, { placement, now: now(), ...at });
+  return (node) => dispatcher.sessions.placer.hurdleOn(node, { placement, now: now(), ...at }) ?? bond(node);
 }
 
 async function readPlan(
-  { database, jobCache, dispatcher, now }: CoordinatorServiceDependencies,
+  { database, jobCache, dispatcher, settlement, now }: CoordinatorServiceDependencies,
   caller: Caller,
   request: { spec: unknown },
 ): Promise<Plan> {
   const spec = parseJobSpec(request.spec);
   const placement = placementClass(requirementsOf(spec, caller.principal));
   const known = await readNodes(database.read, jobCache, { limit: ALL_NODES, now: now() });
-  const at = { submittedAt: now(), kinds: [runKindOf(placement.requirements)] };
+  const bond = await readBondHurdles(database.read, settlement?.bondOf(spec, caller.principal) ?? null, known);
+  const at = { submittedAt: now(), kinds: [runKindOf(placement.requirements)], bond };
   const plan = explainPlacement(placement, known, spec.spec.count, termsOf({ dispatcher, now }, placement, at));
   return { ...plan, tasks: isOneEachNode(spec) ? plan.nodes.length : plan.tasks };
 }

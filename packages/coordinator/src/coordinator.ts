@@ -325,6 +325,7 @@ async function assembleCore({ url, ...given }: Basis & { stores: Stores; url: ()
     jobCache,
     nodes,
     quotas,
+    settlement: economy?.settlement ?? null,
     version: manifest.version,
     url,
     startedAt,

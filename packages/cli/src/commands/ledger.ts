@@ -4,7 +4,7 @@ import { createWriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { FogError } from '@fog/contract';
-import type { LedgerSource } from '@fog/coordinator/ledger';
+import type { LedgerSource, NotedSeal } from '@fog/coordinator/ledger';
 import type { Command } from 'commander';
 import { EXIT } from '../exit-code.ts';
 import { ledgerText } from '../output/ledger-text.ts';
@@ -18,14 +18,17 @@ what is there, as far as something tells it. Nothing is changed, and no coordina
 
 PLACE is a data folder, a fog.sqlite, a postgres:// address, or a file of "fog ledger export"; without it, the data
 folder of "fog up". Rows that are committed and not sealed yet are told: they are checked by the rules alone. The hash
-of the last seal says everything before it: note it elsewhere, and an owner of the database cannot write the past anew.
+of the last seal says everything before it. Note it where the owner of the database has no say, with the number of its
+row: --head HASH --sequence N then tells whether that chain is the beginning of this one. One that was written anew from
+some row on is right in itself, and found out by this alone.
 
 Exit code: 0 when all is as it should be, 1 when a fault was found, 2 when there is no ledger.
 
 Examples:
   $ fog ledger verify
   $ fog ledger verify postgres://fog@db/fog --json
-  $ fog ledger verify ledger.jsonl`;
+  $ fog ledger verify ledger.jsonl
+  $ fog ledger verify --head 5f0c…e1 --sequence 1200`;
 
 const EXPORT_HELP = `
 Writes every row as a line of JSON, batch by batch, with the seals. docs/economy.md tells what is hashed, so that
@@ -39,6 +42,8 @@ interface LedgerOptions {
   data?: string;
   from?: string;
   json?: boolean;
+  head?: string;
+  sequence?: string;
 }
 
 export function addLedgerCommands(program: Command, terminal: Terminal): void {
@@ -47,6 +52,8 @@ export function addLedgerCommands(program: Command, terminal: Terminal): void {
     .command('verify [place]')
     .description('check the chain and every balance')
     .option('--data <dir>', 'data folder of "fog up" (FOG_DATA)')
+    .option('--head <hash>', 'a seal that was noted before: the chain has to go on from it')
+    .option('--sequence <n>', 'the last row before that seal')
     .addHelpText('after', VERIFY_HELP);
   withJson(verify).action((place: string | undefined, options: LedgerOptions) => verifyPlace(terminal, place, options));
   const exported = ledger
@@ -60,13 +67,29 @@ export function addLedgerCommands(program: Command, terminal: Terminal): void {
 
 async function verifyPlace(terminal: Terminal, given: string | undefined, options: LedgerOptions): Promise<void> {
   const { fileSource, verifyLedger } = await import('@fog/coordinator/ledger');
+  const noted = notedSeal(options);
   const place = placeOf(terminal, given, options);
   const verdict = (await isExport(place))
-    ? await verifyLedger(fileSource(place))
-    : await fromDatabase(place, (source) => verifyLedger(source));
+    ? await verifyLedger(fileSource(place), noted)
+    : await fromDatabase(place, (source) => verifyLedger(source, noted));
   if (!verdict.isValid) terminal.exitCode = EXIT.taskFailed;
   if (options.json) await writeJson(terminal, verdict);
   else await writeLine(terminal, ledgerText(verdict, stdoutColours(terminal)));
+}
+
+/** Throws `invalid-request` for what no seal can be. */
+function notedSeal({ head, sequence }: Pick<LedgerOptions, 'head' | 'sequence'>): NotedSeal | null {
+  if (head === undefined && sequence === undefined) return null;
+  const hint = 'give what an earlier "fog ledger verify" showed: --head HASH --sequence N';
+  if (head === undefined) throw new FogError('invalid-request', '--sequence stands beside --head', { hint });
+  if (!/^[0-9a-f]{64}$/i.test(head)) {
+    throw new FogError('invalid-request', `"${head.slice(0, 70)}" is no hash of a seal: it has 64 digits`, { hint });
+  }
+  const row = sequence === undefined ? null : Number(sequence);
+  if (row !== null && !(/^[1-9]\d{0,15}$/.test(sequence ?? '') && Number.isSafeInteger(row))) {
+    throw new FogError('invalid-request', `"${sequence?.slice(0, 60)}" is no number of a row`, { hint });
+  }
+  return { hash: head.toLowerCase(), sequence: row };
 }
 
 async function exportTo(terminal: Terminal, file: string, options: LedgerOptions): Promise<void> {

@@ -11,7 +11,8 @@ import { allPages, type CommonOptions, connect, stdoutColours, withConnection } 
 const HELP = `
 Who owns nodes is a validator: its own stake, and what others delegate to it, answers for what its nodes compute. A
 result that is proven wrong costs a part of it. Stake that leaves can be spent two weeks later. Replicated tasks ask for
-no bond; of what other tasks pay to a newcomer, a part joins its bond until that is full.
+no bond; of what other tasks pay to a newcomer, a part joins its bond until that is full. Each of these leases binds a part
+of the stake until it ends: who was slashed, takes stake out, or computes very much at a time gets only what its stake covers.
 
 Examples:
   $ fog stake                             what is at stake, what has left, what it has earned

@@ -46,10 +46,10 @@ export function parameterText(unit: ParameterUnit, value: bigint): string {
       return `${formatFog(value)} FOG`;
     case 'milliseconds':
       return formatDuration(Number(value));
-    case 'switch':
-      return value === 0n ? 'off' : 'on';
     case 'count':
       return String(value);
+    case 'switch':
+      return value === 0n ? 'off' : 'on';
   }
 }
 

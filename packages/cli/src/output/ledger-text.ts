@@ -3,13 +3,14 @@ import type { LedgerFault, LedgerVerdict } from '@fog/coordinator/ledger';
 import type { Colours } from '../terminal.ts';
 
 export function ledgerText(verdict: LedgerVerdict, colours: Colours): string {
-  const { records, batches, accounts, openTransfers, sealed, unsealed, totals, faults, isCut } = verdict;
+  const { records, batches, accounts, openTransfers, sealed, noted, unsealed, totals, faults, isCut } = verdict;
   const lines = [
     verdict.isValid ? colours.green('the ledger is as it should be') : colours.red('the ledger is not as it should be'),
     `rows       ${records} in ${batches} batches; ${accounts} accounts, ${openTransfers} transfers pending`,
     sealed.hash === null
       ? 'sealed     nothing'
       : `sealed     up to row ${sealed.sequence}, batch ${sealed.batch}\n           ${sealed.hash}`,
+    ...(noted?.isPrefix === true ? ['noted      the chain goes on from the seal that was noted'] : []),
     unsealed.rows === 0
       ? 'unsealed   nothing'
       : `unsealed   ${unsealed.rows} rows in ${unsealed.batches} batches, since ${new Date(unsealed.oldestAt ?? 0).toISOString()}`,
@@ -18,6 +19,8 @@ export function ledgerText(verdict: LedgerVerdict, colours: Colours): string {
     }),
     ...faults.map(faultText),
   ];
+  if (verdict.isValid && sealed.hash !== null)
+    lines.push(`to note elsewhere, for later checks: --head ${sealed.hash} --sequence ${sealed.sequence}`);
   if (isCut) lines.push('there are more faults; the check ended here');
   return lines.join('\n');
 }

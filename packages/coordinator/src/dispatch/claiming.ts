@@ -3,10 +3,12 @@ import { attemptKey } from '@fog/contract';
 import { readBlobSizes } from '../blobs/blob-rows.ts';
 import { DISPATCH_LIMITS, PLACEMENT_LIMITS } from '../limits.ts';
 import { tierPrice } from '../settlement/job-terms.ts';
-import { type ClaimedTask, claimTasks, queueHead } from '../store/claim.ts';
+import { bondOn, storedBond, type TurnBonds } from '../settlement/stake/bonds.ts';
+import { type ClaimedTask, claimTasks, giveBackTasks, queueHead } from '../store/claim.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { saveAttempts } from '../store/turn-rows.ts';
 import { saveVerification } from '../store/verification-rows.ts';
+import { changesBond, coveredPortion } from './bonded-places.ts';
 import type { Hold, Holds } from './holds.ts';
 import type { JobCache } from './job-cache.ts';
 import type { Lease } from './leases.ts';
@@ -59,6 +61,8 @@ export interface Claims {
   overQuota: Set<string>;
   /** What other coordinators have been told of quotas. */
   told: OwnUse[];
+  /** What leases of this turn bind; null where nobody asks for bonds. */
+  bonds: TurnBonds | null;
   /** Nodes that are kept for heads without room. */
   kept: KeptNode[];
   /** Who has got something, by `servedKey`. */
@@ -122,7 +126,7 @@ export class Claiming {
         const limits = portions.map(({ hungry }) => order.limitOf(hungry, band, portions.length === 1));
         round.givenBack = 0;
         for (const [index, portion] of portions.entries()) {
-          const next = await this.#claimClass(round, portion, limits[index] ?? null);
+          const next = await this.#claimClass(round, await this.#covered(round, portion), limits[index] ?? null);
           if (next === null) continue;
           order.insert(next);
           most = DISPATCH_LIMITS.leasesPerTurn;
@@ -138,8 +142,9 @@ export class Claiming {
   }
 
   /** The turn is committed. */
-  committed({ hints, served, kept, waits, overQuota, told }: Claims, now: number): void {
-    const { hints: known, quotas, serviceWaits } = this.#dependencies;
+  committed({ hints, served, kept, waits, overQuota, told, bonds }: Claims, now: number): void {
+    const { hints: known, quotas, serviceWaits, sessions } = this.#dependencies;
+    if (bonds !== null) sessions.placer.bonds?.keep(bonds, now);
     for (const update of hints) known.update(update.classId, update.head, update.version);
     serviceWaits.note(waits, overQuota, now);
     quotas.told(told);
@@ -148,9 +153,10 @@ export class Claiming {
   }
 
   async #open(basis: Pick<Round, 'writer' | 'turn' | 'now' | 'taken' | 'uses'>): Promise<Round> {
-    const { hints, holds, planner, quotas, agingMilliseconds } = this.#dependencies;
+    const { hints, holds, planner, quotas, sessions, agingMilliseconds } = this.#dependencies;
     holds.withhold(basis.taken);
     const hungry = hints.all();
+    if (hungry.length > 0) await basis.taken.bonds?.load(basis.writer, sessions.placer.bonds?.watched() ?? []);
     planner.look(
       hungry
         .filter(({ placement: { requirements } }) => isForPlan(requirements))
@@ -165,6 +171,7 @@ export class Claiming {
       waits: [],
       overQuota: new Set(),
       told: [],
+      bonds: basis.taken.bonds,
       kept: [],
       served: order.served,
       moreToClaim: false,
@@ -222,8 +229,9 @@ export class Claiming {
         if (allowed < most) claims.overQuota.add(requirements.submitter);
         const job = jobs.find(head.job);
         const endsBy = job === undefined ? Number.POSITIVE_INFINITY : now + longestRun(sessions, job);
-        if (allowed === 0 || isHeld(hungry)) return { places: [], isFull: true, isTimed: false, endsBy };
-        taken.placeFor(placement.id, endsBy);
+        if (allowed === 0 || isHeld(hungry)) return { places: [], isFull: true, isTimed: false, endsBy, bond: null };
+        const bond = job?.bond ?? null;
+        taken.placeFor(placement.id, endsBy, bond);
         const request = { ...waitingClass(hungry, now), most: allowed, taken, now };
         let isPlanned = false;
         const places = holds.lend(placement.id, taken, () => {
@@ -234,7 +242,7 @@ export class Claiming {
         uses.take(requirements.submitter, requirements, places.length);
         for (const { session } of places) found.push({ session, needs: requirements, endsBy });
         // Beyond its plan, it may find more places.
-        return { places, isFull: places.length < most && !isPlanned, isTimed: taken.isTimed, endsBy };
+        return { places, isFull: places.length < most && !isPlanned, isTimed: taken.isTimed, endsBy, bond };
       },
       blocked: async (hungry) => {
         const { requirements } = hungry.placement;
@@ -252,6 +260,18 @@ export class Claiming {
     claims.moreToClaim = true;
   }
 
+  /** Places of owners without the bond are given back. */
+  async #covered(round: Round, portion: Portion): Promise<Portion> {
+    const { writer, taken, uses } = round;
+    const covered = await coveredPortion(writer, portion, { taken, jobs: this.#dependencies.jobs });
+    const { placement, head, version } = covered.hungry;
+    if (head.job !== portion.hungry.head.job) round.claims.hints.push({ classId: placement.id, head, version });
+    const dropped = portion.places.length - covered.places.length;
+    uses.take(placement.requirements.submitter, placement.requirements, -dropped);
+    round.givenBack += dropped;
+    return covered;
+  }
+
   /** Claims for one class. Answers the class when it may have more tasks, from where it stands now. */
   async #claimClass(round: Round, portion: Portion, limit: QueueHead | null): Promise<HungryClass | null> {
     const { database, jobs } = this.#dependencies;
@@ -260,6 +280,8 @@ export class Claiming {
     const { placement, version } = hungry;
     const { requirements } = placement;
     round.tries += 1;
+    // All of them were of owners without the bond: by now it is known of which.
+    if (places.length === 0) return isFull ? null : hungry;
     const isAgain = requirements.reverify === true;
     // It was asked whether tasks of this job end in time, and of no other.
     const until = portion.isTimed ? hungry.head : limit;
@@ -274,8 +296,8 @@ export class Claiming {
       claimed.map((task) => task.job),
     );
     const leased = await this.#lease(round, portion, claimed);
-    if (leased > 0) order.served.add(servedKey(hungry));
-    claims.waits.push(...firstWaitsOf(claimed, requirements, jobs, now));
+    if (leased.length > 0) order.served.add(servedKey(hungry));
+    claims.waits.push(...firstWaitsOf(leased, requirements, jobs, now));
     const last = claimed.at(-1);
     if (claimed.length === places.length && last !== undefined) {
       const head = { rank: hungry.head.rank, job: last.job };
@@ -288,37 +310,47 @@ export class Claiming {
     return head !== null && until !== null && compareHeads(head, until) > 0 ? { ...hungry, head } : null;
   }
 
-  /** Gives the claimed tasks their places, and the places that are left back. Answers how many were leased. */
-  async #lease(round: Round, { hungry, places, endsBy }: Portion, claimed: readonly ClaimedTask[]): Promise<number> {
+  /** Gives the claimed tasks their places, and the places that are left back. Answers the tasks that were leased. */
+  async #lease(round: Round, portion: Portion, claimed: readonly ClaimedTask[]): Promise<ClaimedTask[]> {
     const { holds, jobs, sessions } = this.#dependencies;
     const { writer, turn, taken, uses, claims, now } = round;
-    const { placement } = hungry;
+    const { places, endsBy, bond } = portion;
+    const { placement } = portion.hungry;
     const { requirements } = placement;
     const suitable = sessions.placer.suitable(placement);
     const given = places.map(({ session }) => session);
     const replicas = await this.#replicas(writer, turn, claimed, { places: given, now });
     const unused = given.slice(claimed.length);
-    claimed.forEach(({ job, partition, fence, checkpoint }, index) => {
+    const leased: ClaimedTask[] = [];
+    const uncovered: ClaimedTask[] = [];
+    for (const [index, task] of claimed.entries()) {
+      const { job, partition, fence, checkpoint } = task;
       const name = { job, partition, fence };
       const { session, reason } = places[index] as Place;
       const replica = replicas?.get(attemptKey(name));
-      if (replica === 'refused') {
-        unused.push(session);
-        return;
-      }
-      const isVerified = replica === 'verified';
       const known = jobs.get(job);
+      const isCovered =
+        replica === 'refused' || (await changesBond(writer, session, { portion, taken, to: known.bond }));
+      if (!isCovered) uncovered.push(task);
+      if (replica === 'refused' || !isCovered) {
+        unused.push(session);
+        continue;
+      }
+      leased.push(task);
+      const isVerified = replica === 'verified';
       const terms = (known.payment ?? known.oversight)?.terms;
       const price = terms === undefined ? null : tierPrice(sessions.placer.priceOn(session), terms);
-      claims.leases.push({ name, session, suitable, reason, price, job: known, checkpoint, isVerified });
+      const bound = taken.bonds === null ? null : storedBond(bondOn(known.bond, session.identity));
+      claims.leases.push({ name, session, suitable, reason, price, bond: bound, job: known, checkpoint, isVerified });
       if (holds.size > 0) claims.filled.push({ classId: placement.id, node: session.nodeId });
       if (replica === undefined) turn.leased(name, { id: session.nodeId, name: session.description.name });
-    });
-    taken.placeFor(placement.id, endsBy);
+    }
+    await giveBackTasks(writer, uncovered, now + DISPATCH_LIMITS.declinePauseMilliseconds);
+    taken.placeFor(placement.id, endsBy, bond);
     for (const session of unused) taken.giveBack(session, requirements);
     round.givenBack += unused.length;
     uses.take(requirements.submitter, requirements, -unused.length);
-    return places.length - unused.length;
+    return leased;
   }
 
   /** Leases of the tasks among these whose results are verified; null where there are none. */

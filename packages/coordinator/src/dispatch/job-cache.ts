@@ -3,7 +3,7 @@ import { isLongRunning, type JobSpec, parseDuration, type VerificationPolicy } f
 import type { Escrow, Terms } from '@fog/economy/escrow';
 import { SPOT_CHECK_POLICY } from '@fog/verification';
 import { DISPATCH_LIMITS } from '../limits.ts';
-import { storedTerms } from '../settlement/job-terms.ts';
+import { bondOfJob, type JobBond, storedTerms } from '../settlement/job-terms.ts';
 import { type BulkStatement, runBulk } from '../store/bulk.ts';
 import type { Reader } from '../store/database.ts';
 import { type Needs, type Requirements, requirementsOf } from './requirements.ts';
@@ -45,6 +45,8 @@ export interface CachedJob {
   payment: Escrow | null;
   /** Of a hidden one: the job whose oversight pays for it, and its terms; null where nobody pays. */
   oversight: { by: string; terms: Terms } | null;
+  /** What its leases bind; null where that is nothing. */
+  bond: JobBond | null;
 }
 
 /** Secrets that a specification refers to, and where. */
@@ -98,7 +100,8 @@ type Derived =
   | 'isHidden'
   | 'terms'
   | 'payment'
-  | 'oversight';
+  | 'oversight'
+  | 'bond';
 type StoredJob = Omit<CachedJob, Derived> & {
   purpose?: string;
   leaseTerms?: string | null;
@@ -114,6 +117,8 @@ export class JobCache {
     const { verification } = spec.spec;
     const isCheck = purpose === 'check' || purpose === 'arbitration';
     const paid = storedTerms(paymentTerms ?? null);
+    const policy = isCheck ? SPOT_CHECK_POLICY : verification?.mode === 'none' ? null : (verification ?? null);
+    const { submitter } = job;
     const cached: CachedJob = {
       ...job,
       spec,
@@ -122,13 +127,15 @@ export class JobCache {
       attemptMilliseconds: isLongRunning(spec) ? Number.POSITIVE_INFINITY : parseDuration(spec.spec.timeouts.attempt),
       queueMilliseconds: parseDuration(spec.spec.timeouts.queue),
       secretNames: secretsOf(spec).map(({ secret }) => secret),
-      verification: isCheck ? SPOT_CHECK_POLICY : verification?.mode === 'none' ? null : (verification ?? null),
+      verification: policy,
       isSpot: spec.spec.spot === true,
       isCheck,
       isHidden: purpose !== undefined && purpose !== 'user',
       terms: leaseTerms == null ? { seed: null, partitions: job.taskCount } : (JSON.parse(leaseTerms) as LeaseTerms),
-      payment: paid === null || oversightBy !== null ? null : { job: job.id, buyer: job.submitter, terms: paid },
+      payment: paid === null || oversightBy !== null ? null : { job: job.id, buyer: submitter, terms: paid },
       oversight: paid === null || oversightBy === null ? null : { by: oversightBy, terms: paid },
+      bond:
+        paid === null || oversightBy !== null ? null : bondOfJob(paid, { submitter, isReplicated: policy !== null }),
     };
     const oldest = this.#jobs.keys().next();
     if (this.#jobs.size >= DISPATCH_LIMITS.cachedJobs && !oldest.done) this.#jobs.delete(oldest.value);

@@ -26,7 +26,14 @@ import { type JobCache, type LeaseTerms, secretsOf } from './job-cache.ts';
 import type { Closing } from './job-progress.ts';
 import type { PlacementClasses } from './placement-classes.ts';
 import type { Quotas } from './queueing/quotas.ts';
-import { hurdleOf, isVerified, type PlacementNode, placementClass, requirementsOf } from './requirements.ts';
+import {
+  hurdleOf,
+  isVerified,
+  type PlacementClass,
+  type PlacementNode,
+  placementClass,
+  requirementsOf,
+} from './requirements.ts';
 
 export interface JobsDependencies {
   database: Database;
@@ -53,7 +60,8 @@ export interface JobsDependencies {
   waits: (jobId: string, needed: readonly string[]) => void;
 }
 
-export type Submitted = { jobId: string } | { fault: FogError };
+/** With the classes of its tasks, where it was stored just now. */
+export type Submitted = { jobId: string; classes?: readonly PlacementClass[] } | { fault: FogError };
 
 export class Jobs {
   readonly #dependencies: JobsDependencies;
@@ -94,18 +102,19 @@ export class Jobs {
     };
     const rank = 100 - spec.spec.priority;
     const needed = spec.spec.dependsOn ?? [];
-    const classes = requirementsFor(submission).map(placementClass);
+    let classes: readonly PlacementClass[] = [];
     const stored = database.write(async (writer) => {
       // In the transaction, or jobs that come together would go beyond it together.
       await quotas.admit(writer, principal, taskCountOf(submission));
       const outcome = await this.store(writer, submission);
       // The next turn, in this transaction or a later one, leases its first tasks. Only a stored job is hinted at: the
       // hint of a class that no node suits stays.
+      classes = 'jobId' in outcome ? (outcome.classes ?? []) : [];
       if ('jobId' in outcome && outcome.jobId === id && needed.length === 0) {
         for (const placement of classes) dispatcher.hints.add(placement, { rank, job: id });
       }
       return outcome;
-    });
+    }, 'submit');
     dispatcher.wake();
     const jobId = jobOf(await stored);
     if (jobId !== id) return jobId;
@@ -238,7 +247,7 @@ export class Jobs {
     if (fault !== null) return { fault };
     const payment = await this.#payment(writer, submission);
     if (payment !== null && 'fault' in payment) return payment;
-    const placements = await classes.store(writer, requirementsFor(submission), submittedAt);
+    const placements = await classes.store(writer, requirementsFor(submission, payment), submittedAt);
     const specText = JSON.stringify(spec);
     const taskCount = taskCountOf(submission);
     const classIds = placements.map((placement) => placement.id);
@@ -263,7 +272,7 @@ export class Jobs {
     const classId = pinned === null ? (classIds[0] as string) : null;
     const paymentTerms = payment?.paymentTerms ?? null;
     jobs.add({ id, submitter, submittedAt, taskCount, classId, specText, leaseTerms, paymentTerms });
-    return { jobId: id };
+    return { jobId: id, classes: placements };
   }
 
   /** What pays for it, or why nothing does. */
@@ -412,9 +421,10 @@ function taskCountOf(submission: Submission): number {
   return submission.pinned?.length ?? submission.spec.spec.count;
 }
 
-function requirementsFor({ spec, submitter, pinned }: Submission) {
-  if (pinned === null) return [requirementsOf(spec, submitter)];
-  return pinned.map((node) => requirementsOf(spec, submitter, node));
+function requirementsFor({ spec, submitter, pinned }: Submission, payment: Pick<PreparedPayment, 'bond'> | null) {
+  const bound = payment?.bond ?? null;
+  const bond = bound === null ? {} : { bond: bound.amount.toString(2).length };
+  return (pinned ?? [null]).map((node) => ({ ...requirementsOf(spec, submitter, node), ...bond }));
 }
 
 function leaseTermsOf(spec: JobSpec, random: Uint8Array): string {

@@ -12,6 +12,8 @@ export interface Lease {
   reason: PlacementReason;
   /** Micro-FOG for a slice, in the tier of the job; null where nobody pays. */
   price: number | null;
+  /** What it binds of the stake of the node's owner, in micro-FOG; null where that is nothing. */
+  bond: number | null;
   job: CachedJob;
   /** Manifest of the checkpoint from which the attempt goes on. */
   checkpoint: string | null;

@@ -63,6 +63,8 @@ export interface Requirements extends Needs {
   latency?: number;
   /** Of one run, in micro-FOG. */
   budget?: number;
+  /** Bits of what a lease binds: tasks that bind much wait apart from those that bind little. Left out for nothing. */
+  bond?: number;
   /** The node has to count it. */
   meter?: 'fuel';
   privacy?: 'private';

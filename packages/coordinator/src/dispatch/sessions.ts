@@ -1,6 +1,8 @@
 /** The agents that are connected here, and what they are free to take. */
 import { type AttemptName, attemptKey, type Capacity, type DepartureReason, type NodeDescription } from '@fog/contract';
 import { DISPATCH_LIMITS } from '../limits.ts';
+import type { JobBond } from '../settlement/job-terms.ts';
+import type { TurnBonds } from '../settlement/stake/bonds.ts';
 import { type OwnerReputation, unknownOwner } from '../store/reputation-rows.ts';
 import type { NodeRecords } from '../store/verification-rows.ts';
 import type { NodeFacts } from './placement/node-offers.ts';
@@ -372,8 +374,15 @@ export class Reservations {
   readonly #kept = new Map<AgentSession, KeptPlace>();
   readonly #onChange: (session: AgentSession, free: Capacity) => void;
 
-  constructor(onChange: (session: AgentSession, free: Capacity) => void = () => undefined) {
+  /** Null where nobody asks for bonds. */
+  readonly bonds: TurnBonds | null;
+
+  constructor(
+    onChange: (session: AgentSession, free: Capacity) => void = () => undefined,
+    bonds: TurnBonds | null = null,
+  ) {
     this.#onChange = onChange;
+    this.bonds = bonds;
   }
 
   /** From now on, the node is given only to what does not delay what this place is kept for. */
@@ -381,8 +390,9 @@ export class Reservations {
     this.#kept.set(session, place);
   }
 
-  /** What is placed from now on is of this class, and ends by then at the latest. */
-  placeFor(classId: string, endsBy: number): void {
+  /** What is placed from now on is of this class, ends by then at the latest, and binds so much. */
+  placeFor(classId: string, endsBy: number, bond: JobBond | null = null): void {
+    this.bonds?.ask(classId, bond);
     this.#classId = classId;
     this.#endsBy = endsBy;
     this.isTimed = false;
@@ -407,12 +417,18 @@ export class Reservations {
     const known = this.#free.get(session);
     if (!session.takesWork() || (known === undefined && !session.hasFreeSlot())) return false;
     const free = known ?? session.free;
-    if (!fits(needs, free)) return false;
+    if (!fits(needs, free) || !this.admits(session)) return false;
     const beside = this.#keptOn(session)?.admit(needs, this.#endsBy);
     if (beside === null) return false;
     this.isTimed ||= beside === 'ends-before';
     this.#change(session, free, needs, -1);
+    this.bonds?.count(session.identity, 1);
     return true;
+  }
+
+  /** Whether its owner has the bond for it. */
+  admits(session: AgentSession): boolean {
+    return this.bonds === null || this.bonds.admits(session.identity);
   }
 
   /** Takes a place for a task whose results will be verified. */
@@ -428,6 +444,7 @@ export class Reservations {
 
   /** Gives a place back: the claim found fewer tasks, or an attempt of this turn has ended. */
   giveBack(session: AgentSession, needs: Needs): void {
+    this.bonds?.count(session.identity, -1);
     this.#keptOn(session)?.giveBack(needs, this.#endsBy);
     this.#change(session, this.#free.get(session) ?? session.free, needs, 1);
   }

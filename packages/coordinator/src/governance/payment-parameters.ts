@@ -16,6 +16,7 @@ export function paymentParametersOf(parameters: Parameters): PaymentParameters {
     oversightPpm,
     sliceFuel: parameters.sliceFuel,
     slash: { slashPpm: wrongResultSlashPpm, insurancePpm },
+    bond: { bondPpm: parameters.leaseBondPpm, unbondedLeases: Number(parameters.unbondedLeases) },
     tierPpm: tierPpmOf(parameters),
     credits: creditsOf(parameters),
   };

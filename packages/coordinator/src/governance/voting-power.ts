@@ -23,11 +23,12 @@ import {
   countStakeRows,
   countVotingKeys,
   forgetPowerBefore,
-  readPower,
+  readPowers,
   readStake,
+  readStakes,
   readVotingKey,
   savePowers,
-  saveStake,
+  saveStakes,
   saveVotingKey,
 } from '../store/power-rows.ts';
 
@@ -50,7 +51,10 @@ export class VotingPower implements StakeListener {
     moves: readonly { owner: string; before: bigint; after: bigint }[],
     sequence: number,
   ): Promise<void> {
-    for (const { owner, after } of moves) await this.#change(writer, { owner, sequence, bondedMicroFog: after });
+    await this.#change(
+      writer,
+      moves.map(({ owner, after }) => ({ owner, sequence, bondedMicroFog: after })),
+    );
   }
 
   /**
@@ -77,7 +81,7 @@ export class VotingPower implements StakeListener {
           hint: 'wait for their end',
         });
       }
-      await this.#change(writer, { owner, sequence: await this.#entered(writer, owner, sequence), delegate: to });
+      await this.#change(writer, [{ owner, sequence: await this.#entered(writer, owner, sequence), delegate: to }]);
     });
   }
 
@@ -127,13 +131,20 @@ export class VotingPower implements StakeListener {
     return next.sequence - 1;
   }
 
-  async #change(writer: Writer, change: StakeChange): Promise<void> {
-    const latest = await readStake(writer, change.owner);
-    const powers = new Map<string | null, PowerCheckpoint | null>();
-    for (const of of touchedBy(latest, change)) powers.set(of, await readPower(writer, of));
-    const moved = moveStake(latest, change, (of) => powers.get(of) ?? null);
-    await saveStake(writer, moved.stake);
-    await savePowers(writer, moved.powers);
+  /** Changes of different owners: a slash changes what all who delegated to one validator have. */
+  async #change(writer: Writer, changes: readonly StakeChange[]): Promise<void> {
+    const owners = changes.map(({ owner }) => owner);
+    const latest = await readStakes(writer, owners);
+    const latestOf = ({ owner }: StakeChange) => latest.get(owner) ?? null;
+    const powers = await readPowers(writer, new Set(changes.flatMap((change) => touchedBy(latestOf(change), change))));
+    const changed = new Map<string | null, PowerCheckpoint>();
+    const stakes = changes.map((change) => {
+      const moved = moveStake(latestOf(change), change, (of) => changed.get(of) ?? powers.get(of) ?? null);
+      for (const power of moved.powers) changed.set(power.of, power);
+      return moved.stake;
+    });
+    await saveStakes(writer, stakes);
+    await savePowers(writer, [...changed.values()]);
   }
 }
 

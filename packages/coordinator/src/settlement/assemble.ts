@@ -26,6 +26,7 @@ import { ServicePeriods } from './periods/service-periods.ts';
 import { Sealer } from './sealing.ts';
 import { Settlement } from './settlement.ts';
 import { SqlLedger } from './sql-ledger.ts';
+import { Bonds } from './stake/bonds.ts';
 import { Jailed } from './stake/jailed.ts';
 import { registerStakeGauges } from './stake/metrics.ts';
 import { type StakeParameters, stakeParametersOf } from './stake/parameters.ts';
@@ -53,7 +54,7 @@ export interface Economy {
   /** Has tasks run again whose results differ: by those who are connected to this dispatcher. */
   arbitrate(dispatcher: Dispatcher, parts: { classes: PlacementClasses; bus: Pick<Bus, 'publish'> }): void;
   /** Tells what slices cost, and whose nodes get no work, now and whenever that changes. */
-  tellPlacer(placer: Pick<Placer, 'setPrices' | 'setJailed'>): void;
+  tellPlacer(placer: Pick<Placer, 'setPrices' | 'setJailed' | 'bonds'>): void;
 }
 
 export interface EconomyParts {
@@ -145,6 +146,7 @@ function assemble({
     market.onPrices = () => placer.setPrices(market);
     market.onPrices();
     jailed.onChange = (owners) => placer.setJailed(owners);
+    placer.bonds = new Bonds();
   };
   const arbitrate: Economy['arbitrate'] = (dispatcher, { classes, bus }) => {
     const dispatch = {

@@ -14,4 +14,5 @@ export {
 } from './ledger-queries.ts';
 export { databaseSource, type LedgerSource } from './ledger-source.ts';
 export { withStoredLedger } from './open-ledger.ts';
+export type { NotedSeal } from './verify-ledger.ts';
 export { type LedgerVerdict, verifyLedger } from './verify-ledger.ts';

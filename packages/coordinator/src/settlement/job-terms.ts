@@ -4,6 +4,7 @@ import { isLongRunning, parseDuration } from '@fog/contract';
 import { WHOLE_PPM } from '@fog/economy/amounts';
 import type { Currency } from '@fog/economy/chart';
 import { ESCROW_LIMITS, type LeasePrice, leasePrice, maximumPriceOf, readTerms, type Terms } from '@fog/economy/escrow';
+import { bondFor } from '@fog/economy/staking';
 import { STANDARD_SLICE, slicesFor } from '@fog/scheduler/market';
 import { SERVICE_LEVELS } from '@fog/scheduler/queueing';
 import { type Needs, requirementsOf } from '../dispatch/requirements.ts';
@@ -13,7 +14,7 @@ import { SETTLEMENT_LIMITS } from '../limits.ts';
 export interface PaymentParameters
   extends Pick<
     Terms,
-    'feePpm' | 'feeBurnPpm' | 'premiumPpm' | 'cancelPpm' | 'oversightPpm' | 'slash' | 'credits' | 'sliceFuel'
+    'feePpm' | 'feeBurnPpm' | 'premiumPpm' | 'cancelPpm' | 'oversightPpm' | 'slash' | 'bond' | 'credits' | 'sliceFuel'
   > {
   /** Of the price of bronze. */
   tierPpm: Readonly<Record<ServiceTier, bigint>>;
@@ -56,6 +57,24 @@ export function termsOf({ spec, submitter, tasks, currency, postedMicroFog, para
     priceRule: 'lowest-report',
     ...voted,
   };
+}
+
+/** What each lease of a job binds of the stake of who computes it. */
+export interface JobBond {
+  amount: bigint;
+  /** Leases at a time that newcomers get without it. */
+  unbondedLeases: number;
+  submitter: string;
+}
+
+/** Null where leases bind nothing: others compute the tasks too, or money of the faucet pays for them. */
+export function bondOfJob(
+  { currency, maximumPrice, bond: { bondPpm, unbondedLeases } }: Terms,
+  { submitter, isReplicated }: { submitter: string; isReplicated: boolean },
+): JobBond | null {
+  if (currency !== 'fog') return null;
+  const amount = bondFor({ valueMicroFog: maximumPrice, isReplicated, bondPpm });
+  return amount === 0n ? null : { amount, unbondedLeases, submitter };
 }
 
 /** Terms as they were stored; null where nobody pays. */

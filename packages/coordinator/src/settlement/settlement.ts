@@ -18,11 +18,13 @@ import {
   openEscrow,
   oversightLeft,
   type TaskSettlement,
+  type Terms,
   writeRecord,
   writeTerms,
 } from '@fog/economy/escrow';
 import type { JobCache } from '../dispatch/job-cache.ts';
 import type { LeaseWait } from '../dispatch/queueing/service-waits.ts';
+import { isVerified } from '../dispatch/requirements.ts';
 import type { Turn } from '../dispatch/turn.ts';
 import type { TurnTask } from '../dispatch/turn-records.ts';
 import { insertArbitrations } from '../store/arbitration-rows.ts';
@@ -41,7 +43,7 @@ import {
 } from '../store/settlement-rows.ts';
 import { disputeOf, failedCheck, type NewArbitration } from './arbitration/opening.ts';
 import { type BurningJob, burningAt, claimBurned, sharesOf } from './emission/claims.ts';
-import { type PaymentParameters, termsOf } from './job-terms.ts';
+import { bondOfJob, type JobBond, type PaymentParameters, type TermsRequest, termsOf } from './job-terms.ts';
 import { readLedgerAccount, spendable } from './ledger-queries.ts';
 import type { Market } from './market.ts';
 import { MoneyMoves } from './money-moves.ts';
@@ -82,6 +84,8 @@ export interface NewPayment {
 export interface PreparedPayment {
   paymentTerms: string;
   escrow: string;
+  /** What its leases bind; null where that is nothing. */
+  bond: JobBond | null;
   /** Moves the money, when the job is stored. */
   carryOut(): Promise<void>;
 }
@@ -98,15 +102,8 @@ export class Settlement {
    * with the amount that is missing, and `invalid-request` where a result could cost more than can be paid.
    */
   async prepare(writer: Writer, { job, spec, buyer, tasks, deployment }: NewPayment): Promise<PreparedPayment> {
-    const { ledger, market, currency, hasFaucet, parameters, now } = this.#dependencies;
-    const terms = termsOf({
-      spec,
-      submitter: buyer,
-      tasks,
-      currency,
-      postedMicroFog: market.highest(),
-      parameters: parameters(),
-    });
+    const { ledger, currency, hasFaucet, now } = this.#dependencies;
+    const terms = this.#termsOf({ spec, submitter: buyer, tasks });
     const needed = coverOf(terms);
     const moves = new MoneyMoves(currency);
     moves.openWallet(buyer);
@@ -122,6 +119,7 @@ export class Settlement {
     return {
       paymentTerms: writeTerms(terms),
       escrow: writeRecord(opened.record),
+      bond: bondOfJob(terms, { submitter: buyer, isReplicated: isVerified(spec) }),
       carryOut: async () => {
         const at = now();
         if (deployment !== null) {
@@ -130,6 +128,17 @@ export class Settlement {
         await moves.carryOut(writer, ledger, at);
       },
     };
+  }
+
+  /** What leases of the job would bind if it were submitted now; null where that is nothing. */
+  bondOf(spec: JobSpec, submitter: string): JobBond | null {
+    const terms = this.#termsOf({ spec, submitter, tasks: 1 });
+    return bondOfJob(terms, { submitter, isReplicated: isVerified(spec) });
+  }
+
+  #termsOf(request: Pick<TermsRequest, 'spec' | 'submitter' | 'tasks'>): Terms {
+    const { market, currency, parameters } = this.#dependencies;
+    return termsOf({ ...request, currency, postedMicroFog: market.highest(), parameters: parameters() });
   }
 
   /**

@@ -6,7 +6,7 @@
  * The rules are those of `Ledger` in @fog/economy; here is nothing but the way to it and back. The clock is one row.
  * Whoever holds it until its commit is the next to write, so that coordinators who share a database write in one order,
  * and rows are numbered as they are committed. Everything else that a transaction locks, it has to lock before: two that
- * wait for each other are told to try again, which costs a second.
+ * wait for each other are told to try again, which costs a second. A group of writes ends with the one that takes the clock.
  */
 import { FogError } from '@fog/contract';
 import type {

@@ -20,8 +20,10 @@ export interface LedgerVerdict {
   accounts: number;
   /** Pending transfers that are neither posted, voided nor released. */
   openTransfers: number;
-  /** Up to where the chain goes; the hash is what an earlier check, or another copy, can be compared with. */
+  /** Up to where the chain goes: what a later check, or one of another copy, can be given as `NotedSeal`. */
   sealed: { batch: number; sequence: number; hash: string | null; at: number | null };
+  /** Null where nothing had been noted. */
+  noted: (NotedSeal & { isPrefix: boolean }) | null;
   unsealed: { batches: number; rows: number; oldestAt: number | null };
   totals: {
     ledger: number;
@@ -32,10 +34,19 @@ export interface LedgerVerdict {
   }[];
 }
 
+/** A seal that was seen before, and kept where the owner of the ledger cannot change it. */
+export interface NotedSeal {
+  /** 64 hexadecimal digits. */
+  hash: string;
+  /** Of the last row before it; null where that is not known. */
+  sequence: number | null;
+}
+
 const MOST_FAULTS = 100;
 
-export async function verifyLedger(source: LedgerSource): Promise<LedgerVerdict> {
-  const run = new Verification(source);
+/** `noted`: the ledger has to go on from there; that it does not is a fault. */
+export async function verifyLedger(source: LedgerSource, noted: NotedSeal | null = null): Promise<LedgerVerdict> {
+  const run = new Verification(source, noted);
   for await (const placed of source.batches()) {
     await run.take(placed);
     if (run.isFull) break;
@@ -45,6 +56,9 @@ export async function verifyLedger(source: LedgerSource): Promise<LedgerVerdict>
 
 class Verification {
   readonly #source: LedgerSource;
+  readonly #noted: NotedSeal | null;
+  /** Hash of the seal where the noted one has to be, or of the noted one wherever it is. */
+  #foundAt: string | null = null;
   readonly #chain = new ChainCheck();
   readonly #replay = new LedgerReplay();
   readonly #faults: LedgerFault[] = [];
@@ -54,8 +68,9 @@ class Verification {
   #next = { batch: 1, sequence: 1 };
   #timestamp = 0n;
 
-  constructor(source: LedgerSource) {
+  constructor(source: LedgerSource, noted: NotedSeal | null) {
     this.#source = source;
+    this.#noted = noted;
   }
 
   get isFull(): boolean {
@@ -77,6 +92,9 @@ class Verification {
       await this.#clock();
       this.#faults.push(...(await this.#source.leftovers(this.#counted)));
     }
+    const noted = this.#noted === null ? null : { ...this.#noted, isPrefix: this.#foundAt === this.#noted.hash };
+    // It is told first: of a chain that goes on from nothing that is known, all the rest tells little.
+    if (noted !== null && !noted.isPrefix) this.#faults.unshift(this.#notFrom(noted));
     return {
       isValid: this.#faults.length === 0,
       faults: this.#faults.slice(0, MOST_FAULTS),
@@ -86,9 +104,26 @@ class Verification {
       accounts: this.#replay.accounts,
       openTransfers: this.#replay.openTransfers,
       sealed: this.#sealed,
+      noted,
       unsealed: this.#unsealed,
       totals,
     };
+  }
+
+  /** Why the chain is not the one that was noted. */
+  #notFrom({ hash, sequence }: NotedSeal): LedgerFault {
+    const isShort = sequence !== null && this.#sealed.sequence < sequence;
+    const message = isShort
+      ? `the chain ends at row ${this.#sealed.sequence}, before what was noted: rows were cut off, or it is an older copy`
+      : 'the chain does not go on from what was noted: it was written anew, or is another';
+    const row = sequence === null ? 'every seal' : `sequence ${sequence}`;
+    return { table: 'ledger_seals', row, field: 'hash', expected: hash, found: this.#foundAt, message };
+  }
+
+  #compare(sequence: number, hash: string): void {
+    if (this.#noted === null) return;
+    const isThere = this.#noted.sequence === null ? this.#noted.hash === hash : this.#noted.sequence === sequence;
+    if (isThere) this.#foundAt = hash;
   }
 
   /** Whether rows are missing, or too many. */
@@ -122,6 +157,7 @@ class Verification {
       if (this.#unsealed.batches > 0) {
         checked.faults.push(lost('ledger_seals', `batch ${batch.number}`, 'it is sealed, and one before it is not'));
       }
+      this.#compare(place.last, hexOf(seal.hash) ?? '');
       Object.assign(this.#sealed, {
         batch: batch.number,
         sequence: place.last,

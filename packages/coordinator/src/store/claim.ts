@@ -72,9 +72,10 @@ const REVERIFYING = sql`reverifying = 1`;
 
 const GIVE_BACK_TASKS: BulkStatement = {
   text: `UPDATE tasks SET state = CASE WHEN state = 'scheduled' THEN 'queued' ELSE state END, fence = d.fence - 1,
-      parked = CASE WHEN state = 'scheduled' THEN 1 ELSE parked END, not_before = d.not_before
+      parked = CASE WHEN state = 'scheduled' THEN 1 ELSE parked END, not_before = d.not_before,
+      queue_deadline = CASE WHEN state = 'scheduled' THEN d.queue_deadline ELSE tasks.queue_deadline END
     FROM ROWS AS d WHERE tasks.job_id = d.job_id AND tasks.partition = d.partition`,
-  columns: { job_id: 'text', partition: 'integer', fence: 'integer', not_before: 'bigint' },
+  columns: { job_id: 'text', partition: 'integer', fence: 'integer', not_before: 'bigint', queue_deadline: 'bigint' },
 };
 
 /**
@@ -85,7 +86,7 @@ export async function giveBackTasks(writer: Writer, tasks: readonly ClaimedTask[
   await runBulk(
     writer,
     GIVE_BACK_TASKS,
-    tasks.map(({ job, partition, fence }) => [job, partition, fence, notBefore]),
+    tasks.map(({ job, partition, fence, queueDeadline }) => [job, partition, fence, notBefore, queueDeadline]),
   );
 }
 

@@ -17,7 +17,11 @@ export interface Database {
    * Runs `work` inside the next transaction, together with the work of others. If any of it throws, everything is
    * rolled back and each work is run again in a transaction of its own, so `work` must have no other effects than
    * its statements and its return value.
+   *
+   * On PostgreSQL a transaction ends with the work that takes the clock of the ledger: whatever came behind it would lock
+   * rows that another coordinator may hold that waits for the clock. Works of `kind` submit lock nothing that others wait
+   * with, and share one.
    */
-  write<Result>(work: (writer: Writer) => Promise<Result>): Promise<Result>;
+  write<Result>(work: (writer: Writer) => Promise<Result>, kind?: 'submit'): Promise<Result>;
   close(): Promise<void>;
 }

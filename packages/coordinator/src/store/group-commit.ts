@@ -9,9 +9,11 @@
 import { FogError } from '@fog/contract';
 import type { Kysely } from 'kysely';
 import type { Writer } from './database.ts';
+import { holdsClock } from './ledger-rows.ts';
 import type { Tables } from './tables.ts';
 
 interface Waiting {
+  kind: 'submit' | null;
   work: (writer: Writer) => Promise<unknown>;
   resolve: (result: unknown) => void;
   reject: (error: unknown) => void;
@@ -27,18 +29,21 @@ const MOST_WORKS = 500;
 
 export class GroupCommit {
   readonly #database: Kysely<Tables>;
+  /** Several may hold locks at a time, and wait for each other. */
+  readonly #isShared: boolean;
   #waiting: Waiting[] = [];
   #running: Promise<void> | null = null;
   #closed = false;
 
-  constructor(database: Kysely<Tables>) {
+  constructor(database: Kysely<Tables>, { isShared }: { isShared: boolean }) {
     this.#database = database;
+    this.#isShared = isShared;
   }
 
-  write<Result>(work: (writer: Writer) => Promise<Result>): Promise<Result> {
+  write<Result>(work: (writer: Writer) => Promise<Result>, kind: 'submit' | null = null): Promise<Result> {
     if (this.#closed) return Promise.reject(new Error('the database is closed'));
     return new Promise<Result>((resolve, reject) => {
-      this.#waiting.push({ work, resolve: resolve as (result: unknown) => void, reject });
+      this.#waiting.push({ kind, work, resolve: resolve as (result: unknown) => void, reject });
       this.#running ??= this.#run();
     });
   }
@@ -63,9 +68,10 @@ export class GroupCommit {
   async #commit(batch: Waiting[]): Promise<void> {
     try {
       const results = await this.#transaction(batch);
-      batch.forEach((waiting, index) => {
-        waiting.resolve(results[index]);
+      results.forEach((result, index) => {
+        batch[index]?.resolve(result);
       });
+      this.#waiting.unshift(...batch.slice(results.length));
     } catch (error) {
       if (batch.length === 1) {
         batch[0]?.reject(error);
@@ -75,12 +81,17 @@ export class GroupCommit {
     }
   }
 
+  /** Answers the results of as many of the works as were committed: all, or those up to the one that took the ledger. */
   async #transaction(batch: Waiting[]): Promise<unknown[]> {
     for (let tries = 1; ; tries += 1) {
       try {
         return await this.#database.transaction().execute(async (writer) => {
           const results: unknown[] = [];
-          for (const waiting of batch) results.push(await waiting.work(writer));
+          for (const [index, waiting] of batch.entries()) {
+            const isAlike = waiting.kind === 'submit' && batch[index - 1]?.kind === 'submit';
+            if (this.#isShared && !isAlike && holdsClock(writer)) break;
+            results.push(await waiting.work(writer));
+          }
           return results;
         });
       } catch (error) {

@@ -12,8 +12,16 @@ export interface ClockRow {
   expired_sequence: number;
 }
 
+const holders = new WeakSet<Writer>();
+
+/** Whether a transaction has taken the clock. */
+export function holdsClock(writer: Writer): boolean {
+  return holders.has(writer);
+}
+
 /** Takes the clock until the end of the transaction. SQLite has one writer, and locks the whole database with it. */
 export async function lockClock(writer: Writer, engine: 'sqlite' | 'postgres'): Promise<ClockRow> {
+  holders.add(writer);
   const lock = engine === 'postgres' ? sql.raw('FOR UPDATE') : sql.raw('');
   const { rows } = await sql<ClockRow>`SELECT sequence, batch, timestamp, expired_until, expired_sequence
     FROM ledger_clock WHERE id = 1 ${lock}`.execute(writer);

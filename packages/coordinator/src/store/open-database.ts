@@ -25,6 +25,7 @@ import * as governance from './migrations/0015-governance.ts';
 import * as reputation from './migrations/0016-reputation.ts';
 import * as periods from './migrations/0017-periods.ts';
 import * as oversight from './migrations/0018-oversight.ts';
+import * as bonds from './migrations/0019-bonds.ts';
 import * as emission from './migrations/0020-emission.ts';
 import { PreparingClient } from './postgres-client.ts';
 import { openSqlite } from './sqlite-connection.ts';
@@ -56,6 +57,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0016-reputation': reputation,
   '0017-periods': periods,
   '0018-oversight': oversight,
+  '0019-bonds': bonds,
   '0020-emission': emission,
 };
 /** One connection writes, the others answer reads and streams. */
@@ -108,11 +110,11 @@ function assemble(
   read: Kysely<Tables>,
   stop: () => Promise<void> = async () => undefined,
 ): Database {
-  const commits = new GroupCommit(write);
+  const commits = new GroupCommit(write, { isShared: engine === 'postgres' });
   return {
     engine,
     read,
-    write: (work) => commits.write(work),
+    write: (work, kind) => commits.write(work, kind),
     async close() {
       await commits.close();
       await stop();

@@ -24,11 +24,40 @@ export async function readStake(reader: Reader, owner: string, sequence = ALWAYS
   return { owner, sequence: row.sequence, bondedMicroFog: BigInt(row.bonded), delegate: row.delegate };
 }
 
-export async function saveStake(writer: Writer, stake: StakeCheckpoint): Promise<void> {
-  const { owner, sequence, bondedMicroFog, delegate } = stake;
-  await sql`INSERT INTO dao_stakes (owner, sequence, bonded, delegate)
-    VALUES (${owner}, ${sequence}, ${String(bondedMicroFog)}, ${delegate})
-    ON CONFLICT (owner, sequence) DO UPDATE SET bonded = excluded.bonded, delegate = excluded.delegate`.execute(writer);
+const READ_STAKES: BulkStatement = {
+  text: `SELECT s.owner, s.sequence, s.bonded, s.delegate FROM ROWS AS k CROSS JOIN dao_stakes s WHERE s.owner = k.owner
+    AND s.sequence = (SELECT MAX(l.sequence) FROM dao_stakes l WHERE l.owner = k.owner)`,
+  columns: { owner: 'text' },
+};
+
+/** What holds now of several owners. */
+export async function readStakes(reader: Reader, owners: readonly string[]): Promise<Map<string, StakeCheckpoint>> {
+  const rows = await runBulk<StakeRow>(
+    reader,
+    READ_STAKES,
+    owners.map((owner) => [owner]),
+  );
+  return new Map(
+    rows.map(({ owner, sequence, bonded, delegate }) => {
+      return [owner, { owner, sequence, bondedMicroFog: BigInt(bonded), delegate }];
+    }),
+  );
+}
+
+const SAVE_STAKES: BulkStatement = {
+  text: `INSERT INTO dao_stakes (owner, sequence, bonded, delegate)
+    SELECT owner, sequence, bonded, delegate FROM ROWS AS d WHERE true
+    ON CONFLICT (owner, sequence) DO UPDATE SET bonded = excluded.bonded, delegate = excluded.delegate`,
+  columns: { owner: 'text', sequence: 'bigint', bonded: 'text', delegate: 'text' },
+};
+
+/** One row an owner. */
+export async function saveStakes(writer: Writer, stakes: readonly StakeCheckpoint[]): Promise<void> {
+  await runBulk(
+    writer,
+    SAVE_STAKES,
+    stakes.map(({ owner, sequence, bondedMicroFog, delegate }) => [owner, sequence, String(bondedMicroFog), delegate]),
+  );
 }
 
 interface PowerRow {
@@ -43,6 +72,30 @@ export async function readPower(reader: Reader, of: string | null, sequence = AL
     WHERE voter = ${of ?? SUPPLY} AND sequence <= ${sequence} ORDER BY sequence DESC LIMIT 1`.execute(reader);
   const [row] = rows;
   return row === undefined ? null : { of, sequence: row.sequence, powerMicroFog: BigInt(row.power) };
+}
+
+const READ_POWERS: BulkStatement = {
+  text: `SELECT p.voter, p.sequence, p.power FROM ROWS AS k CROSS JOIN dao_powers p WHERE p.voter = k.voter
+    AND p.sequence = (SELECT MAX(l.sequence) FROM dao_powers l WHERE l.voter = k.voter)`,
+  columns: { voter: 'text' },
+};
+
+/** What holds now of several voters; null stands for the supply. */
+export async function readPowers(
+  reader: Reader,
+  names: Iterable<string | null>,
+): Promise<Map<string | null, PowerCheckpoint>> {
+  const rows = await runBulk<PowerRow>(
+    reader,
+    READ_POWERS,
+    Array.from(names, (of) => [of ?? SUPPLY]),
+  );
+  return new Map(
+    rows.map(({ voter, sequence, power }) => {
+      const of = voter === SUPPLY ? null : voter;
+      return [of, { of, sequence, powerMicroFog: BigInt(power) }];
+    }),
+  );
 }
 
 const SAVE_POWERS: BulkStatement = {

@@ -147,6 +147,8 @@ export interface AttemptsTable {
   price: Generated<number | null>;
   /** Principal whose node it was at the lease: who is paid. */
   payee: Generated<string | null>;
+  /** What it binds of the payee's stake while it is live, in micro-FOG; null where that is nothing. */
+  bond: Generated<number | null>;
   leased_at: number;
   started_at: number | null;
   ended_at: number | null;

@@ -85,7 +85,6 @@ const TABLES: readonly (keyof Tables)[] = [
   'arbitrations',
   'dao_network',
   'dao_parameters',
-  'dao_audit',
   'dao_proposals',
   'dao_ballots',
   'dao_snapshots',
@@ -113,6 +112,9 @@ const EMPTY_LEDGER = `IF EXISTS (SELECT 1 FROM ledger_batches) OR EXISTS (SELECT
     UPDATE ledger_clock SET sequence = 0, batch = 0, timestamp = decode('0000000000000000', 'hex'),
       expired_until = decode('0000000000000000', 'hex'), expired_sequence = 0;
     DELETE FROM ledger_sealer;
+  END IF;
+  IF EXISTS (SELECT 1 FROM dao_audit) THEN
+    ALTER TABLE dao_audit DISABLE TRIGGER USER; DELETE FROM dao_audit; ALTER TABLE dao_audit ENABLE TRIGGER USER;
   END IF;`;
 
 /**

@@ -21,14 +21,14 @@ export function crashable(database: Database): CrashableDatabase {
     get crashed() {
       return crashed;
     },
-    async write(work) {
+    async write(work, kind) {
       try {
         const answer = await database.write(async (writer) => {
           dead();
           const result = await work(writer);
           dead();
           return result;
-        });
+        }, kind);
         if (!losesAnswer) return answer;
         losesAnswer = false;
         throw new Error('the connection broke during the commit');

@@ -308,7 +308,7 @@ test('leases are frames of the protocol, with any text in them', () => {
   const leases = [null, MODULE].map((checkpoint, partition) => {
     const name = { job: id, partition, fence: 3 };
     const reason = { by: 'pinned' as const, reputation: 1 };
-    return { name, session, suitable: 1, reason, price: null, job: cached, checkpoint, isVerified: false };
+    return { name, session, suitable: 1, reason, price: null, bond: null, job: cached, checkpoint, isVerified: false };
   });
   const [group = ''] = leaseGroupTexts(cached, leases, { key: '}"\n' });
   const frame = coordinatorFrameSchema.parse(JSON.parse(leaseFrame([group, group])));

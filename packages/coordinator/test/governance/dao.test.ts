@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { accountId } from '@fog/economy/chart';
 import { parseDaoRecord, powerSnapshot, recount, votingKeyOf } from '@fog/economy/governance';
+import { sql } from 'kysely';
 import { readLedgerBalance } from '../../src/settlement/ledger-queries.ts';
 import { onBothDatabases } from '../dispatch/both-databases.ts';
 import type { Fog } from '../dispatch/fog-harness.ts';
@@ -57,6 +58,39 @@ async function paidFor(fog: Fog, job: string): Promise<bigint> {
 }
 
 await onBothDatabases('governance', {
+  async 'what was audited can be neither changed nor removed'({ open }) {
+    const { database } = await open(PAID);
+    const row = {
+      proposal: 'p',
+      position: 0,
+      kind: 'parameter',
+      title: 't',
+      subject: 'feePpm',
+      before: '1',
+      after: '2',
+    };
+    const carriedOut = { asked_by: 'ann', sequence: 1, carried_out_at: 1 };
+    await database.write((writer) =>
+      writer
+        .insertInto('dao_audit')
+        .values({ ...row, ...carriedOut })
+        .execute(),
+    );
+    const changes = [`UPDATE dao_audit SET after = '3'`, 'DELETE FROM dao_audit'];
+    if (database.engine === 'postgres') changes.push('TRUNCATE dao_audit');
+    for (const change of changes) {
+      await assert.rejects(
+        database.write((writer) => sql.raw(change).execute(writer)),
+        /dao_audit is only ever added to/,
+      );
+    }
+    const rows = await database.read.selectFrom('dao_audit').select(['subject', 'after']).execute();
+    assert.deepEqual(
+      rows.map(({ subject, after }) => [subject, after]),
+      [['feePpm', '2']],
+    );
+  },
+
   async 'a vote changes the fee: after its timelock the next job is charged by it, and one submitted before is not'({
     open,
   }) {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { sql } from 'kysely';
+import { sealOf } from '../../src/settlement/chain.ts';
 import { fileSource, ledgerLines } from '../../src/settlement/ledger-lines.ts';
 import { databaseSource } from '../../src/settlement/ledger-source.ts';
 import { unsealedTail } from '../../src/settlement/sealing.ts';
@@ -70,6 +71,35 @@ async function bytesAt(database: Database, table: string, column: string): Promi
   return Buffer.from(rows[0]?.bytes ?? []);
 }
 
+/** The last batch, of one transfer, says something else, and is sealed as its owner can. */
+async function writeLastAnew(database: Database, before: string): Promise<void> {
+  const { rows } = await sql<{
+    sequence: number;
+    id: Uint8Array;
+    body: Uint8Array;
+    batch: number;
+    at: number;
+    until: number;
+  }>`
+    SELECT t.sequence, t.id, t.body, b.number AS batch, b.written_at AS at, s.sealed_at AS until
+    FROM ledger_transfers t, ledger_batches b, ledger_seals s
+    WHERE t.sequence = b.first_sequence AND b.number = s.batch ORDER BY t.sequence DESC LIMIT 1`.execute(database.read);
+  const [row] = rows;
+  assert.ok(row !== undefined);
+  const body = Buffer.from(row.body);
+  body[87] = 7;
+  const header = { number: row.batch, first: row.sequence, last: row.sequence, writtenAt: row.at };
+  const record = { kind: 'transfer' as const, sequence: row.sequence, id: Buffer.from(row.id), body };
+  const { hash, checks } = sealOf(Buffer.from(before, 'hex'), header, { records: [record], sealedAt: row.until });
+  await tamper(
+    database,
+    'ledger_transfers',
+    `UPDATE ledger_transfers SET body = ${literal(database, body)} WHERE sequence = ${row.sequence}`,
+  );
+  const seal = `hash = ${literal(database, hash)}, checks = ${literal(database, checks)}`;
+  await tamper(database, 'ledger_seals', `UPDATE ledger_seals SET ${seal} WHERE batch = ${row.batch}`);
+}
+
 function literal({ engine }: Database, bytes: Uint8Array): string {
   const hex = Buffer.from(bytes).toString('hex');
   return engine === 'sqlite' ? `x'${hex}'` : `decode('${hex}', 'hex')`;
@@ -88,6 +118,36 @@ await onBothDatabases('verification of a stored ledger', {
       verdict.totals.map((sums) => sums.debitsPosted === sums.creditsPosted),
       [true],
     );
+  },
+
+  async 'a chain that was written anew from some row on is right in itself, and refused by a seal that was noted'({
+    storage,
+  }) {
+    await using scene = await sealed(storage);
+    const { database } = scene;
+    const early = (await verdictOf(database)).sealed;
+    await scene.apply({ transfers: [paying(90n, ISSUANCE, BUYER, 5n)] });
+    await scene.sealer.seal();
+    const late = (await verdictOf(database)).sealed;
+    const against = async ({ hash, sequence }: typeof early, isPlaced: boolean) => {
+      const noted = { hash: hash ?? '', sequence: isPlaced ? sequence : null };
+      const { isValid, noted: found, faults } = await verifyLedger(databaseSource(database.read), noted);
+      assert.equal(found?.isPrefix, isValid);
+      return [isValid, ...faults.map(({ message }) => message)];
+    };
+    for (const isPlaced of [false, true]) {
+      assert.deepEqual(await against(early, isPlaced), [true]);
+      assert.deepEqual(await against(late, isPlaced), [true]);
+    }
+    await writeLastAnew(database, early.hash ?? '');
+    assert.equal((await verdictOf(database)).isValid, true, 'nothing else shows it');
+    for (const isPlaced of [false, true]) {
+      assert.deepEqual(await against(early, isPlaced), [true], 'what was before it');
+      const [isValid, message] = await against(late, isPlaced);
+      assert.equal(isValid, false);
+      assert.match(String(message), /written anew/);
+    }
+    assert.match(String((await against({ ...late, sequence: late.sequence + 9 }, true))[1]), /ends at row/);
   },
 
   async 'finds a changed number in each column of each table'({ storage }) {

@@ -72,7 +72,7 @@ export function addCover(
       hint: 'look at the job, and number covers without gaps',
     });
   }
-  assertCovered(amount, available);
+  assertCovered(amount, available, 'job');
   const deposited = record.deposited + amount;
   assertAmount(deposited, { what: 'all that is in escrow' });
   const cover = transferOf(terms.currency, 'cover', {
@@ -84,8 +84,13 @@ export function addCover(
   return { record: { ...record, covers: number, deposited }, transfers: amount === 0n ? [] : [cover] };
 }
 
-/** Throws `insufficient-funds` with the amount that is missing. */
-export function assertCovered(needed: bigint, available: bigint): void {
+const MISSING_HINTS = {
+  job: 'earn or receive that much; a job needs less with a lower budget, count or maxReplicas',
+  wallet: 'earn or receive that much: fog wallet tells what there is',
+} as const;
+
+/** Throws `insufficient-funds` with the amount that is missing. `what`: it is wanted for. */
+export function assertCovered(needed: bigint, available: bigint, what: keyof typeof MISSING_HINTS = 'wallet'): void {
   if (needed <= available) return;
   const missing = needed - available;
   throw new FogError(
@@ -93,7 +98,7 @@ export function assertCovered(needed: bigint, available: bigint): void {
     `this needs ${formatFog(needed)} FOG; ${formatFog(missing)} FOG is missing`,
     {
       details: { needed: String(needed), available: String(available), missing: String(missing) },
-      hint: 'earn or receive that much; a job needs less with a lower budget, count or maxReplicas',
+      hint: MISSING_HINTS[what],
     },
   );
 }

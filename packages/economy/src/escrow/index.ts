@@ -67,12 +67,14 @@ export {
 export { type SettledStream, settleStream } from './streams.ts';
 export {
   assertTerms,
+  type BondTerms,
   type CreditStep,
   coverOf,
   coverOfTask,
   METERS,
   type Meter,
   maximumPriceOf,
+  NO_BOND,
   PRICE_RULES,
   type PriceRule,
   readTerms,

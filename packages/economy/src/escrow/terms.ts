@@ -29,6 +29,16 @@ export interface SlashTerms {
   insurancePpm: bigint;
 }
 
+export interface BondTerms {
+  /** Of the maximum price: what a provider has to have at stake for a result that nobody else computes. */
+  bondPpm: bigint;
+  /** Leases at a time that whoever has not come to its bond yet gets all the same. */
+  unbondedLeases: number;
+}
+
+/** What jobs ask for whose terms are from before there were bonds. */
+export const NO_BOND: Readonly<BondTerms> = { bondPpm: 0n, unbondedLeases: 0 };
+
 export interface Terms {
   version: 1;
   /** Null: the fog asks for no money, and everything costs 0. */
@@ -64,6 +74,7 @@ export interface Terms {
   /** Of what the treasury keeps of a job: pays for checks and repetitions that the fog orders for its own sake. */
   oversightPpm: bigint;
   slash: SlashTerms;
+  bond: BondTerms;
 }
 
 const FIELDS = [
@@ -86,6 +97,7 @@ const FIELDS = [
   'cancelPpm',
   'oversightPpm',
   'slash',
+  'bond',
 ] as const satisfies readonly (keyof Terms)[];
 /** In terms from before a vote could change it. */
 const FIRST_SLICE_FUEL = 4_000_000_000_000n;
@@ -117,6 +129,9 @@ export function assertTerms(terms: Terms): void {
   for (const part of PARTS) assertPpm(terms[part], part);
   assertFields(terms.slash, SLASH_PARTS, 'slash');
   for (const part of SLASH_PARTS) assertPpm(terms.slash[part], `slash.${part}`);
+  assertFields(terms.bond, ['bondPpm', 'unbondedLeases'], 'bond');
+  assertPpm(terms.bond.bondPpm, 'bond.bondPpm');
+  assertNumber(terms.bond.unbondedLeases, { most: ESCROW_LIMITS.tasks, what: 'bond.unbondedLeases' });
 }
 
 function assertCredits(credits: readonly CreditStep[]): void {
@@ -136,7 +151,9 @@ export function writeTerms(terms: Terms): string {
   assertTerms(terms);
   const credits = terms.credits.map(({ abovePermille, creditPpm }) => ({ abovePermille, creditPpm }));
   const { slashPpm, insurancePpm } = terms.slash;
-  const ordered = { ...terms, credits, slash: { slashPpm, insurancePpm } };
+  const { bondPpm, unbondedLeases } = terms.bond;
+  const bond = { bondPpm, unbondedLeases };
+  const ordered = { ...terms, credits, slash: { slashPpm, insurancePpm }, bond };
   return textOf(Object.fromEntries(FIELDS.map((name) => [name, ordered[name]])));
 }
 
@@ -155,9 +172,16 @@ export function readTerms(text: string): Terms {
       typeof slash === 'object' && slash !== null
         ? { ...slash, ...Object.fromEntries(SLASH_PARTS.map((part) => [part, amountOf(slash[part])])) }
         : slash,
+    bond: bondOf(raw.bond),
   } as unknown as Terms;
   assertTerms(terms);
   return terms;
+}
+
+function bondOf(bond: unknown): unknown {
+  if (bond === undefined) return NO_BOND;
+  if (typeof bond !== 'object' || bond === null) return bond;
+  return { ...bond, bondPpm: amountOf((bond as { bondPpm?: unknown }).bondPpm) };
 }
 
 function creditOf(step: unknown): unknown {

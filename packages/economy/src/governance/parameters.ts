@@ -54,6 +54,13 @@ export const PARAMETERS = {
   creditMissedFourfoldPpm: share(0n, 1_000_000n, 1_000_000n, 'the same beyond four times the promised wait'),
   wrongResultSlashPpm: share(1000n, 50_000n, 1_000_000n, 'of a bond, taken for a result that is proven wrong'),
   insurancePpm: share(0n, 500_000n, 1_000_000n, 'of what damage leaves of a slash, to the insurance; the rest burns'),
+  leaseBondPpm: share(0n, 1_000_000n, 1_000_000n, 'of what a result costs at most that nobody checks: its bond'),
+  unbondedLeases: count(
+    0n,
+    64n,
+    100_000n,
+    'leases at a time, of those that take a bond, that a newcomer gets without having it',
+  ),
   livenessSlots: count(20n, 100n, 1000n, 'quarters of an hour that are looked at, whether a validator was there'),
   livenessAnsweredPpm: share(50_000n, 500_000n, 950_000n, 'of these, it has to be there, or it is jailed'),
   jailMilliseconds: time(60n * SECOND, 600n * SECOND, 30n * DAY, 'how long who was not there gets nothing'),

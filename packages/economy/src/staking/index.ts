@@ -16,12 +16,13 @@ export {
   faultOf,
 } from './evidence.ts';
 export {
-  assertBond,
   bondFor,
   freeForBonds,
   type HeldBack,
   heldBack,
   type LeaseAtRisk,
+  mayTakeLease,
+  type OwnerBonds,
 } from './lease-bonds.ts';
 export { STAKING_LIMITS } from './limits.ts';
 export { LIVENESS_SLOTS, type LivenessSlot, slideWindow } from './liveness.ts';

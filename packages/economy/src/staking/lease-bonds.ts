@@ -1,5 +1,4 @@
 /** What a provider has to have at stake for a lease, and how a newcomer without anything gets there. */
-import { FogError } from '@fog/contract';
 import { assertAmount, assertPpm, portionOf, WHOLE_PPM } from '../amounts.ts';
 import type { Validator } from './rows.ts';
 
@@ -31,17 +30,27 @@ export function freeForBonds(
   return tokens > bondsOfLiveLeases ? tokens - bondsOfLiveLeases : 0n;
 }
 
-/** Throws `insufficient-funds` with what is missing when a lease needs a larger bond than is free. */
-export function assertBond(owner: string, bond: bigint, free: bigint): void {
-  if (bond <= free) return;
-  throw new FogError(
-    'insufficient-funds',
-    `${owner} has ${free} micro-FOG free for bonds, and this lease takes ${bond}`,
-    {
-      details: { owner, bond: String(bond), free: String(free), missing: String(bond - free) },
-      hint: 'bond more, or take replicated tasks, which need no bond',
-    },
-  );
+/** What an owner of nodes has for leases, and what it has given of it. */
+export interface OwnerBonds {
+  validator: Pick<Validator, 'status' | 'tokens' | 'faults'> | undefined;
+  /** Something of its own stake is on its way out. */
+  isLeaving: boolean;
+  /** Of its live leases, what they bind together, and how many there are that bind anything. */
+  bound: bigint;
+  leases: number;
+}
+
+/**
+ * Whether an owner may hold one more lease that takes this bond: its bond covers it, or it is a newcomer, whose bond is
+ * made up by what is held back of its earnings, and holds fewer than `unbondedLeases`. Who was slashed, or takes out its
+ * stake, is no newcomer any more.
+ */
+export function mayTakeLease(bond: bigint, owner: OwnerBonds, unbondedLeases: number): boolean {
+  if (bond === 0n || bond <= freeForBonds(owner.validator, owner.bound)) return true;
+  const isNewcomer =
+    !owner.isLeaving &&
+    (owner.validator === undefined || (owner.validator.status === 'active' && owner.validator.faults === 0));
+  return isNewcomer && owner.leases < unbondedLeases;
 }
 
 export interface HeldBack {

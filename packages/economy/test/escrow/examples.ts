@@ -25,6 +25,7 @@ export const TERMS: Terms = {
   oversightPpm: 500_000n,
   sliceFuel: 4_000_000_000_000n,
   slash: { slashPpm: 50_000n, insurancePpm: 500_000n },
+  bond: { bondPpm: 1_000_000n, unbondedLeases: 64 },
 };
 
 export function escrowWith(changes: Partial<Terms> = {}): Escrow {
@@ -71,6 +72,7 @@ export const termsArbitrary: fc.Arbitrary<Terms> = fc.record(
     oversightPpm: ppm,
     sliceFuel: fc.bigInt({ min: 1n, max: 10n ** 15n }),
     slash: fc.record({ slashPpm: ppm, insurancePpm: ppm }, PLAIN),
+    bond: fc.record({ bondPpm: ppm, unbondedLeases: fc.integer({ min: 0, max: 1000 }) }, PLAIN),
   },
   PLAIN,
 );

@@ -6,6 +6,7 @@ import {
   assertTerms,
   coverOf,
   maximumPriceOf,
+  NO_BOND,
   NOTHING_PAID,
   newRecord,
   readRecord,
@@ -72,6 +73,10 @@ test('terms out of their ranges are refused, field by field', () => {
     ['oversightPpm', null],
     ['slash', { slashPpm: 1n }],
     ['slash', { slashPpm: 1n, insurancePpm: 1_000_001n }],
+    ['bond', null],
+    ['bond', { bondPpm: 1n }],
+    ['bond', { bondPpm: 1_000_001n, unbondedLeases: 1 }],
+    ['bond', { bondPpm: 1n, unbondedLeases: -1 }],
   ];
   for (const [field, value] of faults) {
     assert.throws(() => assertTerms({ ...TERMS, [field]: value } as Terms), INVALID, `${field}: ${String(value)}`);
@@ -87,6 +92,11 @@ test('what a service is paid by has a period, one result and fewer replicas', ()
   assert.throws(() => assertTerms({ ...TERMS, periodMilliseconds: 300_000, mostResults: 1, tasks: 10_001 }), INVALID);
 });
 
+test('terms from before there were bonds ask for none', () => {
+  const { bond: _, ...before } = JSON.parse(writeTerms(TERMS));
+  assert.deepEqual(readTerms(JSON.stringify(before)), { ...TERMS, bond: NO_BOND });
+});
+
 test('texts that were not written here are refused', () => {
   const terms = JSON.parse(writeTerms(TERMS));
   for (const text of [
@@ -97,6 +107,7 @@ test('texts that were not written here are refused', () => {
     JSON.stringify({ ...terms, feePpm: 5 }),
     JSON.stringify({ ...terms, feePpm: '05' }),
     JSON.stringify({ ...terms, slash: null }),
+    JSON.stringify({ ...terms, bond: null }),
     JSON.stringify({ ...terms, tip: 1 }),
     `${' '.repeat(20_000)}${writeTerms(TERMS)}`,
   ]) {

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import {
-  assertBond,
   bondFor,
   DEFAULT_STAKING_PARAMETERS,
   freeForBonds,
   heldBack,
+  mayTakeLease,
   relayStake,
   restoreSnapshot,
   STAKING_LIMITS,
@@ -164,11 +164,25 @@ describe('bonds for leases', () => {
     assert.equal(freeForBonds({ status: 'active', tokens: 10n }, 11n), 0n);
     assert.equal(freeForBonds({ status: 'jailed', tokens: 10n }, 0n), 0n);
     assert.equal(freeForBonds(undefined, 0n), 0n);
-    assertBond('vera', 3n, 3n);
-    assert.throws(() => assertBond('vera', 4n, 3n), {
-      code: 'insufficient-funds',
-      details: { ...{ owner: 'vera' }, bond: '4', free: '3', missing: '1' },
-    });
+  });
+
+  test('a lease goes to who has the bond for it, or is a newcomer with few leases', () => {
+    const owner = { validator: undefined, isLeaving: false, bound: 0n, leases: 0 };
+    const bonded = { ...owner, validator: { status: 'active' as const, tokens: 10n, faults: 0 } };
+    assert.ok(mayTakeLease(10n, bonded, 0));
+    assert.ok(!mayTakeLease(11n, bonded, 0));
+    assert.ok(!mayTakeLease(10n, { ...bonded, bound: 1n }, 0), 'what leases bind is not free');
+    assert.ok(mayTakeLease(11n, bonded, 1), 'a newcomer');
+    assert.ok(mayTakeLease(11n, owner, 1));
+    assert.ok(!mayTakeLease(11n, { ...owner, leases: 1 }, 1));
+    assert.ok(!mayTakeLease(11n, { ...owner, isLeaving: true }, 1), 'who takes its stake out is no newcomer');
+    assert.ok(mayTakeLease(10n, { ...bonded, isLeaving: true }, 1), 'but has what is left');
+    const slashed = { ...bonded, validator: { ...bonded.validator, faults: 1 } };
+    assert.ok(!mayTakeLease(11n, slashed, 1));
+    assert.ok(mayTakeLease(10n, slashed, 0));
+    const jailed = { ...bonded, validator: { ...bonded.validator, status: 'jailed' as const } };
+    assert.ok(!mayTakeLease(1n, jailed, 1));
+    assert.ok(mayTakeLease(0n, jailed, 0), 'a replicated task');
   });
 
   test('more relays of one operator are not more stake', () => {

@@ -12,6 +12,7 @@ import { dayOf, reputationOf } from '@fog/economy/reputation';
 import { type NodeOffer, type PlaceIndex, rankNodes, type TaskToPlace } from '@fog/scheduler/placement';
 import { PLACEMENT_LIMITS } from '../../limits.ts';
 import { costOf } from '../../settlement/job-terms.ts';
+import type { Bonds } from '../../settlement/stake/bonds.ts';
 import type { OwnerReputation } from '../../store/reputation-rows.ts';
 import { type Hurdle, hasBegun, hurdleOf, type PlacementClass } from '../requirements.ts';
 import { type AgentSession, Reservations } from '../sessions.ts';
@@ -77,6 +78,8 @@ export class Placer {
   readonly #fleet: FleetFacts = { idleWatts: 0, busyWatts: 0, prices: ASKED_PRICES };
   /** Owners whose nodes get no work, but for those that the operator trusts. */
   #jailed: ReadonlySet<string> = new Set();
+  /** Null where nobody asks for bonds. */
+  bonds: Bonds | null = null;
   /** Where the next comparison of many nodes begins. */
   #cursor = 0;
 
@@ -162,7 +165,7 @@ export class Placer {
     return new Reservations((session, free) => {
       this.#indexes.room(session, free);
       this.#stale.add(session);
-    });
+    }, this.bonds?.begin() ?? null);
   }
 
   /** What a task of the class is expected to cost where nodes ask no more than is posted: what is at risk with it. */
@@ -200,6 +203,7 @@ export class Placer {
       if (!session.takesWork() || session.nodeId === avoid || (node !== null && session.nodeId !== node)) return false;
       return (
         this.#suits(placement, session) &&
+        this.bonds?.isShort(placement.id, session.identity) !== true &&
         (task === null || termsHurdle(task, this.#offer(session, runtime, value), now) === null)
       );
     });
@@ -219,6 +223,7 @@ export class Placer {
     const isOpen = (node: NodeOffer) => {
       const session = this.#sessions.get(node.id);
       if (session === undefined || refused.has(session) || node.id === requirements.avoid) return false;
+      if (!taken.admits(session)) return false;
       return !hasTerms(placement) || termsHurdle(task, node, request.now) === null;
     };
     const how = { task, isOpen, reserve };

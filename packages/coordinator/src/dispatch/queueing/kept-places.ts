@@ -86,7 +86,7 @@ export function keepPlace(
   const looked = stays?.takesWork() ? [stays] : suiting().slice(0, DISPATCH_LIMITS.keptNodeChoices);
   let best: { session: AgentSession; reservation: NodeReservation } | null = null;
   for (const session of looked) {
-    if (taken.isKept(session)) continue;
+    if (taken.isKept(session) || taken.bonds?.isShort(placement.id, session.identity) === true) continue;
     const reservation = reservationOn(session, placement.requirements, taken, known);
     if (reservation === null) continue;
     if (best === null || reservation.startsAtMilliseconds < best.reservation.startsAtMilliseconds) {

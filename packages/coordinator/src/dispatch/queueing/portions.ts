@@ -4,6 +4,7 @@
  */
 import type { Capacity } from '@fog/contract';
 import { FairShares } from '@fog/scheduler/queueing';
+import type { JobBond } from '../../settlement/job-terms.ts';
 import type { Place } from '../placement/placer.ts';
 import { compareHeads, type HungryClass } from '../queue-hints.ts';
 import type { Band, ClaimOrder } from './claim-order.ts';
@@ -18,6 +19,8 @@ export interface Portion {
   isTimed: boolean;
   /** When what is placed there ends at the latest. */
   endsBy: number;
+  /** What its places were reserved for: what the first job of the class binds, as far as that was known. */
+  bond: JobBond | null;
 }
 
 export interface PlaceFinder {
@@ -73,6 +76,7 @@ export async function fairPortions(
         isFull: false,
         isTimed: false,
         endsBy: Number.POSITIVE_INFINITY,
+        bond: null,
       };
       served.set(tenant, portion);
       portions.push(portion);
@@ -84,6 +88,7 @@ export async function fairPortions(
     shares.serve(tenant, demand, found.places.length);
     portion.isTimed ||= found.isTimed;
     portion.endsBy = found.endsBy;
+    portion.bond = found.bond;
     left -= found.places.length;
     if (!found.isFull) continue;
     portion.isFull = true;

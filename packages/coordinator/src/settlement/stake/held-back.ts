@@ -19,6 +19,8 @@ export interface Earning {
   /** What a result of this task costs at most. */
   valueMicroFog: bigint;
   isReplicated: boolean;
+  /** Of that value, by the terms of the job: its bond. */
+  bondPpm: bigint;
   /** Names the lease. */
   cause: string;
 }
@@ -49,6 +51,7 @@ export function earningsOf(
         amount,
         valueMicroFog: terms.maximumPrice,
         isReplicated,
+        bondPpm: terms.bond.bondPpm,
         cause: `held-back/${job}/${partition}/${fence}`,
       },
     ];
@@ -64,9 +67,9 @@ export async function holdBack(
   earnings: readonly Earning[],
   { writer, moves, now }: { writer: Writer; moves: MoneyMoves; now: number },
 ): Promise<StakeWork | null> {
-  const { leaseBondPpm: bondPpm, heldBackPpm: sharePpm } = stake.parameters;
+  const { heldBackPpm: sharePpm } = stake.parameters;
   const bonded = earnings
-    .map((earning) => ({ ...earning, wanted: bondFor({ ...earning, bondPpm }) }))
+    .map((earning) => ({ ...earning, wanted: bondFor(earning) }))
     .filter(({ wanted, amount }) => wanted > 0n && (amount * sharePpm) / 1_000_000n > 0n);
   const owners = [...new Set(bonded.map(({ owner }) => owner))];
   const known = await loadStakeRows(

@@ -22,4 +22,10 @@ export const STAKE_HOME_LIMITS = {
   epochMilliseconds: 86_400_000,
   /** Delegations, unbonding parts and moves of one owner that are shown; more are there, and count. */
   shownParts: 1_000,
+  /** How long is remembered whose bond was too small for a class, so that no room is made or kept there for it. */
+  shortMilliseconds: 5_000,
+  /** Classes of which that is remembered. */
+  shortClasses: 1_000,
+  /** Of their owners, those that the next turn looks up at once: one statement; others are looked up when they are met. */
+  watchedOwners: 1_000,
 } as const;

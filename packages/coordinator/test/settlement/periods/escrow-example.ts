@@ -22,5 +22,6 @@ export const TERMS: Terms = {
   cancelPpm: 0n,
   oversightPpm: 0n,
   slash: { slashPpm: 0n, insurancePpm: 0n },
+  bond: { bondPpm: 0n, unbondedLeases: 0 },
 };
 export const ESCROW: Escrow = { job: 'j1', buyer: 'alice', terms: TERMS };
