@@ -56,7 +56,7 @@ export interface DispatcherDependencies extends Queueing {
   logLimitBytes: number;
   listening: Pick<Listening, 'since'>;
   /** Null where nobody pays. */
-  settlement: Pick<Settlement, 'settle'> | null;
+  settlement: Pick<Settlement, 'decide' | 'settle'> | null;
   now: () => number;
   random: () => number;
   /** Values of a submitter's secrets. Throws `not-found` for a name that is gone. */
@@ -269,11 +269,17 @@ export class Dispatcher {
     const given = claims.leases.map(({ session, ...lease }) => {
       return { ...lease, node: session.nodeId, payee: session.identity.owner };
     });
-    const [, streams] = await allOf([insertLeases(writer, given, at), saveJobs(writer, turn.counts, turn.entries, at)]);
+    const { settlement } = this.#dependencies;
+    // In this order: what is paid is decided while PostgreSQL stores the leases.
+    const [decided, , streams] = await allOf([
+      settlement?.decide(writer, turn, claims.waits) ?? Promise.resolve(null),
+      insertLeases(writer, given, at),
+      saveJobs(writer, turn.counts, turn.entries, at),
+    ]);
     const expired = await expiredWaits(writer, turn, live, { jobs, classes, sessions: this.sessions, now: at });
     const rooms = await roomsForMoves(writer, classes, turn);
     // The ledger comes last: whoever holds it keeps all others from it until the commit.
-    await this.#dependencies.settlement?.settle(writer, turn, [...claims.waits, ...expired]);
+    if (decided !== null) await settlement?.settle(writer, decided, expired);
     return { turn, at, live, heard, hellos, claims, expired, streams, verdicts, rooms };
   }
 

@@ -17,6 +17,7 @@ import {
   NOTHING_PAID,
   noteWaits,
   openEscrow,
+  type TaskSettlement,
   writeRecord,
   writeTerms,
 } from '@fog/economy/escrow';
@@ -32,6 +33,7 @@ import {
   loadEscrows,
   loadSettlements,
   lockEndedJobs,
+  lockEscrows,
   readTrusted,
   saveEscrows,
   saveSettlements,
@@ -66,6 +68,17 @@ export interface PreparedPayment {
   escrow: string;
   /** Moves the money, when the job is stored. */
   carryOut(): Promise<unknown>;
+}
+
+/** What a turn pays, before anything of it is written. */
+export interface DecidedSettlement {
+  records: Map<string, EscrowRecord>;
+  settlements: Map<TurnTask, TaskSettlement>;
+  moves: MoneyMoves;
+  earnings: Earning[];
+  faults: NewFault[];
+  /** When. */
+  at: number;
 }
 
 export class Settlement {
@@ -113,35 +126,38 @@ export class Settlement {
   }
 
   /**
-   * Pays for what a turn has accepted and for what ran when its job was cancelled, and counts how long tasks waited for
-   * their first node. Its jobs and tasks are saved: their rows are locked.
+   * Decides what a turn pays for what it has accepted and for what ran when its job was cancelled, and counts how long tasks
+   * waited for their first node. Its tasks are saved; the rows of its jobs are locked here, in the order of their ids, if
+   * they are not yet. Nothing is written: PostgreSQL is at work on other statements of the turn meanwhile.
    */
-  async settle(
+  async decide(
     writer: Writer,
-    { payments, rows }: Pick<Turn, 'payments' | 'rows'>,
+    { payments, rows, counts, entries }: Pick<Turn, 'payments' | 'rows' | 'counts' | 'entries'>,
     waits: readonly LeaseWait[],
-  ): Promise<void> {
-    const { jobs, ledger, currency, stake, now } = this.#dependencies;
+  ): Promise<DecidedSettlement> {
+    const { jobs, currency, now } = this.#dependencies;
+    const decided: DecidedSettlement = {
+      ...{ records: new Map(), settlements: new Map(), moves: new MoneyMoves(currency), at: now() },
+      ...{ earnings: [], faults: [] },
+    };
     const paid = [...new Set([...payments.judged.keys(), ...payments.cancelled.keys()])].filter(
       ({ job }) => jobs.get(job).payment !== null,
     );
     const waited = waits.filter(({ job }) => jobs.get(job).payment !== null);
-    if (paid.length === 0 && waited.length === 0) return;
-    const records = await loadEscrows(writer, [...new Set([...paid, ...waited].map(({ job }) => job))]);
+    if (paid.length === 0 && waited.length === 0) return decided;
+    const { records, moves, earnings, faults, at } = decided;
+    const named = [...paid, ...waited].map(({ job }) => job);
+    const escrows = await lockEscrows(writer, [...new Set([...counts.keys(), ...entries.keys(), ...named])]);
+    for (const job of named) {
+      const record = escrows.get(job);
+      if (record !== undefined) records.set(job, record);
+    }
     // Others have one result, which is accepted once.
     const several = paid.filter(({ job }) => jobs.get(job).verification !== null);
     const settlements = await loadSettlements(writer, several);
+    decided.settlements = settlements;
     const trusted = await readTrusted(writer, paid.filter(({ job }) => isMetered(jobs, job)).flatMap(nodesOf(rows)));
-    const at = now();
-    for (const { job, since, count } of waited) {
-      const record = records.get(job);
-      const { terms } = jobs.get(job).payment as Escrow;
-      if (record === undefined) continue;
-      records.set(job, noteWaits(record, terms, { waitMilliseconds: Math.max(0, at - since), tasks: count }));
-    }
-    const moves = new MoneyMoves(currency);
-    const earnings: Earning[] = [];
-    const faults: NewFault[] = [];
+    this.#noteWaits(decided, waited);
     for (const task of paid) {
       const job = jobs.get(task.job);
       const record = records.get(task.job);
@@ -164,6 +180,18 @@ export class Settlement {
       earnings.push(...earningsOf(task, step.leases, { attempts, verdicts, terms: (job.payment as Escrow).terms }));
       faults.push(...faultsOfTask(task, job, { verdicts, settlement: settlements.get(task), now: at }));
     }
+    return decided;
+  }
+
+  /** Carries out what was decided, and counts further waits, of jobs whose rows are locked. */
+  async settle(writer: Writer, decided: DecidedSettlement, waits: readonly LeaseWait[]): Promise<void> {
+    const { jobs, ledger, stake } = this.#dependencies;
+    const { records, settlements, moves, earnings, faults, at } = decided;
+    const waited = waits.filter(({ job }) => jobs.get(job).payment !== null);
+    const others = waited.map(({ job }) => job).filter((job) => !records.has(job));
+    for (const [job, record] of await loadEscrows(writer, [...new Set(others)])) records.set(job, record);
+    this.#noteWaits(decided, waited);
+    if (records.size === 0) return;
     const held = await holdBack(stake, earnings, { writer, moves, now: at });
     // PostgreSQL works on the records while the ledger's first statements are written: the rows of the jobs are locked.
     const [, , , sequence] = await allOf([
@@ -173,6 +201,15 @@ export class Settlement {
       moves.carryOut(writer, ledger, at),
     ]);
     if (held !== null) await stake.tell(held, sequence);
+  }
+
+  #noteWaits({ records, at }: DecidedSettlement, waits: readonly LeaseWait[]): void {
+    for (const { job, since, count } of waits) {
+      const record = records.get(job);
+      const { terms } = this.#dependencies.jobs.get(job).payment as Escrow;
+      if (record === undefined) continue;
+      records.set(job, noteWaits(record, terms, { waitMilliseconds: Math.max(0, at - since), tasks: count }));
+    }
   }
 
   /** Gives back what is left of jobs that have ended. Answers how many; there may be more. */
