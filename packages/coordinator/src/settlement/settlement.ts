@@ -72,6 +72,7 @@ export interface PreparedPayment {
 
 /** What a turn pays, before anything of it is written. */
 export interface DecidedSettlement {
+  /** Of the jobs that are named; their rows are locked. */
   records: Map<string, EscrowRecord>;
   settlements: Map<TurnTask, TaskSettlement>;
   moves: MoneyMoves;
@@ -136,16 +137,17 @@ export class Settlement {
     waits: readonly LeaseWait[],
   ): Promise<DecidedSettlement> {
     const { jobs, currency, now } = this.#dependencies;
-    const decided: DecidedSettlement = {
-      ...{ records: new Map(), settlements: new Map(), moves: new MoneyMoves(currency), at: now() },
-      ...{ earnings: [], faults: [] },
-    };
+    const records = new Map<string, EscrowRecord>();
+    const [earnings, faults]: [Earning[], NewFault[]] = [[], []];
+    const moves = new MoneyMoves(currency);
+    const at = now();
     const paid = [...new Set([...payments.judged.keys(), ...payments.cancelled.keys()])].filter(
       ({ job }) => jobs.get(job).payment !== null,
     );
     const waited = waits.filter(({ job }) => jobs.get(job).payment !== null);
-    if (paid.length === 0 && waited.length === 0) return decided;
-    const { records, moves, earnings, faults, at } = decided;
+    if (paid.length === 0 && waited.length === 0) {
+      return { records, settlements: new Map(), moves, earnings, faults, at };
+    }
     const named = [...paid, ...waited].map(({ job }) => job);
     const escrows = await lockEscrows(writer, [...new Set([...counts.keys(), ...entries.keys(), ...named])]);
     for (const job of named) {
@@ -155,9 +157,8 @@ export class Settlement {
     // Others have one result, which is accepted once.
     const several = paid.filter(({ job }) => jobs.get(job).verification !== null);
     const settlements = await loadSettlements(writer, several);
-    decided.settlements = settlements;
     const trusted = await readTrusted(writer, paid.filter(({ job }) => isMetered(jobs, job)).flatMap(nodesOf(rows)));
-    this.#noteWaits(decided, waited);
+    this.#noteWaits({ records, at }, waited);
     for (const task of paid) {
       const job = jobs.get(task.job);
       const record = records.get(task.job);
@@ -180,7 +181,7 @@ export class Settlement {
       earnings.push(...earningsOf(task, step.leases, { attempts, verdicts, terms: (job.payment as Escrow).terms }));
       faults.push(...faultsOfTask(task, job, { verdicts, settlement: settlements.get(task), now: at }));
     }
-    return decided;
+    return { records, settlements, moves, earnings, faults, at };
   }
 
   /** Carries out what was decided, and counts further waits, of jobs whose rows are locked. */
@@ -203,7 +204,7 @@ export class Settlement {
     if (held !== null) await stake.tell(held, sequence);
   }
 
-  #noteWaits({ records, at }: DecidedSettlement, waits: readonly LeaseWait[]): void {
+  #noteWaits({ records, at }: Pick<DecidedSettlement, 'records' | 'at'>, waits: readonly LeaseWait[]): void {
     for (const { job, since, count } of waits) {
       const record = records.get(job);
       const { terms } = this.#dependencies.jobs.get(job).payment as Escrow;
