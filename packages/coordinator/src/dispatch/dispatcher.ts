@@ -13,7 +13,7 @@ import { type AttemptName, attemptKey, FogError } from '@fog/contract';
 import type { Bus, Hint } from '../bus.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import type { Settlement } from '../settlement/settlement.ts';
-import { allOf } from '../store/bulk.ts';
+import { allOf, beside } from '../store/bulk.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { insertLeases } from '../store/lease-rows.ts';
 import { waitingTasks } from '../store/spot-rows.ts';
@@ -56,7 +56,7 @@ export interface DispatcherDependencies extends Queueing {
   logLimitBytes: number;
   listening: Pick<Listening, 'since'>;
   /** Null where nobody pays. */
-  settlement: Pick<Settlement, 'decide' | 'settle'> | null;
+  settlement: Pick<Settlement, 'settle'> | null;
   now: () => number;
   random: () => number;
   /** Values of a submitter's secrets. Throws `not-found` for a name that is gone. */
@@ -269,17 +269,16 @@ export class Dispatcher {
     const given = claims.leases.map(({ session, ...lease }) => {
       return { ...lease, node: session.nodeId, payee: session.identity.owner };
     });
-    const { settlement } = this.#dependencies;
-    // In this order: what is paid is decided while PostgreSQL stores the leases.
-    const [decided, , streams] = await allOf([
-      settlement?.decide(writer, turn, claims.waits) ?? Promise.resolve(null),
-      insertLeases(writer, given, at),
-      saveJobs(writer, turn.counts, turn.entries, at),
-    ]);
-    const expired = await expiredWaits(writer, turn, live, { jobs, classes, sessions: this.sessions, now: at });
-    const rooms = await roomsForMoves(writer, classes, turn);
     // The ledger comes last: whoever holds it keeps all others from it until the commit.
-    if (decided !== null) await settlement?.settle(writer, decided, expired);
+    const { streams, expired, rooms } = await beside(
+      async (stored) => this.#dependencies.settlement?.settle(writer, turn, claims.waits, stored),
+      async () => {
+        const { counts, entries } = turn;
+        const [, streams] = await allOf([insertLeases(writer, given, at), saveJobs(writer, counts, entries, at)]);
+        const expired = await expiredWaits(writer, turn, live, { jobs, classes, sessions: this.sessions, now: at });
+        return { streams, expired, rooms: await roomsForMoves(writer, classes, turn) };
+      },
+    );
     return { turn, at, live, heard, hellos, claims, expired, streams, verdicts, rooms };
   }
 

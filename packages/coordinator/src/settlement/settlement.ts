@@ -17,7 +17,6 @@ import {
   NOTHING_PAID,
   noteWaits,
   openEscrow,
-  type TaskSettlement,
   writeRecord,
   writeTerms,
 } from '@fog/economy/escrow';
@@ -70,18 +69,6 @@ export interface PreparedPayment {
   carryOut(): Promise<unknown>;
 }
 
-/** What a turn pays, before anything of it is written. */
-export interface DecidedSettlement {
-  /** Of the jobs that are named; their rows are locked. */
-  records: Map<string, EscrowRecord>;
-  settlements: Map<TurnTask, TaskSettlement>;
-  moves: MoneyMoves;
-  earnings: Earning[];
-  faults: NewFault[];
-  /** When. */
-  at: number;
-}
-
 export class Settlement {
   readonly #dependencies: SettlementDependencies;
 
@@ -127,38 +114,32 @@ export class Settlement {
   }
 
   /**
-   * Decides what a turn pays for what it has accepted and for what ran when its job was cancelled, and counts how long tasks
-   * waited for their first node. Its tasks are saved; the rows of its jobs are locked here, in the order of their ids, if
-   * they are not yet. Nothing is written: PostgreSQL is at work on other statements of the turn meanwhile.
+   * Pays for what a turn has accepted and for what ran when its job was cancelled, and counts how long tasks waited for
+   * their first node. Its tasks are saved; the rows of its jobs are locked here, as they are when they are saved. What it
+   * pays is decided while PostgreSQL stores the rest of the turn; nothing is written before that is `stored`, and what has
+   * expired meanwhile is known.
    */
-  async decide(
+  async settle(
     writer: Writer,
     { payments, rows, counts, entries }: Pick<Turn, 'payments' | 'rows' | 'counts' | 'entries'>,
     waits: readonly LeaseWait[],
-  ): Promise<DecidedSettlement> {
-    const { jobs, currency, now } = this.#dependencies;
-    const records = new Map<string, EscrowRecord>();
-    const [earnings, faults]: [Earning[], NewFault[]] = [[], []];
-    const moves = new MoneyMoves(currency);
-    const at = now();
+    stored: Promise<{ expired: readonly LeaseWait[] }>,
+  ): Promise<void> {
+    const { jobs, ledger, currency, stake, now } = this.#dependencies;
     const paid = [...new Set([...payments.judged.keys(), ...payments.cancelled.keys()])].filter(
       ({ job }) => jobs.get(job).payment !== null,
     );
     const waited = waits.filter(({ job }) => jobs.get(job).payment !== null);
-    if (paid.length === 0 && waited.length === 0) {
-      return { records, settlements: new Map(), moves, earnings, faults, at };
-    }
-    const named = [...paid, ...waited].map(({ job }) => job);
-    const escrows = await lockEscrows(writer, [...new Set([...counts.keys(), ...entries.keys(), ...named])]);
-    for (const job of named) {
-      const record = escrows.get(job);
-      if (record !== undefined) records.set(job, record);
-    }
+    const named = new Set([...paid, ...waited].map(({ job }) => job));
+    const records = await lockEscrows(writer, named, [...counts.keys(), ...entries.keys()]);
     // Others have one result, which is accepted once.
     const several = paid.filter(({ job }) => jobs.get(job).verification !== null);
     const settlements = await loadSettlements(writer, several);
     const trusted = await readTrusted(writer, paid.filter(({ job }) => isMetered(jobs, job)).flatMap(nodesOf(rows)));
-    this.#noteWaits({ records, at }, waited);
+    const at = now();
+    const moves = new MoneyMoves(currency);
+    const earnings: Earning[] = [];
+    const faults: NewFault[] = [];
     for (const task of paid) {
       const job = jobs.get(task.job);
       const record = records.get(task.job);
@@ -181,18 +162,16 @@ export class Settlement {
       earnings.push(...earningsOf(task, step.leases, { attempts, verdicts, terms: (job.payment as Escrow).terms }));
       faults.push(...faultsOfTask(task, job, { verdicts, settlement: settlements.get(task), now: at }));
     }
-    return { records, settlements, moves, earnings, faults, at };
-  }
-
-  /** Carries out what was decided, and counts further waits, of jobs whose rows are locked. */
-  async settle(writer: Writer, decided: DecidedSettlement, waits: readonly LeaseWait[]): Promise<void> {
-    const { jobs, ledger, stake } = this.#dependencies;
-    const { records, settlements, moves, earnings, faults, at } = decided;
-    const waited = waits.filter(({ job }) => jobs.get(job).payment !== null);
-    const others = waited.map(({ job }) => job).filter((job) => !records.has(job));
-    for (const [job, record] of await loadEscrows(writer, [...new Set(others)])) records.set(job, record);
-    this.#noteWaits(decided, waited);
-    if (records.size === 0) return;
+    const late = (await stored).expired.filter(({ job }) => jobs.get(job).payment !== null);
+    if (named.size === 0 && late.length === 0) return;
+    const others = new Set(late.map(({ job }) => job)).difference(named);
+    for (const [job, record] of await loadEscrows(writer, [...others])) records.set(job, record);
+    for (const { job, since, count } of [...waited, ...late]) {
+      const record = records.get(job);
+      const { terms } = jobs.get(job).payment as Escrow;
+      if (record === undefined) continue;
+      records.set(job, noteWaits(record, terms, { waitMilliseconds: Math.max(0, at - since), tasks: count }));
+    }
     const held = await holdBack(stake, earnings, { writer, moves, now: at });
     // PostgreSQL works on the records while the ledger's first statements are written: the rows of the jobs are locked.
     const [, , , sequence] = await allOf([
@@ -202,15 +181,6 @@ export class Settlement {
       moves.carryOut(writer, ledger, at),
     ]);
     if (held !== null) await stake.tell(held, sequence);
-  }
-
-  #noteWaits({ records, at }: Pick<DecidedSettlement, 'records' | 'at'>, waits: readonly LeaseWait[]): void {
-    for (const { job, since, count } of waits) {
-      const record = records.get(job);
-      const { terms } = this.#dependencies.jobs.get(job).payment as Escrow;
-      if (record === undefined) continue;
-      records.set(job, noteWaits(record, terms, { waitMilliseconds: Math.max(0, at - since), tasks: count }));
-    }
   }
 
   /** Gives back what is left of jobs that have ended. Answers how many; there may be more. */

@@ -40,14 +40,21 @@ const LOCK_ESCROWS: BulkStatement = {
   lock: 'FOR UPDATE OF t',
 };
 
-/** The same, and locks the rows of all these jobs, in the order of their ids. */
-export async function lockEscrows(writer: Writer, jobs: readonly string[]): Promise<Map<string, EscrowRecord>> {
+/** The same; locks the rows of these and of other jobs, in the order of their ids. Without any it locks nothing. */
+export async function lockEscrows(
+  writer: Writer,
+  jobs: ReadonlySet<string>,
+  others: readonly string[],
+): Promise<Map<string, EscrowRecord>> {
+  if (jobs.size === 0) return new Map();
   const rows = await runBulk<{ id: string; escrow: string | null }>(
     writer,
     LOCK_ESCROWS,
-    jobs.map((id) => [id]),
+    Array.from(new Set([...jobs, ...others]), (id) => [id]),
   );
-  return new Map(rows.flatMap(({ id, escrow }) => (escrow === null ? [] : [[id, readRecord(escrow)]])));
+  return new Map(
+    rows.flatMap(({ id, escrow }) => (escrow === null || !jobs.has(id) ? [] : [[id, readRecord(escrow)]])),
+  );
 }
 
 const READ_TRUSTED: BulkStatement = {
