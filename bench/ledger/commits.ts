@@ -9,13 +9,20 @@ interface Load {
   transfersPerSecond: number;
 }
 
-/** What commits are timed under, the first of them for the headline: batches at random moments (exponential pauses), whether answers have come or not. */
+/** What commits are timed under, the first of them for the headline: batches at random moments (exponential pauses), whether answers have come or not. A little more than 300,000, so that chance leaves at least as many. */
 const LOADS: readonly Load[] = [
-  { batch: 100, transfersPerSecond: 100_000 },
-  { batch: 1000, transfersPerSecond: 100_000 },
-  { batch: 8190, transfersPerSecond: 300_000 },
+  { batch: 100, transfersPerSecond: 310_000 },
+  { batch: 1000, transfersPerSecond: 310_000 },
+  { batch: 8190, transfersPerSecond: 310_000 },
   { batch: 1, transfersPerSecond: 2000 },
 ];
+
+interface CommitFigures {
+  /** As they were sent and answered. */
+  transfersPerSecond: number;
+  p50: number;
+  p99: number;
+}
 
 const PROGRAM = join(import.meta.dirname, 'commit-process.ts');
 /**
@@ -25,14 +32,14 @@ const PROGRAM = join(import.meta.dirname, 'commit-process.ts');
 const NODE_ARGUMENTS = ['--initial-old-space-size=512', '--min-semi-space-size=32'];
 
 export async function measureCommits(context: BenchmarkContext, folder: string, seconds: number) {
-  const figures: Record<string, { p99: number }> = {};
+  const figures: Record<string, CommitFigures> = {};
   for (const { batch, transfersPerSecond } of LOADS) {
     const given = [join(folder, `load-${batch}`), batch, transfersPerSecond, seconds].map(String);
     const { stdout } = await promisify(execFile)(process.execPath, [...NODE_ARGUMENTS, PROGRAM, ...given]);
     const name = `batches${batch}`;
-    figures[name] = JSON.parse(stdout) as { p99: number };
+    figures[name] = JSON.parse(stdout) as CommitFigures;
     context.progress(`commits of ${batch} at ${transfersPerSecond}/s: ${stdout} ms`);
   }
   const [stated] = Object.values(figures);
-  return { p99: stated?.p99, ...figures };
+  return { p99: stated?.p99, transfersPerSecond: stated?.transfersPerSecond, ...figures };
 }

@@ -5,7 +5,7 @@ import { reasonOf } from '../peers.ts';
 import { startPostgres } from '../postgres.ts';
 import { median, rounded } from '../statistics.ts';
 
-const RUNS = 3;
+const RUNS = 5;
 
 export interface DispatchShare {
   /** Of the throughput without paying, 0 to 1; null where the database is unavailable. */

@@ -41,7 +41,7 @@ export async function measureDurable(context: BenchmarkContext, { transfers, sec
 }
 
 async function writeHistory(context: BenchmarkContext, path: string, transfers: number) {
-  const { log, batches, end } = await openLedger(path, { snapshots: 1, wholeLog: true });
+  const { log, batches, end } = await openLedger(path, { retention: { snapshots: 1, wholeLog: true } });
   const wanted = Math.ceil(transfers / BATCH_EVENTS);
   let seconds = 0;
   let snapshot: Promise<unknown> | null = null;

@@ -15,8 +15,8 @@ const FUNDS = 1n << 60n;
 const SEED = 1;
 
 /** An empty ledger; by name for the thread that makes snapshots. */
-export function createLedgerMachine(): LedgerMachine {
-  return new LedgerMachine({ accounts: ACCOUNTS + 1, transfers: 1 << 20 });
+export function createLedgerMachine(transfers = 1 << 20): LedgerMachine {
+  return new LedgerMachine({ accounts: ACCOUNTS + 1, transfers });
 }
 
 export class LoggedBatches {

@@ -2,12 +2,18 @@
 import { MachineLog, openFolder, type Retention, snapshotThread } from '@fog/economy/ledger/log';
 import { assertCreated, createLedgerMachine, LoggedBatches } from './logged-batches.ts';
 
-export async function openLedger(path: string, retention: Retention) {
+export interface LedgerOpening {
+  retention: Retention;
+  /** For so many there is room from the beginning. */
+  transfers?: number;
+}
+
+export async function openLedger(path: string, { retention, transfers }: LedgerOpening) {
   const storage = openFolder(path);
   const log = await MachineLog.open({
     storage,
     retention,
-    createMachine: createLedgerMachine,
+    createMachine: () => createLedgerMachine(transfers),
     now: () => BigInt(Date.now()) * 1_000_000n,
     makeSnapshot: snapshotThread({
       folder: path,

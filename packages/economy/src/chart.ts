@@ -86,21 +86,31 @@ export function accountId(currency: Currency, kind: AccountKind, name = ''): big
   return kept(known, name, () => BigInt(`0x${hashOf(wholeOf(['account', currency, kind, name])).slice(0, ID_DIGITS)}`));
 }
 
-/** Hexadecimal digits of an id, and of those the ones that its family decides alone. */
+/** Hexadecimal digits of an id, of those the ones that its family decides alone, and those that a payout's task does. */
 const ID_DIGITS = 32;
-/** The 96 other bits keep two transfers from having one id. */
 const FAMILY_DIGITS = 8;
+const TASK_DIGITS = 6;
 
 /**
  * The id of a transfer, 128 bits: the same cause always gives the same, so that it cannot be made twice. The first part
  * of the cause, such as the job, is its family: their ids begin alike, so that what is settled together lies together in
- * an index of ids. Where it does not, a million transfers later each is a page of the disk to write.
+ * an index of ids. Where it does not, a million transfers later each is a page of the disk to write. Of a payout the
+ * second part is the partition, which comes next: tasks are settled about in their order, so that a batch writes a few
+ * pages of the index, and not all those of a large job. The 96 or 72 other bits are a hash of the whole cause, and keep two
+ * transfers from having one id.
  */
 export function transferId(kind: TransferKind, ...cause: readonly (string | number)[]): bigint {
   const [first, ...others] = cause;
   const family = first === undefined ? familyOf([]) : kept(families, String(first), () => familyOf([first]));
   const own = hashOf(`8:transfer;${kind.length}:${kind};${family.whole}${wholeOf(others)}`);
-  return BigInt(`0x${family.digits}${own.slice(0, ID_DIGITS - FAMILY_DIGITS)}`);
+  const place = kind === 'payout' ? taskDigits(others[0]) : '';
+  return BigInt(`0x${family.digits}${place}${own.slice(0, ID_DIGITS - FAMILY_DIGITS - place.length)}`);
+}
+
+/** Beyond 16 million partitions they begin anew; what is no partition has none. */
+function taskDigits(partition: string | number | undefined): string {
+  if (typeof partition !== 'number' || !Number.isSafeInteger(partition) || partition < 0) return '';
+  return (partition % 16 ** TASK_DIGITS).toString(16).padStart(TASK_DIGITS, '0');
 }
 
 interface Family {

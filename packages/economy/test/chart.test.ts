@@ -17,6 +17,19 @@ test('the same cause gives the same id, another one another', () => {
   assert.equal(new Set(ids).size, ids.length);
 });
 
+test('payouts of a job lie in the order of its tasks, beside its other transfers, and no two are one', () => {
+  const tasks = [0, 1, 2, 255, 256, 99_999, 2 ** 24 - 1];
+  const ids = tasks.map((partition) => transferId('payout', 'j1', partition, 1));
+  assert.deepEqual(
+    ids,
+    ids.toSorted((a, b) => (a < b ? -1 : 1)),
+  );
+  const family = (id: bigint) => id >> 96n;
+  assert.ok(ids.every((id) => family(id) === family(transferId('cover', 'j1', 1))));
+  const others = [transferId('payout', 'j1', 2 ** 24, 1), transferId('payout', 'j1', 0, 2), transferId('payout', 'j1')];
+  assert.equal(new Set([...ids, ...others]).size, ids.length + others.length);
+});
+
 test('property: ids tell apart where one part of a cause ends and the next begins', () => {
   fc.assert(
     fc.property(fc.array(fc.string()), fc.array(fc.string()), (left, right) => {

@@ -15,7 +15,7 @@ import { DISPATCH_LIMITS } from '../limits.ts';
 import { lockPayers } from '../settlement/oversight.ts';
 import type { Settlement } from '../settlement/settlement.ts';
 import { valuesAtRisk } from '../settlement/turn-settlement.ts';
-import { allOf } from '../store/bulk.ts';
+import { allOf, beside } from '../store/bulk.ts';
 import type { Database, Writer } from '../store/database.ts';
 import { insertLeases } from '../store/lease-rows.ts';
 import { waitingTasks } from '../store/spot-rows.ts';
@@ -273,11 +273,16 @@ export class Dispatcher {
       return { ...lease, node: session.nodeId, payee: session.identity.owner };
     });
     lockPayers(turn, jobs);
-    const [, streams] = await allOf([insertLeases(writer, given, at), saveJobs(writer, turn.counts, turn.entries, at)]);
-    const expired = await expiredWaits(writer, turn, live, { jobs, classes, sessions: this.sessions, now: at });
-    const rooms = await roomsForMoves(writer, classes, turn);
     // The ledger comes last: whoever holds it keeps all others from it until the commit.
-    await this.#dependencies.settlement?.settle(writer, turn, [...claims.waits, ...expired]);
+    const { streams, expired, rooms } = await beside(
+      async (stored) => this.#dependencies.settlement?.settle(writer, turn, { leased: claims.waits, stored }),
+      async () => {
+        const { counts, entries } = turn;
+        const [, streams] = await allOf([insertLeases(writer, given, at), saveJobs(writer, counts, entries, at)]);
+        const expired = await expiredWaits(writer, turn, live, { jobs, classes, sessions: this.sessions, now: at });
+        return { streams, expired, rooms: await roomsForMoves(writer, classes, turn) };
+      },
+    );
     return { turn, at, live, heard, hellos, claims, expired, streams, verdicts, rooms };
   }
 

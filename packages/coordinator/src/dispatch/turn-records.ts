@@ -45,6 +45,8 @@ export interface TurnAttempt extends AttemptName {
   endedAt: number | null;
   /** JSON of OutcomeRecord. */
   outcome: string | null;
+  /** What the outcome says it has used, where this turn was told of it. */
+  used?: Usage;
   progress: string | null;
   /** JSON of HealthReport. */
   health: string | null;

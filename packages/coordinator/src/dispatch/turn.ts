@@ -267,6 +267,7 @@ export class Turn {
     const began = Math.round(this.#context.now - outcome.usage.wallMilliseconds);
     attempt.startedAt = Math.min(attempt.startedAt ?? began, began);
     attempt.outcome = outcomeText(outcome);
+    attempt.used = outcome.usage;
     for (const { digest } of outcome.outputs ?? []) this.blobs.push({ job: attempt.job, digest });
   }
 

@@ -33,6 +33,8 @@ const NANOSECONDS_PER_SECOND = 1_000_000_000n;
 const ROOM = { accounts: 1024, transfers: 2048 };
 /** The word of a transfer that holds both; without flags it neither is pending nor resolves one that is. */
 const CODE_AND_FLAGS = 29;
+const TRANSFER_BYTES = ID_BYTES + BODY_BYTES.transfer;
+const TRANSFERS_IN_A_PIECE = 64;
 
 export class LoadedPart {
   readonly ledger = new Ledger(ROOM);
@@ -82,11 +84,12 @@ export class LoadedPart {
       else sequences.push(sequence);
     };
     const transfers: BulkValue[][] = [];
+    const bytes = new TransferBytes();
     const changes = this.ledger.visitChanges((words, place, debit, credit) => {
       sequence += 1;
       touch(debit);
       touch(credit);
-      transfers.push(transferRow(sequence, words, place));
+      transfers.push(transferRow(sequence, words, place, bytes.next()));
     });
     const accounts = opened.map(({ id, flags = 0 }): BulkValue[] => {
       const place = present(this.#places.get(id));
@@ -155,11 +158,34 @@ export function searchedColumns(transfer: Transfer): { pendingId: Buffer | null;
   };
 }
 
+interface Place {
+  buffer: ArrayBuffer;
+  view: DataView;
+  offset: number;
+}
+
+/** Room for ids and bodies of transfers, many in one piece of memory. */
+class TransferBytes {
+  #place: Place | null = null;
+
+  next(): Place {
+    const known = this.#place;
+    const offset = known === null ? 0 : known.offset + TRANSFER_BYTES;
+    if (known !== null && offset < known.buffer.byteLength) {
+      known.offset = offset;
+      return known;
+    }
+    const buffer = new ArrayBuffer(TRANSFERS_IN_A_PIECE * TRANSFER_BYTES);
+    this.#place = { buffer, view: new DataView(buffer), offset: 0 };
+    return this.#place;
+  }
+}
+
 /** The transfer lies at `at` of the state machine's words. */
-function transferRow(sequence: number, words: Uint32Array, at: number): BulkValue[] {
-  const bytes = Buffer.allocUnsafe(ID_BYTES + BODY_BYTES.transfer);
-  writeTransfer(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, words, at);
-  const [id, body] = [bytes.subarray(0, ID_BYTES), bytes.subarray(ID_BYTES)];
+function transferRow(sequence: number, words: Uint32Array, at: number, { buffer, view, offset }: Place): BulkValue[] {
+  writeTransfer(view, offset, words, at);
+  const id = new Uint8Array(buffer, offset, ID_BYTES);
+  const body = new Uint8Array(buffer, offset + ID_BYTES, BODY_BYTES.transfer);
   if ((words[at + CODE_AND_FLAGS] as number) >>> 16 === 0) return [sequence, id, body, null, null];
   const { pendingId, expiresAt } = searchedColumns(readTransfer(readId(id), body));
   return [sequence, id, body, pendingId, expiresAt];

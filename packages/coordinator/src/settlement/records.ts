@@ -55,13 +55,33 @@ export const ID_BYTES = 16;
 /** Of an account: what transfers change. */
 export type Counters = Pick<Account, 'debitsPending' | 'debitsPosted' | 'creditsPending' | 'creditsPosted'>;
 
-export function recordBytes({ kind, sequence, id, body }: LedgerRecord): Buffer {
-  const bytes = Buffer.allocUnsafe(RECORD_HEAD_BYTES + body.length);
-  bytes[0] = RECORD_KINDS[kind];
-  bytes.writeBigUInt64BE(BigInt(sequence), 1);
-  bytes.set(id, 9);
-  bytes.set(body, RECORD_HEAD_BYTES);
+/** How long a record is as it is hashed. */
+export function recordLength({ body }: Pick<LedgerRecord, 'body'>): number {
+  return RECORD_HEAD_BYTES + body.length;
+}
+
+/** Writes a record as it is hashed; `into` has room for it at `offset`. Answers where it ends. */
+export function writeRecord(into: Uint8Array, offset: number, { kind, sequence, id, body }: LedgerRecord): number {
+  into[offset] = RECORD_KINDS[kind];
+  writeNumber(into, offset + 1, sequence);
+  into.set(id, offset + 9);
+  into.set(body, offset + RECORD_HEAD_BYTES);
+  return offset + RECORD_HEAD_BYTES + body.length;
+}
+
+export function recordBytes(record: LedgerRecord): Uint8Array {
+  const bytes = new Uint8Array(recordLength(record));
+  writeRecord(bytes, 0, record);
   return bytes;
+}
+
+/** 8 bytes of a whole number, without a bigint on the way. */
+function writeNumber(into: Uint8Array, offset: number, value: number): void {
+  const high = Math.floor(value / 2 ** 32);
+  for (let byte = 0; byte < 4; byte += 1) {
+    into[offset + byte] = high >>> (24 - 8 * byte);
+    into[offset + 4 + byte] = value >>> (24 - 8 * byte);
+  }
 }
 
 const LOW_64 = (1n << 64n) - 1n;

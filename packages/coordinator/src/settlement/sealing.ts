@@ -13,7 +13,8 @@ import { LEDGER_HOME_LIMITS } from '../limits.ts';
 import { type BulkStatement, type BulkValue, runBulk } from '../store/bulk.ts';
 import type { Database, Reader, Writer } from '../store/database.ts';
 import { NO_HASH, sealOf } from './chain.ts';
-import { readBatches, readRecords, type StoredBatch, type StoredRecord } from './journal.ts';
+import { readBatches, readHashed, type StoredBatch } from './journal.ts';
+import type { LedgerRecord } from './records.ts';
 
 export interface SealerDependencies {
   database: Pick<Database, 'engine' | 'read' | 'write'>;
@@ -64,7 +65,7 @@ export class Sealer {
       return { sealed: 0, isMore: false };
     const chosen = firstRows(batches);
     const isMore = chosen.length < batches.length || batches.length === BATCHES_PER_PASS;
-    const records = await readRecords(database.read, chosen[0]?.first ?? 0, chosen.at(-1)?.last ?? 0);
+    const records = await readHashed(database.read, chosen);
     const sealedAt = now();
     const rows = sealRows(last, chosen, { records, sealedAt });
     return database.write(async (writer) => {
@@ -111,7 +112,7 @@ function firstRows(batches: readonly StoredBatch[]): StoredBatch[] {
 function sealRows(
   { batch, hash }: LastSeal,
   batches: readonly StoredBatch[],
-  { records, sealedAt }: { records: readonly StoredRecord[]; sealedAt: number },
+  { records, sealedAt }: { records: readonly LedgerRecord[]; sealedAt: number },
 ): BulkValue[][] {
   const rows: BulkValue[][] = [];
   let previous: Uint8Array = hash;
@@ -131,7 +132,7 @@ function sealRows(
 }
 
 /** What is not whole is not sealed: a seal would vouch for it. */
-function assertWhole(header: StoredBatch, number: number, records: readonly StoredRecord[]): void {
+function assertWhole(header: StoredBatch, number: number, records: readonly LedgerRecord[]): void {
   const isWhole = header.number === number && records.every(({ sequence }, index) => sequence === header.first + index);
   if (isWhole && records.length === header.last - header.first + 1) return;
   throw new FogError('internal', `batch ${number} of the ledger is not whole, and is not sealed`, {

@@ -46,6 +46,7 @@ export function settleTurnTask(
       : [judgedResult(escrow, job, attempt, { verdict, trusted })];
   });
   const step = settleTask(escrow, record, settlement, { partition, results });
+  if (cancelled.length === 0) return step;
   const leases = cancelled.filter(isPriced).map((attempt) => cancelledLease(escrow, job, attempt, now));
   if (leases.length === 0) return step;
   const after = settleCancelled(escrow, step.record, step.settlement, { partition, leases });
@@ -99,8 +100,8 @@ export function judgedResult(
   attempt: PricedAttempt,
   { verdict, trusted }: { verdict: ResultVerdict; trusted: ReadonlySet<string> },
 ): JudgedResult {
-  const { fence, node, price, payee, outcome } = attempt;
-  const { usage } = JSON.parse(outcome ?? '{}') as OutcomeRecord;
+  const { fence, node, price, payee, outcome, used } = attempt;
+  const usage = used ?? (JSON.parse(outcome ?? '{}') as OutcomeRecord).usage;
   return {
     fence,
     provider: payee,

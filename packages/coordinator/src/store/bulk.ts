@@ -141,3 +141,21 @@ export async function allOf<Results extends readonly Promise<unknown>[]>(
   for (const outcome of settled) if (outcome.status === 'rejected') throw outcome.reason;
   return settled.map((outcome) => (outcome as PromiseFulfilledResult<unknown>).value) as never;
 }
+
+/**
+ * Hands over the statements of two, one beside the other: `first` begins, and waits for what `second` answers where it
+ * needs it. Both have ended when it returns or throws.
+ */
+export async function beside<Answer>(
+  first: (answer: Promise<Answer>) => Promise<unknown>,
+  second: () => Promise<Answer>,
+): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  // It may never come to where it waits.
+  promise.catch(() => undefined);
+  const began = first(promise);
+  const answered = second();
+  answered.then(resolve, reject);
+  const [answer] = await allOf([answered, began]);
+  return answer;
+}

@@ -34,6 +34,29 @@ export async function loadEscrows(writer: Writer, jobs: readonly string[]): Prom
   return new Map(rows.map(({ id, escrow }) => [id, readRecord(escrow)]));
 }
 
+const LOCK_ESCROWS: BulkStatement = {
+  text: 'SELECT t.id, t.escrow FROM ROWS AS k CROSS JOIN jobs t WHERE t.id = k.id ORDER BY t.id',
+  columns: { id: 'text' },
+  lock: 'FOR UPDATE OF t',
+};
+
+/** The same; locks the rows of these and of other jobs, in the order of their ids. Without any it locks nothing. */
+export async function lockEscrows(
+  writer: Writer,
+  jobs: ReadonlySet<string>,
+  others: readonly string[],
+): Promise<Map<string, EscrowRecord>> {
+  if (jobs.size === 0) return new Map();
+  const rows = await runBulk<{ id: string; escrow: string | null }>(
+    writer,
+    LOCK_ESCROWS,
+    Array.from(new Set([...jobs, ...others]), (id) => [id]),
+  );
+  return new Map(
+    rows.flatMap(({ id, escrow }) => (escrow === null || !jobs.has(id) ? [] : [[id, readRecord(escrow)]])),
+  );
+}
+
 const READ_TRUSTED: BulkStatement = {
   text: 'SELECT n.id FROM ROWS AS k CROSS JOIN nodes n WHERE n.id = k.id AND n.trusted = 1',
   columns: { id: 'text' },

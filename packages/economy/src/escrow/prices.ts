@@ -55,25 +55,39 @@ export function leasePrice(expectedMicroFog: number, perPetaFuel: bigint | null,
 export function assertPriced({ fence, price, fuel, costMicroFog }: PricedResult, { maximumPrice }: Terms): void {
   const { priceMicroFog, fuel: mostFuel } = ESCROW_LIMITS;
   assertNumber(fence, { least: 1, what: 'a fence' });
-  assertAmount(price.quote, { most: maximumPrice, what: `the quote of fence ${fence}` });
+  assertAmount(price.quote, { most: maximumPrice, what: 'the quote of a result' });
   const { perPetaFuel } = price;
   if (perPetaFuel !== null) assertAmount(perPetaFuel, { most: priceMicroFog, what: 'the price of fuel' });
-  if (fuel !== null) assertAmount(fuel, { most: mostFuel, what: `the fuel of fence ${fence}` });
-  if (costMicroFog !== null) assertAmount(costMicroFog, { what: `the cost of fence ${fence}` });
+  if (fuel !== null) assertAmount(fuel, { most: mostFuel, what: 'the fuel of a result' });
+  if (costMicroFog !== null) assertAmount(costMicroFog, { what: 'the cost of a result' });
 }
 
 /** The price of each of the results of one task that count, in the order that they came in. */
 export function pricesOf(results: readonly PricedResult[], buyer: string, terms: Terms): bigint[] {
+  const [only] = results;
+  if (only !== undefined && results.length === 1) return [priceOfOnly(only, buyer, terms)];
   const strangers = results.filter(({ provider }) => provider !== buyer);
   const fuel = terms.meter === 'fuel' ? agreedFuel(strangers) : null;
   const reports = strangers.map(({ price, costMicroFog }) => costMicroFog ?? price.quote);
   const lowest = reports.reduce<bigint | null>((least, report) => smaller(report, least), null);
-  return results.map(({ price }) => {
-    const { quote, perPetaFuel } = price;
-    // Rounded up for the provider: what costs less than a micro-FOG is not free, or work would be cut into such pieces.
-    if (fuel !== null && perPetaFuel !== null) return smaller((fuel * perPetaFuel + PETA - 1n) / PETA, quote);
-    return terms.priceRule === 'quote' ? quote : smaller(quote, lowest);
-  });
+  return results.map(({ price }) => priceOf(price, terms, { fuel, lowest }));
+}
+
+/** The same of a task's only result, which most tasks have. */
+function priceOfOnly(result: PricedResult, buyer: string, terms: Terms): bigint {
+  const isStrange = result.provider !== buyer;
+  const fuel = isStrange && terms.meter === 'fuel' && result.isTrusted ? result.fuel : null;
+  return priceOf(result.price, terms, { fuel, lowest: isStrange ? result.costMicroFog : null });
+}
+
+function priceOf(
+  { quote, perPetaFuel }: LeasePrice,
+  { priceRule }: Terms,
+  { fuel, lowest }: { fuel: bigint | null; lowest: bigint | null },
+): bigint {
+  // Rounded up for the provider: what costs less than a micro-FOG is not free, or work would be cut into such pieces.
+  if (fuel !== null && perPetaFuel !== null) return smaller((fuel * perPetaFuel + PETA - 1n) / PETA, quote);
+  return priceRule === 'quote' ? quote : smaller(quote, lowest);
 }
 
 function agreedFuel(results: readonly PricedResult[]): bigint | null {

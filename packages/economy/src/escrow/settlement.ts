@@ -10,14 +10,14 @@
  * payout is made of (job, partition, fence): a result that is told twice is paid once.
  */
 import { portionOf } from '../amounts.ts';
-import { type Currency, transferId } from '../chart.ts';
+import { accountId, CURRENCIES, type Currency, TRANSFER_CODES, transferId } from '../chart.ts';
 import { assertList, assertName, assertNumber } from './checks.ts';
 import type { EscrowStep } from './escrow.ts';
 import { ESCROW_LIMITS } from './limits.ts';
 import { assertPriced, dividePrice, type LeasePrice, type PricedResult, pricesOf } from './prices.ts';
 import { chargedFor, type Escrow, type EscrowRecord, spendable, type TaskSettlement } from './records.ts';
 import { coverOfTask } from './terms.ts';
-import { type EscrowTransfer, escrowOf, transferOf, walletOf } from './transfers.ts';
+import type { EscrowTransfer } from './transfers.ts';
 
 /** What verification says of a result; `alone` also where nothing is verified. */
 export const RESULT_VERDICTS = ['valid', 'alone', 'cleared', 'invalid', 'withheld', 'inconclusive'] as const;
@@ -95,7 +95,7 @@ export function settleTask(
   // Most tasks have one result, and are settled without lists of it.
   if (only !== undefined && results.length === 1 && PAID_VERDICTS.includes(only.verdict)) {
     const claim = { fence: only.fence, provider: only.provider, price: pricesOf(results, buyer, terms)[0] ?? 0n };
-    return payAll(escrow, { record, settlement, transfers: [], leases: [] }, partition, [claim]);
+    return payClaim(escrow, { record, settlement, transfers: [], leases: [] }, partition, claim);
   }
   const sorted = results.toSorted((a, b) => a.fence - b.fence);
   const refused = new Set(sorted.filter(({ verdict }) => !PAID_VERDICTS.includes(verdict)).map(({ fence }) => fence));
@@ -142,14 +142,17 @@ export function settleCancelled(
 }
 
 function payAll(escrow: Escrow, start: SettlementStep, partition: number, claims: readonly Claim[]): SettlementStep {
-  return claims.reduce((step, claim) => {
-    const before = step.settlement.leases.find(({ fence }) => fence === claim.fence);
-    if (before !== undefined) return told(step, { ...before, outcome: 'paid-before' });
-    const outcome = refusal(escrow, step, claim);
-    return outcome === null
-      ? pay(escrow, step, partition, claim)
-      : told(step, { fence: claim.fence, outcome, price: 0n, payout: 0n });
-  }, start);
+  return claims.reduce((step, claim) => payClaim(escrow, step, partition, claim), start);
+}
+
+function payClaim(escrow: Escrow, step: SettlementStep, partition: number, claim: Claim): SettlementStep {
+  const before = step.settlement.leases.find(({ fence }) => fence === claim.fence);
+  if (before !== undefined) return told(step, { ...before, outcome: 'paid-before' });
+  const left = leftFor(escrow.terms, step);
+  const outcome = refusal(escrow, step, claim, left);
+  return outcome === null
+    ? pay(escrow, step, partition, { ...claim, price: claim.price < left ? claim.price : left })
+    : told(step, { fence: claim.fence, outcome, price: 0n, payout: 0n });
 }
 
 /** What else is told of a lease that is told twice says nothing new. */
@@ -158,12 +161,17 @@ function told(step: SettlementStep, lease: SettledLease): SettlementStep {
   return isKnown ? step : { ...step, leases: [...step.leases, lease] };
 }
 
-function refusal({ buyer, terms }: Escrow, step: SettlementStep, { provider, price }: Claim): LeaseOutcome | null {
+function refusal(
+  { buyer, terms }: Escrow,
+  step: SettlementStep,
+  { provider, price }: Claim,
+  left: bigint,
+): LeaseOutcome | null {
   if (terms.currency === null || price === 0n) return 'free';
   if (step.record.phase === 'closed') return 'escrow-closed';
   if (provider === buyer) return 'own-node';
   const isFull = step.settlement.leases.length >= ESCROW_LIMITS.leasesOfTask;
-  return isFull || leftFor(terms, step) === 0n ? 'cover-spent' : null;
+  return isFull || left === 0n ? 'cover-spent' : null;
 }
 
 /** Of the cover of the task; no task lives on that of another. */
@@ -175,16 +183,13 @@ function leftFor(terms: Escrow['terms'], { record, settlement }: SettlementStep)
 
 function pay({ job, terms }: Escrow, step: SettlementStep, partition: number, claim: Claim): SettlementStep {
   const { record, settlement } = step;
-  const { fence, provider } = claim;
-  const left = leftFor(terms, step);
-  const price = claim.price < left ? claim.price : left;
+  const { fence, provider, price } = claim;
   const { payout, retained } = dividePrice(price, terms);
-  const lease = { fence, price, payout };
   return {
     record: { ...record, paid: record.paid + payout, retained: record.retained + retained },
-    settlement: { version: 1, leases: [...settlement.leases, lease] },
+    settlement: { version: 1, leases: [...settlement.leases, { fence, price, payout }] },
     transfers: [...step.transfers, ...payoutOf(terms.currency, { job, partition, fence, provider, price, payout })],
-    leases: [...step.leases, { ...lease, outcome: 'paid' }],
+    leases: [...step.leases, { fence, price, payout, outcome: 'paid' }],
   };
 }
 
@@ -194,13 +199,15 @@ function payoutOf(
 ): EscrowTransfer[] {
   const { job, partition, fence, provider, price, payout } = lease;
   if (currency === null || payout === 0n) return [];
-  const transfer = transferOf(currency, 'payout', {
+  const transfer: EscrowTransfer = {
     id: transferId('payout', job, partition, fence),
-    from: escrowOf(job),
-    to: walletOf(provider),
+    debitAccount: accountId(currency, 'escrow', job),
+    creditAccount: accountId(currency, 'wallet', provider),
     amount: payout,
+    ledger: CURRENCIES[currency],
+    code: TRANSFER_CODES.payout,
     userData128: (BigInt(partition) << 64n) + BigInt(fence),
     userData64: price,
-  });
+  };
   return [transfer];
 }

@@ -60,13 +60,19 @@ export function decodeTransfer(words: Uint32Array, at: number): Transfer {
 
 /** Throws `invalid-request` for what is no whole number from 0 to 2^bits - 1. */
 export function assertWide(value: bigint, bits: 64 | 128, what: string): void {
-  if (typeof value === 'bigint' && value >= 0n && value <= MOST[bits]) return;
-  throw unfitting(value, bits, what);
+  if (!fitsWide(value, bits)) throw unfitting(value, bits, what);
 }
 
 export function assertWord(value: number, bits: 16 | 32, what: string): void {
-  if (Number.isInteger(value) && value >= 0 && value <= MOST[bits]) return;
-  throw unfitting(value, bits, what);
+  if (!fitsWord(value, bits)) throw unfitting(value, bits, what);
+}
+
+function fitsWide(value: bigint, bits: 64 | 128): boolean {
+  return typeof value === 'bigint' && value >= 0n && value <= MOST[bits];
+}
+
+function fitsWord(value: number, bits: 16 | 32): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= MOST[bits];
 }
 
 function unfitting(value: unknown, bits: number, what: string): FogError {
@@ -110,12 +116,12 @@ class FieldWriter {
   }
 
   wide(field: string, offset: number, value: bigint): void {
-    assertWide(value, 128, `${field} of the ${this.#owner}`);
+    if (!fitsWide(value, 128)) throw this.#unfitting(field, value, 128);
     write128(this.#words, this.#at + offset, value);
   }
 
   word(field: string, offset: number, value: number): void {
-    assertWord(value, 32, `${field} of the ${this.#owner}`);
+    if (!fitsWord(value, 32)) throw this.#unfitting(field, value, 32);
     this.#words[this.#at + offset] = value;
   }
 
@@ -124,14 +130,18 @@ class FieldWriter {
     this.wide('userData128', ACCOUNT_WORDS.userData128, userData128 ?? 0n);
     this.#long('userData64', ACCOUNT_WORDS.userData64, userData64 ?? 0n);
     this.word('userData32', ACCOUNT_WORDS.userData32, userData32 ?? 0);
-    assertWord(code, 16, `code of the ${this.#owner}`);
-    assertWord(flags ?? 0, 16, `flags of the ${this.#owner}`);
+    if (!fitsWord(code, 16)) throw this.#unfitting('code', code, 16);
+    if (!fitsWord(flags ?? 0, 16)) throw this.#unfitting('flags', flags, 16);
     this.#words[this.#at + ACCOUNT_WORDS.codeFlags] = code + (flags ?? 0) * 2 ** 16;
     this.#long('timestamp', ACCOUNT_WORDS.timestamp, timestamp ?? 0n);
   }
 
   #long(field: string, offset: number, value: bigint): void {
-    assertWide(value, 64, `${field} of the ${this.#owner}`);
+    if (!fitsWide(value, 64)) throw this.#unfitting(field, value, 64);
     write64(this.#words, this.#at + offset, value);
+  }
+
+  #unfitting(field: string, value: unknown, bits: number): FogError {
+    return unfitting(value, bits, `${field} of the ${this.#owner}`);
   }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { accountId } from '../../src/chart.ts';
 import {
   balanceOf,
@@ -223,6 +224,30 @@ test('fuel is paid where the meters agree, and the nodes of the buyer have no sa
   assert.deepEqual(prices([metered(1, null), metered(2, 1_000_000n)]), [900n, 900n]);
   const own = metered(3, 0n, { provider: 'alice', isTrusted: true });
   assert.deepEqual(prices([metered(1, 2_000_000n), metered(2, 2_000_000n), own]).slice(0, 2), [200n, 200n]);
+});
+
+test('property: a result alone costs what it costs beside one of the buyer, who has no say', () => {
+  const amount = fc.bigInt({ min: 0n, max: 2000n });
+  fc.assert(
+    fc.property(
+      fc.record({
+        fuel: fc.option(fc.bigInt({ min: 0n, max: 10n ** 10n })),
+        costMicroFog: fc.option(amount),
+        isTrusted: fc.boolean(),
+        price: fc.record({ quote: amount, perPetaFuel: fc.option(amount.map((each) => each * 10n ** 9n)) }),
+        provider: fc.constantFrom('alice', 'bob'),
+      }),
+      fc.constantFrom('quote' as const, 'lowest-report' as const),
+      fc.constantFrom('fuel' as const, null),
+      (more, priceRule, meter) => {
+        const terms = { ...TERMS, priceRule, meter };
+        const result = resultOf(1, more);
+        const own = resultOf(2, { provider: 'alice', isTrusted: true, fuel: 7n, costMicroFog: 0n });
+        const [alone] = pricesOf([result], 'alice', terms);
+        assert.equal(alone, pricesOf([result, own], 'alice', terms)[0]);
+      },
+    ),
+  );
 });
 
 test('the lowest report of a valid result is paid to all, never above a quote; not that of an invalid one', () => {

@@ -5,9 +5,20 @@
 import { FogError } from '@fog/contract';
 import { MARKET_LIMITS } from './limits.ts';
 
+export function isWhole(value: number, least: number, most: number): boolean {
+  return Number.isSafeInteger(value) && value >= least && value <= most;
+}
+
+/** Text of 1 to `nameBytes` bytes. A character takes three at most: most names need no counting. */
+export function isName(name: string): boolean {
+  if (typeof name !== 'string' || name === '') return false;
+  const most = MARKET_LIMITS.nameBytes;
+  return name.length * 3 <= most || Buffer.byteLength(name) <= most;
+}
+
 /** Throws `invalid-request` for what is not a whole number from `least` to `most`. */
 export function assertWhole(value: number, { least, most, what }: { least: number; most: number; what: string }): void {
-  if (Number.isSafeInteger(value) && value >= least && value <= most) return;
+  if (isWhole(value, least, most)) return;
   throw new FogError('invalid-request', `${what} is ${value}; it has to be a whole number from ${least} to ${most}`, {
     details: { what, least, most },
     hint: 'prices are in micro-FOG a slice, amounts in slices',
@@ -20,7 +31,7 @@ export function assertPrice(priceMicroFog: number, what: string, least = 0): voi
 
 /** Throws `invalid-request` for a name that is empty or too long. */
 export function assertName(name: string, what: string): void {
-  if (typeof name === 'string' && name !== '' && Buffer.byteLength(name) <= MARKET_LIMITS.nameBytes) return;
+  if (isName(name)) return;
   throw new FogError('invalid-request', `${what} has to be a text of 1 to ${MARKET_LIMITS.nameBytes} bytes`, {
     hint: 'name it',
   });
