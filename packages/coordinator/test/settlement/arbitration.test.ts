@@ -48,6 +48,8 @@ async function disputed(
   }
   const placement = { constraints: ['role=worker'] };
   const job = await submitVerified(fog, { mode: 'replicate', maxReplicas: 3 }, { placement }, task);
+  // Nobody waits for a node longer than was promised.
+  await fog.settle();
   await passing(fog, 20_000);
   return job;
 }

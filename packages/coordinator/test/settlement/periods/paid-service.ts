@@ -19,8 +19,8 @@ export function whole(change: Parameters<typeof service>[0] = {}, args: string[]
   return { ...spec, spec: { ...spec.spec, task: { ...spec.spec.task, resources } } };
 }
 
-export async function node(fog: Fog, owner: string, name = owner): Promise<FakeAgent> {
-  const capacity = { slots: 8, milliCpu: 8000, memoryBytes: 16 * 2 ** 30 };
+export async function node(fog: Fog, owner: string, { name = owner, slots = 8 } = {}): Promise<FakeAgent> {
+  const capacity = { slots, milliCpu: 8000, memoryBytes: 16 * 2 ** 30 };
   return await willing(fog, { name, owner, capacity });
 }
 

@@ -21,8 +21,9 @@ describe('two coordinators of paid services', { skip }, () => {
     const bus = (coordinatorId: string) => postgresBus(url, coordinatorId);
     await using one = await Fog.open({ url }, { ...PAID, clock, bus });
     await using two = await Fog.open({ url }, { ...PAID, clock, bus });
-    await node(one, 'olga');
-    await node(two, 'oleg');
+    // Neither has room for all.
+    await node(one, 'olga', { slots: 3 });
+    await node(two, 'oleg', { slots: 3 });
     await one.endow('alice', 100_000n);
     const step = async (milliseconds: number) => {
       for (let left = milliseconds; left > 0; left -= 20_000) {
