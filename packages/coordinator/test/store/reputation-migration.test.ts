@@ -42,8 +42,13 @@ test('an owner begins with the results in a row of all its nodes, as far as veri
     assert.ok(rows.every(({ version }) => version === 1));
     const olga = readReputation(rows[2]?.record ?? '');
     assert.ok(reputationOf(olga, Date.now()) > 900_000);
-    const { rows: nodes } = await sql<{ reputation: string | null }>`SELECT reputation FROM node_trust`.execute(database);
-    assert.ok(nodes.every(({ reputation }) => reputation === null), 'taken over when it is read');
+    const { rows: nodes } = await sql<{ reputation: string | null }>`SELECT reputation FROM node_trust`.execute(
+      database,
+    );
+    assert.ok(
+      nodes.every(({ reputation }) => reputation === null),
+      'taken over when it is read',
+    );
   } finally {
     await database.destroy();
   }
