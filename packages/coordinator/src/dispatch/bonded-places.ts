@@ -6,7 +6,8 @@ import type { Writer } from '../store/database.ts';
 import type { JobCache } from './job-cache.ts';
 import type { QueueHead } from './queue-hints.ts';
 import type { Portion } from './queueing/portions.ts';
-import type { AgentSession, Reservations } from './sessions.ts';
+import type { Reservations } from './reservations.ts';
+import type { AgentSession } from './sessions.ts';
 
 /**
  * The portion with those of its places whose owners have the bond for its first job, before its tasks are claimed; the

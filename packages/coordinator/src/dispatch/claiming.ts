@@ -24,7 +24,8 @@ import type { OwnUse, QuotaGate, Quotas } from './queueing/quotas.ts';
 import { firstWaitsOf, type LeaseWait, type ServiceWaits } from './queueing/service-waits.ts';
 import { TurnUses } from './queueing/tenant-uses.ts';
 import type { Requirements } from './requirements.ts';
-import type { AgentSession, Reservations, Sessions } from './sessions.ts';
+import type { Reservations } from './reservations.ts';
+import type { AgentSession, Sessions } from './sessions.ts';
 import type { Turn } from './turn.ts';
 import { leaseVerified, type ReplicaLease } from './verification/replica-leases.ts';
 

@@ -8,7 +8,8 @@
  */
 import type { Place } from './placement/placer.ts';
 import type { Needs } from './requirements.ts';
-import type { Reservations, Sessions } from './sessions.ts';
+import type { Reservations } from './reservations.ts';
+import type { Sessions } from './sessions.ts';
 
 export interface Hold {
   node: string;

@@ -148,19 +148,6 @@ function assemble({
     jailed.onChange = (owners) => placer.setJailed(owners);
     placer.bonds = new Bonds();
   };
-  const arbitrate: Economy['arbitrate'] = (dispatcher, { classes, bus }) => {
-    const dispatch = {
-      classes,
-      hints: dispatcher.hints,
-      wake: () => dispatcher.wake(),
-      announce: (classIds: string[]) => dispatcher.announce(classIds),
-      publishStreams: (ids: string[]) => bus.publish({ kind: 'streams', ids }),
-    };
-    const payRuns: Settlement['payRuns'] = (writer, runs) => settlement.payRuns(writer, runs);
-    const arbitration = new Arbitration({ database, jobs, stake, payRuns, now, dispatch });
-    const everyMilliseconds = ARBITRATION_LIMITS.lookMilliseconds;
-    sweeps.push({ name: 'arbitrations', everyMilliseconds, run: () => arbitration.look() });
-  };
   const begin = async () => {
     await makeFirstMoney({ database, ledger, now }, settings.firstSupply);
     await governance.begin();
@@ -181,9 +168,30 @@ function assemble({
     settlingSweeps,
     credits: () => creditScheduleOf(governance.parameters.values),
     begin,
-    arbitrate,
+    arbitrate: (dispatcher, parts) =>
+      void sweeps.push(arbitrationSweep({ database, jobs, stake, settlement, now }, dispatcher, parts)),
     tellPlacer,
   };
+}
+
+function arbitrationSweep(
+  { settlement, ...basis }: Pick<EconomyParts, 'database' | 'jobs' | 'now'> & Pick<Economy, 'stake' | 'settlement'>,
+  dispatcher: Dispatcher,
+  { classes, bus }: Parameters<Economy['arbitrate']>[1],
+): Sweep {
+  const arbitration = new Arbitration({
+    ...basis,
+    payRuns: (writer, runs) => settlement.payRuns(writer, runs),
+    dispatch: {
+      classes,
+      hints: dispatcher.hints,
+      wake: () => dispatcher.wake(),
+      announce: (classIds) => dispatcher.announce(classIds),
+      publishStreams: (ids) => bus.publish({ kind: 'streams', ids }),
+    },
+  });
+  const everyMilliseconds = ARBITRATION_LIMITS.lookMilliseconds;
+  return { name: 'arbitrations', everyMilliseconds, run: () => arbitration.look() };
 }
 
 /** What moves money that is there already, and seals it. */

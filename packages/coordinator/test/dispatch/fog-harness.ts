@@ -136,8 +136,7 @@ export class Fog implements AsyncDisposable {
     this.clock = options.clock ?? { now: 1_700_000_000_000 };
     const now = () => this.clock.now;
     const warn = (message: string, data: Record<string, unknown>) => void this.warnings.push({ message, data });
-    const jobCache = new JobCache();
-    const classes = new PlacementClasses();
+    const [jobCache, classes] = [new JobCache(), new PlacementClasses()];
     const startedAt = options.startedAt ?? this.clock.now - 3_600_000;
     const listening = new Listening(startedAt);
     const basis = { database, coordinatorId, now };

@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { parseJobSpec } from '@fog/contract';
 import fc from 'fast-check';
 import { type PlacementClass, placementClass, requirementsOf } from '../../src/dispatch/requirements.ts';
-import { AgentSession, type Reservations, Sessions } from '../../src/dispatch/sessions.ts';
+import type { Reservations } from '../../src/dispatch/reservations.ts';
+import { AgentSession, Sessions } from '../../src/dispatch/sessions.ts';
 import { jobSpec } from './fog-harness.ts';
 
 function classOf(cpu: string, constraints: string[] = [], pinned: string | null = null): PlacementClass {

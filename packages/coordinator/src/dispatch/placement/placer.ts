@@ -15,7 +15,8 @@ import { costOf } from '../../settlement/job-terms.ts';
 import type { Bonds } from '../../settlement/stake/bonds.ts';
 import type { OwnerReputation } from '../../store/reputation-rows.ts';
 import { type Hurdle, hasBegun, hurdleOf, type PlacementClass } from '../requirements.ts';
-import { type AgentSession, Reservations } from '../sessions.ts';
+import { Reservations } from '../reservations.ts';
+import type { AgentSession } from '../sessions.ts';
 import { BlobPlaces } from './blob-places.ts';
 import {
   ASKED_PRICES,

@@ -8,7 +8,8 @@ import { type NodeReservation, reserveOnNode, startsBeside } from '@fog/schedule
 import { DISPATCH_LIMITS } from '../../limits.ts';
 import { type HungryClass, waitingClass } from '../queue-hints.ts';
 import type { Needs } from '../requirements.ts';
-import type { AgentSession, Reservations, Sessions } from '../sessions.ts';
+import type { Reservations } from '../reservations.ts';
+import type { AgentSession, Sessions } from '../sessions.ts';
 
 /** A place on a node, while a turn gives away what is beside it. */
 export class KeptPlace {
