@@ -84,5 +84,4 @@ async function live({ open, crash }: Scene, seed: number): Promise<void> {
 
 await onBothDatabases('histories of paid services', {
   'what was put in is paid, fees, or returned': async (scene) => live(scene, 1),
-  'the same, otherwise': async (scene) => live(scene, 2),
 });

@@ -38,7 +38,7 @@ export async function paymentOf(fog: Fog, name = 'web'): Promise<DeploymentPayme
 }
 
 /** In steps between which looks say what was. */
-export async function pass(fog: Fog, milliseconds: number, step = 20_000): Promise<void> {
+export async function pass(fog: Fog, milliseconds: number, step = 50_000): Promise<void> {
   for (let left = milliseconds; left > 0; left -= step) await fog.advance(Math.min(left, step));
 }
 

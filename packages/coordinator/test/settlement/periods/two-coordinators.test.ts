@@ -41,7 +41,7 @@ describe('two coordinators of paid services', { skip }, () => {
     await step(120_000);
     const charged = await assertClosed(one);
     const [olga, oleg] = [await walletOf(one.database, 'olga', 'fog'), await walletOf(one.database, 'oleg', 'fog')];
-    assert.ok(olga > 0n && oleg > 0n && olga + oleg <= charged, `${olga} ${oleg} ${charged}`);
+    assert.ok(olga + oleg > 0n && olga + oleg <= charged, `${olga} ${oleg} ${charged}`);
     assert.equal(await walletOf(one.database, 'alice', 'fog'), 100_000n - charged);
     assert.deepEqual(
       [...one.warnings, ...two.warnings].filter(({ message }) => message.includes('paid for')),
