@@ -5,7 +5,6 @@ import { type OwnerReputation, unknownOwner } from '../store/reputation-rows.ts'
 import type { NodeRecords } from '../store/verification-rows.ts';
 import type { NodeFacts } from './placement/node-offers.ts';
 import { Placer } from './placement/placer.ts';
-import type { KeptPlace } from './queueing/kept-places.ts';
 import { TenantUses } from './queueing/tenant-uses.ts';
 import type { Needs } from './requirements.ts';
 
