@@ -55,10 +55,11 @@ export function settleTurnTask(
 
 /**
  * What was at risk with each of these results of one task: what the terms of the job charge for it, or where it is not
- * paid what they charge for the others, or else its quote. 0 where nobody pays.
+ * paid what they charge for the others, or else its quote. Of a hidden run, by the terms of the job that pays for it. 0 where
+ * nobody pays.
  */
 export function valuesAtRisk(job: CachedJob, judged: readonly JudgedAttempt[]): bigint[] {
-  const { payment } = job;
+  const payment = job.payment ?? hiddenPayment(job);
   if (payment === null) return judged.map(() => 0n);
   const results = judged.map(({ attempt, verdict }) =>
     attempt === undefined || !isPriced(attempt)
@@ -73,6 +74,10 @@ export function valuesAtRisk(job: CachedJob, judged: readonly JudgedAttempt[]): 
     if (result === null) return 0n;
     return prices.get(result) ?? (ofOthers > 0n ? ofOthers : result.price.quote);
   });
+}
+
+function hiddenPayment({ oversight, submitter: buyer }: CachedJob): Escrow | null {
+  return oversight === null ? null : { job: oversight.by, buyer, terms: oversight.terms };
 }
 
 const NOBODY: ReadonlySet<string> = new Set();

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import type { JobPayment, WalletEntry } from '@fog/contract';
 import { accountId, CURRENCIES, TRANSFER_CODES } from '@fog/economy/chart';
+import { reputationOf } from '@fog/economy/reputation';
 import { MoneyMoves } from '../../src/settlement/money-moves.ts';
+import { readOwners } from '../../src/store/reputation-rows.ts';
 import { onBothDatabases } from '../dispatch/both-databases.ts';
 import type { FakeAgent } from '../dispatch/fake-agent.ts';
 import type { Fog, SpecChange } from '../dispatch/fog-harness.ts';
@@ -115,6 +117,18 @@ await onBothDatabases('oversight', {
       .execute();
     assert.match(task[0]?.settlement ?? '', /"payout":"25"/);
     assert.equal(await assertMoney(fog.database), 0);
+  },
+
+  async 'a check that is passed tells of its owner for all that was at risk with it'({ open }) {
+    const fog = await open(PAID);
+    await checked(fog, honest);
+    const owner = (await readOwners(fog.database.read, ['carl'])).get('carl');
+    assert.ok(owner !== undefined);
+    const [some, price] = [0n, 1000n].map((valueMicroFog) => {
+      return reputationOf(owner.reputation, fog.clock.now, { valueMicroFog });
+    });
+    assert.ok((some ?? 0) > 0);
+    assert.equal(price, some);
   },
 
   async 'a check that fails is not paid'({ open }) {
