@@ -55,11 +55,12 @@ export function settleTurnTask(
 
 /**
  * What was at risk with each of these results of one task: what the terms of the job charge for it, or where it is not
- * paid what they charge for the others, or else its quote. Of a hidden run, by the terms of the job that pays for it. 0 where
+ * paid what they charge for the others, or else its quote. Of a hidden run the terms are those that it is paid on. 0 where
  * nobody pays.
  */
 export function valuesAtRisk(job: CachedJob, judged: readonly JudgedAttempt[]): bigint[] {
-  const payment = job.payment ?? hiddenPayment(job);
+  const { id, submitter, oversight } = job;
+  const payment = job.payment ?? (oversight === null ? null : { job: id, buyer: submitter, terms: oversight.terms });
   if (payment === null) return judged.map(() => 0n);
   const results = judged.map(({ attempt, verdict }) =>
     attempt === undefined || !isPriced(attempt)
@@ -74,10 +75,6 @@ export function valuesAtRisk(job: CachedJob, judged: readonly JudgedAttempt[]): 
     if (result === null) return 0n;
     return prices.get(result) ?? (ofOthers > 0n ? ofOthers : result.price.quote);
   });
-}
-
-function hiddenPayment({ oversight, submitter: buyer }: CachedJob): Escrow | null {
-  return oversight === null ? null : { job: oversight.by, buyer, terms: oversight.terms };
 }
 
 const NOBODY: ReadonlySet<string> = new Set();
