@@ -19,8 +19,9 @@ export interface Database {
    * its statements and its return value.
    *
    * On PostgreSQL a transaction ends with the work that takes the clock of the ledger: whatever came behind it would lock
-   * rows that another coordinator may hold that waits for the clock. Works of `kind` submit lock nothing that others wait
-   * with, and share one.
+   * rows that another coordinator may hold that waits for the clock. Works of `kind` submit
+   * lock nothing that others wait with, and share one: but for a class or a blob that is new to two coordinators in the
+   * same moment, which costs one of them another try.
    */
   write<Result>(work: (writer: Writer) => Promise<Result>, kind?: 'submit'): Promise<Result>;
   close(): Promise<void>;
