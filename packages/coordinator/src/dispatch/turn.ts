@@ -266,8 +266,7 @@ export class Turn {
     // The start may be told together with the end.
     const began = Math.round(this.#context.now - outcome.usage.wallMilliseconds);
     attempt.startedAt = Math.min(attempt.startedAt ?? began, began);
-    attempt.outcome = outcomeText(outcome);
-    attempt.used = outcome.usage;
+    [attempt.outcome, attempt.used] = [outcomeText(outcome), outcome.usage];
     for (const { digest } of outcome.outputs ?? []) this.blobs.push({ job: attempt.job, digest });
   }
 

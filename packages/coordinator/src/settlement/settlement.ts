@@ -166,12 +166,7 @@ export class Settlement {
     if (named.size === 0 && late.length === 0) return;
     const others = new Set(late.map(({ job }) => job)).difference(named);
     for (const [job, record] of await loadEscrows(writer, [...others])) records.set(job, record);
-    for (const { job, since, count } of [...waited, ...late]) {
-      const record = records.get(job);
-      const { terms } = jobs.get(job).payment as Escrow;
-      if (record === undefined) continue;
-      records.set(job, noteWaits(record, terms, { waitMilliseconds: Math.max(0, at - since), tasks: count }));
-    }
+    this.#noteWaits(records, [...waited, ...late], at);
     const held = await holdBack(stake, earnings, { writer, moves, now: at });
     // PostgreSQL works on the records while the ledger's first statements are written: the rows of the jobs are locked.
     const [, , , sequence] = await allOf([
@@ -181,6 +176,15 @@ export class Settlement {
       moves.carryOut(writer, ledger, at),
     ]);
     if (held !== null) await stake.tell(held, sequence);
+  }
+
+  #noteWaits(records: Map<string, EscrowRecord>, waits: readonly LeaseWait[], at: number): void {
+    for (const { job, since, count } of waits) {
+      const record = records.get(job);
+      const { terms } = this.#dependencies.jobs.get(job).payment as Escrow;
+      if (record === undefined) continue;
+      records.set(job, noteWaits(record, terms, { waitMilliseconds: Math.max(0, at - since), tasks: count }));
+    }
   }
 
   /** Gives back what is left of jobs that have ended. Answers how many; there may be more. */
