@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { JobPayment } from '@fog/contract';
 import { chargedFor, readSettlement } from '@fog/economy/escrow';
 import { ARBITRATION_LIMITS } from '../../src/settlement/arbitration/limits.ts';
+import { readOwners } from '../../src/store/reputation-rows.ts';
 import { onBothDatabases } from '../dispatch/both-databases.ts';
 import type { Fog, SpecChange } from '../dispatch/fog-harness.ts';
 import { jobRow } from '../dispatch/invariants.ts';
@@ -59,6 +60,11 @@ async function arbitrations(fog: Fog): Promise<string[]> {
   return rows.map(({ state }) => state);
 }
 
+/** How often the records of its nodes' owner say so. */
+async function provenWrongOf(fog: Fog, owner: string): Promise<number> {
+  return (await readOwners(fog.database.read, [owner])).get(owner)?.reputation.proven ?? 0;
+}
+
 /** What the job was told. */
 async function told(fog: Fog, job: string): Promise<object[]> {
   const rows = await fog.database.read.selectFrom('events').select('data').where('stream', '=', job).execute();
@@ -108,6 +114,8 @@ await onBothDatabases('arbitration', {
     await passing(fog, 60_000);
     assert.equal(await acceptedOutput(fog, job), wrong(1), 'the quorum had its way');
     assert.deepEqual(await arbitrations(fog), ['proven']);
+    for (const liar of ['mona', 'mike']) assert.equal(await provenWrongOf(fog, liar), 1, 'its reputation knows it');
+    assert.equal(await provenWrongOf(fog, 'vera'), 0);
     assert.deepEqual((await slashes(fog)).map(({ validator }) => validator).toSorted(), ['mike', 'mona']);
     await untouched(fog, 'vera', ...Object.keys(ARBITERS));
     const paid = (await slashes(fog)).reduce((sum, { paidForTask }) => sum + BigInt(paidForTask), 0n);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import type { JobPayment, WalletEntry } from '@fog/contract';
 import { accountId, CURRENCIES, TRANSFER_CODES } from '@fog/economy/chart';
+import type { ReputationRecord } from '@fog/economy/reputation';
 import { MoneyMoves } from '../../src/settlement/money-moves.ts';
 import { onBothDatabases } from '../dispatch/both-databases.ts';
 import type { FakeAgent } from '../dispatch/fake-agent.ts';
@@ -97,6 +98,13 @@ await onBothDatabases('oversight', {
       [['25', 'in']],
     );
     assert.equal(await walletOf(fog.database, 'carl'), BigInt(jobs.length) * 950n + 25n);
+    // It says something of results of a slice's price, which is of class 10.
+    const { record } = await fog.database.read
+      .selectFrom('owner_reputations')
+      .select('record')
+      .where('owner', '=', 'carl')
+      .executeTakeFirstOrThrow();
+    assert.equal((JSON.parse(record) as ReputationRecord).right.length, 11);
     const bringer = payments.find(({ oversight, lateOversight }) => oversight !== '0' || lateOversight !== '0');
     const { deposited, paid: results, oversight, fees, credits, refunded } = bringer as JobPayment;
     const out = [results, oversight, fees, credits, refunded].reduce((sum, amount) => sum + BigInt(amount), 0n);
