@@ -17,7 +17,8 @@ import { digestOfOutputs } from '../../dispatch/verification/result-proof.ts';
 import {
   isAsRead,
   readArbitrationRuns,
-  readUnderWay,
+  readOpen,
+  readRunning,
   removeArbitrations,
   saveArbitration,
 } from '../../store/arbitration-rows.ts';
@@ -90,10 +91,10 @@ export class Arbitration {
     const { database, stake, now } = this.#dependencies;
     const { underWay, restMilliseconds } = ARBITRATION_LIMITS;
     this.#nodes = null;
-    const running = await readUnderWay(database.read, ['trusted', 'arbiters'], underWay);
+    const running = await readRunning(database.read);
     for (const row of running) await this.#harvest(row);
     if (now() >= this.#since + restMilliseconds) {
-      const open = await readUnderWay(database.read, ['open'], underWay - running.length);
+      const open = await readOpen(database.read, underWay - running.length);
       for (const row of open) await this.#begin(row);
     }
     await removeArbitrations(database, now() - stake.parameters.evidenceAgeMilliseconds);
