@@ -37,6 +37,7 @@ test('what is no value of a parameter is refused, with how to write one', () => 
     ['constructor', '1'],
   ];
   for (const [name, text] of wrong) assert.throws(() => parseParameter(name, text), { code: 'invalid-request' }, text);
+  assert.throws(() => parseParameter('feePpm', '400%'), { message: 'feePpm cannot be 400%: it is from 0% to 20%' });
   assert.equal(parseParameter('feePpm', '0.25%'), 2500n);
   assert.equal(parseParameter('feePpm', '50000'), 50_000n);
   assert.equal(parseParameter('proposalDeposit', '12.5'), 12_500_000n);

@@ -66,7 +66,7 @@ test('what is right is told with its sums and the hash of the last seal', async 
   assert.match(stdout, /^the ledger is as it should be\nrows +3 in 1 batches; 2 accounts, 0 transfers pending\n/);
   assert.match(
     stdout,
-    /sealed +up to row 3, batch 1\n +[0-9a-f]{64}\nunsealed +nothing\nledger 1 .* 250 posted, 0 pending\nto note .*: --head [0-9a-f]{64} --sequence 3\n$/,
+    /sealed +up to row 3, batch 1\n +[0-9a-f]{64}\nunsealed +nothing\nfog +debits and credits 0\.00025 FOG posted, 0 pending\nto note .*: --head [0-9a-f]{64} --sequence 3\n$/,
   );
 });
 

@@ -64,7 +64,7 @@ test('what cannot be is refused, with the reason', async () => {
     [['commission', '101'], /no percentage/],
     [['--principal', 'admin'], /for admin and the operator alone/],
     [['appeal', 'j000000000000000000/0/1', '--reason', 'a'], /there is no slash/],
-    [['appeal', 'something', '--reason', 'a'], /is no fault/],
+    [['appeal', 'something', '--reason', 'a'], /has to be JOB\/PARTITION\/FENCE/],
     [['decide', 'j000000000000000000/0/1', 'upheld', '--reason', 'a'], /token/],
     [['decide', 'j000000000000000000/0/1', 'maybe', '--reason', 'a'], /upheld or overturned/],
   ];

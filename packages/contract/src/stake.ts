@@ -99,7 +99,9 @@ export const stakeChangeSchema = z.discriminatedUnion('kind', [
 export type StakeChange = z.input<typeof stakeChangeSchema>;
 
 /** JOB/PARTITION/FENCE: the attempt whose result was proven wrong. */
-export const faultSchema = z.string().regex(/^j[0-9a-z]{18}\/\d{1,7}\/\d{1,10}$/, 'is no fault: JOB/PARTITION/FENCE');
+export const faultSchema = z
+  .string()
+  .regex(/^j[0-9a-z]{18}\/\d{1,7}\/\d{1,10}$/, 'has to be JOB/PARTITION/FENCE, as "fog stake slashes" tells it');
 const reasonSchema = z
   .string()
   .trim()

@@ -20,7 +20,8 @@ export function assertAmount(
   { least = 0n, most = MOST_MICRO_FOG, what }: { least?: bigint; most?: bigint; what: string },
 ): void {
   if (typeof value === 'bigint' && value >= least && value <= most) return;
-  throw new FogError('invalid-request', `${what} is ${value}; it has to be from ${least} to ${most}`, {
+  const range = most === MOST_MICRO_FOG && value < least ? `${least} at least` : `from ${least} to ${most}`;
+  throw new FogError('invalid-request', `${what} is ${value}; it has to be ${range}`, {
     details: { what, least: String(least), most: String(most) },
     hint: 'amounts are whole micro-FOG',
   });

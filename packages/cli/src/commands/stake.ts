@@ -73,15 +73,16 @@ function addJoining(stake: Command, terminal: Terminal): void {
   const bond = stake
     .command('bond <fog>')
     .description('put FOG of your own at stake for your own nodes')
-    .option('--commission <percent>', 'with the first bond: what you keep of rewards of those who delegate to you', '0')
+    .option('--commission <percent>', 'with the first bond: what you keep of rewards of those who delegate to you')
     .option('--currency <name>', 'fog', 'fog');
   withKey(bond).action(
     async (
       amount: string,
-      { key, commission, currency, ...options }: KeyOptions & Joining & { commission: string },
+      { key, commission, currency, ...options }: KeyOptions & Joining & { commission?: string },
     ) => {
       const wanted = { kind: 'bond', amount: microFog(amount), currency, key: key ?? randomUUID() } as const;
-      await change(terminal, options, { ...wanted, commissionPpm: ppmOf(commission) }, `${amount} FOG bonded`);
+      const named = commission === undefined ? wanted : { ...wanted, commissionPpm: ppmOf(commission) };
+      await change(terminal, options, named, `${amount} FOG bonded`);
     },
   );
   const delegate = stake
@@ -224,8 +225,8 @@ function stakeText(stake: Stake, terminal: Terminal): string {
     const { status, stake: whole, commissionPpm, commission, slots, missedSlots, faults } = validator;
     const rows = [
       ['state', status === 'jailed' ? `jailed until ${momentText(validator.jailedUntil, now)}` : status],
-      ['at stake in all', fog(whole)],
-      ['commission', `${commissionPpm / 10_000} %, ${fog(commission)} earned`],
+      ['at stake in all', `${fog(whole)} FOG`],
+      ['commission', `${commissionPpm / 10_000} %, ${fog(commission)} FOG earned`],
       ['slots missed', `${missedSlots} of ${slots}`],
       ['slashes', `${faults}, and ${validator.heldSlashes} held`],
     ];

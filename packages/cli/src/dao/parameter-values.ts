@@ -13,9 +13,13 @@ export function parseParameter(name: string, text: string): bigint {
       hint: `parameters are ${PARAMETER_NAMES.join(', ')}`,
     });
   }
-  const { unit } = PARAMETERS[name as ParameterName];
+  const { unit, least, most } = PARAMETERS[name as ParameterName];
   const value = valueIn(unit, text);
-  if (value !== null) return value;
+  if (value !== null && value >= least && value <= most) return value;
+  if (value !== null) {
+    const range = `${parameterText(unit, least)} to ${parameterText(unit, most)}`;
+    throw new FogError('invalid-request', `${name} cannot be ${parameterText(unit, value)}: it is from ${range}`);
+  }
   throw new FogError('invalid-request', `"${text.slice(0, 60)}" is no value of ${name}`, { hint: HINTS[unit] });
 }
 

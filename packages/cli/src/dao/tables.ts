@@ -10,7 +10,7 @@ import { formatFog } from '@fog/economy/amounts';
 import type { Recount } from '@fog/economy/governance';
 import { stdoutColours } from '../commands/command-context.ts';
 import { momentText } from '../output/moments.ts';
-import { renderTable } from '../output/table.ts';
+import { renderFields, renderTable } from '../output/table.ts';
 import type { Terminal } from '../terminal.ts';
 import { namedValueText, parameterText } from './parameter-values.ts';
 
@@ -19,16 +19,16 @@ const SHOWN_DIGITS = 12;
 
 export function membershipTable(membership: Membership, terminal: Terminal): string {
   const { network, principal, votingKey, delegate, bonded, power, supply, lockedUntil } = membership;
-  const rows = [
+  const rows: [string, string][] = [
     ['network', network],
     ['principal', principal],
     ['voting key', votingKey ?? 'none: fog dao key'],
     ['votes with your stake', delegate ?? 'nobody: fog dao delegate VOTER'],
-    ['your stake', fog(bonded)],
-    ['your power', `${fog(power)} of ${fog(supply)}`],
+    ['your stake', `${fog(bonded)} FOG`],
+    ['your power', `${fog(power)} of ${fog(supply)} FOG`],
     ['your stake stays until', momentText(lockedUntil, Date.now())],
   ];
-  return renderTable(['', ''], rows, stdoutColours(terminal));
+  return renderFields(rows, stdoutColours(terminal));
 }
 
 export function parametersTable(parameters: readonly ParameterDocument[], terminal: Terminal): string {

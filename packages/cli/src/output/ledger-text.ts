@@ -1,5 +1,7 @@
 /** What was found of a stored ledger, for people. */
 import type { LedgerFault, LedgerVerdict } from '@fog/coordinator/ledger';
+import { formatFog } from '@fog/economy/amounts';
+import { CURRENCIES } from '@fog/economy/chart';
 import type { Colours } from '../terminal.ts';
 
 export function ledgerText(verdict: LedgerVerdict, colours: Colours): string {
@@ -15,7 +17,7 @@ export function ledgerText(verdict: LedgerVerdict, colours: Colours): string {
       ? 'unsealed   nothing'
       : `unsealed   ${unsealed.rows} rows in ${unsealed.batches} batches, since ${new Date(unsealed.oldestAt ?? 0).toISOString()}`,
     ...totals.map(({ ledger, debitsPosted, debitsPending }) => {
-      return `ledger ${ledger}   debits and credits ${debitsPosted} posted, ${debitsPending} pending`;
+      return `${nameOf(ledger)}debits and credits ${fog(debitsPosted)} FOG posted, ${fog(debitsPending)} pending`;
     }),
     ...faults.map(faultText),
   ];
@@ -23,6 +25,16 @@ export function ledgerText(verdict: LedgerVerdict, colours: Colours): string {
     lines.push(`to note elsewhere, for later checks: --head ${sealed.hash} --sequence ${sealed.sequence}`);
   if (isCut) lines.push('there are more faults; the check ended here');
   return lines.join('\n');
+}
+
+/** The currency of a ledger, as wide as the names before. */
+function nameOf(ledger: number): string {
+  const found = Object.entries(CURRENCIES).find(([, number]) => number === ledger);
+  return (found?.[0] ?? `ledger ${ledger}`).padEnd(11);
+}
+
+function fog(microFog: string): string {
+  return formatFog(BigInt(microFog));
 }
 
 function faultText({ table, row, field, expected, found, message }: LedgerFault): string {

@@ -1,5 +1,6 @@
 /** Nodes for people. */
 import { counted, formatBytes, type Node, type Owner, type ReputationEvidence } from '@fog/contract';
+import { formatFog } from '@fog/economy/amounts';
 import type { Colours } from '../terminal.ts';
 import { stateText } from './job-text.ts';
 import { agoText, momentText } from './moments.ts';
@@ -26,7 +27,7 @@ export function nodeListText(nodes: readonly Node[], nowMilliseconds: number, co
 }
 
 export function nodeText(node: Node, nowMilliseconds: number, colours: Colours): string {
-  const { capacity, labels, policy, runtimes, agentVersion } = node.description;
+  const { capacity, labels, policy, runtimes, agentVersion, offer } = node.description;
   const runtimeFields = Object.entries(runtimes).map(([name, probe]): [string, string] => [
     name,
     probe.available
@@ -47,6 +48,7 @@ export function nodeText(node: Node, nowMilliseconds: number, colours: Colours):
       ['runs', node.running.map((attempt) => `${attempt.job}/${attempt.partition}`).join(', ') || 'nothing'],
       ['labels', labelText(labels)],
       ['accepts', policy.accept.join(', ') || 'nobody'],
+      ['asks', offer?.pricePerSlice === undefined ? null : `${formatFog(BigInt(offer.pricePerSlice))} FOG a slice`],
       ['trusts', policy.trusted.join(', ') || 'nobody'],
       ['standing', standingText(node)],
       ...trustFields(node),

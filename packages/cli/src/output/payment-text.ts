@@ -28,7 +28,10 @@ export function deploymentPaymentText(payment: DeploymentPayment, nowMillisecond
   const fields = renderFields(
     [
       ['deployment', name],
-      ['costs', `${fogText(costPerPeriod)} FOG for ${formatDuration(periodMilliseconds)} (${currency})`],
+      [
+        'costs',
+        `${fogText(costPerPeriod)} FOG for ${formatDuration(periodMilliseconds)}${currency === 'faucet' ? ', of the faucet' : ''}`,
+      ],
       [
         'covered until',
         coveredUntil === null ? 'nothing that runs costs anything' : momentText(coveredUntil, nowMilliseconds),

@@ -7,7 +7,7 @@ export function daoHandlers(dao: Dao | null): Pick<PlainHandlers, keyof typeof D
   const asked = () => {
     if (dao !== null) return dao;
     throw new FogError('unsupported', 'this fog asks nobody for money, and there is nothing to vote on', {
-      hint: 'an operator can turn that on: economy = "on" in [coordinator] of config.toml',
+      hint: 'an operator can turn that on: economy = "on" in [coordinator] of config.toml, without FOG_ECONOMY=off',
     });
   };
   return {

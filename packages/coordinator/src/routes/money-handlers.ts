@@ -17,7 +17,7 @@ type StakeRouteName = 'getStake' | 'changeStake' | 'listValidators' | 'listSlash
 function present<Part>(part: Part | null): Part {
   if (part !== null) return part;
   throw new FogError('unsupported', 'this fog asks nobody for money', {
-    hint: 'an operator can turn that on: economy = "on" in [coordinator] of config.toml',
+    hint: 'an operator can turn that on: economy = "on" in [coordinator] of config.toml, without FOG_ECONOMY=off',
   });
 }
 

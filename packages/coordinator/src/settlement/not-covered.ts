@@ -3,15 +3,22 @@ import { FogError } from '@fog/contract';
 import { formatFog } from '@fog/economy/amounts';
 import { OPERATOR } from './genesis.ts';
 
-export function notCovered(buyer: string, { needed, available }: { needed: bigint; available: bigint }): FogError {
+export function notCovered(
+  buyer: string,
+  { needed, available, isLongRunning }: { needed: bigint; available: bigint; isLongRunning: boolean },
+): FogError {
   const missing = needed - available;
   const sender = buyer === OPERATOR ? 'who has it' : `${OPERATOR}, or who has it,`;
+  const what = isLongRunning ? 'a period of its replicas' : 'this job';
+  const less = isLongRunning
+    ? 'it asks for less: budget.perTask, or a lower count'
+    : 'the job asks for less: a shorter timeouts.attempt, budget.perTask, a lower count or maxReplicas';
   return new FogError(
     'insufficient-funds',
-    `this job may cost ${formatFog(needed)} FOG, and ${buyer} has ${formatFog(available)}: ${formatFog(missing)} FOG is missing`,
+    `${what} may cost ${formatFog(needed)} FOG, and ${buyer} has ${formatFog(available)}: ${formatFog(missing)} FOG is missing`,
     {
       details: { needed: String(needed), available: String(available), missing: String(missing) },
-      hint: `${sender} sends it: fog wallet send ${buyer} ${formatFog(missing)}; or the job asks for less: a shorter timeouts.attempt, budget.perTask, a lower count or maxReplicas`,
+      hint: `${sender} sends it: fog wallet send ${buyer} ${formatFog(missing)}; or ${less}`,
     },
   );
 }

@@ -6,7 +6,7 @@
  * What is paid to whom is decided by `@fog/economy/escrow`; here it is read, carried out by the ledger, and saved. The rows
  * of the jobs are locked before the ledger, by everybody.
  */
-import type { JobSpec } from '@fog/contract';
+import { isLongRunning, type JobSpec } from '@fog/contract';
 import { accountId, type Currency, transferId } from '@fog/economy/chart';
 import {
   closeEscrow,
@@ -87,7 +87,7 @@ export class Settlement {
     moves.openWallet(buyer);
     let available = spendable(await readLedgerAccount(writer, accountId(currency, 'wallet', buyer)));
     if (available < needed) {
-      if (!hasFaucet) throw notCovered(buyer, { needed, available });
+      if (!hasFaucet) throw notCovered(buyer, { needed, available, isLongRunning: isLongRunning(spec) });
       moves.issue('wallet', buyer, needed - available, transferId('faucet', job));
       available = needed;
     }

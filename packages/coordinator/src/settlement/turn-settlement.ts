@@ -55,12 +55,10 @@ export function settleTurnTask(
 
 /**
  * What was at risk with each of these results of one task: what the terms of the job charge for it, or where it is not
- * paid what they charge for the others, or else its quote. Of a hidden run the terms are those that it is paid on. 0 where
- * nobody pays.
+ * paid what they charge for the others, or else its quote. 0 where nobody pays.
  */
 export function valuesAtRisk(job: CachedJob, judged: readonly JudgedAttempt[]): bigint[] {
-  const { id, submitter, oversight } = job;
-  const payment = job.payment ?? (oversight === null ? null : { job: id, buyer: submitter, terms: oversight.terms });
+  const { payment } = job;
   if (payment === null) return judged.map(() => 0n);
   const results = judged.map(({ attempt, verdict }) =>
     attempt === undefined || !isPriced(attempt)

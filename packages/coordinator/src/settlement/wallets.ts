@@ -68,30 +68,40 @@ export class Wallets {
     };
   }
 
-  /** Newest first, those of both currencies after each other. */
+  /** Of both currencies, the newest first. What moved nothing, such as a delegation of votes, is left out. */
   async entries(
     caller: Caller,
     { principal: named, cursor, limit }: PageRequest & { principal?: string | undefined },
   ): Promise<Page<WalletEntry>> {
     const { read } = this.#dependencies.database;
     const principal = ownerOf(caller, named);
-    const key = decodeCursor(cursor, /^(fog|faucet) \d{1,16}$/);
-    const [at, before] = key?.split(' ') ?? [];
-    const items: WalletEntry[] = [];
-    for (const currency of CURRENCY_NAMES.slice(at === 'faucet' ? 1 : 0)) {
+    const key = decodeCursor(cursor, /^\d{1,16}$/);
+    const found: { sequence: number; entry: WalletEntry | null }[] = [];
+    let isMore = false;
+    for (const currency of CURRENCY_NAMES) {
       const id = accountId(currency, 'wallet', principal);
-      const page = { before: at === currency ? Number(before) : undefined, limit: limit - items.length };
-      const { entries, next } = await transfersOfAccount(read, id, page);
-      const transfers = entries.filter(({ kind }) => kind === 'transfer').map(({ transfer }) => transfer);
-      items.push(...(await this.#told(read, id, currency, transfers)));
-      if (next !== null) return { items, next: encodeCursor(`${currency} ${next}`) };
-      // The page is full with the last of one currency: the next one begins with the newest of the other.
-      const following = CURRENCY_NAMES[CURRENCY_NAMES.indexOf(currency) + 1];
-      if (items.length >= limit && following !== undefined) {
-        return { items, next: encodeCursor(`${following} ${Number.MAX_SAFE_INTEGER}`) };
-      }
+      const { entries, next } = await transfersOfAccount(read, id, {
+        before: key === undefined ? undefined : Number(key),
+        limit,
+      });
+      isMore ||= next !== null;
+      const told = await this.#told(
+        read,
+        id,
+        currency,
+        entries.map(({ transfer }) => transfer),
+      );
+      entries.forEach(({ sequence, kind, transfer }, at) => {
+        const isShown = kind === 'transfer' && transfer.amount > 0n;
+        found.push({ sequence, entry: isShown ? (told[at] ?? null) : null });
+      });
     }
-    return { items, next: null };
+    const shown = found.sort((left, right) => right.sequence - left.sequence).slice(0, limit);
+    isMore ||= found.length > shown.length;
+    return {
+      items: shown.flatMap(({ entry }) => entry ?? []),
+      next: isMore ? encodeCursor(String(shown.at(-1)?.sequence)) : null,
+    };
   }
 
   /** Sends FOG. Throws `insufficient-funds` with what is missing, and `conflict` for a key that sent something else. */

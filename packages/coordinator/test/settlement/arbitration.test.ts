@@ -4,6 +4,7 @@ import type { JobPayment } from '@fog/contract';
 import { chargedFor, readSettlement } from '@fog/economy/escrow';
 import { ARBITRATION_LIMITS } from '../../src/settlement/arbitration/limits.ts';
 import { readOpen, readRunning } from '../../src/store/arbitration-rows.ts';
+import { readOwners } from '../../src/store/reputation-rows.ts';
 import { onBothDatabases } from '../dispatch/both-databases.ts';
 import type { Fog, SpecChange } from '../dispatch/fog-harness.ts';
 import { jobRow } from '../dispatch/invariants.ts';
@@ -58,6 +59,11 @@ async function disputed(
 async function arbitrations(fog: Fog): Promise<string[]> {
   const rows = await fog.database.read.selectFrom('arbitrations').select('state').orderBy('id').execute();
   return rows.map(({ state }) => state);
+}
+
+/** How often the records of its nodes' owner say so. */
+async function provenWrongOf(fog: Fog, owner: string): Promise<number> {
+  return (await readOwners(fog.database.read, [owner])).get(owner)?.reputation.proven ?? 0;
 }
 
 /** What the job was told. */
@@ -136,6 +142,8 @@ await onBothDatabases('arbitration', {
     await passing(fog, 60_000);
     assert.equal(await acceptedOutput(fog, job), wrong(1), 'the quorum had its way');
     assert.deepEqual(await arbitrations(fog), ['proven']);
+    for (const liar of ['mona', 'mike']) assert.equal(await provenWrongOf(fog, liar), 1, 'its reputation knows it');
+    assert.equal(await provenWrongOf(fog, 'vera'), 0);
     assert.deepEqual((await slashes(fog)).map(({ validator }) => validator).toSorted(), ['mike', 'mona']);
     await untouched(fog, 'vera', ...Object.keys(ARBITERS));
     const paid = (await slashes(fog)).reduce((sum, { paidForTask }) => sum + BigInt(paidForTask), 0n);

@@ -137,6 +137,8 @@ await onBothDatabases('stake', {
     await change(fog, 'vera', { kind: 'commission', commissionPpm: 10_000 });
     fog.clock.now += DAY;
     await change(fog, 'vera', { kind: 'commission', commissionPpm: 20_000 });
+    const bond = { kind: 'bond', amount: '1', commissionPpm: 30_000, key: 'another commission' } as const;
+    await assert.rejects(change(fog, 'vera', bond), { code: 'conflict', hint: /fog stake commission 3 / });
     await assert.rejects(change(fog, 'vera', { kind: 'commission', commissionPpm: 100_000 }), { code: 'conflict' });
     await fog.fillTreasury(1000n * FOG);
     fog.stakeParameters = { epochTreasuryPpm: 100_000n };

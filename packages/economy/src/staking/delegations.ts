@@ -19,6 +19,8 @@ import { type Cohort, type Delegation, rowKey, type Validator } from './rows.ts'
 import type { Rows } from './state.ts';
 import { account, movement, validatorAccounts } from './transfers.ts';
 
+const PPM_PER_PERCENT = 10_000n;
+
 export function open(
   rows: Rows,
   { validator, commissionPpm }: EventOf<'open'>,
@@ -60,7 +62,7 @@ export function setCommission(
   const rise = event.commissionPpm - validator.commissionPpm;
   const isRested = now - validator.commissionChangedAt >= commissionStepMilliseconds;
   if (rise > 0n && (rise > commissionStepPpm || !isRested)) {
-    throw new FogError('conflict', `the commission may rise by ${commissionStepPpm} parts per million, once a day`, {
+    throw new FogError('conflict', `the commission may rise by ${percentOf(commissionStepPpm)}, once a day`, {
       details: { validator: event.validator, changedAt: validator.commissionChangedAt },
     });
   }
@@ -72,13 +74,22 @@ export function setCommission(
   return {};
 }
 
+/** 12,500 parts per million -> `1.25 %`. */
+function percentOf(ppm: bigint): string {
+  return `${Number(ppm) / Number(PPM_PER_PERCENT)} %`;
+}
+
 function assertCommission(commissionPpm: bigint, { commissionMostPpm: most }: StakingParameters): void {
   assertPpm(commissionPpm, 'the commission');
   if (commissionPpm <= most) return;
-  throw new FogError('invalid-request', `the commission is ${commissionPpm} parts per million; ${most} is the most`, {
-    details: { mostPpm: Number(most) },
-    hint: 'ask for less: a vote sets the most, see fog dao parameters',
-  });
+  throw new FogError(
+    'invalid-request',
+    `the commission is ${percentOf(commissionPpm)}; ${percentOf(most)} is the most`,
+    {
+      details: { mostPpm: Number(most) },
+      hint: 'ask for less: a vote sets the most, see fog dao parameters',
+    },
+  );
 }
 
 export function delegate(rows: Rows, event: EventOf<'delegate'>, now: number): Outcome {

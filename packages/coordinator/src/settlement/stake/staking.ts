@@ -119,7 +119,7 @@ export class Staking {
     const known = await isDone(work.writer, transferId(TRANSFERS[change.kind], cause));
     if (known !== null) return assertSame(known, principal, change);
     if (change.kind === 'bond' || change.kind === 'delegate') await assertFunds(work, principal, change);
-    if (change.kind === 'bond') await openIfNew(work, principal, BigInt(change.commissionPpm ?? 0));
+    if (change.kind === 'bond') await openIfNew(work, principal, change.commissionPpm ?? null);
     await work.step(keyedRequestOf(principal, change, cause));
   }
 }
@@ -196,10 +196,23 @@ async function withdrawAll(
   if (isOwn) await step({ kind: 'withdraw-commission', validator: principal, cause: `${cause}/commission` });
 }
 
-async function openIfNew({ session, now, step }: StakeWork, principal: string, commissionPpm: bigint): Promise<void> {
-  const open = { kind: 'open', validator: principal, commissionPpm } as const;
+/** Throws `conflict` where a commission is named that the validator, who is there already, does not have. */
+async function openIfNew(
+  { session, now, step }: StakeWork,
+  principal: string,
+  commissionPpm: number | null,
+): Promise<void> {
+  const open = { kind: 'open', validator: principal, commissionPpm: BigInt(commissionPpm ?? 0) } as const;
   await session.prepare([open], now);
-  if (session.rows.get('validators', principal) === undefined) await step(open);
+  const validator = session.rows.get('validators', principal);
+  if (validator === undefined) {
+    await step(open);
+    return;
+  }
+  if (commissionPpm === null || validator.commissionPpm === open.commissionPpm) return;
+  throw new FogError('conflict', `${principal} is a validator already, with another commission`, {
+    hint: `bond without a commission; fog stake commission ${commissionPpm / 10_000} changes it, by one point a day at most`,
+  });
 }
 
 /** Money of the faucet is refused by the rules; here only the one who has nothing else is told why. */

@@ -49,6 +49,7 @@ await onBothDatabases('periods', {
     await node(fog, 'olga');
     await assert.rejects(deploy(fog, whole()), {
       code: 'insufficient-funds',
+      message: /^a period of its replicas may cost 0\.004 FOG/,
       details: { needed: '4000', available: '0', missing: '4000' },
     });
     assert.equal((await fog.database.read.selectFrom('deployments').select('name').execute()).length, 0);
