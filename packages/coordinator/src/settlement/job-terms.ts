@@ -67,12 +67,15 @@ export interface JobBond {
   submitter: string;
 }
 
-/** Null where leases bind nothing: others compute the tasks too, or money of the faucet pays for them. */
+/**
+ * Null where leases bind nothing: others compute the tasks too, money of the faucet pays for them, or they are kept running:
+ * no replica of a service is ever proven wrong.
+ */
 export function bondOfJob(
-  { currency, maximumPrice, bond: { bondPpm, unbondedLeases } }: Terms,
+  { currency, maximumPrice, periodMilliseconds, bond: { bondPpm, unbondedLeases } }: Terms,
   { submitter, isReplicated }: { submitter: string; isReplicated: boolean },
 ): JobBond | null {
-  if (currency !== 'fog') return null;
+  if (currency !== 'fog' || periodMilliseconds !== null) return null;
   const amount = bondFor({ valueMicroFog: maximumPrice, isReplicated, bondPpm });
   return amount === 0n ? null : { amount, unbondedLeases, submitter };
 }

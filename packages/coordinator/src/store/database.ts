@@ -18,9 +18,10 @@ export interface Database {
    * rolled back and each work is run again in a transaction of its own, so `work` must have no other effects than
    * its statements and its return value.
    *
-   * On PostgreSQL a transaction ends with the work that takes the clock of the ledger: whatever came behind it would lock
-   * rows that another coordinator may hold that waits for the clock. Works of `kind` submit lock nothing that others wait
-   * with, and share one.
+   * On PostgreSQL a transaction ends with the work that takes the clock of the ledger: whatever came behind it would
+   * lock rows that another coordinator may hold that waits for the clock. Works of `kind` submit lock nothing that
+   * others wait with, and share one: but for a class or a blob that is new to two coordinators in the same moment,
+   * which costs one of them another try.
    */
   write<Result>(work: (writer: Writer) => Promise<Result>, kind?: 'submit'): Promise<Result>;
   close(): Promise<void>;

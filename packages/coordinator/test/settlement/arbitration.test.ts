@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import type { JobPayment } from '@fog/contract';
 import { chargedFor, readSettlement } from '@fog/economy/escrow';
+import { sql } from 'kysely';
 import { ARBITRATION_LIMITS } from '../../src/settlement/arbitration/limits.ts';
 import { readOpen, readRunning } from '../../src/store/arbitration-rows.ts';
-import { readOwners } from '../../src/store/reputation-rows.ts';
+import { lockOwners, readOwners } from '../../src/store/reputation-rows.ts';
 import { onBothDatabases } from '../dispatch/both-databases.ts';
 import type { Fog, SpecChange } from '../dispatch/fog-harness.ts';
 import { jobRow } from '../dispatch/invariants.ts';
@@ -133,6 +134,26 @@ await onBothDatabases('arbitration', {
     assert.deepEqual(await told(fog, job), [{ outcome: 'proven', by: 'arbiters', wrong: [fence] }]);
     await assertStake(fog.database);
     await assertMoney(fog.database);
+  },
+
+  async 'locks rows of owners before those of jobs, like a turn of another coordinator'({ open, storage }) {
+    if (!('url' in storage)) return;
+    const clock = { now: 1_700_000_000_000 };
+    const [fog, other] = [await open({ ...REAL, clock }), await open({ ...REAL, clock })];
+    await arbiters(fog, ARBITERS);
+    const job = await disputed(fog, { liza: lying(1), olga: honest, oleg: honest });
+    for (let looks = 0; looks < 20 && (await arbitrations(fog))[0] !== 'arbiters'; looks += 1) await fog.advance(5000);
+    const look = fog.economy?.sweeps.find(({ name }) => name === 'arbitrations');
+    assert.ok(look !== undefined);
+    const looked = await other.database.write(async (writer) => {
+      await lockOwners(writer, ['liza']);
+      const looking = look.run();
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      await sql`SELECT id FROM jobs WHERE id = ${job} FOR UPDATE NOWAIT`.execute(writer);
+      return { looking };
+    });
+    await looked.looking;
+    assert.deepEqual(await arbitrations(fog), ['proven']);
   },
 
   async 'a colluding majority of a quorum gets no slash through, and loses its own bond instead'({ open }) {

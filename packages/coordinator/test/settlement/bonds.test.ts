@@ -7,12 +7,14 @@ import { createCoordinatorService } from '../../src/coordinator-service.ts';
 import { JobCache } from '../../src/dispatch/job-cache.ts';
 import { PlacementClasses } from '../../src/dispatch/placement-classes.ts';
 import { readBondHurdles } from '../../src/settlement/stake/bonds.ts';
+import { deployed } from '../deployments/deployment-scene.ts';
 import { onBothDatabases } from '../dispatch/both-databases.ts';
 import type { FakeAgent } from '../dispatch/fake-agent.ts';
 import { type Fog, jobSpec, type SpecChange } from '../dispatch/fog-harness.ts';
 import { taskRow } from '../dispatch/invariants.ts';
 import { submitVerified } from '../dispatch/strangers.ts';
 import { walletOf } from './money-invariants.ts';
+import { node, whole } from './periods/paid-service.ts';
 import { assertStake } from './stake-invariants.ts';
 
 const REAL = { economy: 'on' as const, faucet: 'off' as const };
@@ -131,6 +133,21 @@ await onBothDatabases('bonds', {
     await bonded(fog, 'vera', BOND);
     await fog.advance(1000);
     assert.deepEqual(leased(vera), [1]);
+  },
+
+  async 'replicas of services bind nothing: none is ever proven wrong'({ open }) {
+    const fog = await open(REAL);
+    await fog.endow('alice', 1000n * FOG);
+    await voted(fog, { unbondedLeases: 0 });
+    await node(fog, 'nora');
+    await deployed(fog, whole({ count: 2 }));
+    const attempts = await fog.database.read.selectFrom('attempts').select(['state', 'bond']).execute();
+    assert.deepEqual(
+      attempts.map(({ state, bond }) => [state, bond]),
+      Array(2).fill(['running', null]),
+    );
+    const { nodes } = await serviceOf(fog).plan(by('alice'), { spec: whole({ count: 2 }) });
+    assert.equal(nodes.length, 1);
   },
 
   async 'it is told who lacks how much'({ open }) {

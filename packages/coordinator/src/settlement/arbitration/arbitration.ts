@@ -2,8 +2,8 @@
  * Carries arbitrations out: has a task run again, where it can by a trusted node, otherwise by arbiters, and writes down
  * what follows. Each step is one transaction that first locks the row, so that of several coordinators one takes it.
  *
- * A transaction locks the row of the arbitration, then those of jobs and owners, then the ledger. Whoever else locks rows of jobs
- * waits for no row of an arbitration.
+ * A transaction locks the row of the arbitration, then those of owners, of jobs, and the ledger, as turns do. Whoever else
+ * locks any of these waits for no row of an arbitration.
  */
 import { randomBytes } from 'node:crypto';
 import { type ArbitrationOutcome, FogError, type JobEventData, type Prover } from '@fog/contract';
@@ -39,6 +39,7 @@ import {
   type ArbitrationRun,
   compensationOf,
   findingOf,
+  type Party,
   partiesOf,
   type RunAnswer,
   readArbitration,
@@ -224,10 +225,9 @@ export class Arbitration {
     const wrong = wrongParties(record, digest);
     const runs = record.runs.flatMap(({ owner }): ArbiterRun[] => (owner === null ? [] : [{ arbiter: owner, digest }]));
     const proof = by === 'arbiters' && record.draw !== null ? writeEvidence(record.draw, runs) : null;
-    const paidForTask = compensationOf(BigInt(record.paidForTask), wrong.length);
+    const paidForTask = compensationFor(record, wrong);
     const outcome = wrong.length > 0 ? 'proven' : 'right';
-    const fences = wrong.map(({ fence }) => fence);
-    await this.#end(row, record, outcome, { by, wrong: fences }, async (writer, now) => {
+    await this.#end(row, record, outcome, { by, wrong }, async (writer, now) => {
       const faults = wrong.map(({ fence, owner, nodeId, digest: claimedDigest, signature, leasedAt }) => ({
         fault: faultOf({ job, partition, fence }),
         ...{ job, partition, fence, validator: owner, nodeId, buyer: record.buyer, foundAt: now, leasedAt },
@@ -236,13 +236,6 @@ export class Arbitration {
         insurancePpm: BigInt(record.insurancePpm),
       }));
       await insertArbitratedFaults(writer, faults);
-      const evidence = { finding: 'proven-wrong', valueMicroFog: paidForTask } as const;
-      const liars = new Set(wrong.map(({ owner }) => owner));
-      await recordOfOwners(
-        writer,
-        Array.from(liars, (owner) => ({ owner, evidence })),
-        now,
-      );
       await this.#dependencies.payRuns(writer, await this.#overseen(writer, record));
     });
   }
@@ -271,18 +264,22 @@ export class Arbitration {
     row: ArbitrationsTable,
     record: ArbitrationRecord,
     outcome: ArbitrationOutcome,
-    { by, wrong }: { by: Prover | null; wrong: number[] } = { by: null, wrong: [] },
+    { by, wrong }: { by: Prover | null; wrong: readonly Party[] } = { by: null, wrong: [] },
     follow: (writer: Writer, now: number) => Promise<void> = async () => undefined,
   ): Promise<void> {
     const { database, now, dispatch } = this.#dependencies;
     const job = await this.#load(row);
+    const fences = wrong.map(({ fence }) => fence);
+    const found = { finding: 'proven-wrong', valueMicroFog: compensationFor(record, wrong) } as const;
+    const evidence = Array.from(new Set(wrong.map(({ owner }) => owner)), (owner) => ({ owner, evidence: found }));
     const told = await database.write(async (writer) => {
       if (!(await isAsRead(writer, database.engine, row))) return [];
       const at = now();
-      const data: JobEventData = { type: 'task.arbitrated', partition: row.partition, outcome, by, wrong };
+      const data: JobEventData = { type: 'task.arbitrated', partition: row.partition, outcome, by, wrong: fences };
       // A check is in no list, and tells nothing of itself.
       const isShown = job !== null && !job.isHidden;
       const entries = new Map(isShown ? [[job.id, [{ kind: 'event' as const, data }]]] : []);
+      await recordOfOwners(writer, evidence, at);
       const streams = await saveJobs(writer, new Map([[row.paid_by, {}]]), entries, at);
       await saveArbitration(writer, row.id, { state: outcome, record, endedAt: at });
       await follow(writer, at);
@@ -301,6 +298,10 @@ async function readRunTasks(writer: Writer, jobs: readonly string[]) {
     .where('job_id', 'in', jobs)
     .execute();
   return rows.map(({ job_id: job, partition, fence }) => ({ job, partition, fence }));
+}
+
+function compensationFor({ paidForTask }: ArbitrationRecord, wrong: readonly Party[]): bigint {
+  return compensationOf(BigInt(paidForTask), wrong.length);
 }
 
 function runTime({ attemptMilliseconds }: CachedJob): number {
