@@ -188,6 +188,7 @@ function arbitrationSweep(
       wake: () => dispatcher.wake(),
       announce: (classIds) => dispatcher.announce(classIds),
       publishStreams: (ids) => bus.publish({ kind: 'streams', ids }),
+      publishOwner: (owner) => bus.publish({ kind: 'owner', owner }),
     },
   });
   const everyMilliseconds = ARBITRATION_LIMITS.lookMilliseconds;

@@ -61,6 +61,8 @@ export interface ArbitrationDependencies {
     wake: () => void;
     announce: (classIds: string[]) => void;
     publishStreams: (ids: string[]) => void;
+    /** That an owner's record has fallen. */
+    publishOwner: (owner: string) => void;
   };
 }
 
@@ -238,6 +240,7 @@ export class Arbitration {
       await insertArbitratedFaults(writer, faults);
       await this.#dependencies.payRuns(writer, await this.#overseen(writer, record));
     });
+    for (const owner of new Set(wrong.map((party) => party.owner))) this.#dependencies.dispatch.publishOwner(owner);
   }
 
   async #overseen(writer: Writer, { runs }: ArbitrationRecord): Promise<OverseenRun[]> {
