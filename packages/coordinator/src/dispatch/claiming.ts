@@ -389,7 +389,7 @@ export class Claiming {
       const session = this.#dependencies.sessions.get(attempt.node);
       const needs = session?.needsOf(attempt);
       if (session === undefined || needs === undefined || !session.isPlaced(attempt)) continue;
-      taken.giveBack(session, needs);
+      taken.free(session, needs);
       uses.take(session.tenantOf(attempt), needs, -1);
     }
     for (const attempt of turn.verification.committed) {
@@ -399,7 +399,7 @@ export class Claiming {
       const needs = session?.needsOf(attempt);
       if (session === undefined || needs === undefined) continue;
       // Its outputs stay on the disk.
-      taken.giveBack(session, { ...needs, diskBytes: 0 });
+      taken.free(session, { ...needs, diskBytes: 0 });
       uses.take(session.tenantOf(attempt), { ...needs, diskBytes: 0 }, -1);
     }
     return taken;

@@ -93,7 +93,7 @@ export class Holds {
     const own = this.#holds.length === 0 ? [] : this.of(classId);
     for (const { node, needs } of own) {
       const session = this.#sessions.get(node);
-      if (session !== undefined) taken.giveBack(session, needs);
+      if (session !== undefined) taken.free(session, needs);
     }
     const places = find();
     const found = own.length === 0 ? [] : places.map(({ session }) => session);

@@ -83,9 +83,14 @@ export class Reservations {
     this.#change(session, this.#free.get(session) ?? session.free, needs, -1);
   }
 
-  /** Gives a place back: the claim found fewer tasks, or an attempt of this turn has ended. */
+  /** Gives a place back that was reserved for what is placed now: the claim found fewer tasks. */
   giveBack(session: AgentSession, needs: Needs): void {
     this.bonds?.count(session.identity, -1);
+    this.free(session, needs);
+  }
+
+  /** Room that no lease of this turn has taken is there again: it is withheld no more, or an attempt has ended. */
+  free(session: AgentSession, needs: Needs): void {
     this.#keptOn(session)?.giveBack(needs, this.#endsBy);
     this.#change(session, this.#free.get(session) ?? session.free, needs, 1);
   }

@@ -40,6 +40,8 @@ async function removeOldJobs(database: Database, before: number): Promise<void> 
       .selectFrom('jobs')
       .select('id')
       .where('ended_at', '<', before)
+      // Money that lies there for it would belong to nobody.
+      .where('escrow_open', '=', 0)
       // A revision that may be returned to needs its specification and its blobs.
       .where(({ not, exists, selectFrom }) =>
         not(exists(selectFrom('deployment_revisions').select('revision').whereRef('job_id', '=', 'jobs.id'))),

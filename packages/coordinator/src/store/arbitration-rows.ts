@@ -1,5 +1,6 @@
 /** Tasks whose results differ, as long as it is looked for those that are wrong, and what came of it. */
 import type { TaskOutput } from '@fog/contract';
+import { sql } from 'kysely';
 import { ARBITRATION_LIMITS } from '../settlement/arbitration/limits.ts';
 import type { NewArbitration } from '../settlement/arbitration/opening.ts';
 import type { ArbitrationRecord, ArbitrationState, Party } from '../settlement/arbitration/record.ts';
@@ -64,21 +65,29 @@ export async function insertArbitrations(writer: Writer, found: readonly NewArbi
   await runBulk(writer, INSERT, rows);
 }
 
-/** Those under way in a state, the oldest first. */
-export async function readUnderWay(
-  reader: Reader,
-  states: readonly ArbitrationState[],
-  limit: number,
-): Promise<ArbitrationsTable[]> {
+/** Those that somebody runs again, the oldest first. */
+export async function readRunning(reader: Reader): Promise<ArbitrationsTable[]> {
   return await reader
     .selectFrom('arbitrations')
     .selectAll()
     .where('ended_at', 'is', null)
-    .where('state', 'in', states)
+    .where('state', '<>', 'open' satisfies ArbitrationState)
     .orderBy('opened_at')
     .orderBy('id')
-    .limit(limit)
+    .limit(ARBITRATION_LIMITS.underWay)
     .execute();
+}
+
+/** Those that nobody runs yet, the oldest first; of one buyer no more than may be under way together. */
+export async function readOpen(reader: Reader, limit: number): Promise<ArbitrationsTable[]> {
+  const { rows } = await sql<ArbitrationsTable>`
+    SELECT id, job_id, partition, paid_by, state, opened_at, ended_at, record FROM (
+      SELECT a.*, ROW_NUMBER() OVER (
+          PARTITION BY j.submitter ORDER BY CASE WHEN a.state = 'open' THEN 1 ELSE 0 END, a.opened_at, a.id) AS place
+        FROM arbitrations a LEFT JOIN jobs j ON j.id = a.paid_by WHERE a.ended_at IS NULL) AS placed
+    WHERE state = 'open' AND place <= ${sql.lit(ARBITRATION_LIMITS.ofBuyer)}
+    ORDER BY opened_at, id LIMIT ${limit}`.execute(reader);
+  return rows;
 }
 
 /** Locks it; false when another coordinator has done something to it since it was read. */

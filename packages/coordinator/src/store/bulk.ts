@@ -130,16 +130,24 @@ function keptText(statement: BulkStatement, height: number, make: () => string):
   return known.getOrInsertComputed(height, make);
 }
 
+/** What PostgreSQL says of all statements behind one that has failed: nothing of why. */
+const FAILED_BEFORE = '25P02';
+
 /**
  * Waits for statements that were handed over together. All have ended when it returns or throws: none may run on after
- * a rollback.
+ * a rollback. Throws the fault that made others fail, whichever of them was handed over first: it says whether to try again.
  */
 export async function allOf<Results extends readonly Promise<unknown>[]>(
   statements: readonly [...Results],
 ): Promise<{ [Index in keyof Results]: Awaited<Results[Index]> }> {
   const settled = await Promise.allSettled(statements);
-  for (const outcome of settled) if (outcome.status === 'rejected') throw outcome.reason;
+  const reasons = settled.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
+  if (reasons.length > 0) throw reasons.find((reason) => !followsAnother(reason)) ?? reasons[0];
   return settled.map((outcome) => (outcome as PromiseFulfilledResult<unknown>).value) as never;
+}
+
+function followsAnother(reason: unknown): boolean {
+  return (reason as { code?: unknown } | null)?.code === FAILED_BEFORE;
 }
 
 /**

@@ -57,7 +57,7 @@ export async function saveDeployment(
 export interface RevisionWithJob extends RevisionRow {
   /** The job neither has ended nor is being closed. */
   isOpen: boolean;
-  /** Somebody pays for the job. */
+  /** Somebody pays for the job: for what was covered before the fog asked for no money nobody does any more. */
   isPaid: boolean;
   /** Tasks that the job has had. */
   tasks: number;
@@ -68,14 +68,15 @@ export async function readRevisions(reader: Reader, { principal, name }: Deploym
   const rows = await reader
     .selectFrom('deployment_revisions')
     .innerJoin('jobs', 'jobs.id', 'deployment_revisions.job_id')
+    .leftJoin('paid_services', 'paid_services.job_id', 'jobs.id')
     .selectAll('deployment_revisions')
-    .select(['jobs.task_count', 'jobs.closing', 'jobs.ended_at as job_ended_at', 'jobs.payment_terms'])
+    .select(['jobs.task_count', 'jobs.closing', 'jobs.ended_at as job_ended_at', 'paid_services.job_id as paid_job'])
     .where('deployment_revisions.principal', '=', principal)
     .where('deployment_revisions.name', '=', name)
     .orderBy('revision', 'desc')
     .execute();
-  return rows.map(({ task_count: tasks, closing, job_ended_at, payment_terms, ...row }) => {
-    return { ...row, tasks, isPaid: payment_terms !== null, isOpen: closing === null && job_ended_at === null };
+  return rows.map(({ task_count: tasks, closing, job_ended_at, paid_job, ...row }) => {
+    return { ...row, tasks, isPaid: paid_job !== null, isOpen: closing === null && job_ended_at === null };
   });
 }
 

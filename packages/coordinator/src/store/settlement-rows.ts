@@ -139,12 +139,14 @@ export interface EndedJob {
 }
 
 /**
- * Jobs that have ended and have money in escrow, locked in the order of their ids; those that others hold are left out, and
- * those whose last period is not paid yet.
+ * Jobs that have ended and have money in escrow, locked; those that others hold are left out, and those of which something
+ * may still be owed, however many there are: nobody waits behind them.
  */
 export async function lockEndedJobs(writer: Writer, engine: Database['engine']): Promise<EndedJob[]> {
   const { rows } = await sql<{ id: string }>`SELECT id FROM jobs WHERE escrow_open = 1 AND ended_at IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM paid_services p WHERE p.job_id = jobs.id)
+    AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job_id = jobs.id AND ${sql.raw(LIVE)})
+    AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.job_id = jobs.id AND ${sql.raw(REOPENED)})
     ORDER BY ended_at, id LIMIT ${sql.lit(SETTLEMENT_LIMITS.closedEscrows)}
     ${rowLock(engine, 'FOR UPDATE SKIP LOCKED')}`.execute(writer);
   const counted = await runBulk<{ id: string; live: number; reopened: number }>(
@@ -159,10 +161,14 @@ export async function lockEndedJobs(writer: Writer, engine: Database['engine']):
   }));
 }
 
+const LIVE = `a.state IN ${LIVE_STATES}`;
+const REOPENED = '(t.reverifying = 1 OR t.verification_due IS NOT NULL)';
+
+/** Asked once more when their rows are locked: something may have begun before. */
 const COUNT_OPEN: BulkStatement = {
   text: `SELECT k.id,
-      (SELECT COUNT(*) FROM attempts a WHERE a.job_id = k.id AND a.state IN ${LIVE_STATES}) AS live,
-      (SELECT COUNT(*) FROM tasks t WHERE t.job_id = k.id AND (t.reverifying = 1 OR t.verification_due IS NOT NULL)) AS reopened
+      (SELECT COUNT(*) FROM attempts a WHERE a.job_id = k.id AND ${LIVE}) AS live,
+      (SELECT COUNT(*) FROM tasks t WHERE t.job_id = k.id AND ${REOPENED}) AS reopened
     FROM ROWS AS k`,
   columns: { id: 'text' },
 };

@@ -1,4 +1,5 @@
 /** Known answers, and what nodes have said to them. */
+import { readSettlement } from '@fog/economy/escrow';
 import { type IssuedSpotCheck, judgeSpotCheck, type KnownAnswer, type SpotCheck } from '@fog/verification';
 import type { PlacementClass, Requirements } from '../dispatch/requirements.ts';
 import { placementClass } from '../dispatch/requirements.ts';
@@ -6,7 +7,7 @@ import { evidenceOfAnswer } from '../dispatch/verification/evidence.ts';
 import type { CheckedAnswer, CheckOutcome, Judgement, NewAnswer } from '../dispatch/verification/step-effects.ts';
 import { DISPATCH_LIMITS } from '../limits.ts';
 import { type BulkStatement, runBulk } from './bulk.ts';
-import type { Writer } from './database.ts';
+import type { Reader, Writer } from './database.ts';
 import { StaleRows } from './turn-rows.ts';
 
 const INSERT_ANSWERS: BulkStatement = {
@@ -90,7 +91,7 @@ export async function judgeChecks(
   const judged: Judgement[] = [];
   const outcomes: CheckOutcome[] = [];
   const disputed: SpotCheck['task'][] = [];
-  for (const { job, runtime, digest, submitter, valueMicroFog } of checked) {
+  for (const { job, runtime, digest, submitter } of checked) {
     const row = await writer
       .selectFrom('spot_checks')
       .select('check_record')
@@ -114,11 +115,24 @@ export async function judgeChecks(
     outcomes.push({ job, partition: check.task.partition, verdict, expected: check.expected, owners, prefixes });
     if (verdict === 'disputed') disputed.push(check.task);
     else {
+      const valueMicroFog = await paidForEach(writer, check.task);
       const evidence = evidenceOfAnswer(verdict, { owner: check.owner, submitter, valueMicroFog });
       judged.push({ node: check.nodeId, runtime, verdict, task: check.task, evidence });
     }
   }
   return { judged, disputed, outcomes };
+}
+
+/** What each of those whose answer it is was paid for the task; what a check itself could cost is said by whoever brings it. */
+async function paidForEach(reader: Reader, { job, partition }: SpotCheck['task']): Promise<bigint> {
+  const row = await reader
+    .selectFrom('tasks')
+    .select('settlement')
+    .where('job_id', '=', job)
+    .where('partition', '=', partition)
+    .executeTakeFirst();
+  const prices = row?.settlement == null ? [] : readSettlement(row.settlement).leases.map(({ price }) => price);
+  return prices.reduce((least, price) => (price < least ? price : least), prices[0] ?? 0n);
 }
 
 async function deleteAnswer(writer: Writer, { task }: KnownAnswer): Promise<void> {

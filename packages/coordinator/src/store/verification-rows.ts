@@ -212,7 +212,8 @@ async function recordVerdicts(writer: Writer, judged: readonly Judgement[], now:
   return { nodes: touched, owners };
 }
 
-async function recordOfOwners(
+/** Adds to the records of owners, at most one write for each. Answers those as they stand from then on. */
+export async function recordOfOwners(
   writer: Writer,
   evidence: readonly NodeEvidence[],
   now: number,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { LeaseGroup } from '@fog/contract';
 import type { FakeAgent, FakeAgentOptions } from './fake-agent.ts';
 import type { Fog, SpecChange } from './fog-harness.ts';
-import { type Answer, prove, stranger, submitVerified } from './strangers.ts';
+import { type Answer, honest, prove, stranger, submitVerified } from './strangers.ts';
 
 export const CHECKED = { mode: 'adaptive', spotChecks: 0.5 } as const;
 
@@ -11,8 +11,9 @@ export const CHECKED = { mode: 'adaptive', spotChecks: 0.5 } as const;
 export async function knowAnswer(
   fog: Fog,
   task: SpecChange['task'] = {},
+  options: FakeAgentOptions = {},
 ): Promise<{ origin: string; group: LeaseGroup }> {
-  const makers = [await stranger(fog), await stranger(fog)];
+  const makers = [await stranger(fog, honest, options), await stranger(fog, honest, options)];
   for (const maker of makers) await prove(fog, maker, 20);
   const origin = await submitVerified(fog, { ...CHECKED, mode: 'replicate' }, {}, task);
   await fog.settle();

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import type { JobPayment } from '@fog/contract';
 import { chargedFor, readSettlement } from '@fog/economy/escrow';
 import { ARBITRATION_LIMITS } from '../../src/settlement/arbitration/limits.ts';
+import { readOpen, readRunning } from '../../src/store/arbitration-rows.ts';
+import { readOwners } from '../../src/store/reputation-rows.ts';
 import { onBothDatabases } from '../dispatch/both-databases.ts';
 import type { Fog, SpecChange } from '../dispatch/fog-harness.ts';
 import { jobRow } from '../dispatch/invariants.ts';
@@ -59,6 +61,11 @@ async function arbitrations(fog: Fog): Promise<string[]> {
   return rows.map(({ state }) => state);
 }
 
+/** How often the records of its nodes' owner say so. */
+async function provenWrongOf(fog: Fog, owner: string): Promise<number> {
+  return (await readOwners(fog.database.read, [owner])).get(owner)?.reputation.proven ?? 0;
+}
+
 /** What the job was told. */
 async function told(fog: Fog, job: string): Promise<object[]> {
   const rows = await fog.database.read.selectFrom('events').select('data').where('stream', '=', job).execute();
@@ -82,6 +89,33 @@ async function paymentOf(fog: Fog, job: string): Promise<JobPayment> {
 const ARBITERS = { anna: honest, bert: honest, cora: honest };
 
 await onBothDatabases('arbitration', {
+  async 'who has results differ all day keeps nobody else waiting'({ open }) {
+    const fog = await open(REAL);
+    const { underWay, ofBuyer } = ARBITRATION_LIMITS;
+    await fog.endow('mallory', 10n * FOG);
+    await fog.endow('alice', FOG);
+    const [hers, ours] = [await fog.submit({}, { by: 'mallory' }), await fog.submit()];
+    const row = (id: string, paid_by: string, opened_at: number) => {
+      return { id, job_id: paid_by, partition: 0, paid_by, state: 'open', opened_at, record: '{}', ended_at: null };
+    };
+    const many = Array.from({ length: 2 * underWay }, (_, at) => row(`m${1000 + at}`, hers, at));
+    const save = (rows: typeof many) =>
+      fog.database.write((writer) => writer.insertInto('arbitrations').values(rows).execute());
+    await save([...many, row('z', ours, 1_000_000)]);
+    const found = async () => (await readOpen(fog.database.read, underWay)).map(({ id }) => id);
+    assert.deepEqual(await found(), [...many.slice(0, ofBuyer).map(({ id }) => id), 'z']);
+    const began = many.slice(-4).map(({ id }) => id);
+    await fog.database.write((writer) =>
+      writer.updateTable('arbitrations').set({ state: 'trusted' }).where('id', 'in', began).execute(),
+    );
+    assert.deepEqual(
+      (await readRunning(fog.database.read)).map(({ id }) => id),
+      began,
+    );
+    assert.equal((await found()).length, ofBuyer - began.length + 1);
+    await fog.database.write((writer) => writer.deleteFrom('arbitrations').execute());
+  },
+
   async 'arbiters prove a minority wrong, without any trusted node'({ open }) {
     const fog = await open(REAL);
     await arbiters(fog, ARBITERS);
@@ -108,6 +142,8 @@ await onBothDatabases('arbitration', {
     await passing(fog, 60_000);
     assert.equal(await acceptedOutput(fog, job), wrong(1), 'the quorum had its way');
     assert.deepEqual(await arbitrations(fog), ['proven']);
+    for (const liar of ['mona', 'mike']) assert.equal(await provenWrongOf(fog, liar), 1, 'its reputation knows it');
+    assert.equal(await provenWrongOf(fog, 'vera'), 0);
     assert.deepEqual((await slashes(fog)).map(({ validator }) => validator).toSorted(), ['mike', 'mona']);
     await untouched(fog, 'vera', ...Object.keys(ARBITERS));
     const paid = (await slashes(fog)).reduce((sum, { paidForTask }) => sum + BigInt(paidForTask), 0n);

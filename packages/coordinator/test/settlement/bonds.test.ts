@@ -10,6 +10,7 @@ import { readBondHurdles } from '../../src/settlement/stake/bonds.ts';
 import { onBothDatabases } from '../dispatch/both-databases.ts';
 import type { FakeAgent } from '../dispatch/fake-agent.ts';
 import { type Fog, jobSpec, type SpecChange } from '../dispatch/fog-harness.ts';
+import { taskRow } from '../dispatch/invariants.ts';
 import { submitVerified } from '../dispatch/strangers.ts';
 import { walletOf } from './money-invariants.ts';
 import { assertStake } from './stake-invariants.ts';
@@ -115,6 +116,21 @@ await onBothDatabases('bonds', {
     await fog.advance(1000);
     assert.deepEqual(leased(nora), [1]);
     assert.deepEqual(await waitingDeadlines(fog, job), [deadline]);
+  },
+
+  async 'room that is kept on her node for a task is no bond for another one'({ open }) {
+    const fog = await open(REAL);
+    await fog.endow('alice', 1000n * FOG);
+    await voted(fog, { unbondedLeases: 0 });
+    const vera = await fog.connected({ owner: 'vera' });
+    const job = await fog.submit(tasks(3));
+    await fog.settle();
+    const { class_id: classId } = await taskRow(fog.database, job);
+    const needs = { slots: 1, milliCpu: 1000, memoryBytes: 1 << 20, diskBytes: 1 << 20 };
+    fog.dispatcher.holds.add({ node: vera.id, classId, needs, until: fog.clock.now + 600_000, isForMove: true });
+    await bonded(fog, 'vera', BOND);
+    await fog.advance(1000);
+    assert.deepEqual(leased(vera), [1]);
   },
 
   async 'it is told who lacks how much'({ open }) {

@@ -1,5 +1,8 @@
 /** How long an escrow lives, over both databases: as long as anything may be owed, and no clock ends it. */
 import assert from 'node:assert/strict';
+import type { AttemptState } from '@fog/contract';
+import { removeOld } from '../../src/dispatch/retention.ts';
+import { SETTLEMENT_LIMITS } from '../../src/limits.ts';
 import { onBothDatabases } from '../dispatch/both-databases.ts';
 import type { Fog, SpecChange } from '../dispatch/fog-harness.ts';
 import { jobRow } from '../dispatch/invariants.ts';
@@ -15,6 +18,53 @@ const HOUR: SpecChange = {
 };
 
 const phaseOf = async (fog: Fog, job: string) => (await economyOf(fog).wallets.jobPayment(caller('alice'), job)).phase;
+
+/** A job that is over, while a node may still deliver. */
+async function endedWithLiveLease(fog: Fog): Promise<string> {
+  const job = await fog.submit(HOUR);
+  await fog.settle();
+  await fog.jobs.close(job, 'cancelled', 'alice');
+  await fog.settle();
+  await leaseIs(fog, job, 'lost');
+  return job;
+}
+
+async function leaseIs(fog: Fog, job: string, state: AttemptState): Promise<void> {
+  await fog.database.write((writer) =>
+    writer.updateTable('attempts').set({ state }).where('job_id', '=', job).execute(),
+  );
+}
+
+/** The same job under so many other names. */
+async function repeat(fog: Fog, job: string, times: number): Promise<string[]> {
+  const row = await jobRow(fog.database, job);
+  const attempt = await fog.database.read
+    .selectFrom('attempts')
+    .selectAll()
+    .where('job_id', '=', job)
+    .executeTakeFirstOrThrow();
+  const names = Array.from({ length: times }, (_, index) => `${job.slice(0, -3)}${String(index).padStart(3, '0')}`);
+  await fog.database.write(async (writer) => {
+    for (const name of names) {
+      await writer
+        .insertInto('jobs')
+        .values({ ...row, id: name })
+        .execute();
+      await writer
+        .insertInto('attempts')
+        .values({ ...attempt, job_id: name })
+        .execute();
+    }
+  });
+  return names;
+}
+
+async function forget(fog: Fog, jobs: readonly string[]): Promise<void> {
+  await fog.database.write(async (writer) => {
+    await writer.deleteFrom('jobs').where('id', 'in', jobs).execute();
+    await writer.deleteFrom('attempts').where('job_id', 'in', jobs).execute();
+  });
+}
 
 await onBothDatabases('the life of an escrow', {
   async 'it does not end by the clock: a job that waits for a year is paid for when it runs'({ open, crash }) {
@@ -66,6 +116,41 @@ await onBothDatabases('the life of an escrow', {
     const [paid, kept] = [await walletOf(fog.database, 'admin', 'fog'), await treasuryOf(fog.database, 'fog')];
     assert.deepEqual([paid, kept], [1900n, 100n], 'two slices, once');
     assert.equal(await walletOf(fog.database, 'alice', 'fog'), 100n * FOG - 2000n);
+    assert.equal(await assertMoney(fog.database), 0);
+  },
+
+  async 'those of which something may still be owed hold up no others, however many there are'({ open }) {
+    const fog = await open(REAL);
+    await fog.endow('alice', 100n * FOG);
+    const agent = await fog.connected({ owner: 'admin' });
+    const owed = await endedWithLiveLease(fog);
+    const others = await repeat(fog, owed, SETTLEMENT_LIMITS.closedEscrows);
+    const job = await fog.submit(HOUR);
+    await fog.settle();
+    agent.ran(600_000);
+    agent.succeed({ job, partition: 0, fence: 1 });
+    await fog.settle();
+    await fog.advance(1000);
+    assert.deepEqual([await phaseOf(fog, owed), await phaseOf(fog, job)], ['open', 'closed']);
+    await forget(fog, others);
+    await leaseIs(fog, owed, 'cancelled');
+    assert.equal(await economyOf(fog).settlement.closeEnded(), 1);
+  },
+
+  async 'a job is not forgotten while its money lies in escrow'({ open }) {
+    const fog = await open(REAL);
+    await fog.endow('alice', 100n * FOG);
+    await fog.connected({ owner: 'admin' });
+    const job = await endedWithLiveLease(fog);
+    const look = () => removeOld({ database: fog.database, keepJobs: '1s', now: () => fog.clock.now });
+    fog.clock.now += DAY;
+    await look();
+    assert.equal(await phaseOf(fog, job), 'open');
+    await leaseIs(fog, job, 'cancelled');
+    await economyOf(fog).settlement.closeEnded();
+    await look();
+    await assert.rejects(phaseOf(fog, job), { code: 'not-found' });
+    assert.equal(await walletOf(fog.database, 'alice', 'fog'), 100n * FOG);
     assert.equal(await assertMoney(fog.database), 0);
   },
 

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import type { JobPayment, WalletEntry } from '@fog/contract';
 import { accountId, CURRENCIES, TRANSFER_CODES } from '@fog/economy/chart';
+import { reputationOf } from '@fog/economy/reputation';
 import { MoneyMoves } from '../../src/settlement/money-moves.ts';
+import { readOwners } from '../../src/store/reputation-rows.ts';
 import { onBothDatabases } from '../dispatch/both-databases.ts';
 import type { FakeAgent } from '../dispatch/fake-agent.ts';
 import type { Fog, SpecChange } from '../dispatch/fog-harness.ts';
@@ -31,7 +33,7 @@ function oversightOf(payments: readonly JobPayment[]): bigint {
 
 /** A node of carl that has been checked; it took five minutes for each of its tasks. Answers the jobs that it worked for. */
 async function checked(fog: Fog, answer: Answer): Promise<{ agent: FakeAgent; jobs: string[]; hidden: string }> {
-  await knowAnswer(fog, WHOLE);
+  await knowAnswer(fog, WHOLE, { ranMilliseconds: SLICE_MILLISECONDS });
   const capacity = { slots: 1, milliCpu: 1000, memoryBytes: 1 << 30 };
   const { agent, jobs, check } = await checkedNode(fog, answer, {
     task: WHOLE,
@@ -115,6 +117,18 @@ await onBothDatabases('oversight', {
       .execute();
     assert.match(task[0]?.settlement ?? '', /"payout":"25"/);
     assert.equal(await assertMoney(fog.database), 0);
+  },
+
+  async 'a check that is passed tells of its owner as much as its task was worth to somebody'({ open }) {
+    const fog = await open(PAID);
+    await checked(fog, honest);
+    const owner = (await readOwners(fog.database.read, ['carl'])).get('carl');
+    assert.ok(owner !== undefined);
+    const [some = 0, price, more = 0] = [0n, 1000n, 10_000n].map((valueMicroFog) => {
+      return reputationOf(owner.reputation, fog.clock.now, { valueMicroFog });
+    });
+    assert.equal(price, some);
+    assert.ok(more > 0 && more < some);
   },
 
   async 'a check that fails is not paid'({ open }) {

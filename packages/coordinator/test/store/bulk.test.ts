@@ -1,6 +1,8 @@
 /** Bulk statements: the same rows in, the same rows out, on both engines. */
 import assert from 'node:assert/strict';
-import { type BulkStatement, type BulkValue, runBulk } from '../../src/store/bulk.ts';
+import { test } from 'node:test';
+import { sql } from 'kysely';
+import { allOf, type BulkStatement, type BulkValue, beside, runBulk } from '../../src/store/bulk.ts';
 import type { Writer } from '../../src/store/database.ts';
 import { onBothDatabases } from '../dispatch/both-databases.ts';
 
@@ -28,7 +30,47 @@ async function echo(writer: Writer, rows: BulkValue[][]): Promise<BulkValue[][]>
   return answered.map(({ id, word, amount }) => [id, word, amount === null ? null : Number(amount)]);
 }
 
+test('of statements that fail together, the fault is told that made the others fail', async () => {
+  const fail = async (code: string) => {
+    throw Object.assign(new Error(code), { code });
+  };
+  const rest = () => fail('25P02');
+  for (const code of ['40001', '40P01', '23505']) {
+    await assert.rejects(allOf([rest(), fail(code), rest()]), { code });
+    await assert.rejects(
+      beside(() => allOf([fail(code), rest()]), rest),
+      { code },
+    );
+    await assert.rejects(
+      beside(rest, () => allOf([rest(), fail(code)])),
+      { code },
+    );
+  }
+  await assert.rejects(allOf([rest()]), { code: '25P02' });
+});
+
 await onBothDatabases('bulk statements', {
+  async 'a transaction whose statements stand beside each other is run again when one of them has to'({ open }) {
+    const fog = await open();
+    if (fog.database.engine !== 'postgres') return;
+    // Works that share a transaction are run again in any case.
+    await fog.settle();
+    let runs = 0;
+    const again = sql`DO $$ BEGIN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END $$`;
+    const answer = await fog.database.write(async (writer) => {
+      runs += 1;
+      const first = runs === 1 ? again : sql`SELECT 1`;
+      return await beside(
+        () => first.execute(writer),
+        async () => {
+          for (let count = 0; count < 3; count += 1) await echo(writer, [[count, 'one', 1]]);
+          return 'done';
+        },
+      );
+    });
+    assert.deepEqual([runs, answer], [2, 'done']);
+  },
+
   async 'keep nulls, quotes, unicode and large numbers as they are'({ open }) {
     const fog = await open();
     const words = [

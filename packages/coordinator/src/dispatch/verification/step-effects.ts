@@ -42,7 +42,6 @@ export interface CheckedAnswer {
   digest: string;
   /** Of the job that the answer is from. */
   submitter: string;
-  valueMicroFog: bigint;
 }
 
 /** What came of that. */
@@ -174,9 +173,8 @@ export class StepEffects {
     if (isCorrection) return;
     const { runtime } = this.#context.specOf(job).spec.task;
     if (this.#context.isCheck(job)) {
-      const [valueMicroFog = 0n] = this.#context.valuesOf(job, [{ attempt, verdict: 'alone' }]);
       const submitter = this.#context.submitterOf(job);
-      return void this.checked.push({ job, runtime, digest: accepted.digest, submitter, valueMicroFog });
+      return void this.checked.push({ job, runtime, digest: accepted.digest, submitter });
     }
     const answer = mayBeKnown(this.#context.specOf(job)) ? knownAnswerOf({ job, partition }, state) : null;
     if (answer !== null) {

@@ -2,7 +2,7 @@
  * Carries arbitrations out: has a task run again, where it can by a trusted node, otherwise by arbiters, and writes down
  * what follows. Each step is one transaction that first locks the row, so that of several coordinators one takes it.
  *
- * A transaction locks the row of the arbitration, then those of jobs, then the ledger. Whoever else locks rows of jobs
+ * A transaction locks the row of the arbitration, then those of jobs and owners, then the ledger. Whoever else locks rows of jobs
  * waits for no row of an arbitration.
  */
 import { randomBytes } from 'node:crypto';
@@ -17,7 +17,8 @@ import { digestOfOutputs } from '../../dispatch/verification/result-proof.ts';
 import {
   isAsRead,
   readArbitrationRuns,
-  readUnderWay,
+  readOpen,
+  readRunning,
   removeArbitrations,
   saveArbitration,
 } from '../../store/arbitration-rows.ts';
@@ -27,6 +28,7 @@ import { readPlacementNodes } from '../../store/node-queries.ts';
 import { loadStakeRows } from '../../store/stake-rows.ts';
 import type { ArbitrationsTable } from '../../store/stake-tables.ts';
 import { loadAttempts, saveJobs } from '../../store/turn-rows.ts';
+import { recordOfOwners } from '../../store/verification-rows.ts';
 import { type OverseenRun, payerOf } from '../oversight.ts';
 import { stakeBefore } from '../stake/faults.ts';
 import type { StakeStore } from '../stake/stake-store.ts';
@@ -89,10 +91,10 @@ export class Arbitration {
     const { database, stake, now } = this.#dependencies;
     const { underWay, restMilliseconds } = ARBITRATION_LIMITS;
     this.#nodes = null;
-    const running = await readUnderWay(database.read, ['trusted', 'arbiters'], underWay);
+    const running = await readRunning(database.read);
     for (const row of running) await this.#harvest(row);
     if (now() >= this.#since + restMilliseconds) {
-      const open = await readUnderWay(database.read, ['open'], underWay - running.length);
+      const open = await readOpen(database.read, underWay - running.length);
       for (const row of open) await this.#begin(row);
     }
     await removeArbitrations(database, now() - stake.parameters.evidenceAgeMilliseconds);
@@ -221,7 +223,7 @@ export class Arbitration {
     const { job_id: job, partition } = row;
     const wrong = wrongParties(record, digest);
     const runs = record.runs.flatMap(({ owner }): ArbiterRun[] => (owner === null ? [] : [{ arbiter: owner, digest }]));
-    const evidence = by === 'arbiters' && record.draw !== null ? writeEvidence(record.draw, runs) : null;
+    const proof = by === 'arbiters' && record.draw !== null ? writeEvidence(record.draw, runs) : null;
     const paidForTask = compensationOf(BigInt(record.paidForTask), wrong.length);
     const outcome = wrong.length > 0 ? 'proven' : 'right';
     const fences = wrong.map(({ fence }) => fence);
@@ -229,11 +231,18 @@ export class Arbitration {
       const faults = wrong.map(({ fence, owner, nodeId, digest: claimedDigest, signature, leasedAt }) => ({
         fault: faultOf({ job, partition, fence }),
         ...{ job, partition, fence, validator: owner, nodeId, buyer: record.buyer, foundAt: now, leasedAt },
-        ...{ claimedDigest, digest, signature, evidence, paidForTask },
+        ...{ claimedDigest, digest, signature, evidence: proof, paidForTask },
         slashPpm: BigInt(record.slashPpm),
         insurancePpm: BigInt(record.insurancePpm),
       }));
       await insertArbitratedFaults(writer, faults);
+      const evidence = { finding: 'proven-wrong', valueMicroFog: paidForTask } as const;
+      const liars = new Set(wrong.map(({ owner }) => owner));
+      await recordOfOwners(
+        writer,
+        Array.from(liars, (owner) => ({ owner, evidence })),
+        now,
+      );
       await this.#dependencies.payRuns(writer, await this.#overseen(writer, record));
     });
   }

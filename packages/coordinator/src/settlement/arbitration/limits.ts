@@ -10,6 +10,8 @@ export const ARBITRATION_LIMITS = {
   runMilliseconds: 86_400_000,
   /** Under way at a time: each may be a run on several nodes, which oversight may not pay in full. */
   underWay: 64,
+  /** Of these, those of one buyer: whoever has results differ all day keeps no others waiting. */
+  ofBuyer: 16,
   /** Because of one job, under way or over: a broken node makes thousands of results differ, and one proof is enough. */
   ofJob: 8,
   /** Owners that arbiters are drawn from, those with the most at stake: all of them are kept with the evidence. */

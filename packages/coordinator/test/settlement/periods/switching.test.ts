@@ -1,6 +1,6 @@
 /** Services whose fog asks for no money any more, or whose faucet has run dry for those who come later. */
 import assert from 'node:assert/strict';
-import { ALICE, deployed, get, until } from '../../deployments/deployment-scene.ts';
+import { ALICE, deploy, deployed, get, until } from '../../deployments/deployment-scene.ts';
 import { onBothDatabases } from '../../dispatch/both-databases.ts';
 import { assertMoney, walletOf } from '../money-invariants.ts';
 import { assertClosed, node, PAID, PERIOD, pass, paymentOf, WEB, whole } from './paid-service.ts';
@@ -30,6 +30,32 @@ await onBothDatabases('switching the economy of services', {
     await pass(fog, 20_000, 10_000);
     const charged = await assertClosed(fog);
     assert.equal(await walletOf(fog.database, 'alice', 'fog'), 6_700n - charged);
+  },
+
+  async 'who goes back to a revision from before nobody was asked pays for it again'({ open, crash }) {
+    let fog = await open(PAID);
+    const agent = await node(fog, 'olga');
+    await fog.endow('alice', 1_000_000n);
+    await deployed(fog, whole({ count: 1 }));
+    await deploy(fog, whole({ count: 1, update: { healthyFor: '1h', deadline: '2h' } }, ['next']));
+    await fog.settle();
+    const paidJobs = async () => {
+      const rows = await fog.database.read.selectFrom('paid_services').select('job_id').execute();
+      return rows.map(({ job_id: job }) => job);
+    };
+    const before = await paidJobs();
+    assert.equal(before.length, 2);
+    fog = await crash(fog, { economy: 'off' });
+    await fog.money.begin();
+    await agent.connect();
+    await pass(fog, 20_000, 10_000);
+    assert.deepEqual(await paidJobs(), []);
+    fog = await crash(fog, PAID);
+    await agent.connect();
+    await fog.deployments.rollBack(ALICE, WEB, 1);
+    const after = await paidJobs();
+    assert.equal(after.length, 1);
+    assert.ok(!before.includes(after[0] ?? ''));
   },
 
   async 'who began with money of the faucet goes on with it when the first node of somebody else has come'({ open }) {
