@@ -214,6 +214,9 @@ function stakeText(stake: Stake, terminal: Terminal): string {
   const now = Date.now();
   const colours = stdoutColours(terminal);
   const { validator, delegations, unbonding, moved, votesUntil } = stake;
+  if (validator === null && delegations.length === 0 && unbonding.length === 0 && moved.length === 0) {
+    return 'Nothing is at stake. Bond some with "fog stake bond FOG".';
+  }
   const parts = [
     renderTable(
       ['with', 'FOG', 'cannot leave', 'earned'],
@@ -249,6 +252,7 @@ function stakeText(stake: Stake, terminal: Terminal): string {
 }
 
 function validatorTable(validators: readonly ValidatorStanding[], terminal: Terminal): string {
+  if (validators.length === 0) return 'Nobody has anything at stake yet.';
   const rows = validators.map(({ validator, status, stake, commissionPpm, faults }) => [
     validator,
     status,
@@ -260,6 +264,7 @@ function validatorTable(validators: readonly ValidatorStanding[], terminal: Term
 }
 
 function slashTable(slashes: readonly SlashRecord[], terminal: Terminal): string {
+  if (slashes.length === 0) return 'No result was proven wrong.';
   const rows = slashes.map(({ fault, validator, state, amount, decideUntil, provenBy }) => [
     fault,
     validator,

@@ -124,6 +124,7 @@ function walletTable({ balances }: Wallet, terminal: Terminal): string {
 }
 
 function historyTable(entries: readonly WalletEntry[], terminal: Terminal): string {
+  if (entries.length === 0) return 'Nothing has come in or gone out.';
   const rows = entries.map(({ at, kind, direction, amount, currency, other }) => [
     momentText(at, Date.now()),
     kind,

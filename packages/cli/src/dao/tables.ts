@@ -48,6 +48,7 @@ export function parametersTable(parameters: readonly ParameterDocument[], termin
 }
 
 export function auditTable(entries: readonly AuditEntryDocument[], terminal: Terminal): string {
+  if (entries.length === 0) return 'No vote has changed anything yet.';
   const rows = entries.map(({ at, proposal, title, by, ...entry }) => [
     momentText(at, Date.now()),
     proposal.slice(0, SHOWN_DIGITS),
@@ -70,6 +71,7 @@ function changeText({
 }
 
 export function emissionTable(epochs: readonly EmissionEpochDocument[], terminal: Terminal): string {
+  if (epochs.length === 0) return 'No new money was made, and no day is over in which fees burned.';
   const rows = epochs.map(({ startsAt, claims, burned, sharePpm, wanted, most, made, settledAt }) => [
     new Date(startsAt).toISOString().slice(0, 10),
     String(claims),
@@ -87,6 +89,7 @@ export function emissionTable(epochs: readonly EmissionEpochDocument[], terminal
 }
 
 export function proposalsTable(proposals: readonly ProposalDocument[], terminal: Terminal): string {
+  if (proposals.length === 0) return 'Nothing is proposed. "fog dao propose" tells how.';
   const rows = proposals.map((proposal) => [
     proposal.id.slice(0, SHOWN_DIGITS),
     proposal.state,

@@ -34,7 +34,7 @@ export function deploymentPaymentText(payment: DeploymentPayment, nowMillisecond
       ],
       [
         'covered until',
-        coveredUntil === null ? 'nothing that runs costs anything' : momentText(coveredUntil, nowMilliseconds),
+        coveredUntil === null ? 'nothing runs that costs anything' : momentText(coveredUntil, nowMilliseconds),
       ],
       ['no cover', uncovered === null ? null : oneLine(uncovered)],
     ],
