@@ -40,7 +40,10 @@ test('an owner bonds, another delegates, and takes it out again', async () => {
     const bonded = await as(paid.adminToken, 'bond', '100', '--commission', '2.5', '--key', 'first');
     assert.deepEqual([bonded.code, bonded.stderr], [0, '100 FOG bonded\n']);
   }
-  assert.match((await as(dora, 'validators')).stdout, /admin +active +100 +2\.5 % +0/);
+  const more = await as(paid.adminToken, 'bond', '1');
+  assert.deepEqual([more.code, more.stderr], [0, '1 FOG bonded\n']);
+  assert.match((await as(paid.adminToken, 'bond', '1', '--commission', '3')).stderr, /with another commission/);
+  assert.match((await as(dora, 'validators')).stdout, /admin +active +101 +2\.5 % +0/);
   assert.equal((await as(dora, 'delegate', 'admin', '50')).code, 0);
   assert.equal((await as(dora, 'unbond', '20', '--from', 'admin')).code, 0);
   const told = await as(dora);

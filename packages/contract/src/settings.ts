@@ -90,7 +90,7 @@ export const agentSettingsSchema = z.strictObject({
   accept: principals.default(['*']).meta({ description: 'Whose jobs may run here' }),
   trusted: principals.default([]).meta({ description: 'Whose scripts may run in v8 without a sandbox' }),
   price: z.int().min(0).max(LIMITS.microFog).default(0).meta({
-    description: 'Micro-FOG asked for a slice: one processor, 2 GiB, 5 minutes; 0 is free of charge',
+    description: 'Micro-FOG that a slice costs at least: one processor, 2 GiB, 5 minutes; 0: what the fog posts',
   }),
   idleWatts: watts.optional().meta({ description: 'Power of this computer while nothing runs; see busyWatts' }),
   busyWatts: watts.optional().meta({ description: 'And with all processors at work; placement by energy needs both' }),

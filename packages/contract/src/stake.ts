@@ -73,12 +73,12 @@ const leaving = microFogTextSchema.nullable();
 
 /** What an owner does with its own stake. */
 export const stakeChangeSchema = z.discriminatedUnion('kind', [
-  /** Of its own, for its own nodes. The first one makes it a validator, with this commission. */
+  /** Of its own, for its own nodes. The first one makes it a validator, with this commission, or without any. */
   z.strictObject({
     kind: z.literal('bond'),
     amount,
     currency: currencySchema.default('fog'),
-    commissionPpm: ppmSchema.default(0),
+    commissionPpm: ppmSchema.optional(),
     key,
   }),
   z.strictObject({

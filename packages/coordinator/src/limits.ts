@@ -332,6 +332,8 @@ export const DISPATCH_LIMITS = {
 export const SETTLEMENT_LIMITS = {
   /** Of a slice of bronze, before anything is known of a region: an hour of a processor is 0.012 FOG then. */
   firstPriceMicroFog: 1_000,
+  /** No slice is posted for less, however little is used: from here the first price is 20 steps away, 200 s. */
+  leastPriceMicroFog: 100,
   /** Prices move by an eighth at most: in ten minutes at full load to a thousandfold, in one to twice as much. */
   priceStepMilliseconds: 10_000,
   /** A job without a budget pays no more than this many times the posted price: its cover is reckoned by it. */

@@ -61,7 +61,11 @@ export function addJoinCommand(node: Command, terminal: Terminal): void {
     .option('--memory <quantity>', 'memory to offer, such as 4Gi')
     .option('--accept <principal>', 'run jobs of this principal only, repeatable', listOption)
     .option('--trust <principal>', 'run scripts of this principal in v8 without a sandbox, repeatable', listOption)
-    .option('--price <micro-fog>', 'what a slice costs: one processor, 2 GiB, 5 minutes; default: free', wholeNumber(0))
+    .option(
+      '--price <micro-fog>',
+      'least for a slice: one processor, 2 GiB, 5 minutes; default: 0, the posted price',
+      wholeNumber(0),
+    )
     .option('--idle-watts <n>', 'power of this computer while nothing runs', Number)
     .option('--busy-watts <n>', 'and with all processors at work', Number)
     .option('--verbose', 'log everything')

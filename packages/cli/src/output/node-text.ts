@@ -48,7 +48,7 @@ export function nodeText(node: Node, nowMilliseconds: number, colours: Colours):
       ['runs', node.running.map((attempt) => `${attempt.job}/${attempt.partition}`).join(', ') || 'nothing'],
       ['labels', labelText(labels)],
       ['accepts', policy.accept.join(', ') || 'nobody'],
-      ['asks', offer?.pricePerSlice === undefined ? null : `${formatFog(BigInt(offer.pricePerSlice))} FOG a slice`],
+      ['asks', !offer?.pricePerSlice ? null : `${formatFog(BigInt(offer.pricePerSlice))} FOG a slice`],
       ['trusts', policy.trusted.join(', ') || 'nobody'],
       ['standing', standingText(node)],
       ...trustFields(node),

@@ -96,7 +96,8 @@ export class Market {
       const before = byRegion.get(region);
       // Strangers name regions: beyond the limit they all have the first price.
       if (!isDue(before) || (before === undefined && known.length >= SETTLEMENT_LIMITS.regions)) continue;
-      const microFog = nextPostedPrice(before?.microFog ?? SETTLEMENT_LIMITS.firstPriceMicroFog, use);
+      const { firstPriceMicroFog, leastPriceMicroFog } = SETTLEMENT_LIMITS;
+      const microFog = Math.max(leastPriceMicroFog, nextPostedPrice(before?.microFog ?? firstPriceMicroFog, use));
       const price: MarketPrice = { region, microFog, ...use, steppedAt: at };
       await database.write((writer) =>
         before === undefined

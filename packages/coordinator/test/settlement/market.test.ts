@@ -5,6 +5,7 @@ import { jobSpecSchema } from '@fog/contract';
 import { DEFAULT_PARAMETERS } from '@fog/economy/governance';
 import { nextPostedPrice } from '@fog/scheduler/market';
 import { paymentParametersOf } from '../../src/governance/payment-parameters.ts';
+import { SETTLEMENT_LIMITS } from '../../src/limits.ts';
 import { termsOf } from '../../src/settlement/job-terms.ts';
 import { type NodeUse, usesByRegion } from '../../src/settlement/market.ts';
 import { onBothDatabases } from '../dispatch/both-databases.ts';
@@ -88,5 +89,18 @@ await onBothDatabases('prices', {
     await fog.settle();
     assert.equal(agent.attempts.length, 4);
     assert.equal(await priceAfterStep(), 1125);
+  },
+
+  async 'sink while nothing is used, and not to nothing: who asks for a little goes on getting work'({ open }) {
+    const fog = await open({ economy: 'on' });
+    await fog.connected({ owner: 'olga' });
+    const { market } = fog.economy ?? assert.fail();
+    for (let step = 0; step < 60; step += 1) {
+      fog.clock.now += 10_000;
+      await market.step();
+    }
+    assert.equal(market.posted(''), SETTLEMENT_LIMITS.leastPriceMicroFog);
+    const asks = { labels: {}, offer: { pricePerSlice: 200 } };
+    assert.equal(market.isTooDear(asks), false);
   },
 });

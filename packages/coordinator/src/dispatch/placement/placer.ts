@@ -52,7 +52,10 @@ export interface PlaceRequest {
   kinds: readonly string[];
 }
 
-const TOO_DEAR: Hurdle = { constraint: 'price', hint: 'it asks far more than the posted price: give the job a budget' };
+const TOO_DEAR: Hurdle = {
+  constraint: 'price',
+  hint: 'it asks more than twice the posted price, see "fog node get": give the job a budget.perTask',
+};
 
 const JAILED: Hurdle = {
   constraint: 'its owner is jailed',
