@@ -123,9 +123,15 @@ describe('paid work', { timeout: 90_000 }, () => {
     assert.deepEqual([words.code, /"much" is no amount of FOG/.test(words.stderr)], [2, true]);
   });
 
-  test('the ledger is as it should be, also when no coordinator runs', async () => {
-    const { stdout, code } = await command(data, 'ledger', 'verify');
+  test('the ledger is as it should be, and goes on from the seal that the coordinator told', async () => {
+    let { sealed } = await read('ledger', 'head');
+    for (let tries = 0; sealed === null && tries < 100; tries += 1) ({ sealed } = await read('ledger', 'head'));
+    const text = (await command(data, 'ledger', 'head')).stdout;
+    assert.match(text, /^fog +1000000 FOG in all$/m);
+    const noted = ['--head', sealed.hash, '--sequence', String(sealed.sequence)];
+    const { stdout, code } = await command(data, 'ledger', 'verify', ...noted);
     assert.deepEqual([code, /the ledger is as it should be/.test(stdout)], [0, true], stdout);
+    assert.match(stdout, /goes on from the seal that was noted/);
   });
 });
 

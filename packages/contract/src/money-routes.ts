@@ -1,7 +1,14 @@
 /** Routes about money. */
 import { z } from 'zod';
 import { jobIdSchema, nameSchema } from './identifiers.ts';
-import { deploymentPaymentSchema, jobPaymentSchema, sendSchema, walletEntrySchema, walletSchema } from './money.ts';
+import {
+  deploymentPaymentSchema,
+  jobPaymentSchema,
+  ledgerHeadSchema,
+  sendSchema,
+  walletEntrySchema,
+  walletSchema,
+} from './money.ts';
 import { page, pageQuery } from './pages.ts';
 import { marketPriceSchema } from './placement-policy.ts';
 import type { RouteDefinition } from './routes.ts';
@@ -57,5 +64,12 @@ export const MONEY_ROUTES = {
     summary: 'What a slice costs in each region: one processor, 2 GiB, 5 minutes, in bronze',
     scopes: ['submit', 'node', 'read'],
     response: z.strictObject({ items: z.array(marketPriceSchema) }),
+  },
+  getLedger: {
+    method: 'GET',
+    path: '/v1/ledger',
+    summary: 'How far the ledger is and how it is sealed, to be noted elsewhere; how much money there is',
+    scopes: ['submit', 'node', 'read'],
+    response: ledgerHeadSchema,
   },
 } as const satisfies Record<string, RouteDefinition>;

@@ -101,3 +101,21 @@ export const deploymentPaymentSchema = z.strictObject({
   ),
 });
 export type DeploymentPayment = z.infer<typeof deploymentPaymentSchema>;
+
+/** How far the ledger is, and the seal of its newest rows that have one. */
+export const ledgerHeadSchema = z.strictObject({
+  /** Of the chain that says everything up to this row; null before anything is sealed. */
+  sealed: z
+    .strictObject({
+      sequence: z.int().positive(),
+      batch: z.int().positive(),
+      /** SHA-256, in hexadecimal digits. */
+      hash: z.string().regex(/^[0-9a-f]{64}$/),
+    })
+    .nullable(),
+  /** Rows that are committed and not sealed yet, and how long the oldest of them has waited. */
+  unsealed: z.strictObject({ rows: z.int().nonnegative(), milliseconds: z.number().nonnegative() }),
+  /** All that was made of each currency and has not burned. */
+  supply: z.array(z.strictObject({ currency: currencySchema, amount: microFogTextSchema })),
+});
+export type LedgerHead = z.infer<typeof ledgerHeadSchema>;

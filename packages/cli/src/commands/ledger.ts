@@ -1,4 +1,4 @@
-/** `fog ledger`: the ledger of money as it is stored, checked and exported without a coordinator. */
+/** `fog ledger`: the ledger of money as it is stored, checked and exported without a coordinator; how far a running one is. */
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -7,9 +7,16 @@ import { FogError } from '@fog/contract';
 import type { LedgerSource, NotedSeal } from '@fog/coordinator/ledger';
 import type { Command } from 'commander';
 import { EXIT } from '../exit-code.ts';
-import { ledgerText } from '../output/ledger-text.ts';
+import { ledgerHeadText, ledgerText } from '../output/ledger-text.ts';
 import { note, type Terminal, writeJson, writeLine } from '../terminal.ts';
-import { dataDirectoryOf, stdoutColours, withJson } from './command-context.ts';
+import {
+  type CommonOptions,
+  connect,
+  dataDirectoryOf,
+  stdoutColours,
+  withConnection,
+  withJson,
+} from './command-context.ts';
 
 const VERIFY_HELP = `
 Checks the ledger from its first row: every hash of the chain that seals it, every balance, which the rules are asked
@@ -38,6 +45,15 @@ Examples:
   $ fog ledger export ledger.jsonl
   $ fog ledger export ledger.jsonl --from postgres://fog@db/fog`;
 
+const HEAD_HELP = `
+Whoever has a token may ask. A seal says every row before it: note it where the owner of the database has no say. A later
+"fog ledger verify --head HASH --sequence N", by the operator or over an export, tells whether what is there by then goes
+on from it.
+
+Examples:
+  $ fog ledger head
+  $ fog ledger head --json >> seals.jsonl`;
+
 interface LedgerOptions {
   data?: string;
   from?: string;
@@ -47,7 +63,9 @@ interface LedgerOptions {
 }
 
 export function addLedgerCommands(program: Command, terminal: Terminal): void {
-  const ledger = program.command('ledger').description('check and export the ledger of money, offline');
+  const ledger = program
+    .command('ledger')
+    .description('check and export the ledger of money, offline; tell how far it is');
   const verify = ledger
     .command('verify [place]')
     .description('check the chain and every balance')
@@ -63,6 +81,16 @@ export function addLedgerCommands(program: Command, terminal: Terminal): void {
     .option('--data <dir>', 'data folder of "fog up" (FOG_DATA)')
     .addHelpText('after', EXPORT_HELP);
   withJson(exported).action((file: string, options: LedgerOptions) => exportTo(terminal, file, options));
+  const head = ledger
+    .command('head')
+    .description('tell how far the ledger of a running fog is, and its seal, to be noted elsewhere')
+    .addHelpText('after', HEAD_HELP);
+  withConnection(head).action(async (options: CommonOptions) => {
+    const { client } = await connect(terminal, options);
+    const found = await client.call('getLedger', {});
+    if (options.json) await writeJson(terminal, found);
+    else await writeLine(terminal, ledgerHeadText(found));
+  });
 }
 
 async function verifyPlace(terminal: Terminal, given: string | undefined, options: LedgerOptions): Promise<void> {

@@ -1,4 +1,5 @@
 /** What was found of a stored ledger, for people. */
+import { formatDuration, type LedgerHead } from '@fog/contract';
 import type { LedgerFault, LedgerVerdict } from '@fog/coordinator/ledger';
 import { formatFog } from '@fog/economy/amounts';
 import { CURRENCIES } from '@fog/economy/chart';
@@ -25,6 +26,21 @@ export function ledgerText(verdict: LedgerVerdict, colours: Colours): string {
     lines.push(`to note elsewhere, for later checks: --head ${sealed.hash} --sequence ${sealed.sequence}`);
   if (isCut) lines.push('there are more faults; the check ended here');
   return lines.join('\n');
+}
+
+export function ledgerHeadText({ sealed, unsealed, supply }: LedgerHead): string {
+  return [
+    sealed === null
+      ? 'sealed     nothing'
+      : `sealed     up to row ${sealed.sequence}, batch ${sealed.batch}\n           ${sealed.hash}`,
+    unsealed.rows === 0
+      ? 'unsealed   nothing'
+      : `unsealed   ${unsealed.rows} rows, for ${formatDuration(Math.round(unsealed.milliseconds))}`,
+    ...supply.map(({ currency, amount }) => `${currency.padEnd(11)}${fog(amount)} FOG in all`),
+    ...(sealed === null
+      ? []
+      : [`to note elsewhere, for later checks: --head ${sealed.hash} --sequence ${sealed.sequence}`]),
+  ].join('\n');
 }
 
 /** The currency of a ledger, as wide as the names before. */

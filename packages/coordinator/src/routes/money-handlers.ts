@@ -10,7 +10,8 @@ type MoneyRouteName =
   | 'sendMoney'
   | 'getJobPayment'
   | 'getDeploymentPayment'
-  | 'listPrices';
+  | 'listPrices'
+  | 'getLedger';
 type StakeRouteName = 'getStake' | 'changeStake' | 'listValidators' | 'listSlashes' | 'appealSlash' | 'decideSlash';
 
 /** Throws `unsupported` in a fog that asks for no money. */
@@ -43,5 +44,6 @@ export function moneyHandlers(wallets: Wallets | null): Pick<PlainHandlers, Mone
     getDeploymentPayment: async ({ caller, params, query }) =>
       await asked().deploymentPayment(caller, { name: params.name, principal: query.principal }),
     listPrices: async () => ({ items: asked().prices() }),
+    getLedger: async () => await asked().ledgerHead(),
   };
 }

@@ -96,6 +96,13 @@ export async function unsealedTail(
   };
 }
 
+/** The newest seal, and the last row that it is for; null before there is any. */
+export async function newestSeal(reader: Reader): Promise<(LastSeal & { sequence: number }) | null> {
+  const { rows } = await sql<LastSeal & { sequence: number }>`SELECT s.batch, s.hash, b.last_sequence AS sequence
+    FROM ledger_seals s JOIN ledger_batches b ON b.number = s.batch ORDER BY s.batch DESC LIMIT 1`.execute(reader);
+  return rows[0] ?? null;
+}
+
 async function lastSeal(reader: Reader): Promise<LastSeal> {
   const { rows } = await sql<LastSeal>`SELECT batch, hash FROM ledger_seals ORDER BY batch DESC LIMIT 1`.execute(
     reader,

@@ -4,6 +4,7 @@ import {
   type DeploymentPayment,
   FogError,
   type JobPayment,
+  type LedgerHead,
   type MarketPrice,
   type Wallet,
   type WalletEntry,
@@ -27,6 +28,7 @@ import type { Market } from './market.ts';
 import { MoneyMoves } from './money-moves.ts';
 import { noSuchDeployment, paymentOfDeployment, paymentOfJob } from './periods/deployment-payments.ts';
 import type { ServicePeriods } from './periods/service-periods.ts';
+import { newestSeal, unsealedTail } from './sealing.ts';
 import type { SqlLedger } from './sql-ledger.ts';
 
 const CURRENCY_NAMES = Object.keys(CURRENCIES) as CurrencyName[];
@@ -170,6 +172,24 @@ export class Wallets {
 
   prices(): MarketPrice[] {
     return this.#dependencies.market.prices();
+  }
+
+  async ledgerHead(): Promise<LedgerHead> {
+    const { read } = this.#dependencies.database;
+    const { unsealedRows: rows, ageMilliseconds: milliseconds } = await unsealedTail(read, this.#dependencies.now());
+    const seal = await newestSeal(read);
+    const accounts = await readLedgerAccounts(
+      read,
+      CURRENCY_NAMES.map((currency) => accountId(currency, 'issuance')),
+    );
+    return {
+      sealed: seal === null ? null : { ...seal, hash: Buffer.from(seal.hash).toString('hex') },
+      unsealed: { rows, milliseconds },
+      supply: CURRENCY_NAMES.map((currency) => {
+        const issuance = accounts.get(accountId(currency, 'issuance'));
+        return { currency, amount: String((issuance?.debitsPosted ?? 0n) - (issuance?.creditsPosted ?? 0n)) };
+      }),
+    };
   }
 
   async #told(

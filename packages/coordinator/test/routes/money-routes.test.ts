@@ -155,10 +155,34 @@ test('what is no request is 400 with the place, and nothing moves', async () => 
   assert.equal(await available(await server.as('submit', 'alice')), String(10n * FOG));
 });
 
+test('the seal of the ledger is for whoever has a token, to be noted elsewhere', async () => {
+  await using server = await serveMoney();
+  const alice = await server.as('submit', 'alice');
+  const supply = [
+    { currency: 'fog', amount: String(10n * FOG) },
+    { currency: 'faucet', amount: '0' },
+  ];
+  const before = await alice.call('getLedger', {});
+  assert.deepEqual([before.sealed, before.supply], [null, supply]);
+  assert.ok(before.unsealed.rows > 0);
+  await server.fog.advance(2000);
+  const after = await (await server.as('node', 'bob')).call('getLedger', {});
+  assert.deepEqual([after.unsealed.rows, after.supply], [0, supply]);
+  assert.equal(after.sealed?.sequence, before.unsealed.rows);
+  assert.match(after.sealed?.hash ?? '', /^[0-9a-f]{64}$/);
+});
+
 test('a fog that asks for no money says so on every route', async () => {
   await using it = await startServer();
   const authorization = await it.bearer('admin');
-  for (const url of ['/v1/wallet', '/v1/wallet/entries', '/v1/prices', '/v1/stake', '/v1/stake/validators']) {
+  for (const url of [
+    '/v1/wallet',
+    '/v1/wallet/entries',
+    '/v1/prices',
+    '/v1/ledger',
+    '/v1/stake',
+    '/v1/stake/validators',
+  ]) {
     const { statusCode, body } = await it.server.inject({ method: 'GET', url, headers: { authorization } });
     assert.equal(JSON.parse(body).code, 'unsupported', `${url} ${statusCode}`);
     assert.match(JSON.parse(body).hint, /economy/);
