@@ -110,7 +110,7 @@ test('a network of programs: authorities, relays and a client that share nothing
   const made = await fog(
     data,
     ...['mix', 'genesis', '--test', '--name', 'programs', '--authority', `one=${key}@http://127.0.0.1:${port}`],
-    ...['--layers', '1', '--starts-in', '14s', '--first-round', '5s'],
+    ...['--layers', '1', '--starts-in', '20s', '--first-round', '5s'],
   );
   assert.equal(made.code, 0, made.stderr);
   const genesis = join(data, 'network.json');
