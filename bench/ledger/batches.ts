@@ -1,5 +1,5 @@
 /** Batches of transfers as bytes, made in place: 128 bytes each, ids that follow one another, accounts at random. */
-import { LEDGER_LIMITS, type NewAccount, TRANSFER_FLAGS } from '@fog/economy/ledger';
+import { LEDGER_LIMITS, type NewAccount, type NewTransfer, TRANSFER_FLAGS } from '@fog/economy/ledger';
 
 export const BATCH_EVENTS = LEDGER_LIMITS.batchEvents;
 const BODY_WORDS = 32;
@@ -36,6 +36,14 @@ export function benchAccounts(count: number, limited: number): NewAccount[] {
     code: index === 0 ? 1 : 10,
     flags: index === 0 ? 0 : limited,
   }));
+}
+
+/** Gives each of these accounts as much, out of the first one, which may owe without end. */
+export function issuesTo(accounts: readonly NewAccount[], amount: bigint): NewTransfer[] {
+  const [from, made] = [BigInt(FIRST_ACCOUNT), { ledger: 1, code: 1 }];
+  return accounts
+    .filter(({ id }) => id !== from)
+    .map(({ id }) => ({ id, debitAccount: from, creditAccount: id, amount, ...made }));
 }
 
 export class BatchMaker {

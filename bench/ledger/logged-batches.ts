@@ -8,7 +8,7 @@ import {
   TRANSFER_STATUSES,
   transfersRequest,
 } from '@fog/economy/ledger';
-import { BATCH_EVENTS, BatchMaker, benchAccounts, FIRST_ACCOUNT, randomIndex } from './batches.ts';
+import { BATCH_EVENTS, BatchMaker, benchAccounts, issuesTo, randomIndex } from './batches.ts';
 
 export const ACCOUNTS = 10_000;
 const FUNDS = 1n << 60n;
@@ -25,14 +25,7 @@ export class LoggedBatches {
   /** Opens accounts that may not owe more than they have, and gives each of them enough. */
   openings(): Uint8Array[] {
     const accounts = benchAccounts(ACCOUNTS, ACCOUNT_FLAGS.debitsMustNotExceedCredits);
-    const issues = accounts.slice(1).map(({ id }) => ({
-      id,
-      debitAccount: BigInt(FIRST_ACCOUNT),
-      creditAccount: id,
-      amount: FUNDS,
-      ledger: 1,
-      code: 1,
-    }));
+    const issues = issuesTo(accounts, FUNDS);
     return [...inBatches(accounts).map(accountsRequest), ...inBatches(issues).map(transfersRequest)];
   }
 

@@ -1,7 +1,7 @@
 /** The ledger in memory: how many transfers a second, and what its whole state costs. */
 import { ACCOUNT_FLAGS, Ledger, TRANSFER_FLAGS, TRANSFER_STATUSES } from '@fog/economy/ledger';
 import type { BenchmarkContext } from '../benchmark.ts';
-import { BATCH_EVENTS, BatchMaker, benchAccounts, FIRST_ACCOUNT, randomIndex } from './batches.ts';
+import { BATCH_EVENTS, BatchMaker, benchAccounts, issuesTo, randomIndex } from './batches.ts';
 
 const SEED = 42;
 /** What each account begins with: more than it can lose. */
@@ -54,16 +54,7 @@ class Bank {
       const batch = opened.slice(from, from + BATCH_EVENTS);
       this.clock += BigInt(batch.length);
       this.ledger.createAccounts(batch, this.clock);
-      const issues = batch
-        .filter(({ id }) => id !== BigInt(FIRST_ACCOUNT))
-        .map(({ id }) => ({
-          id,
-          debitAccount: BigInt(FIRST_ACCOUNT),
-          creditAccount: id,
-          amount: FUNDS,
-          ledger: 1,
-          code: 1,
-        }));
+      const issues = issuesTo(batch, FUNDS);
       this.clock += BigInt(issues.length);
       this.ledger.createTransfers(issues, this.clock);
     }

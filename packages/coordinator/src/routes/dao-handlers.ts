@@ -1,15 +1,11 @@
 /** The routes of governance. */
-import { type DAO_ROUTES, FogError } from '@fog/contract';
+import type { DAO_ROUTES } from '@fog/contract';
 import type { Dao } from '../governance/dao.ts';
 import type { PlainHandlers } from './handlers.ts';
+import { present } from './money-handlers.ts';
 
 export function daoHandlers(dao: Dao | null): Pick<PlainHandlers, keyof typeof DAO_ROUTES> {
-  const asked = () => {
-    if (dao !== null) return dao;
-    throw new FogError('unsupported', 'this fog asks nobody for money, and there is nothing to vote on', {
-      hint: 'an operator can turn that on: economy = "on" in [coordinator] of config.toml, without FOG_ECONOMY=off',
-    });
-  };
+  const asked = () => present(dao, 'this fog asks nobody for money, and there is nothing to vote on');
   return {
     listParameters: async () => ({ items: asked().parameters() }),
     listAudit: async ({ query }) => await asked().audit(query),

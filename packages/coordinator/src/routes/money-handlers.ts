@@ -15,9 +15,9 @@ type MoneyRouteName =
 type StakeRouteName = 'getStake' | 'changeStake' | 'listValidators' | 'listSlashes' | 'appealSlash' | 'decideSlash';
 
 /** Throws `unsupported` in a fog that asks for no money. */
-function present<Part>(part: Part | null): Part {
+export function present<Part>(part: Part | null, message = 'this fog asks nobody for money'): Part {
   if (part !== null) return part;
-  throw new FogError('unsupported', 'this fog asks nobody for money', {
+  throw new FogError('unsupported', message, {
     hint: 'an operator can turn that on: economy = "on" in [coordinator] of config.toml, without FOG_ECONOMY=off',
   });
 }

@@ -86,14 +86,14 @@ export async function settleTurn(
   }
   const held = await holdBack(stake, found.earnings, { writer, moves, now: at });
   // PostgreSQL works on the records while the ledger's first statements are written: the rows of the jobs are locked.
-  const [, , , , , sequence] = await allOf([
+  const saved = [
     addShares(writer, found.shares),
     saveSettlements(writer, due.settlements),
     saveEscrows(writer, due.records),
     insertFaults(writer, found.faults),
     insertArbitrations(writer, found.disputes, at),
-    moves.carryOut(writer, ledger, at),
-  ]);
+  ];
+  const [sequence] = await allOf([moves.carryOut(writer, ledger, at), ...saved]);
   if (held !== null) await stake.tell(held, sequence);
 }
 

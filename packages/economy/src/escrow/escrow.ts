@@ -86,6 +86,7 @@ export function addCover(
 
 const MISSING_HINTS = {
   job: 'earn or receive that much; a job needs less with a lower budget, count or maxReplicas',
+  replicas: 'earn or receive that much; fewer replicas need less',
   wallet: 'earn or receive that much: fog wallet tells what there is',
 } as const;
 

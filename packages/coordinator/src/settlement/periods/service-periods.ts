@@ -116,7 +116,7 @@ export class ServicePeriods {
     const purses: Purses = new Map();
     const purse = await this.#purse(writer, purses, view);
     const plan = planService(view, step, { ...wish, available: purse.available, now: at });
-    if (plan.missing > 0n) assertCovered(plan.missing + purse.available, purse.available, 'job');
+    if (plan.missing > 0n) assertCovered(plan.missing + purse.available, purse.available, 'replicas');
     await this.#save(writer, { view, step, wish, isCurrent: true, plan, costOfPeriod: 0n }, purses, at);
     await this.#carryOut(writer, purses, at);
   }

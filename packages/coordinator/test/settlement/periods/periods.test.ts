@@ -55,7 +55,9 @@ await onBothDatabases('periods', {
     assert.equal((await fog.database.read.selectFrom('deployments').select('name').execute()).length, 0);
     await fog.endow('alice', 4_500n);
     await deployed(fog, whole());
-    await assert.rejects(fog.deployments.scale(ALICE, WEB, 5), { code: 'insufficient-funds' });
+    await assert.rejects(fog.deployments.scale(ALICE, WEB, 5), {
+      ...{ code: 'insufficient-funds', hint: 'earn or receive that much; fewer replicas need less' },
+    });
     assert.equal((await get(fog)).wanted, 2);
     assert.equal(await assertMoney(fog.database), 1);
   },
